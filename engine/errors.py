@@ -62,7 +62,9 @@ class DefinitionError(EngineError):
 
     code = "definition.invalid"
 
-    def __init__(self, file: str, problems: tuple[Problem, ...], *, code: str | None = None) -> None:
+    def __init__(
+        self, file: str, problems: tuple[Problem, ...], *, code: str | None = None
+    ) -> None:
         first = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         super().__init__(

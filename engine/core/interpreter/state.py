@@ -1,0 +1,113 @@
+"""One user's passage through one version of a journey, as the interpreter holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.core.dsl.program import Program
+    from engine.core.steps.base import Call, Status
+
+
+class State(IntEnum):
+    """What an enrollment does now. The numbers are stored."""
+
+    WAITING = 0
+    CALLING = 1
+    ENDED = 2
+
+
+class Reason(IntEnum):
+    """Why a waiting enrollment waits. The numbers are stored."""
+
+    DUE = 0
+    TIMER = 1
+    EVENT = 2
+    QUIET_HOURS = 3
+    FREQUENCY_CAP = 4
+    ENDPOINT_HOLD = 5
+    CHILD = 6
+
+
+@dataclass(slots=True, weakref_slot=True)
+class User:
+    """A user and his attributes as they stand now; passages of one user share one object."""
+
+    id: str
+    bucket: int
+    timezone: str | None
+    attributes: dict[str, object]
+
+
+@dataclass(slots=True)
+class StepRecord:
+    """The last visit of a step, for ``steps.ID`` and ``visits(ID)``."""
+
+    status: Status | None = None
+    failure: str | None = None
+    http_status: int | None = None
+    attempts: int = 0
+    arm: str | None = None
+    visits: int = 0
+
+
+@dataclass(slots=True)
+class Passage:
+    """One enrollment. ``position`` is a step's number in the program; ``started`` when it was
+    reached. Instants are microseconds UTC. ``outcome`` is fixed as soon as it is known: while
+    on_exit runs, the state is CALLING with the outcome set.
+    """
+
+    id: int
+    user: User
+    program: Program
+    key: str
+    entered_at: int
+    inputs: dict[str, object]
+    run_id: int = 0
+    vars: dict[str, object] = field(default_factory=dict)
+    steps: dict[int, StepRecord] = field(default_factory=dict)
+    position: int = 0
+    started: int = 0
+    arrived: bool = False
+    moves: int = 0
+    state: State = State.WAITING
+    reason: Reason = Reason.DUE
+    wake_at: int | None = None
+    outcome: str | None = None
+    ended_at: int | None = None
+
+
+@dataclass(slots=True)
+class Execution:
+    """One step taken by one user: a row that is only ever appended."""
+
+    step: int
+    visit: int
+    status: Status
+    failure: str | None
+    text: str
+    http_status: int | None
+    attempts: int
+    arm: str | None
+    started_at: int
+    ended_at: int
+    credential_version: int | None = None
+
+
+@dataclass(slots=True)
+class Advanced:
+    """What one advance of a passage amounts to. The passage itself has been moved.
+
+    ``call`` is a new call for the step it now stands at; ``again_at`` keeps the present call and
+    sends it again then; ``writes`` are the user's attributes set (None removes).
+    """
+
+    executions: list[Execution] = field(default_factory=list)
+    call: Call | None = None
+    again_at: int | None = None
+    again_failure: str | None = None
+    wait_text: str = ""
+    writes: dict[str, object] = field(default_factory=dict)

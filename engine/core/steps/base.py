@@ -1,0 +1,145 @@
+"""What every step type is made of: what it sees (View) and what it answers (Decision).
+
+A step type is one file beside this one, named as in the language: a frozen pydantic model of what an
+author writes, with three methods that decide and do nothing:
+
+- ``exits()`` lists the places it may go to besides the following step, in a fixed order;
+- ``decide(view)`` is asked when a user stands at the step: first on arrival, and again whenever a
+  wait is over (``view.started`` then still is the arrival);
+- ``resume(view, result)`` is asked when a call it made was answered (call_api only).
+
+A decision names an exit by its number in ``exits()``; the flat :class:`~engine.core.dsl.program.Program`
+knows which step stands there. Steps don't know each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.core.expressions.scope import Scope
+    from engine.core.message import Answer
+    from engine.core.steps.call_api import Terms
+
+FOLLOWING = -1
+"""The exit that is the step's ``next``, else the step behind it."""
+
+Status = Literal["succeeded", "failed", "skipped"]
+
+
+@dataclass(slots=True)
+class View:
+    """What a step sees when it decides. Instants are microseconds UTC.
+
+    ``started`` is when this visit began; ``visit`` counts from 1. ``terms`` are the live settings of
+    endpoints by name (timeout, retry, success), read at this moment; an endpoint that is missing
+    there has the defaults. ``zone_fallback`` says in words when the user's zone was unusable.
+    """
+
+    now: int
+    started: int
+    scope: Scope
+    journey: str
+    user_id: str
+    key: str
+    step_id: str
+    visit: int
+    terms: Mapping[str, Terms]
+    default_zone: str
+    zone_fallback: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Result:
+    """What became of a call so far: the last answer and how often it was put on the wire.
+
+    ``failure`` is set where no HTTP answer stands for it (``credential.*``, ``call.*``), with
+    ``text`` in words. ``attempts`` counts requests on the wire including resends; ``tries`` counts
+    the attempts that the retry limit counts. ``first_at`` is when the first attempt began.
+    """
+
+    answer: Answer
+    failure: str | None
+    text: str
+    attempts: int
+    tries: int
+    first_at: int
+    credential_version: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Move:
+    """The step is over; go on by ``exit``. ``vars`` and ``user`` are the values it wrote."""
+
+    exit: int = FOLLOWING
+    status: Status = "succeeded"
+    failure: str | None = None
+    text: str = ""
+    arm: str | None = None
+    vars: Mapping[str, object] = field(default_factory=dict)
+    user: Mapping[str, object] = field(default_factory=dict)
+    http_status: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Wait:
+    """Stay here until ``until`` (None: until something happens). ``text`` says it in words."""
+
+    until: int | None
+    reason: Literal["timer", "event", "quiet_hours", "frequency_cap", "endpoint_hold", "child"]
+    text: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Call:
+    """Send this to an endpoint. ``target`` is path and query, encoded, beginning with ``/``.
+
+    ``headers`` are what the journey sets (lower-case names); never a credential.
+    """
+
+    endpoint: str
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    content_type: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Again:
+    """Send the same call once more, not before ``at``; ``failure`` and ``text`` say why."""
+
+    at: int
+    failure: str
+    text: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class End:
+    """The passage is over with this outcome."""
+
+    outcome: str
+    status: Status = "succeeded"
+    failure: str | None = None
+    text: str = ""
+    http_status: int | None = None
+
+
+Decision = Move | Wait | Call | Again | End
+
+
+@dataclass(slots=True, frozen=True)
+class Exit:
+    """A place a step may go to: a jump (``next``: a step id) or a body of steps held by it.
+
+    Exactly one is set; neither means 'on behind the step that holds it'. ``name`` is the arm's or
+    path's name; ``at`` is where it stands in the file, as keys and indices from the step.
+    """
+
+    name: str
+    next: str | None = None
+    steps: tuple[object, ...] | None = None
+    at: tuple[str | int, ...] = ()
