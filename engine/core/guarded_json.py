@@ -1,0 +1,115 @@
+"""JSON from outside, read with its traps refused; JSON to outside, written in one way.
+
+RFC 8259 leaves to the reader what a repeated key, a huge number or a depth of 100,000 means, and
+Python's reader takes ``NaN`` besides. Two programs that answer differently are how checks are got
+around, so here each of these is an error. It is in the core because it is pure and everything
+above needs it: users' files, answers, token answers, webhooks, ``--set``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+MAX_DEPTH = 64
+"""How many objects and arrays may stand inside one another."""
+
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class NotGuardedJSON(ValueError):
+    """The text isn't JSON that can be taken; the message says why in a few words, without data."""
+
+
+def parse(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> object:
+    """What ``data`` says: None, bool, int, float, str, list or dict.
+
+    Integers come back whole, whatever their size. Bytes are UTF-8, with or without a byte-order
+    mark. Raises :class:`NotGuardedJSON` for what isn't JSON, and for a repeated key, ``NaN`` and
+    ``Infinity``, a number beyond what a float holds, a lone surrogate (such text can't be stored
+    or sent as UTF-8) and nesting deeper than ``max_depth``.
+    """
+    text = _text(data)
+    try:
+        value = _decoder.decode(text)
+    except json.JSONDecodeError as error:
+        raise NotGuardedJSON(f"not JSON at line {error.lineno}, column {error.colno}") from None
+    except NotGuardedJSON:
+        raise
+    except ValueError:  # int() refuses thousands of digits
+        raise NotGuardedJSON("a number is too long") from None
+    except RecursionError:
+        raise _too_deep(max_depth) from None
+    if text.count("{") + text.count("[") > max_depth and _deeper_than(value, max_depth):
+        raise _too_deep(max_depth)
+    if _SURROGATE_ESCAPE.search(text):
+        _require_unicode(_encoder.encode(value))
+    return value
+
+
+def dumps(value: object) -> bytes:
+    """``value`` as compact UTF-8 JSON, keys in the order they have.
+
+    Raises ValueError for NaN, infinities and lone surrogates, TypeError for what JSON hasn't got.
+    """
+    return _encoder.encode(value).encode()
+
+
+def _text(data: bytes | str) -> str:
+    if isinstance(data, str):
+        if not data.isascii():
+            _require_unicode(data)
+        return data
+    try:
+        return data.removeprefix(_BYTE_ORDER_MARK).decode()
+    except UnicodeDecodeError:
+        raise NotGuardedJSON("not UTF-8") from None
+
+
+def _require_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise NotGuardedJSON("a lone surrogate") from None
+
+
+def _deeper_than(value: object, depth: int) -> bool:
+    """By levels and not by recursion, which has a limit of its own."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(depth):
+        level = [
+            child
+            for container in level
+            for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, (dict, list))
+        ]
+    return bool(level)
+
+
+def _too_deep(max_depth: int) -> NotGuardedJSON:
+    return NotGuardedJSON(f"nested deeper than {max_depth}")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise NotGuardedJSON("a key stands twice in one object")
+    return members
+
+
+def _constant(name: str) -> object:
+    raise NotGuardedJSON(f"{name} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number - number != 0.0:  # true of infinities alone, and cheaper than a call
+        raise NotGuardedJSON("a number is too large")
+    return number
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite
+)
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

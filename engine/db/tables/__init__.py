@@ -1,0 +1,44 @@
+"""Every table of the engine, one module per feature that writes it.
+
+Instants are integer microseconds UTC. ``bucket`` comes first in every user-owned table.
+"""
+
+from engine.db.tables.credentials import (
+    AuthProfile,
+    AuthSecret,
+    DataKey,
+    SecretFingerprint,
+    TokenState,
+)
+from engine.db.tables.endpoints import EndpointRow
+from engine.db.tables.installation import AuditRow, Installation
+from engine.db.tables.passages import (
+    CallRow,
+    EnrollmentRow,
+    ExecutionRow,
+    Refusal,
+    RunRow,
+    StepCount,
+    UserRow,
+)
+from engine.db.tables.versions import VersionEndpoint, VersionRow
+
+__all__ = [
+    "AuditRow",
+    "AuthProfile",
+    "AuthSecret",
+    "CallRow",
+    "DataKey",
+    "EndpointRow",
+    "EnrollmentRow",
+    "ExecutionRow",
+    "Installation",
+    "Refusal",
+    "RunRow",
+    "SecretFingerprint",
+    "StepCount",
+    "TokenState",
+    "UserRow",
+    "VersionEndpoint",
+    "VersionRow",
+]

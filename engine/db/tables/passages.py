@@ -1,0 +1,209 @@
+"""Users and their passages: the tables of the hot path.
+
+Statuses are small integers (``engine/core/interpreter/state.py``). Everything is clustered by
+bucket. Which step a number means is in the version's text.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, SmallInteger, text
+from sqlmodel import Field, SQLModel
+
+
+def _bucket() -> Column[int]:
+    return Column("bucket", SmallInteger, primary_key=True, autoincrement=False)
+
+
+class UserRow(SQLModel, table=True):
+    """A user as he stands now. ``attributes`` is a JSON object."""
+
+    __tablename__ = "users"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    bucket: int = Field(sa_column=_bucket())
+    id: str = Field(primary_key=True)
+    timezone: str | None = None
+    attributes: str
+
+
+class RunRow(SQLModel, table=True):
+    """One launch over users. ``source`` identifies the users' input; ``position`` is how many of its
+    rows were admitted or refused; ``token_base`` is the token requests per profile (JSON) before it.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (Index("runs_journey", "journey", "source"),)
+
+    id: int = Field(sa_column=Column("id", BigInteger, primary_key=True, autoincrement=False))
+    journey: str
+    version_id: int = Field(foreign_key="versions.id")
+    source: str
+    state: str = "open"
+    position: int = 0
+    total: int = 0
+    skipped: int = 0
+    token_base: str = "{}"
+    opened_at: int = Field(sa_type=BigInteger)
+    finished_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class EnrollmentRow(SQLModel, table=True):
+    """One passage. ``slot`` is 0 while it is live and its own id afterwards: one unique index both
+    keeps one live passage per (user, journey, key) and finds the earlier ones for re-entry rules.
+    ``data`` is the passage's inputs, variables and step records (JSON).
+    """
+
+    __tablename__ = "enrollments"
+    __table_args__ = (
+        CheckConstraint(
+            "(state = 2) = (ended_at IS NOT NULL) AND (state <> 2 OR outcome IS NOT NULL)"
+            " AND (slot = 0) = (outcome IS NULL) AND (state = 0 OR wake_at IS NULL)",
+            name="state_fits",
+        ),
+        Index("enrollments_passage", "bucket", "user_id", "journey", "key", "slot", unique=True),
+        Index(
+            "enrollments_due",
+            "bucket",
+            "wake_at",
+            sqlite_where=text("wake_at IS NOT NULL"),
+            postgresql_where=text("wake_at IS NOT NULL"),
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    bucket: int = Field(sa_column=_bucket())
+    id: int = Field(sa_column=Column("id", BigInteger, primary_key=True, autoincrement=False))
+    user_id: str
+    journey: str
+    key: str
+    slot: int = Field(sa_type=BigInteger)
+    version_id: int
+    run_id: int = Field(sa_type=BigInteger)
+    state: int = Field(sa_type=SmallInteger)
+    reason: int = Field(sa_type=SmallInteger)
+    position: int
+    started: int = Field(sa_type=BigInteger)
+    wake_at: int | None = Field(default=None, sa_type=BigInteger)
+    entered_at: int = Field(sa_type=BigInteger)
+    ended_at: int | None = Field(default=None, sa_type=BigInteger)
+    moves: int
+    outcome: str | None = None
+    data: str
+
+
+class ExecutionRow(SQLModel, table=True):
+    """One step taken: appended, never changed. ``status`` 1 succeeded, 2 failed, 3 skipped."""
+
+    __tablename__ = "executions"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    bucket: int = Field(sa_column=_bucket())
+    enrollment: int = Field(
+        sa_column=Column("enrollment", BigInteger, primary_key=True, autoincrement=False)
+    )
+    step: int = Field(sa_column=Column("step", SmallInteger, primary_key=True, autoincrement=False))
+    visit: int = Field(
+        sa_column=Column("visit", SmallInteger, primary_key=True, autoincrement=False)
+    )
+    redrive: int = Field(
+        sa_column=Column("redrive", SmallInteger, primary_key=True, autoincrement=False)
+    )
+    status: int = Field(sa_type=SmallInteger)
+    failure: str | None = None
+    text: str | None = None
+    http_status: int | None = Field(default=None, sa_type=SmallInteger)
+    attempts: int = Field(sa_type=SmallInteger)
+    arm: str | None = None
+    credential_version: int | None = None
+    started_at: int = Field(sa_type=BigInteger)
+    ended_at: int = Field(sa_type=BigInteger)
+
+
+class CallRow(SQLModel, table=True):
+    """The outbox: a call that was decided and isn't answered yet, or failed and is kept for redrive.
+
+    ``next_try_at`` is NULL once it failed for good (``finished_at`` then says when). Target, headers
+    and body are stored, so a repeat is the same to the bit; credentials are never part of it.
+    """
+
+    __tablename__ = "calls"
+    __table_args__ = (
+        Index(
+            "calls_due",
+            "bucket",
+            "endpoint",
+            "next_try_at",
+            sqlite_where=text("next_try_at IS NOT NULL"),
+            postgresql_where=text("next_try_at IS NOT NULL"),
+        ),
+        Index(
+            "calls_failed",
+            "finished_at",
+            sqlite_where=text("finished_at IS NOT NULL"),
+            postgresql_where=text("finished_at IS NOT NULL"),
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    bucket: int = Field(sa_column=_bucket())
+    enrollment: int = Field(
+        sa_column=Column("enrollment", BigInteger, primary_key=True, autoincrement=False)
+    )
+    step: int = Field(sa_column=Column("step", SmallInteger, primary_key=True, autoincrement=False))
+    visit: int = Field(
+        sa_column=Column("visit", SmallInteger, primary_key=True, autoincrement=False)
+    )
+    redrive: int = Field(
+        sa_column=Column("redrive", SmallInteger, primary_key=True, autoincrement=False)
+    )
+    endpoint: str
+    method: str
+    target: str
+    headers: str
+    content_type: str | None = None
+    body: bytes = Field(sa_column=Column("body", LargeBinary, nullable=False))
+    key: str
+    attempts: int = Field(default=0, sa_type=SmallInteger)
+    tries: int = Field(default=0, sa_type=SmallInteger)
+    first_at: int | None = Field(default=None, sa_type=BigInteger)
+    next_try_at: int | None = Field(default=None, sa_type=BigInteger)
+    started_by: str | None = None
+    failure: str | None = None
+    finished_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class StepCount(SQLModel, table=True):
+    """What happened how often, added to in the same transaction as the executions it counts.
+
+    ``kind``: 0 entered the step, 1 succeeded, 2 failed, 3 skipped, 4 took arm ``name``; with
+    ``step`` -1: 5 ended with outcome ``name``, 6 refused for ``name``, 7 admitted.
+    """
+
+    __tablename__ = "step_counts"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    bucket: int = Field(sa_column=_bucket())
+    run_id: int = Field(
+        sa_column=Column("run_id", BigInteger, primary_key=True, autoincrement=False)
+    )
+    version_id: int = Field(primary_key=True)
+    step: int = Field(sa_column=Column("step", SmallInteger, primary_key=True, autoincrement=False))
+    kind: int = Field(sa_column=Column("kind", SmallInteger, primary_key=True, autoincrement=False))
+    name: str = Field(primary_key=True)
+    n: int = Field(sa_type=BigInteger)
+    attempts: int = Field(sa_type=BigInteger)
+
+
+class Refusal(SQLModel, table=True):
+    """A user who was not admitted, and why."""
+
+    __tablename__ = "refusals"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    bucket: int = Field(sa_column=_bucket())
+    run_id: int = Field(
+        sa_column=Column("run_id", BigInteger, primary_key=True, autoincrement=False)
+    )
+    user_id: str = Field(primary_key=True)
+    reason: str
+    at: int = Field(sa_type=BigInteger)

@@ -1,0 +1,112 @@
+"""The only reader of the environment.
+
+Every setting is ``JOURNEY_<NAME>``, or ``JOURNEY_<NAME>_FILE`` naming a file that holds the value; a
+``.env`` file in the current folder stands in for variables that aren't set.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "JOURNEY_"
+_LARGEST_FILE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an installation is told from outside. Each field is one variable, ``JOURNEY_`` + its name.
+
+    ``kek`` is secret: it is never printed (``journey config`` masks it).
+    """
+
+    home: str = ".journey"
+    database_url: str = ""
+    kek: str = ""
+    egress_allow: str = ""
+    secret_dirs: str = ""
+    timezone: str = "UTC"
+    log_level: str = "WARNING"
+    log_file: str = ""
+    in_flight: str = "1000"
+
+    @property
+    def home_path(self) -> Path:
+        """The folder where state lives unless a setting says otherwise."""
+        return Path(self.home)
+
+    @property
+    def database(self) -> str:
+        """The database's URL: the setting, else ``engine.db`` in the home folder."""
+        return self.database_url or f"sqlite:///{self.home_path / 'engine.db'}"
+
+    @property
+    def secret_folders(self) -> tuple[Path, ...]:
+        """Folders that ``{file: …}`` references may read from (``:`` separated in the setting)."""
+        given = [Path(part) for part in self.secret_dirs.split(os.pathsep) if part]
+        return tuple(given) or (Path("/run/secrets"), self.home_path / "secrets")
+
+
+SECRET_SETTINGS = frozenset({"kek"})
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings of this environment.
+
+    Raises :class:`SettingsError` for a ``_FILE`` that can't be read, and for a variable with our
+    prefix that is no setting (a misspelt one would otherwise be ignored in silence).
+    """
+    names = {PREFIX + field.name.upper(): field.name for field in fields(Settings)}
+    values: dict[str, str] = {}
+    for variable, raw in environment.items():
+        if not variable.startswith(PREFIX):
+            continue
+        name = names.get(variable)
+        from_file = names.get(variable.removesuffix("_FILE"))
+        if name is not None:
+            values[name] = raw
+        elif variable.endswith("_FILE") and from_file is not None:
+            values.setdefault(from_file, _read(variable, raw))
+        else:
+            raise SettingsError(
+                f"{variable} is no setting; known are {', '.join(sorted(names))}",
+                code="settings.unknown",
+            )
+    return Settings(**values)
+
+
+def environment(folder: Path | None = None) -> dict[str, str]:
+    """A snapshot of the process's environment over the ``.env`` file of ``folder`` (default: here)."""
+    merged = _dotenv((folder or Path()) / ".env")
+    merged.update(os.environ)
+    return merged
+
+
+def _read(variable: str, path: str) -> str:
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            return file.read(_LARGEST_FILE).strip()
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(
+            f"{variable} names a file that can't be read: {path}", code="settings.file"
+        ) from None
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    found: dict[str, str] = {}
+    for line in lines:
+        name, sign, value = line.strip().removeprefix("export ").partition("=")
+        if sign and not name.startswith("#"):
+            found[name.strip()] = value.strip().strip("'\"")
+    return found
