@@ -60,8 +60,7 @@ SECRET_SETTINGS = frozenset({"kek"})
 def load_settings(environment: Mapping[str, str]) -> Settings:
     """The settings of this environment.
 
-    Raises :class:`SettingsError` for a ``_FILE`` that can't be read, and for a variable with our
-    prefix that is no setting (a misspelt one would otherwise be ignored in silence).
+    Raises :class:`SettingsError` for a ``_FILE`` that can't be read.
     """
     names = {PREFIX + field.name.upper(): field.name for field in fields(Settings)}
     values: dict[str, str] = {}
@@ -74,12 +73,19 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             values[name] = raw
         elif variable.endswith("_FILE") and from_file is not None:
             values.setdefault(from_file, _read(variable, raw))
-        else:
-            raise SettingsError(
-                f"{variable} is no setting; known are {', '.join(sorted(names))}",
-                code="settings.unknown",
-            )
     return Settings(**values)
+
+
+def unknown_settings(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Variables with our prefix that are no setting: most likely misspelt (``doctor`` names them)."""
+    known = {PREFIX + field.name.upper() for field in fields(Settings)}
+    return tuple(
+        sorted(
+            name
+            for name in environment
+            if name.startswith(PREFIX) and not {name, name.removesuffix("_FILE")} & known
+        )
+    )
 
 
 def environment(folder: Path | None = None) -> dict[str, str]:
