@@ -32,7 +32,7 @@ class RealClock:
 
 
 class VirtualClock:
-    """Journey time that starts where it is told, runs with the stopwatch, and can be moved forward."""
+    """Journey time that starts where told, runs with the stopwatch, and can be moved forward."""
 
     __slots__ = ("_offset",)
 

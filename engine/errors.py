@@ -12,9 +12,11 @@
     ├── SettingsError            the installation is wrong                  → exit 78
     ├── DatabaseUnavailable      the database can't be reached or written   → exit 5
     └── StepFailure              the world said no: caught once, becomes data
-        ├── CredentialFailure    credential.missing | unreadable | rejected | unavailable | host_not_allowed
-        └── CallFailure          call.unfillable | blocked | unreachable | timed_out | rate_limited | circuit_open
-                                 | client_error | server_error | bad_response | refused_by_rule | unknown
+        ├── CredentialFailure    credential.missing | unreadable | rejected | unavailable
+        │                        | host_not_allowed
+        └── CallFailure          call.unfillable | blocked | unreachable | timed_out | rate_limited
+                                 | circuit_open | client_error | server_error | bad_response
+                                 | refused_by_rule | unknown
 
 A message is one line and never holds a secret. Anything that isn't in this tree is a bug.
 """
@@ -58,7 +60,7 @@ class Problem:
 
 
 class DefinitionError(EngineError):
-    """A journey, scenario or apply file can't be used. Carries every problem found, in file order."""
+    """A journey, scenario or apply file can't be used; carries every problem, in file order."""
 
     code = "definition.invalid"
 

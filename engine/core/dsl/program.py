@@ -47,8 +47,8 @@ class Step(Protocol):
 
 @dataclass(slots=True, frozen=True)
 class Node:
-    """A step in its place. ``follow`` is where FOLLOWING leads (its ``next`` if it has one, else the
-    step behind it), ``behind`` the step behind it in the file whatever its ``next`` says (a skipped
+    """A step in its place. ``follow`` is where FOLLOWING leads (its ``next`` if it has one, else
+    the step behind it), ``behind`` the step behind it in the file whatever its ``next`` says (a skipped
     step goes there), ``exits`` where each of its exits leads; END is the end.
     """
 
@@ -64,8 +64,8 @@ class Program:
     """A journey ready to run. ``nodes`` holds on_enter's calls first, then the steps in file order
     (a body stands directly behind the step that holds it), then on_exit's calls.
 
-    A passage starts at ``first``; when its outcome is fixed it goes to ``leaving`` (END: there is no
-    on_exit). ``max_age`` is in microseconds.
+    A passage starts at ``first``; when its outcome is fixed it goes to ``leaving`` (END: there is
+    no on_exit). ``max_age`` is in microseconds.
     """
 
     journey: Journey

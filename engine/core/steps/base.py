@@ -1,15 +1,15 @@
 """What every step type is made of: what it sees (View) and what it answers (Decision).
 
-A step type is one file beside this one, named as in the language: a frozen pydantic model of what an
-author writes, with three methods that decide and do nothing:
+A step type is one file beside this one, named as in the language: a frozen pydantic model of what
+an author writes, with three methods that decide and do nothing:
 
 - ``exits()`` lists the places it may go to besides the following step, in a fixed order;
 - ``decide(view)`` is asked when a user stands at the step: first on arrival, and again whenever a
   wait is over (``view.started`` then still is the arrival);
 - ``resume(view, result)`` is asked when a call it made was answered (call_api only).
 
-A decision names an exit by its number in ``exits()``; the flat :class:`~engine.core.dsl.program.Program`
-knows which step stands there. Steps don't know each other.
+A decision names an exit by its number in ``exits()``; the flat
+:class:`~engine.core.dsl.program.Program` knows which step stands there. Steps don't know each other.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ Status = Literal["succeeded", "failed", "skipped"]
 class View:
     """What a step sees when it decides. Instants are microseconds UTC.
 
-    ``started`` is when this visit began; ``visit`` counts from 1. ``terms`` are the live settings of
-    endpoints by name (timeout, retry, success), read at this moment; an endpoint that is missing
+    ``started`` is when this visit began; ``visit`` counts from 1. ``terms`` are the live settings
+    of endpoints by name (timeout, retry, success), read at this moment; an endpoint that is missing
     there has the defaults. ``zone_fallback`` says in words when the user's zone was unusable.
     """
 
