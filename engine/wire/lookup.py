@@ -1,0 +1,106 @@
+"""From a name to its addresses: one query at a time per name, kept for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from engine.clock import stopwatch
+from engine.errors import CallFailure
+
+LIFETIME_S = 45.0
+FAILED_LIFETIME_S = 2.0
+QUERY_TIMEOUT_S = 5.0
+
+Query = Callable[[str], Awaitable[Sequence[str]]]
+"""Name → addresses, best first; raises ``OSError`` where there are none."""
+
+
+async def system_query(host: str) -> Sequence[str]:
+    """Ask the operating system (getaddrinfo): hosts file, DNS, in the order of RFC 6724."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+@dataclass(slots=True)
+class _Known:
+    addresses: tuple[str, ...]
+    problem: str
+    asked: float
+    until: float
+
+
+class Lookup:
+    """Addresses of hosts, asked once for all who wait and remembered ``LIFETIME_S`` seconds."""
+
+    def __init__(self, query: Query = system_query) -> None:
+        self._query = query
+        self._known: dict[str, _Known] = {}
+        self._asking: dict[str, asyncio.Task[_Known]] = {}
+
+    async def addresses(self, host: str, within_s: float) -> tuple[str, ...]:
+        """The addresses of ``host`` within ``within_s`` seconds; an address is its own.
+
+        Raises ``CallFailure`` (``call.unreachable``) where there are none.
+        """
+        if _is_address(host):
+            return (host,)
+        known = self._known.get(host)
+        if known is None or known.until <= stopwatch():
+            known = await self._ask(host, within_s)
+        if not known.addresses:
+            raise CallFailure(known.problem, code="call.unreachable")
+        return known.addresses
+
+    def doubt(self, host: str) -> None:
+        """A dial failed: ask anew next time, but not more often than every second."""
+        known = self._known.get(host)
+        if known is not None:
+            known.until = min(known.until, known.asked + 1.0)
+
+    async def close(self) -> None:
+        """Give up every question still open."""
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    async def _ask(self, host: str, within_s: float) -> _Known:
+        task = self._asking.get(host)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._answer(host))
+            self._asking[host] = task
+            task.add_done_callback(lambda _: self._asking.pop(host, None))
+        try:
+            # Shielded: the one who gives up first must not take the question from the others.
+            return await asyncio.wait_for(asyncio.shield(task), within_s)
+        except TimeoutError:
+            raise CallFailure(
+                "the name's address wasn't found in time", code="call.unreachable"
+            ) from None
+
+    async def _answer(self, host: str) -> _Known:
+        asked = stopwatch()
+        try:
+            async with asyncio.timeout(QUERY_TIMEOUT_S):
+                addresses = tuple(await self._query(host))
+            problem = "" if addresses else "name not found"
+        except TimeoutError:
+            addresses, problem = (), "the name server didn't answer"
+        except (OSError, UnicodeError) as error:
+            again = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+            addresses, problem = (), "the name server didn't answer" if again else "name not found"
+        life = LIFETIME_S if addresses else FAILED_LIFETIME_S
+        known = self._known[host] = _Known(addresses, problem, asked, stopwatch() + life)
+        return known
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,148 @@
+"""The transport on pyreqwest (Rust's reqwest): HTTP/1.1, checked and pinned addresses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.response import Response
+
+from engine.clock import stopwatch
+from engine.core.message import Answer, Request
+from engine.errors import CallFailure
+from engine.wire.egress import Egress
+from engine.wire.lookup import Lookup
+from engine.wire.reqwest_clients import Line, Route, Routes
+from engine.wire.reqwest_errors import read_fault
+from engine.wire.transport import DEFAULT_NETWORK, Network, Transport, check_request
+
+_ALWAYS_SIZED = frozenset({"POST", "PUT", "PATCH"})
+"""Methods that say ``content-length: 0`` where there is no body (RFC 9110, 8.6)."""
+
+RACE_S = 1.0
+"""The keep-alive race shows within a round trip; what breaks later didn't die of idleness."""
+
+
+class ReqwestTransport(Transport):
+    """Sends through pooled connections to checked addresses; see :class:`Transport`.
+
+    One per event loop. Close it before the interpreter ends.
+    """
+
+    def __init__(self, egress: Egress, *, lookup: Lookup | None = None) -> None:
+        self._routes = Routes(egress, lookup or Lookup())
+
+    async def send(
+        self, request: Request, deadline: float, *, network: Network = DEFAULT_NETWORK
+    ) -> Answer:
+        """One attempt; see :meth:`Transport.send`."""
+        started = stopwatch()
+        try:
+            check_request(request)
+            route = self._routes.to(request.url, network, deadline, started)
+            return await self._try_addresses(route, request, started, deadline)
+        except CallFailure as refusal:
+            return Answer(
+                failure=refusal.code,
+                text=refusal.message,
+                may_have_been_sent=False,
+                elapsed_us=_elapsed_us(started),
+            )
+
+    async def close(self) -> None:
+        """Close every client; requests in flight fail as ``call.unreachable``."""
+        await self._routes.close()
+
+    async def _try_addresses(
+        self, route: Route, request: Request, started: float, deadline: float
+    ) -> Answer:
+        line = route.line if started < route.fresh_until else None
+        if line is None:
+            line = await self._routes.open(route, deadline)
+        tried = 1
+        while True:
+            answer = await _attempt(line, request, started, deadline)
+            if answer.may_have_been_sent or answer.failure != "call.unreachable":
+                return answer
+            following = self._routes.after(route, line)
+            if following is None or tried >= len(route.addresses):
+                return answer
+            line, tried = following, tried + 1
+
+
+async def _attempt(line: Line, request: Request, started: float, deadline: float) -> Answer:
+    begun = stopwatch()
+    left = deadline - (begun - started)
+    if left <= 0:
+        return _failed("call.timed_out", f"not sent within {deadline:g} s", started, sent=False)
+    reused = line.take(begun)
+    reusable = False
+    try:
+        sending = line.client.request(request.method, request.url)
+        sending = sending.headers(request.headers).timeout(timedelta(seconds=left))
+        if request.body or request.method in _ALWAYS_SIZED:
+            sending = sending.body_bytes(request.body)
+        async with sending.build_streamed() as response:
+            answer = await _read(response, line.max_response, started)
+        reusable = answer.failure is None and answer.headers.get("connection") != "close"
+        return answer
+    except (PyreqwestError, ValueError) as error:
+        fault = read_fault(error, line.connect_timeout, deadline)
+        ended = stopwatch()
+        return Answer(
+            failure=fault.code,
+            text=fault.text,
+            may_have_been_sent=fault.may_have_been_sent,
+            stale_connection=reused and fault.before_answer and ended - begun < RACE_S,
+            elapsed_us=int((ended - started) * 1_000_000),
+        )
+    finally:
+        line.give_back(reusable)
+
+
+async def _read(response: Response, limit: int, started: float) -> Answer:
+    """The answer, its body read to the end or to one chunk past ``limit`` bytes."""
+    status = response.status
+    headers = _headers(response)
+    if status < 200:
+        return _failed("call.bad_response", f"the server switched protocols ({status})", started)
+    if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+        return _failed("call.bad_response", "the answer is compressed, unasked", started)
+    chunks: list[bytes] = []
+    size = 0
+    reader = response.body_reader
+    while (chunk := await reader.read_chunk()) is not None:
+        size += len(chunk)
+        if size > limit:
+            return _failed("call.bad_response", f"the answer is over {limit} bytes", started)
+        chunks.append(bytes(chunk))
+    body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return Answer(status=status, headers=headers, body=body, elapsed_us=_elapsed_us(started))
+
+
+def _headers(response: Response) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    try:
+        for name, value in response.headers.items():
+            headers.setdefault(name, value)
+    except ValueError:
+        # A value outside ASCII stops the listing; without it the others are still an answer.
+        for name in response.headers:
+            if name not in headers and (readable := _header(response, name)) is not None:
+                headers[name] = readable
+    return headers
+
+
+def _header(response: Response, name: str) -> str | None:
+    try:
+        return response.get_header(name)
+    except ValueError:
+        return None
+
+
+def _failed(code: str, text: str, started: float, *, sent: bool = True) -> Answer:
+    return Answer(failure=code, text=text, may_have_been_sent=sent, elapsed_us=_elapsed_us(started))
+
+
+def _elapsed_us(started: float) -> int:
+    return int((stopwatch() - started) * 1_000_000)
