@@ -1,0 +1,168 @@
+"""How a problem of a file is made, ordered and shown, the way a compiler does it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from engine.core.dsl.literal_secrets import masked
+from engine.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MOST_PROBLEMS = 200
+"""So many problems of one file are reported; a file with more is wrong as a whole."""
+
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_LONGEST_LINE = 2_000
+_WINDOW = 160
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where something stands in a file: line and column count from 1; ``length`` is in characters
+    and 0 where it goes on over the line's end.
+    """
+
+    line: int
+    column: int
+    length: int = 0
+
+
+class Lines:
+    """The lines of a source text, broken where YAML breaks them."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._raw: list[str] | None = None
+        self._shown: list[str] | None = None
+
+    def raw(self, line: int) -> str:
+        """Line number ``line`` as written ('' behind the end). Not to be shown."""
+        if self._raw is None:
+            self._raw = _BREAK.split(self._text)
+        return self._raw[line - 1] if 0 < line <= len(self._raw) else ""
+
+    def shown(self, line: int) -> str:
+        """Line number ``line`` with secrets as ``*``, cut at 2,000 characters."""
+        if self._shown is None:
+            self._shown = _BREAK.split(masked(self._text))
+        return self._shown[line - 1][:_LONGEST_LINE] if 0 < line <= len(self._shown) else ""
+
+    def problem(
+        self,
+        code: str,
+        message: str,
+        place: Place,
+        remedy: str = "",
+        *,
+        severity: Literal["error", "warning"] = "error",
+    ) -> Problem:
+        """A problem at ``place``. Secret-looking parts of ``message`` and ``remedy`` are masked."""
+        return Problem(
+            code=code,
+            message=_one_line(message),
+            line=place.line,
+            column=place.column,
+            remedy=_one_line(remedy),
+            text=self.shown(place.line),
+            severity=severity,
+        )
+
+
+def in_file_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """``problems`` by place, each once; beyond :data:`MOST_PROBLEMS` the last one counts them."""
+    unique = {(p.line, p.column, p.code, p.message): p for p in problems}
+    ordered = sorted(unique.values(), key=lambda p: (p.line, p.column, p.code, p.message))
+    if len(ordered) <= MOST_PROBLEMS:
+        return tuple(ordered)
+    last = ordered[MOST_PROBLEMS - 1]
+    more = Problem(
+        code="file.more_problems",
+        message=f"and {len(ordered) - MOST_PROBLEMS + 1} more problems from here on",
+        line=last.line,
+        column=last.column,
+        severity=last.severity,
+    )
+    return (*ordered[: MOST_PROBLEMS - 1], more)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """'did you mean `x`?' for the known word nearest to ``word``, or '' if none is near."""
+    candidates = sorted(set(known))
+    folded = {name.lower(): name for name in reversed(candidates)}
+    near = difflib.get_close_matches(word.lower()[:100], list(folded), n=1, cutoff=0.6)
+    return f"did you mean `{folded[near[0]]}`?" if near else ""
+
+
+def one_of(known: Iterable[str], *, most: int = 24) -> str:
+    """'one of a, b, c' of the known words, or '' if there are none or too many to help."""
+    names = sorted(set(known))
+    return f"one of {', '.join(names)}" if 0 < len(names) <= most else ""
+
+
+def quoted(value: object) -> str:
+    """``value`` as it may be shown in a message: masked, on one line, at most 60 characters."""
+    if isinstance(value, bool) or value is None:
+        text = {True: "true", False: "false", None: "null"}[value]
+    elif isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    else:
+        text = masked(str(value)[:1_000])
+    text = _one_line(text)
+    return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
+
+
+def render(problem: Problem, file: str) -> str:
+    """The problem as a compiler prints it: place, code, the line with a caret, the remedy.
+
+    ::
+
+        journeys/welcome.yaml:7:5: error: unknown key `endpont` in step `tips` [key.unknown]
+            7 |     endpont: messenger
+              |     ^
+              = did you mean `endpoint`?
+    """
+    head = f"{file}:{problem.line}:{problem.column}: {problem.severity}: {problem.message}"
+    shown = [f"{head} [{problem.code}]"]
+    text, column = _window(problem.text, problem.column)
+    if text.strip():
+        number = str(problem.line)
+        shown.append(f"{number:>5} | {_visible(text)}")
+        if column <= len(text) + 1:
+            shown.append(f"      | {' ' * _width(text[: column - 1])}^")
+    if problem.remedy:
+        shown.append(f"      = {problem.remedy}")
+    return "\n".join(shown)
+
+
+def _window(text: str, column: int) -> tuple[str, int]:
+    """The part of a long line around ``column``, and where the column is in it."""
+    if len(text) <= _WINDOW:
+        return text, column
+    start = max(0, min(column - 1 - _WINDOW // 2, len(text) - _WINDOW))
+    cut = text[start : start + _WINDOW]
+    before = "..." if start else ""
+    after = "..." if start + _WINDOW < len(text) else ""
+    return f"{before}{cut}{after}", column - start + len(before)
+
+
+def _visible(text: str) -> str:
+    """``text`` with tabs as one space and what isn't printable (terminal codes) as ``?``."""
+    return "".join(c if c.isprintable() else " " if c == "\t" else "?" for c in text)
+
+
+def _width(text: str) -> int:
+    """How many terminal cells ``text`` takes."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in masked(text)).split(" "))

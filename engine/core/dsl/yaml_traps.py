@@ -1,0 +1,204 @@
+"""What YAML did to a line that looked right to its author, and the line quoted right.
+
+An expression is full of characters that mean something else to YAML: ``[ ] { } ,`` inside a flow
+mapping, ``: `` anywhere, ``!``, ``*`` and quotes at the beginning, ``#`` behind a space. YAML's own
+messages ('did not find expected key') don't say so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+EXPRESSION_KEYS = frozenset(("when", "where", "audience", "key", "date", "suppress"))
+"""Keys of the journey language whose value is a bare expression."""
+
+_FREE_MAPS = frozenset(("body", "form", "query", "headers", "properties", "values", "attributes"))
+_PAIR = re.compile(
+    r"""(?:^[ \t]*(?:-[ \t]+)*|[{,\[][ \t]*)(?P<key>["']?[\w.$-]+["']?):[ \t]+(?=\S)"""
+)
+_LONGEST_LINE = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Trap:
+    """What happened, in words; ``column`` (from 1) is where; ``remedy`` shows the line right."""
+
+    code: str
+    message: str
+    remedy: str
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    key: str
+    start: int
+    end: int
+    value: str
+    flow: bool
+
+
+def holds_expression(path: tuple[str | int, ...]) -> bool:
+    """Whether the journey language has a bare expression at ``path``."""
+    names = [step for step in path if isinstance(step, str)]
+    if not names or any(name in _FREE_MAPS for name in names[:-1]):
+        return False
+    if names[-1] in EXPRESSION_KEYS:
+        return True
+    if len(names) < 2:
+        return False
+    return names[-2] == "outputs" or (names[-2] == "inputs" and names[:-1] != ["entry", "inputs"])
+
+
+def explain(line: str, column: int) -> Trap | None:
+    """Why YAML stumbled over ``line`` at ``column`` (from 1), if a value's characters did it."""
+    if len(line) > _LONGEST_LINE:
+        return None
+    found = [(pair, why) for pair in _pairs(line) if (why := _misread(pair))]
+    if not found:
+        return None
+    at = column - 1
+    pair, why = next((p for p in found if p[0].start <= at <= p[0].end), found[0])
+    return Trap("yaml.quote", why, _remedy(line, pair), pair.start + 1)
+
+
+def explain_cut(line: str, column: int) -> Trap:
+    """The trap of a plain scalar at ``column`` (from 1) that a `` #`` behind it ended."""
+    head, value = line[: column - 1], line[column - 1 :].rstrip()
+    text = value[: _comment(value)].rstrip()
+    if unbalanced(text):
+        message = "YAML takes ` #` as the beginning of a comment and cuts the value there"
+        remedy = f"quote the value: {_shown(head + _quote(value))}"
+    else:
+        message = (
+            "a comment behind an unquoted expression: nobody can tell where the expression ends"
+        )
+        remedy = "put the comment on a line of its own, or quote the expression"
+    return Trap("yaml.cut", message, remedy, column)
+
+
+def explain_split(line: str, column: int) -> Trap | None:
+    """The trap of an unquoted expression at ``column`` that a comma of YAML's ended early."""
+    if len(line) > _LONGEST_LINE:
+        return None
+    for pair in _pairs(line):
+        if pair.start == column - 1 and pair.flow:
+            why = "inside `{ }` YAML takes `,` and brackets as its own and cuts the value there"
+            return Trap("yaml.cut", why, _remedy(line, pair), column)
+    return None
+
+
+def tab_indents(line: str, column: int) -> bool:
+    """Whether a tab stands in the indentation of ``line`` at or before ``column`` (from 1)."""
+    indentation = line[: len(line) - len(line.lstrip())]
+    return "\t" in indentation and column - 1 <= len(indentation)
+
+
+def unbalanced(text: str) -> bool:
+    """Whether a quote or bracket of ``text`` has no partner."""
+    quote, depth = "", 0
+    for c in text:
+        if quote:
+            quote = "" if c == quote else quote
+        elif c in "\"'":
+            quote = c
+        elif c in "([{":
+            depth += 1
+        elif c in ")]}":
+            depth -= 1
+    return bool(quote) or depth != 0
+
+
+def _pairs(line: str) -> list[_Pair]:
+    """The ``key: value`` pairs of a line, nested ones of a flow mapping included."""
+    pairs, position = [], 0
+    while found := _PAIR.search(line, position):
+        start = found.end()
+        opened = line[: found.start("key")].strip(" \t-")
+        flow = bool(opened) or line.rstrip().endswith(",")
+        position = start
+        if line[start] == "{" and not line.startswith("{{", start):
+            continue
+        end = _flow_end(line, start) if flow else len(line)
+        value = line[start:end].rstrip()
+        key = found["key"].strip("\"'")
+        pairs.append(_Pair(key, start, start + len(value), value, flow))
+        if "{{" not in value and not flow:
+            break
+        position = max(start, start + len(value) - 1)
+    return pairs
+
+
+def _flow_end(line: str, start: int) -> int:
+    quote, depth = "", 0
+    for at in range(start, len(line)):
+        c = line[at]
+        if quote:
+            quote = "" if c == quote else quote
+        elif c in "\"'":
+            quote = c
+        elif c in "([{":
+            depth += 1
+        elif c in ")]}":
+            if depth == 0:
+                return at
+            depth -= 1
+        elif c == "," and depth == 0:
+            return at
+    return len(line)
+
+
+_FIRST = {
+    "*": "YAML takes `*` as an alias",
+    "&": "YAML takes `&` as an anchor",
+    "%": "a value can't begin with `%` in YAML",
+    "@": "a value can't begin with `@` in YAML",
+    "`": "a value can't begin with a backtick in YAML",
+}
+
+
+def _misread(pair: _Pair) -> str | None:
+    """What YAML does to this unquoted value, in words; None if it takes it as meant."""
+    value, first = pair.value, pair.value[:1]
+    why = _FIRST.get(first)
+    if first in "\"'":
+        closing = value.find(first, 1)
+        if 0 < closing < len(value) - 1 and value[closing + 1] != first and _expression(pair):
+            why = "YAML ends the value at the closing quote"
+    elif first == "!":
+        why = f"YAML takes `{value.split()[0]}` as a tag"
+    elif value.startswith("{{"):
+        why = "YAML reads `{{` as the beginning of a mapping"
+    elif not why and _expression(pair):
+        if ": " in value:
+            why = "YAML takes `: ` inside the value as a new key"
+        elif pair.flow and any(c in value for c in "[]{},"):
+            why = "inside `{ }` YAML takes brackets, braces and commas as its own"
+    return why
+
+
+def _expression(pair: _Pair) -> bool:
+    return pair.key in EXPRESSION_KEYS or "{{" in pair.value
+
+
+def _remedy(line: str, pair: _Pair) -> str:
+    if pair.value.startswith("!") and pair.key in EXPRESSION_KEYS:
+        right = f"not {pair.value[1:].strip()}"
+        return f"say `not`: {_shown(line[: pair.start] + right + line[pair.end :])}"
+    return f"quote the value: {_shown(line[: pair.start] + _quote(pair.value) + line[pair.end :])}"
+
+
+def _quote(value: str) -> str:
+    if '"' not in value and "\\" not in value:
+        return f'"{value}"'
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _shown(line: str) -> str:
+    return line.strip()
+
+
+def _comment(value: str) -> int:
+    found = re.search(r"[ \t]#", value)
+    return found.start() if found else len(value)
