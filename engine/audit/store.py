@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.db.tables import AuditRow
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlmodel import Session
+    from sqlalchemy.engine import Connection
 
 
 def record(
-    session: Session,
-    *,
+    connection: Connection,
     now: int,
     actor: str,
     verb: str,
@@ -23,6 +20,7 @@ def record(
     fields: Iterable[str] = (),
 ) -> None:
     """Add one change in the transaction that makes it. ``now`` is wall time in microseconds UTC."""
-    session.add(
-        AuditRow(at=now, actor=actor, verb=verb, kind=kind, name=name, fields=", ".join(fields))
+    connection.exec_driver_sql(
+        "INSERT INTO audit (at, actor, verb, kind, name, fields) VALUES (?, ?, ?, ?, ?, ?)",
+        (now, actor, verb, kind, name, ", ".join(fields)),
     )
