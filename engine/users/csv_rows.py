@@ -1,0 +1,194 @@
+"""Users as CSV (RFC 4180): a header, then a row each."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from engine.users.row import (
+    BadRow,
+    UserRow,
+    check_id,
+    check_inputs,
+    check_zone,
+    shown,
+    typed,
+)
+from engine.users.source import EndlessRow, Lines
+
+FIELD_LIMIT = 131_072
+"""Characters in one field: the csv module's own bound, which is one for the whole process."""
+
+
+class Role(Enum):
+    """What a column's values are."""
+
+    ID = "id"
+    TIMEZONE = "timezone"
+    ATTRIBUTE = "attribute"
+    INPUT = "input"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the header; ``text`` says that its values are taken as they stand."""
+
+    name: str
+    role: Role
+    text: bool
+
+
+class CSVRows:
+    """Reads users from CSV whose columns are known. The header decides once what each column is."""
+
+    def __init__(self, columns: Sequence[Column], declared: Mapping[str, str]) -> None:
+        places = {column.role: i for i, column in enumerate(columns)}
+        self._width = len(columns)
+        self._id = places[Role.ID]
+        self._zone = places.get(Role.TIMEZONE)
+        self._declared = declared
+        self._attributes = _places(columns, Role.ATTRIBUTE)
+        self._inputs = _places(columns, Role.INPUT)
+
+    @classmethod
+    def after_header(cls, lines: Lines, declared: Mapping[str, str]) -> CSVRows:
+        """Read the header. Raises :class:`BadRow` if it can't be one."""
+        lines.begin_row()
+        try:
+            header = next(csv.reader(lines, strict=True), [])
+        except (csv.Error, EndlessRow) as error:
+            raise _bad_csv(str(error), 1, lines.line) from None
+        return cls(_columns(header, declared), declared)
+
+    def rows(self, lines: Lines) -> Iterator[UserRow | BadRow]:
+        """A user for each row, or for a bad one what is wrong with it.
+
+        Raises :class:`EndlessRow` where a quote is never closed.
+        """
+        reader = csv.reader(lines, strict=True)
+        while True:
+            lines.begin_row()
+            line = lines.line + 1
+            try:
+                fields = next(reader, None)
+                if fields is None:
+                    return
+                if fields:
+                    yield self._row(line, fields)
+            except csv.Error as error:
+                if _is_endless(str(error), spans=lines.line > line):
+                    raise EndlessRow from None
+                yield _bad_csv(str(error), line, lines.line).at(line)
+            except BadRow as bad:
+                yield bad.at(line)
+
+    def _row(self, line: int, fields: list[str]) -> UserRow:
+        if len(fields) != self._width:
+            raise BadRow(
+                "users.ragged",
+                f"the row has {_fields(len(fields))}, the header {self._width}",
+                "a comma inside a value needs quotes around the value",
+            )
+        zone = fields[self._zone] if self._zone is not None else ""
+        attributes = {
+            name: value if text else typed(value)
+            for place, name, text in self._attributes
+            if (value := fields[place])
+        }
+        inputs = {
+            name: value if text else typed(value)
+            for place, name, text in self._inputs
+            if (value := fields[place])
+        }
+        if self._declared:
+            check_inputs(self._declared, inputs)
+        return UserRow(
+            line,
+            check_id(fields[self._id]),
+            check_zone(zone) if zone else None,
+            attributes,
+            inputs,
+        )
+
+
+def _places(columns: Sequence[Column], role: Role) -> tuple[tuple[int, str, bool], ...]:
+    return tuple((i, c.name, c.text) for i, c in enumerate(columns) if c.role is role)
+
+
+def _columns(header: Sequence[str], declared: Mapping[str, str]) -> list[Column]:
+    columns = [_column(place, title, declared) for place, title in enumerate(header, 1)]
+    names = [column.name for column in columns]
+    if "id" not in names:
+        raise BadRow("users.no_id_column", "no column is called 'id'", _id_hint(header))
+    for name in names:
+        if names.count(name) > 1:
+            raise BadRow(
+                "users.repeated_column", f"two columns are called {shown(name)}", "rename one"
+            )
+    for name, kind in declared.items():
+        if name not in names:
+            raise BadRow(
+                "users.missing_input",
+                f"no column brings the input {shown(name)}",
+                f"the journey asks every user for it ({kind})",
+            )
+    return columns
+
+
+def _column(place: int, title: str, declared: Mapping[str, str]) -> Column:
+    name, colon, kind = title.rpartition(":")
+    if colon and kind in ("number", "boolean", "date", "any"):
+        raise BadRow(
+            "users.bad_column",
+            f"column {place} is called {shown(title)}",
+            "values are typed by what they look like; only ':text' can be asked for",
+        )
+    forced = bool(colon) and kind == "text"
+    name = name if forced else title
+    if not name.strip():
+        raise BadRow("users.bad_column", f"column {place} of the header has no name", "name it")
+    if not name.isprintable():
+        raise BadRow(
+            "users.bad_column", f"column {place} of the header is {shown(name)}", "rename it"
+        )
+    if name in ("id", "timezone"):
+        return Column(name, Role(name), True)
+    if name in declared:
+        return Column(name, Role.INPUT, forced or declared[name] in ("text", "date"))
+    return Column(name, Role.ATTRIBUTE, forced)
+
+
+def _id_hint(header: Sequence[str]) -> str:
+    if len(header) == 1:
+        for separator, called in ((";", "';'"), ("\t", "tabs"), ("|", "'|'")):
+            if separator in header[0]:
+                return f"the columns seem to be separated by {called}; use commas"
+    near = [name for name in header if name.strip().lower() in ("id", "user_id", "userid", "user")]
+    return f"rename {shown(near[0])} to 'id'" if near else "the first line must name the columns"
+
+
+def _fields(count: int) -> str:
+    return "1 field" if count == 1 else f"{count} fields"
+
+
+def _is_endless(reason: str, *, spans: bool) -> bool:
+    return "unexpected end" in reason or ("field larger" in reason and spans)
+
+
+def _bad_csv(reason: str, first: int, last: int) -> BadRow:
+    if "field larger" in reason:
+        return BadRow(
+            "users.too_long", f"a field is longer than {FIELD_LIMIT:,} characters", "shorten it"
+        )
+    if "new-line" in reason:
+        return BadRow(
+            "users.bad_csv", "a carriage return stands in the row", "end lines with LF or CRLF"
+        )
+    span = f" (the row runs to line {last})" if last > first else ""
+    return BadRow(
+        "users.bad_csv",
+        f"a quote is out of place{span}",
+        'a value with quotes is written "like ""this"""',
+    )

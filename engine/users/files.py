@@ -1,0 +1,255 @@
+"""Users from a file: checked whole before the first of them enters a journey.
+
+Two passes. :func:`open_users` reads everything and finds every problem; :meth:`UsersFile.rows`
+reads again and hands the users over one by one. Neither holds the file in memory: a row costs eight
+bytes (see :mod:`engine.users.repeats`).
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol, Self
+
+from engine.core import guarded_json
+from engine.core.guarded_json import NotGuardedJSON
+from engine.errors import Problem
+from engine.users.csv_rows import CSVRows
+from engine.users.findings import Findings, UsersFileError, placed
+from engine.users.jsonl_rows import JSONLRows
+from engine.users.repeats import Repeats
+from engine.users.row import BadRow, UserRow, check_id, check_inputs, check_zone, shown
+from engine.users.source import EndlessRow, Lines, Source
+
+__all__ = ["UserRow", "UsersFile", "UsersFileError", "one_user", "open_users"]
+
+_MARK_EVERY = 4096
+
+
+class UsersFile:
+    """A checked file of users.
+
+    ``digest`` is the SHA-256 of its content in hex and identifies a run's input; ``count`` are the
+    users in it; ``skipped`` the bad rows left out, of which ``problems`` names the first. The file
+    stays open until :meth:`close`.
+    """
+
+    def __init__(
+        self, source: Source, reader: _Reader, begin: tuple[int, int], *, skip_bad: bool
+    ) -> None:
+        self.digest = source.digest
+        self.count = 0
+        self._source = source
+        self._reader = reader
+        self._mark_offsets = array("q", [begin[0]])
+        self._mark_lines = array("q", [begin[1]])
+        self._repeated = array("q")
+        findings = Findings(source.name)
+        self._check(findings)
+        if findings.count and not skip_bad:
+            raise findings.error()
+        if not self.count:
+            raise findings.nobody()
+        self.skipped = findings.count
+        self.problems = findings.problems
+
+    def rows(self, start: int = 0) -> Iterator[UserRow]:
+        """The users in file order, from the ``start``-th on (the first is 0), found without reading
+        all before it. Raises :class:`UsersFileError` if the file was changed meanwhile."""
+        self._require_unchanged()
+        mark = bisect_right(range(len(self._mark_lines)), start, key=self._users_before) - 1
+        lines = self._lines_from(mark)
+        number = self._users_before(mark)
+        for row in self._unrepeated(lines):
+            if number >= start:
+                yield row
+            number += 1
+        self._require_unchanged()
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check(self, findings: Findings) -> None:
+        repeats = Repeats()
+        lines = self._lines_from(0)
+        begins = lines.line + 1
+        try:
+            for row in self._reader.rows(lines):
+                begins = lines.line + 1
+                if isinstance(row, BadRow):
+                    findings.add(row)
+                    continue
+                repeats.add(row.id)
+                self.count += 1
+                if self.count % _MARK_EVERY == 0:
+                    self._mark_offsets.append(lines.offset)
+                    self._mark_lines.append(lines.line)
+        except EndlessRow:
+            raise _endless(self._source.name, begins) from None
+        self._check_repeats(repeats, findings)
+
+    def _check_repeats(self, repeats: Repeats, findings: Findings) -> None:
+        repeated = array("q")
+        for row, line in repeats.find(lambda: self._good(self._lines_from(0))):
+            repeated.append(row.line)
+            findings.add(_repeats(row.id, line).at(row.line))
+        self._repeated = array("q", sorted(repeated))
+        self.count -= len(repeated)
+
+    def _lines_from(self, mark: int) -> Lines:
+        return self._source.lines(self._mark_offsets[mark], self._mark_lines[mark])
+
+    def _users_before(self, mark: int) -> int:
+        return mark * _MARK_EVERY - bisect_right(self._repeated, self._mark_lines[mark])
+
+    def _good(self, lines: Lines) -> Iterator[UserRow]:
+        return (row for row in self._reader.rows(lines) if isinstance(row, UserRow))
+
+    def _unrepeated(self, lines: Lines) -> Iterator[UserRow]:
+        if not self._repeated:
+            return self._good(lines)
+        return (row for row in self._good(lines) if not self._is_repeated(row.line))
+
+    def _is_repeated(self, line: int) -> bool:
+        place = bisect_right(self._repeated, line)
+        return place > 0 and self._repeated[place - 1] == line
+
+    def _require_unchanged(self) -> None:
+        if self._source.changed():
+            raise UsersFileError(
+                f"{self._source.name} was changed while it was being read; start again"
+            )
+
+
+def open_users(
+    path: str | Path,
+    *,
+    inputs: Mapping[str, str],
+    skip_bad: bool = False,
+    stdin: BinaryIO | None = None,
+) -> UsersFile:
+    """Check all users in ``path`` (``-``: standard input): CSV or JSON Lines, by name or content.
+
+    ``inputs`` are the journey's, name to type (text, number, boolean, date, any); every user must
+    bring them. With ``skip_bad`` bad rows are left out and counted, and of a repeated id the first
+    is kept. Raises :class:`UsersFileError` for bad rows, an unreadable file, and one without users.
+    """
+    try:
+        source = Source.open(path, stdin)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or "not a file's name"
+        raise UsersFileError(f"can't read {shown(str(path))}: {reason}") from None
+    try:
+        reader, begin = _reader(source, inputs)
+        return UsersFile(source, reader, begin, skip_bad=skip_bad)
+    except BaseException:
+        source.close()
+        raise
+
+
+def one_user(
+    user: str, settings: Sequence[str], inputs: Sequence[str], declared: Mapping[str, str]
+) -> UserRow:
+    """The user of ``--user ID --set K=V... --input K=V...``.
+
+    A value is JSON if it parses and text otherwise; a declared text or date is text as it stands.
+    ``--set timezone=ZONE`` sets the zone. Raises :class:`UsersFileError`.
+    """
+    try:
+        attributes = dict(_pairs("--set", settings))
+        brought = {
+            name: text if declared.get(name) in ("text", "date") else _json_or_text(text)
+            for name, text in _pairs("--input", inputs).items()
+        }
+        zone = attributes.pop("timezone", None)
+        if "id" in attributes:
+            raise BadRow("users.bad_id", "--set id=... is no attribute", "use --user ID")
+        check_inputs(declared, brought)
+        return UserRow(
+            0,
+            check_id(user),
+            check_zone(zone) if zone else None,
+            {name: _json_or_text(text) for name, text in attributes.items()},
+            brought,
+        )
+    except BadRow as bad:
+        remedy = f"; {bad.remedy}" if bad.remedy else ""
+        raise UsersFileError(f"user {shown(user)}: {bad.message}{remedy}") from None
+
+
+class _Reader(Protocol):
+    """CSV or JSON Lines; ``rows`` may raise EndlessRow."""
+
+    def rows(self, lines: Lines) -> Iterator[UserRow | BadRow]: ...
+
+
+def _reader(source: Source, declared: Mapping[str, str]) -> tuple[_Reader, tuple[int, int]]:
+    head = source.head()
+    if not head.removeprefix(b"\xef\xbb\xbf").strip():
+        raise UsersFileError(f"no users in {source.name}: it is empty")
+    if b"\0" in head:
+        raise UsersFileError(f"{source.name} isn't text in UTF-8, but binary or another encoding")
+    if _is_jsonl(source.name, head):
+        return JSONLRows(declared), (0, 0)
+    lines = source.lines()
+    try:
+        reader = CSVRows.after_header(lines, declared)
+    except BadRow as bad:
+        problem = Problem(bad.code, bad.message, 1, 1, bad.remedy)
+        raise UsersFileError(placed(source.name, problem), (problem,)) from None
+    return reader, (lines.offset, lines.line)
+
+
+def _is_jsonl(name: str, head: bytes) -> bool:
+    lower = name.lower()
+    if lower.endswith((".jsonl", ".ndjson")):
+        return True
+    content = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return not lower.endswith(".csv") and content[:1] in (b"{", b"[")
+
+
+def _repeats(user: str, line: int) -> BadRow:
+    return BadRow(
+        "users.repeated_id", f"the id {shown(user)} is already on line {line}", "keep one of them"
+    )
+
+
+def _endless(name: str, line: int) -> UsersFileError:
+    problem = Problem(
+        "users.bad_csv",
+        "a quoted value begins in this row and has no end",
+        line,
+        1,
+        "close the quote; a row has at most 1 MiB",
+    )
+    return UsersFileError(placed(name, problem), (problem,))
+
+
+def _pairs(option: str, settings: Sequence[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or not name:
+            raise BadRow(
+                "users.bad_setting", f"{option} {shown(setting)} is no setting", "write NAME=VALUE"
+            )
+        if name in pairs:
+            raise BadRow("users.bad_setting", f"{option} {name} stands twice", "keep one")
+        pairs[name] = text
+    return pairs
+
+
+def _json_or_text(text: str) -> object:
+    try:
+        return guarded_json.parse(text)
+    except NotGuardedJSON:
+        return text

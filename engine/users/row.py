@@ -1,0 +1,180 @@
+"""One user as a file, a line of standard input or the command line brings him."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Self
+from zoneinfo import ZoneInfo, available_timezones
+
+MAX_ID = 255
+"""Characters in a user id."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
+_CONSTANTS: dict[str, object] = {"true": True, "false": False, "null": None}
+_MAX_DIGITS = 1000
+
+
+@dataclass(slots=True)
+class UserRow:
+    """A user who is to be taken through a journey.
+
+    ``line`` is where his row begins, counted from 1 (0: from the command line). ``attributes`` and
+    ``inputs`` hold JSON values; ``event`` is the event he enters by, if the row has one.
+    """
+
+    line: int
+    id: str
+    timezone: str | None
+    attributes: dict[str, object]
+    inputs: dict[str, object]
+    event: dict[str, object] | None = None
+
+
+class BadRow(Exception):
+    """A row can't be used: a slug, what is wrong, and what would be right ('' if nothing helps)."""
+
+    def __init__(self, code: str, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        self.line = 0
+
+    def at(self, line: int) -> Self:
+        """The same, of the row that begins on ``line``."""
+        self.line = line
+        return self
+
+
+def typed(text: str) -> object:
+    """``text`` as CSV and the command line type it.
+
+    Exactly ``true``, ``false`` and ``null`` and JSON's numbers have a type; ``007``, ``+1`` and
+    ``True`` stay text, and so does a number beyond what a float holds.
+    """
+    if text.isdecimal() and text[0] != "0" and len(text) < _MAX_DIGITS and text.isascii():
+        return int(text)  # the common case, without a match object
+    if text[:1] in _NUMBER_STARTS:
+        number = _NUMBER.fullmatch(text)
+        if number is None or len(text) > _MAX_DIGITS:
+            return text
+        if number[1] is None and number[2] is None:
+            return int(text)
+        value = float(text)
+        return text if value - value != 0.0 else value
+    return _CONSTANTS.get(text, text)
+
+
+_NUMBER_STARTS = frozenset("-0123456789")
+
+
+def check_id(user: str) -> str:
+    """``user`` itself; :class:`BadRow` if it can't be a user's id."""
+    if not user or user.isspace():
+        raise BadRow("users.no_id", "the row has no id", "every user needs an id")
+    if len(user) > MAX_ID:
+        raise BadRow(
+            "users.bad_id",
+            f"the id is {len(user):,} characters long",
+            f"an id has at most {MAX_ID} characters",
+        )
+    if _CONTROL.search(user):
+        raise BadRow("users.bad_id", f"the id {shown(user)} has a control character", "take it out")
+    return user
+
+
+def check_zone(name: str) -> str:
+    """``name`` itself; :class:`BadRow` unless it is a zone of the IANA database."""
+    try:
+        _zone(name)
+    except (OSError, ValueError, KeyError):  # a folder, '../..', a zone that isn't there
+        raise BadRow(
+            "users.unknown_zone",
+            f"the timezone {shown(name)} is unknown",
+            did_you_mean(name, available_timezones()) or "use a name like Europe/Istanbul",
+        ) from None
+    return name
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def check_inputs(declared: Mapping[str, str], inputs: Mapping[str, object]) -> None:
+    """Raise :class:`BadRow` unless ``inputs`` are exactly the declared ones, of their types."""
+    for name, kind in declared.items():
+        if name not in inputs:
+            raise BadRow(
+                "users.missing_input",
+                f"the input {shown(name)} is missing",
+                f"the journey asks every user for it ({kind})",
+            )
+        if not fits(kind, inputs[name]):
+            raise BadRow(
+                "users.bad_input",
+                f"the input {shown(name)} is {shown(inputs[name])}",
+                f"it must be {_WANTED[kind]}",
+            )
+    if len(inputs) != len(declared):
+        unknown = next(name for name in inputs if name not in declared)
+        raise BadRow(
+            "users.unknown_input",
+            f"the journey has no input {shown(unknown)}",
+            did_you_mean(unknown, declared) or one_of(declared),
+        )
+
+
+def fits(kind: str, value: object) -> bool:
+    """Whether ``value`` is of an input's type: text, number, boolean, date or any."""
+    if kind == "text":
+        return isinstance(value, str)
+    if kind == "number":
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind == "boolean":
+        return isinstance(value, bool)
+    if kind == "date":
+        return isinstance(value, str) and _is_date(value)
+    return True
+
+
+_WANTED = {
+    "text": "text",
+    "number": "a number",
+    "boolean": "true or false",
+    "date": "an ISO 8601 date or time, like 2026-11-22 or 2026-11-22T09:00:00+03:00",
+    "any": "a value",
+}
+
+
+def _is_date(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def shown(value: object) -> str:
+    """``value`` as a message shows it: quoted, on one line, cut short."""
+    quoted = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return quoted if len(quoted) <= 60 else quoted[:56] + "...'"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'x'?`` for the nearest of ``known``, or ''."""
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f"did you mean {by_lower[near[0]]!r}?" if near else ""
+
+
+def one_of(known: Iterable[str]) -> str:
+    """What there is, as a remedy."""
+    names = ", ".join(known)
+    return f"known: {names}" if names else "it declares none"

@@ -1,0 +1,155 @@
+"""The bytes of a users' file: opened or spooled, fingerprinted, read line by line."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from engine.users.row import BadRow
+
+MAX_ROW = 1 << 20
+"""Bytes in one row."""
+
+_READ_AHEAD = 1 << 18
+
+
+class Source:
+    """A file that stays open, so that both passes read the same bytes.
+
+    ``name`` is what messages call it; ``digest`` is the SHA-256 of its content, in hex.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self.name = name
+        self._file = file
+        self._stamp = self._present_stamp()
+        file.seek(0)
+        self.digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+
+    @classmethod
+    def open(cls, path: str | Path, stdin: BinaryIO | None = None) -> Source:
+        """The file at ``path``, ``-`` for standard input. Raises OSError.
+
+        What can't be read twice (standard input, a pipe) is copied to a temporary file.
+        """
+        if str(path) == "-":
+            return cls(_spool(stdin or sys.stdin.buffer), "standard input")
+        file = Path(path).open("rb")  # noqa: SIM115  it stays open, for the second pass
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return cls(file, str(path))
+        with file:
+            return cls(_spool(file), str(path))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing at all in it."""
+        return self._stamp[0] == 0
+
+    def head(self, size: int = 4096) -> bytes:
+        """The first bytes."""
+        return os.pread(self._file.fileno(), size, 0)
+
+    def lines(self, offset: int = 0, line: int = 0) -> Lines:
+        """The lines from byte ``offset`` on, where ``line`` lines have gone before.
+
+        Each call reads for itself: two readers don't disturb each other.
+        """
+        return Lines(self._file.fileno(), offset, line)
+
+    def changed(self) -> bool:
+        """Whether the file was written to since it was opened."""
+        return self._present_stamp() != self._stamp
+
+    def close(self) -> None:
+        """Give the file back; a spooled one is gone."""
+        self._file.close()
+
+    def _present_stamp(self) -> tuple[int, int]:
+        state = os.fstat(self._file.fileno())
+        return state.st_size, state.st_mtime_ns
+
+
+def _spool(stream: BinaryIO) -> BinaryIO:
+    copy = tempfile.TemporaryFile(prefix="journey-users-")  # noqa: SIM115  closing deletes it
+    shutil.copyfileobj(stream, copy, 1 << 20)
+    copy.flush()
+    return copy
+
+
+class Lines:
+    """An iterator over decoded lines that goes on after an error: the next line is the next line.
+
+    ``line`` and ``offset`` count what has been read. A reader whose rows may hold several lines
+    calls :meth:`begin_row` before each. ``__next__`` raises :class:`BadRow` for a line that isn't
+    UTF-8, holds NUL or is longer than a row may be, and :class:`EndlessRow` where a row of
+    several lines grows beyond that.
+    """
+
+    __slots__ = ("_readline", "_row_offset", "line", "offset")
+
+    def __init__(self, descriptor: int, offset: int, line: int) -> None:
+        self._readline = io.BufferedReader(_At(descriptor, offset), _READ_AHEAD).readline
+        self.offset = self._row_offset = offset
+        self.line = line
+
+    def begin_row(self) -> None:
+        """The next line begins a row."""
+        self._row_offset = self.offset
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        raw = self._readline(MAX_ROW + 1)
+        if not raw:
+            raise StopIteration
+        before = self.offset
+        self.offset = after = before + len(raw)
+        self.line += 1
+        if after - self._row_offset > MAX_ROW:
+            if before != self._row_offset:
+                raise EndlessRow
+            self._finish_line(raw)
+            raise BadRow("users.too_long", "the row is longer than 1 MiB", "shorten it")
+        if b"\0" in raw:
+            raise BadRow("users.not_text", "the row holds a NUL byte", "take it out")
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as error:
+            raise BadRow(
+                "users.not_utf8", f"byte {error.start + 1} is not UTF-8", "save the file as UTF-8"
+            ) from None
+        return text if before else text.removeprefix("\ufeff")
+
+    def _finish_line(self, raw: bytes) -> None:
+        while raw and not raw.endswith(b"\n"):
+            raw = self._readline(MAX_ROW)
+            self.offset += len(raw)
+
+
+class EndlessRow(Exception):
+    """A quoted field goes on and on: nothing behind it can be told apart."""
+
+
+class _At(io.RawIOBase):
+    """Reads an open file from a place of its own."""
+
+    def __init__(self, descriptor: int, offset: int) -> None:
+        self._descriptor = descriptor
+        self._offset = offset
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = os.preadv(self._descriptor, [buffer], self._offset)
+        self._offset += count
+        return count
