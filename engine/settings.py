@@ -1,7 +1,7 @@
 """The only reader of the environment.
 
-Every setting is ``JOURNEY_<NAME>``, or ``JOURNEY_<NAME>_FILE`` naming a file that holds the value; a
-``.env`` file in the current folder stands in for variables that aren't set.
+Every setting is ``JOURNEY_<NAME>``, or ``JOURNEY_<NAME>_FILE`` naming a file that holds the value;
+a ``.env`` file in the current folder stands in for variables that aren't set.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LARGEST_FILE = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an installation is told from outside. Each field is one variable, ``JOURNEY_`` + its name.
+    """What an installation is told from outside. Each field is a variable, ``JOURNEY_`` + its name.
 
     ``kek`` is secret: it is never printed (``journey config`` masks it).
     """
@@ -77,7 +77,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def unknown_settings(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Variables with our prefix that are no setting: most likely misspelt (``doctor`` names them)."""
+    """Variables with our prefix that are no setting: probably misspelt (``doctor`` names them)."""
     known = {PREFIX + field.name.upper() for field in fields(Settings)}
     return tuple(
         sorted(
@@ -89,7 +89,7 @@ def unknown_settings(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def environment(folder: Path | None = None) -> dict[str, str]:
-    """A snapshot of the process's environment over the ``.env`` file of ``folder`` (default: here)."""
+    """The process's environment, a snapshot, over the ``.env`` file of ``folder`` (default: here)."""
     merged = _dotenv((folder or Path()) / ".env")
     merged.update(os.environ)
     return merged

@@ -48,8 +48,8 @@ class Step(Protocol):
 @dataclass(slots=True, frozen=True)
 class Node:
     """A step in its place. ``follow`` is where FOLLOWING leads (its ``next`` if it has one, else
-    the step behind it), ``behind`` the step behind it in the file whatever its ``next`` says (a skipped
-    step goes there), ``exits`` where each of its exits leads; END is the end.
+    the step behind it), ``behind`` the step behind it in the file whatever its ``next`` says (a
+    skipped step goes there), ``exits`` where each of its exits leads; END is the end.
     """
 
     number: int
