@@ -1,0 +1,159 @@
+"""Instants, zones, dates and wall clocks, in exact integers.
+
+An instant is microseconds since 1970-01-01 UTC (POSIX: no leap seconds). A local time that a
+spring change skips is taken later by the gap (02:30 becomes 03:30), one that an autumn change
+repeats is taken the first time: what PEP 495 calls ``fold=0``. Durations live in ``durations``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set as AbstractSet
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from engine.core.expressions.durations import (
+    DAY,
+    FIRST_INSTANT,
+    HOUR,
+    LAST_INSTANT,
+    MINUTE,
+    SECOND,
+    WEEK,
+    Duration,
+    DurationError,
+    parse_duration,
+)
+
+__all__ = [
+    "DAY",
+    "FIRST_INSTANT",
+    "HOUR",
+    "LAST_INSTANT",
+    "MINUTE",
+    "SECOND",
+    "WEEK",
+    "Duration",
+    "DurationError",
+    "at_wall",
+    "calendar_days",
+    "find_zone",
+    "from_instant",
+    "next_wall_time",
+    "parse_duration",
+    "parse_iso",
+    "parse_wall_time",
+    "to_instant",
+]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_ONE_DAY = timedelta(days=1)
+
+_ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
+_NOT_ZONES = frozenset({"posix", "right", "localtime", "posixrules", "Factory"})
+
+_WALL_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
+_ISO = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
+    r" ?(?:([Zz])|([+-])([0-9]{2})(?::?([0-9]{2})(?::([0-9]{2}))?)?)?)?"
+)
+
+
+def to_instant(moment: datetime) -> int:
+    """Microseconds since the epoch of an aware ``moment``, exactly."""
+    return (moment.astimezone(UTC) - _EPOCH) // _MICROSECOND
+
+
+def from_instant(instant: int, zone: ZoneInfo) -> datetime:
+    """The aware datetime in ``zone``; years 2 to 9998, others moved to the edge."""
+    bounded = min(max(instant, FIRST_INSTANT), LAST_INSTANT)
+    return (_EPOCH + timedelta(microseconds=bounded)).astimezone(zone)
+
+
+@lru_cache(maxsize=2048)
+def find_zone(name: str) -> ZoneInfo | None:
+    """The IANA zone of that name, or None: for an unknown or odd name, never an exception."""
+    if len(name) > 64 or _ZONE_NAME.fullmatch(name) is None:
+        return None
+    if name.split("/", 1)[0] in _NOT_ZONES:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        return None
+
+
+def parse_iso(text: str, zone: ZoneInfo) -> int | None:
+    """The instant of an ISO 8601 date or date and time, or None if ``text`` isn't one.
+
+    Without an offset it is local in ``zone``; a date alone is its midnight. Years 2 to 9998; the
+    seventh and later digits of a second are dropped.
+    """
+    match = _ISO.fullmatch(text.strip()) if len(text) <= 64 else None
+    if match is None or not "0002" <= match[1] <= "9998":
+        return None
+    hour, minute, second = int(match[4] or 0), int(match[5] or 0), int(match[6] or 0)
+    fraction = int((match[7] or "")[:6].ljust(6, "0"))
+    try:
+        moment = datetime(
+            int(match[1]), int(match[2]), int(match[3]), hour, minute, second, fraction, zone
+        )
+    except ValueError:
+        return None
+    if match[8] is None and match[9] is None:
+        return to_instant(moment)
+    if int(match[10] or 0) > 23 or int(match[11] or 0) > 59 or int(match[12] or 0) > 59:
+        return None
+    offset = int(match[10] or 0) * HOUR + int(match[11] or 0) * MINUTE
+    offset += int(match[12] or 0) * SECOND
+    return to_instant(moment.replace(tzinfo=UTC)) - (offset if match[9] == "+" else -offset)
+
+
+def parse_wall_time(text: str) -> time | None:
+    """The time of day of ``HH:MM`` or ``HH:MM:SS``, or None."""
+    match = _WALL_TIME.fullmatch(text)
+    return time(int(match[1]), int(match[2]), int(match[3] or 0)) if match else None
+
+
+def at_wall(day: date, at: time, zone: ZoneInfo) -> int:
+    """The instant when clocks in ``zone`` show ``at`` on ``day``, of the years 2 to 9998.
+
+    Later by the gap in a spring gap, the first time in an autumn fold.
+    """
+    return to_instant(datetime.combine(day, at.replace(fold=0), zone))
+
+
+def next_wall_time(
+    after: int,
+    zone: ZoneInfo,
+    at: time,
+    weekdays: AbstractSet[int] | None = None,
+    days: int = 0,
+) -> int:
+    """The first instant after ``after`` when clocks in ``zone`` show ``at``.
+
+    Strictly after, so a loop that waits until 09:00 goes round once a day. ``days`` counts calendar
+    days from the local day of ``after``: with 2 it is the day after tomorrow or, if ``weekdays``
+    (0 Monday … 6 Sunday, as :meth:`date.weekday`; None or empty for all) don't allow that one, the
+    next that they do. A day that the zone skipped whole counts as a day and is passed over.
+    """
+    day = from_instant(after, zone).date() + timedelta(days=max(0, min(days, 36_525)))
+    for _ in range(16):
+        if day.year > 9997:
+            break
+        if not weekdays or day.weekday() in weekdays:
+            instant = at_wall(day, at, zone)
+            local = from_instant(instant, zone)
+            skipped = local.date() != day and local.time() == at
+            if instant > after and not skipped:
+                return instant
+        day += _ONE_DAY
+    return LAST_INSTANT
+
+
+def calendar_days(earlier: int, later: int, zone: ZoneInfo) -> int:
+    """How many midnights in ``zone`` lie from ``earlier`` to ``later``; negative the other way."""
+    return (from_instant(later, zone).date() - from_instant(earlier, zone).date()).days

@@ -1,0 +1,119 @@
+"""URL paths with ``{{ }}`` in them: each rendered value is percent-encoded (RFC 3986) and can't
+leave its segment."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from engine.core.expressions.errors import ExpressionError, Unfillable
+from engine.core.expressions.grammar import DEFAULT_ROOTS, Expression
+from engine.core.expressions.operators import kind_of, text_of
+from engine.core.expressions.references import Path
+from engine.core.expressions.scope import Scope
+from engine.core.expressions.templates import cut
+
+MAX_PATH = 8 * 1024
+"""Characters of a rendered path."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\?#]|%(?![0-9A-Fa-f]{2})")
+_DOT = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
+_MARK = "\x00"
+
+
+class PathTemplate:
+    """A compiled path: immutable, shared freely. ``source`` is what it was compiled from."""
+
+    __slots__ = ("_pieces", "constants", "depends_on_time", "functions", "references", "source")
+
+    source: str
+    references: frozenset[Path]
+    functions: frozenset[Path]
+    constants: tuple[object, ...]
+    depends_on_time: bool
+
+    def __init__(self, source: str, pieces: tuple[str | Expression, ...]) -> None:
+        found = [piece for piece in pieces if isinstance(piece, Expression)]
+        self.source = source
+        self.references = frozenset().union(*(one.references for one in found))
+        self.functions = frozenset().union(*(one.functions for one in found))
+        self.constants = (
+            *(piece for piece in pieces if isinstance(piece, str)),
+            *(value for one in found for value in one.constants),
+        )
+        self.depends_on_time = any(one.depends_on_time for one in found)
+        self._pieces = pieces
+
+    def __repr__(self) -> str:
+        return f"PathTemplate({self.source!r})"
+
+    @property
+    def static(self) -> bool:
+        """Whether it is the same for every user."""
+        return all(isinstance(piece, str) for piece in self._pieces)
+
+    def render(self, scope: Scope) -> str:
+        """The path, ready for the wire. Raises :class:`Unfillable` for a value that is null, empty,
+        '.', '..', no scalar, or holds control characters."""
+        if len(self._pieces) == 1 and type(self._pieces[0]) is str:
+            return self._pieces[0]
+        path = "".join(
+            [piece if isinstance(piece, str) else _segment(piece, scope) for piece in self._pieces]
+        )
+        if len(path) > MAX_PATH:
+            raise Unfillable(f"the path is longer than {MAX_PATH:,} characters")
+        if any(_DOT.fullmatch(segment) for segment in path.split("/")):
+            raise Unfillable("the path would hold '.' or '..'")
+        return path
+
+
+def _segment(expression: Expression, scope: Scope) -> str:
+    value = expression.fill(scope)
+    text = value if isinstance(value, str) else text_of(value, scope)
+    if text is None:
+        raise Unfillable(f"{expression.excerpt} is {kind_of(value)}, which has no place in a path")
+    if text in ("", ".", ".."):
+        what = "empty" if not text else "'.' or '..'"
+        raise Unfillable(f"{expression.excerpt} is {what}, which has no place in a path")
+    if len(text) > MAX_PATH:
+        raise Unfillable(f"{expression.excerpt} is too long for a path")
+    if _CONTROL.search(text):
+        raise Unfillable(f"{expression.excerpt} holds a control character")
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        raise Unfillable(f"{expression.excerpt} holds half a surrogate pair") from None
+
+
+def compile_path(template: str, *, allow: frozenset[str] = DEFAULT_ROOTS) -> PathTemplate:
+    """Compile a path such as ``/users/{{ user.id }}/score``; its literal parts stay as written.
+
+    Raises :class:`ExpressionError` for what isn't an absolute path without query and fragment.
+    """
+    if not template.startswith("/"):
+        raise ExpressionError("a path begins with '/'")
+    if template.startswith("//"):
+        raise ExpressionError("a path begins with one '/'", 1, "hosts are named at the endpoint")
+    pieces = cut(template, allow)
+    skeleton = "".join(piece if isinstance(piece, str) else _MARK for piece in pieces)
+    for literal in (piece for piece in pieces if isinstance(piece, str)):
+        _check_literal(literal, template)
+    if any(_DOT.fullmatch(segment) for segment in skeleton.split("/")):
+        raise ExpressionError("'.' and '..' have no place in a path")
+    if len(template) > MAX_PATH:
+        raise ExpressionError(f"longer than {MAX_PATH:,} characters", MAX_PATH)
+    return PathTemplate(template, tuple(pieces))
+
+
+def _check_literal(literal: str, template: str) -> None:
+    match = _FORBIDDEN.search(literal)
+    if match is None:
+        return
+    offset = template.find(literal) + match.start()
+    if match[0] == "?":
+        raise ExpressionError("'?' has no place in a path", offset, "use query:")
+    if match[0] == "#":
+        raise ExpressionError("'#' has no place in a path", offset, "use query:, or %23")
+    remedy = f"percent-encoded: {quote(match[0], safe='')}"
+    raise ExpressionError(f"{match[0]!r} has no place in a path", offset, remedy)

@@ -1,0 +1,225 @@
+"""Values: any JSON or YAML data whose texts may hold ``{{ }}``.
+
+A lone ``{{ }}`` keeps its type; in a longer text every expression becomes text. Null fails, unless
+the author wrote ``none`` or ``| default(...)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from engine.core.expressions.errors import ExpressionError, Place, Unfillable
+from engine.core.expressions.grammar import DEFAULT_ROOTS, Expression
+from engine.core.expressions.limits import MAX_TEMPLATES, MAX_TEXT, check_size
+from engine.core.expressions.operators import kind_of, text_of
+from engine.core.expressions.paths import PathTemplate, compile_path
+from engine.core.expressions.references import Path
+from engine.core.expressions.scope import Scope
+from engine.core.expressions.templates import cut, has_template
+
+__all__ = ["PathTemplate", "Unfillable", "Value", "compile_path", "compile_value"]
+
+Render = Callable[[Scope], object]
+
+
+class Value:
+    """A compiled value: immutable, shared freely.
+
+    ``static`` says that nothing in it depends on the scope; ``raw`` is what it was compiled from.
+    ``references``, ``functions``, ``constants`` and ``depends_on_time`` are those of all its
+    expressions; ``constants`` also holds every literal text of it.
+    """
+
+    __slots__ = (
+        "_render",
+        "constants",
+        "depends_on_time",
+        "functions",
+        "raw",
+        "references",
+        "static",
+    )
+
+    raw: object
+    static: bool
+    references: frozenset[Path]
+    functions: frozenset[Path]
+    constants: tuple[object, ...]
+    depends_on_time: bool
+
+    def __init__(
+        self,
+        raw: object,
+        render: Render | None,
+        expressions: Iterable[Expression],
+        literals: Iterable[str],
+    ) -> None:
+        found = tuple(expressions)
+        self.raw = raw
+        self.static = render is None
+        self.references = frozenset().union(*(one.references for one in found))
+        self.functions = frozenset().union(*(one.functions for one in found))
+        self.constants = (*literals, *(value for one in found for value in one.constants))
+        self.depends_on_time = any(one.depends_on_time for one in found)
+        self._render = render if render is not None else lambda scope: raw
+
+    def __repr__(self) -> str:
+        return f"Value({self.raw!r})"
+
+    def render(self, scope: Scope) -> object:
+        """The value as JSON data, at most 1 MiB; not to be changed, parts of it may be shared.
+
+        Raises :class:`Unfillable`, with the place inside the value, for a null that nobody wrote, a
+        list or an object inside a text, and a result too big.
+        """
+        return self._render(scope)
+
+    def render_text(self, scope: Scope) -> str:
+        """The value as one text, for a query or a header: numbers and booleans as JSON writes them.
+
+        Raises :class:`Unfillable` as :meth:`render`, and for null, a list or an object.
+        """
+        value = self._render(scope)
+        if type(value) is str:
+            return value
+        text = text_of(value, scope)
+        if text is None:
+            raise Unfillable(f"{kind_of(value)} has no text; say | join(',') or | tojson")
+        return text
+
+
+class _Parts:
+    """What is met on the way through a raw value."""
+
+    def __init__(self, allow: frozenset[str]) -> None:
+        self.allow = allow
+        self.expressions: list[Expression] = []
+        self.literals: list[str] = []
+
+
+def compile_value(raw: object, *, allow: frozenset[str] = DEFAULT_ROOTS) -> Value:
+    """Compile JSON or YAML data (text, number, boolean, null, list, mapping) as a value.
+
+    Raises :class:`ExpressionError`: its ``path`` is the place inside the value, its ``offset`` the
+    column in the text that stands there.
+    """
+    parts = _Parts(allow)
+    try:
+        render = _compile(raw, parts, ())
+    except RecursionError:
+        raise ExpressionError("the value is nested too deeply") from None
+    if render is not None and isinstance(raw, Mapping | list | tuple):
+        render = _bounded(render)
+    return Value(raw, render, parts.expressions, parts.literals)
+
+
+def _bounded(render: Render) -> Render:
+    def bounded(scope: Scope) -> object:
+        value = render(scope)
+        check_size(value)
+        return value
+
+    return bounded
+
+
+def _compile(raw: object, parts: _Parts, place: Place) -> Render | None:
+    """What renders ``raw``, or None if it is always ``raw`` itself."""
+    if isinstance(raw, str):
+        return _compile_text(raw, parts, place)
+    if isinstance(raw, Mapping):
+        return _compile_mapping(raw, parts, place)
+    if isinstance(raw, list | tuple):
+        return _compile_list(raw, parts, place)
+    if raw is None or isinstance(raw, bool | int | float):
+        return None
+    raise ExpressionError(f"{type(raw).__name__} is no JSON data", path=place)
+
+
+def _compile_text(raw: str, parts: _Parts, place: Place) -> Render | None:
+    if not has_template(raw):
+        parts.literals.append(raw)
+        return None
+    try:
+        pieces = cut(raw, parts.allow)
+    except ExpressionError as error:
+        raise error.at(place) from None
+    parts.expressions.extend(piece for piece in pieces if isinstance(piece, Expression))
+    parts.literals.extend(piece for piece in pieces if isinstance(piece, str))
+    if len(parts.expressions) > MAX_TEMPLATES:
+        raise ExpressionError(f"more than {MAX_TEMPLATES:,} expressions in one value", path=place)
+    if len(pieces) == 1 and isinstance(pieces[0], Expression):
+        return pieces[0].fill
+    return _text(pieces)
+
+
+def _text(pieces: list[str | Expression]) -> Render:
+    def text(scope: Scope) -> str:
+        written = "".join(
+            [piece if type(piece) is str else piece_text(piece, scope) for piece in pieces]  # type: ignore[arg-type]
+        )
+        if len(written) > MAX_TEXT:
+            raise Unfillable(f"the text is longer than {MAX_TEXT:,} characters")
+        return written
+
+    return text
+
+
+def piece_text(expression: Expression, scope: Scope) -> str:
+    """One expression's text inside a longer one. Raises :class:`Unfillable` if it has none."""
+    value = expression.fill(scope)
+    if type(value) is str:
+        return value
+    text = text_of(value, scope)
+    if text is None:
+        raise Unfillable(
+            f"{expression.excerpt} is {kind_of(value)}, which has no text; "
+            + ("say | default('')" if value is None else "say | join(', ') or | tojson")
+        )
+    return text
+
+
+def _compile_mapping(raw: Mapping[object, object], parts: _Parts, place: Place) -> Render | None:
+    renders: list[tuple[str, Render]] = []
+    for key, item in raw.items():
+        if not isinstance(key, str):
+            raise ExpressionError("a key is a text", remedy=f"in quotes: '{key}'", path=place)
+        if has_template(key):
+            raise ExpressionError("a key can't hold '{{', '{%' or '{#'", path=(*place, key))
+        render = _compile(item, parts, (*place, key))
+        if render is not None:
+            renders.append((key, render))
+    if not renders:
+        return None
+    base = dict(raw)
+
+    def mapping(scope: Scope) -> object:
+        filled = base.copy()
+        for key, render in renders:
+            try:
+                filled[key] = render(scope)
+            except Unfillable as failure:
+                raise failure.at((key,)) from None
+        return filled
+
+    return mapping
+
+
+def _compile_list(
+    raw: list[object] | tuple[object, ...], parts: _Parts, place: Place
+) -> Render | None:
+    compiled = [_compile(item, parts, (*place, index)) for index, item in enumerate(raw)]
+    renders = [(index, render) for index, render in enumerate(compiled) if render is not None]
+    if not renders:
+        return None
+    base = list(raw)
+
+    def items(scope: Scope) -> object:
+        filled = base.copy()
+        for index, render in renders:
+            try:
+                filled[index] = render(scope)
+            except Unfillable as failure:
+                raise failure.at((index,)) from None
+        return filled
+
+    return items
