@@ -89,7 +89,7 @@ def unknown_settings(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def environment(folder: Path | None = None) -> dict[str, str]:
-    """The process's environment, a snapshot, over the ``.env`` file of ``folder`` (default: here)."""
+    """A snapshot of the environment over the ``.env`` file of ``folder`` (default: here)."""
     merged = _dotenv((folder or Path()) / ".env")
     merged.update(os.environ)
     return merged
