@@ -28,8 +28,8 @@ class Answer:
     ``may_have_been_sent`` is False only where it is certain that the server never saw the request.
     ``stale_connection`` marks the keep-alive race: a reused connection ended before the first byte
     of an answer, so sending once more at once is right wherever a repeat is allowed.
-    ``elapsed_us`` is the stopwatch time of the whole attempt. Header names are lower-case; the first
-    value of a repeated header stands.
+    ``elapsed_us`` is the stopwatch time of the whole attempt. Header names are lower-case; the
+    first value of a repeated header stands.
     """
 
     status: int = 0

@@ -56,7 +56,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A connection inside one write transaction, committed at the end, rolled back on an error."""
+        """A connection inside one write transaction: committed at the end, rolled back on error."""
         with (
             _translated(self.path),
             self._writing,
