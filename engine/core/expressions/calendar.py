@@ -45,10 +45,10 @@ __all__ = [
     "parse_iso",
     "parse_wall_time",
     "to_instant",
+    "utc",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _ONE_DAY = timedelta(days=1)
 
 _ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
@@ -64,13 +64,20 @@ _ISO = re.compile(
 
 def to_instant(moment: datetime) -> int:
     """Microseconds since the epoch of an aware ``moment``, exactly."""
-    return (moment.astimezone(UTC) - _EPOCH) // _MICROSECOND
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
+
+
+def utc(instant: int) -> datetime:
+    """The aware datetime in UTC, years 2 to 9998, others moved to the edge."""
+    if not FIRST_INSTANT <= instant <= LAST_INSTANT:
+        instant = min(max(instant, FIRST_INSTANT), LAST_INSTANT)
+    return _EPOCH + timedelta(microseconds=instant)
 
 
 def from_instant(instant: int, zone: ZoneInfo) -> datetime:
     """The aware datetime in ``zone``; years 2 to 9998, others moved to the edge."""
-    bounded = min(max(instant, FIRST_INSTANT), LAST_INSTANT)
-    return (_EPOCH + timedelta(microseconds=bounded)).astimezone(zone)
+    return utc(instant).astimezone(zone)
 
 
 @lru_cache(maxsize=2048)
@@ -95,21 +102,22 @@ def parse_iso(text: str, zone: ZoneInfo) -> int | None:
     match = _ISO.fullmatch(text.strip()) if len(text) <= 64 else None
     if match is None or not "0002" <= match[1] <= "9998":
         return None
-    hour, minute, second = int(match[4] or 0), int(match[5] or 0), int(match[6] or 0)
-    fraction = int((match[7] or "")[:6].ljust(6, "0"))
+    year, month, day, hour, minute, second, digits, zulu, sign, *offset = match.groups()
+    fraction = int(digits[:6].ljust(6, "0")) if digits else 0
+    clock = (int(hour or 0), int(minute or 0), int(second or 0), fraction)
     try:
-        moment = datetime(
-            int(match[1]), int(match[2]), int(match[3]), hour, minute, second, fraction, zone
+        local = datetime(
+            int(year), int(month), int(day), *clock, tzinfo=UTC if zulu or sign else zone
         )
     except ValueError:
         return None
-    if match[8] is None and match[9] is None:
-        return to_instant(moment)
-    if int(match[10] or 0) > 23 or int(match[11] or 0) > 59 or int(match[12] or 0) > 59:
+    if not sign:
+        return to_instant(local)
+    hours, minutes, seconds = (int(part or 0) for part in offset)
+    if hours > 23 or minutes > 59 or seconds > 59:
         return None
-    offset = int(match[10] or 0) * HOUR + int(match[11] or 0) * MINUTE
-    offset += int(match[12] or 0) * SECOND
-    return to_instant(moment.replace(tzinfo=UTC)) - (offset if match[9] == "+" else -offset)
+    ahead = hours * HOUR + minutes * MINUTE + seconds * SECOND
+    return to_instant(local) - (ahead if sign == "+" else -ahead)
 
 
 def parse_wall_time(text: str) -> time | None:

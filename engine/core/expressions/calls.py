@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from jinja2 import nodes
 
-from engine.core.expressions.compare import CompileNode, constant_of
+from engine.core.expressions.compare import CompileNode
 from engine.core.expressions.durations import DurationError, parse_duration
 from engine.core.expressions.errors import ExpressionError
 from engine.core.expressions.filters import FILTER_NAMES, FILTERS, REQUIRED, At
@@ -19,7 +19,7 @@ from engine.core.expressions.functions import (
     visits,
 )
 from engine.core.expressions.operators import Evaluate
-from engine.core.expressions.references import Reading, did_you_mean
+from engine.core.expressions.references import Reading, constant_of, did_you_mean
 from engine.core.expressions.scope import Scope
 
 __all__ = ["FUNCTION_NAMES", "compile_call", "compile_filter", "default_arguments", "subject"]

@@ -11,23 +11,10 @@ from engine.core.expressions.operators import (
     Comparison,
     Evaluate,
 )
-from engine.core.expressions.references import Reading
+from engine.core.expressions.references import Reading, constant_of
 from engine.core.expressions.scope import Scope
 
 CompileNode = Callable[[nodes.Expr, Reading], Evaluate]
-
-
-def constant_of(node: nodes.Node) -> tuple[bool, object]:
-    """(True, its value) if ``node`` is written as a constant, a signed number included."""
-    if isinstance(node, nodes.Const):
-        return True, node.value
-    if isinstance(node, nodes.Name) and node.name == "null":
-        return True, None
-    if isinstance(node, nodes.Neg | nodes.Pos) and isinstance(node.node, nodes.Const):
-        number = node.node.value
-        if type(number) is int or type(number) is float:
-            return True, -number if isinstance(node, nodes.Neg) else number
-    return False, None
 
 
 def compile_comparison(

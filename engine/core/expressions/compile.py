@@ -15,6 +15,7 @@ from jinja2 import nodes
 from engine.core.expressions import calls, compare
 from engine.core.expressions.errors import ExpressionError, Unfillable
 from engine.core.expressions.limits import check_string
+from engine.core.expressions.names import compile_dotted, compile_root
 from engine.core.expressions.operators import (
     ADD,
     DIVIDE,
@@ -26,21 +27,7 @@ from engine.core.expressions.operators import (
     kind_of,
     text_of,
 )
-from engine.core.expressions.reads import (
-    SCALAR_ROOTS,
-    Key,
-    read_item,
-    read_path,
-    read_root,
-    walk,
-)
-from engine.core.expressions.references import (
-    Reading,
-    check_path,
-    check_root,
-    static_key,
-    unroll,
-)
+from engine.core.expressions.references import Reading, constant_of
 from engine.core.expressions.scope import Scope
 
 EXPLICIT_NULL = object()
@@ -77,84 +64,11 @@ def _constant(node: nodes.Const, _: Reading, tail: bool) -> Evaluate:
 def _name(node: nodes.Name, reading: Reading, tail: bool) -> Evaluate:
     if node.name == "null":
         return _constant(nodes.Const(None, lineno=node.lineno), reading, tail)
-    _note_root(node, reading)
-    if node.name != "now":
-        reading.references.add((node.name,))
-    return read_root(node.name)
-
-
-def _note_root(node: nodes.Name, reading: Reading) -> None:
-    if node.name in calls.FUNCTION_NAMES:
-        raise ExpressionError(
-            f"'{node.name}' is a function", node.lineno, f"with its arguments: {node.name}(...)"
-        )
-    check_root(node.name, node.lineno, reading)
-    if node.name == "now":
-        reading.functions.add(("now",))
-        reading.depends_on_time = True
+    return compile_root(node, reading)
 
 
 def _path(node: nodes.Getattr | nodes.Getitem, reading: Reading, _: bool) -> Evaluate:
-    base, steps = unroll(node)
-    if isinstance(base, nodes.Const):
-        raise ExpressionError("a constant has no parts", steps[0].lineno)
-    root = base.name if isinstance(base, nodes.Name) else ""
-    static = _static_prefix(steps)
-    if root:
-        assert isinstance(base, nodes.Name)  # noqa: S101 - for the type checker
-        _note_root(base, reading)
-        if root in SCALAR_ROOTS:
-            raise ExpressionError(f"'{root}' has no parts", steps[0].lineno)
-        check_path((root, *static), steps[0].lineno)
-        reading.references.add((root, *static))
-    read = read_root(root) if root else compile_node(base, reading)
-    keys: list[Key] = []
-    for step in steps:
-        key = _literal_key(step)
-        if key is not None:
-            keys.append(key)
-            continue
-        read = _along(root, read, keys)
-        root = ""
-        keys = []
-        read = read_item(read, compile_node(_computed(step), reading))
-    return _along(root, read, keys)
-
-
-def _along(root: str, read: Evaluate, keys: list[Key]) -> Evaluate:
-    if not keys:
-        return read
-    return read_path(root, tuple(keys)) if root else walk(read, tuple(keys))
-
-
-def _static_prefix(steps: list[nodes.Getattr | nodes.Getitem]) -> tuple[str, ...]:
-    found: list[str] = []
-    for step in steps:
-        key = static_key(step)
-        if key is None:
-            break
-        if key.startswith("__"):
-            raise ExpressionError(f"'{key}' is not a name of the language", step.lineno)
-        found.append(key)
-    return tuple(found)
-
-
-def _literal_key(step: nodes.Getattr | nodes.Getitem) -> Key | None:
-    key = static_key(step)
-    if key is not None:
-        if key.startswith("__"):
-            raise ExpressionError(f"'{key}' is not a name of the language", step.lineno)
-        return key
-    assert isinstance(step, nodes.Getitem)  # noqa: S101 - for the type checker
-    known, value = compare.constant_of(step.arg)
-    if known and type(value) is not int:
-        raise ExpressionError("a key is a text, an index a whole number", step.arg.lineno)
-    return value if type(value) is int else None
-
-
-def _computed(step: nodes.Getattr | nodes.Getitem) -> nodes.Expr:
-    assert isinstance(step, nodes.Getitem)  # noqa: S101 - for the type checker
-    return step.arg
+    return compile_dotted(node, reading, compile_node)
 
 
 def _operands(node: nodes.And | nodes.Or) -> list[nodes.Expr]:
@@ -225,7 +139,7 @@ def _condition(node: nodes.CondExpr, reading: Reading, tail: bool) -> Evaluate:
 def _operation(operation: Operation, symbol: str) -> Compiler:
     def compiler(node: nodes.BinExpr, reading: Reading, _: bool) -> Evaluate:
         for side in (node.left, node.right):
-            known, value = compare.constant_of(side)
+            known, value = constant_of(side)
             if known and isinstance(value, str) and symbol != "+":
                 raise ExpressionError(
                     f"{symbol!r} doesn't take a text", side.lineno, "'~' joins texts"
@@ -238,7 +152,7 @@ def _operation(operation: Operation, symbol: str) -> Compiler:
 
 
 def _sign(node: nodes.Neg | nodes.Pos, reading: Reading, tail: bool) -> Evaluate:
-    known, value = compare.constant_of(node)
+    known, value = constant_of(node)
     if known:
         return _constant(nodes.Const(value, lineno=node.lineno), reading, tail)
     inner = compile_node(node.node, reading)
@@ -281,7 +195,7 @@ def _list(node: nodes.List, reading: Reading, tail: bool) -> Evaluate:
 def _dict(node: nodes.Dict, reading: Reading, tail: bool) -> Evaluate:
     items: dict[str, Evaluate] = {}
     for pair in node.items:
-        known, key = compare.constant_of(pair.key)
+        known, key = constant_of(pair.key)
         if not known or not isinstance(key, str):
             raise ExpressionError("a key is a text in quotes", pair.key.lineno)
         if key in items:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from engine.core.expressions.calendar import from_instant
+from engine.core.expressions.calendar import utc
 from engine.core.expressions.errors import Unfillable
 from engine.core.expressions.limits import check_size, check_string
 from engine.core.expressions.operators import (
@@ -26,7 +26,7 @@ from engine.core.expressions.operators import (
     local_text,
     text_of,
 )
-from engine.core.expressions.scope import UTC_ZONE, Scope
+from engine.core.expressions.scope import Scope
 
 REQUIRED = object()
 """Stands as the default of a parameter that has none."""
@@ -252,7 +252,7 @@ def date_of(value: object, scope: Scope, excerpt: str) -> datetime | None:
     elif is_number(value) and abs(value) < 10**14:  # type: ignore[arg-type]
         seconds = value if abs(value) < 10**11 else None  # type: ignore[arg-type]
         instant = value * 1_000_000 if seconds is not None else value * 1_000  # type: ignore[operator]
-        found = from_instant(int(instant), UTC_ZONE)
+        found = utc(int(instant))
     if found is None:
         scope.note(f"{excerpt}: {kind_of(value)} that is no date is null")
     return found

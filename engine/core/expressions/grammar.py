@@ -85,10 +85,21 @@ class Expression:
 
     def fill(self, scope: Scope) -> object:
         """The result where one must be: Unfillable for null, unless ``none`` was written."""
-        value = self._fill(scope)
-        if value is None:
-            raise Unfillable(f"{self.excerpt} is null; say | default(...)")
-        return None if value is EXPLICIT_NULL else finished(value, scope)
+        return self.filler()(scope)
+
+    def filler(self) -> Evaluate:
+        """:meth:`fill` as a plain function, for whoever calls it often."""
+        run, excerpt = self._fill, self.excerpt
+
+        def fill(scope: Scope) -> object:
+            value = run(scope)
+            if type(value) is str and len(value) <= MAX_RESULT:
+                return value
+            if value is None:
+                raise Unfillable(f"{excerpt} is null; say | default(...)")
+            return None if value is EXPLICIT_NULL else finished(value, scope)
+
+        return fill
 
     def instant(self, scope: Scope) -> int | None:
         """The result as an instant (a date, or a text that says one), or None."""

@@ -41,8 +41,17 @@ def check_size(value: object) -> bool:
     """Bound ``value`` (any data) by ``MAX_RESULT`` and ``MAX_DATA_DEPTH``; raise Unfillable.
 
     Returns whether it is JSON data as it stands: dict, list, str, int, float, bool and None only.
-    Walks without recursion, so depth and cycles in the data can't exhaust the stack.
     """
+    return _measured(value)[1]
+
+
+def size_of(value: object) -> int:
+    """The characters and items of ``value``, bounded as :func:`check_size` bounds it."""
+    return 1 if type(value) in _SCALARS else _measured(value)[0]
+
+
+def _measured(value: object) -> tuple[int, bool]:
+    """Walks without recursion, so depth and cycles in the data can't exhaust the stack."""
     left = MAX_RESULT
     ready = True
     level: list[object] = [value]
@@ -70,7 +79,7 @@ def check_size(value: object) -> bool:
             if left < 0:
                 raise Unfillable(f"the result is bigger than {MAX_RESULT:,} characters")
         if not below:
-            return ready
+            return MAX_RESULT - left, ready
         level = below
     raise Unfillable(f"the data is nested deeper than {MAX_DATA_DEPTH} levels")
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Protocol
 
-from engine.core.expressions.calendar import from_instant, parse_iso
+from engine.core.expressions.calendar import parse_iso, utc
 from engine.core.expressions.errors import Unfillable
 from engine.core.expressions.limits import (
     MAX_DATA_DEPTH,
@@ -19,7 +20,7 @@ from engine.core.expressions.limits import (
     MIN_INTEGER,
     check_string,
 )
-from engine.core.expressions.scope import UTC_ZONE, Scope
+from engine.core.expressions.scope import Scope
 
 Evaluate = Callable[[Scope], object]
 
@@ -51,7 +52,7 @@ def is_number(value: object) -> bool:
 def as_date(text: str, scope: Scope) -> datetime | None:
     """The date that ``text`` says, in UTC, or None."""
     instant = parse_iso(text, scope.zone)
-    return None if instant is None else from_instant(instant, UTC_ZONE)
+    return None if instant is None else utc(instant)
 
 
 def same(left: object, right: object, depth: int = MAX_DATA_DEPTH) -> bool:
@@ -237,6 +238,23 @@ def text_of(value: object, scope: Scope) -> str | None:
     return None
 
 
+class Named(Protocol):
+    """What a failure can name: an expression."""
+
+    @property
+    def excerpt(self) -> str:
+        """The expression in one line."""
+
+
+def scalar_text(expression: Named, value: object, scope: Scope) -> str:
+    """The text of what ``expression`` gave. Raises :class:`Unfillable` if it has none."""
+    text = text_of(value, scope)
+    if text is not None:
+        return text
+    remedy = "say | default('')" if value is None else "say | join(', ') or | tojson"
+    raise Unfillable(f"{expression.excerpt} is {kind_of(value)}, which has no text; {remedy}")
+
+
 def local_text(moment: datetime, scope: Scope) -> str:
     """ISO 8601 in the user's zone, with its offset."""
     return moment.astimezone(scope.zone).isoformat()
@@ -244,4 +262,4 @@ def local_text(moment: datetime, scope: Scope) -> str:
 
 def now_of(scope: Scope) -> datetime:
     """``now``, in UTC."""
-    return from_instant(scope.now, UTC_ZONE)
+    return utc(scope.now)

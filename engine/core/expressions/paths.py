@@ -1,14 +1,17 @@
-"""URL paths with ``{{ }}`` in them: each rendered value is percent-encoded (RFC 3986) and can't
-leave its segment."""
+"""URL paths with ``{{ }}`` in them: a rendered value is percent-encoded and stays in its segment.
+
+What RFC 3986 calls unreserved stands as it is, everything else is encoded.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 from engine.core.expressions.errors import ExpressionError, Unfillable
 from engine.core.expressions.grammar import DEFAULT_ROOTS, Expression
-from engine.core.expressions.operators import kind_of, text_of
+from engine.core.expressions.operators import scalar_text
 from engine.core.expressions.references import Path
 from engine.core.expressions.scope import Scope
 from engine.core.expressions.templates import cut
@@ -20,12 +23,25 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\?#]|%(?![0-9A-Fa-f]{2})")
 _DOT = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 _MARK = "\x00"
+_DOTS_BESIDE_VALUES = re.compile(r"(?=..)(?:\.|%2e|\x00)+", re.IGNORECASE | re.DOTALL)
+_UNRESERVED = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_~.-]*")
+
+
+_Segment = Callable[[Scope], str]
 
 
 class PathTemplate:
     """A compiled path: immutable, shared freely. ``source`` is what it was compiled from."""
 
-    __slots__ = ("_pieces", "constants", "depends_on_time", "functions", "references", "source")
+    __slots__ = (
+        "_dots",
+        "_parts",
+        "constants",
+        "depends_on_time",
+        "functions",
+        "references",
+        "source",
+    )
 
     source: str
     references: frozenset[Path]
@@ -43,7 +59,14 @@ class PathTemplate:
             *(value for one in found for value in one.constants),
         )
         self.depends_on_time = any(one.depends_on_time for one in found)
-        self._pieces = pieces
+        self._parts: list[str | _Segment] = [
+            piece if isinstance(piece, str) else _segment(piece) for piece in pieces
+        ]
+        # '/{{ a }}{{ b }}' and '/.{{ a }}' can make dots that no value holds by itself.
+        skeleton = "".join(piece if isinstance(piece, str) else _MARK for piece in pieces)
+        self._dots = any(
+            _DOTS_BESIDE_VALUES.fullmatch(segment) for segment in skeleton.split("/") if segment
+        )
 
     def __repr__(self) -> str:
         return f"PathTemplate({self.source!r})"
@@ -51,39 +74,43 @@ class PathTemplate:
     @property
     def static(self) -> bool:
         """Whether it is the same for every user."""
-        return all(isinstance(piece, str) for piece in self._pieces)
+        return all(isinstance(part, str) for part in self._parts)
 
     def render(self, scope: Scope) -> str:
-        """The path, ready for the wire. Raises :class:`Unfillable` for a value that is null, empty,
-        '.', '..', no scalar, or holds control characters."""
-        if len(self._pieces) == 1 and type(self._pieces[0]) is str:
-            return self._pieces[0]
-        path = "".join(
-            [piece if isinstance(piece, str) else _segment(piece, scope) for piece in self._pieces]
-        )
+        """The path, ready for the wire.
+
+        Raises :class:`Unfillable` for a value that is null, empty, '.', '..', no scalar, or holds
+        control characters.
+        """
+        path = "".join([part if isinstance(part, str) else part(scope) for part in self._parts])
         if len(path) > MAX_PATH:
             raise Unfillable(f"the path is longer than {MAX_PATH:,} characters")
-        if any(_DOT.fullmatch(segment) for segment in path.split("/")):
+        if self._dots and any(_DOT.fullmatch(segment) for segment in path.split("/")):
             raise Unfillable("the path would hold '.' or '..'")
         return path
 
 
-def _segment(expression: Expression, scope: Scope) -> str:
-    value = expression.fill(scope)
-    text = value if isinstance(value, str) else text_of(value, scope)
-    if text is None:
-        raise Unfillable(f"{expression.excerpt} is {kind_of(value)}, which has no place in a path")
-    if text in ("", ".", ".."):
-        what = "empty" if not text else "'.' or '..'"
-        raise Unfillable(f"{expression.excerpt} is {what}, which has no place in a path")
-    if len(text) > MAX_PATH:
-        raise Unfillable(f"{expression.excerpt} is too long for a path")
-    if _CONTROL.search(text):
-        raise Unfillable(f"{expression.excerpt} holds a control character")
-    try:
-        return quote(text, safe="")
-    except UnicodeEncodeError:
-        raise Unfillable(f"{expression.excerpt} holds half a surrogate pair") from None
+def _segment(expression: Expression) -> _Segment:
+    fill, excerpt = expression.filler(), expression.excerpt
+
+    def segment(scope: Scope) -> str:
+        value = fill(scope)
+        text = value if isinstance(value, str) else scalar_text(expression, value, scope)
+        if len(text) > MAX_PATH:
+            raise Unfillable(f"{excerpt} is too long for a path")
+        if _UNRESERVED.fullmatch(text):
+            return text
+        if text in ("", ".", ".."):
+            what = "'.' or '..'" if text else "empty"
+            raise Unfillable(f"{excerpt} is {what}, which has no place in a path")
+        if _CONTROL.search(text):
+            raise Unfillable(f"{excerpt} holds a control character, which has no place in a path")
+        try:
+            return quote(text, safe="")
+        except UnicodeEncodeError:
+            raise Unfillable(f"{excerpt} holds half a surrogate pair") from None
+
+    return segment
 
 
 def compile_path(template: str, *, allow: frozenset[str] = DEFAULT_ROOTS) -> PathTemplate:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 
-from engine.core.expressions.calendar import from_instant
+from engine.core.expressions.calendar import utc
 from engine.core.expressions.operators import Evaluate, now_of
-from engine.core.expressions.scope import UTC_ZONE, Scope
-
-Key = str | int
+from engine.core.expressions.scope import Scope
 
 SCALAR_ROOTS = frozenset({"now", "event_name", "event_time", "event_id"})
 """Roots that have no parts."""
@@ -38,20 +36,19 @@ def read_root(root: str) -> Evaluate:
 
 
 def _event_time(scope: Scope) -> object:
-    return None if scope.event_time is None else from_instant(scope.event_time, UTC_ZONE)
+    return None if scope.event_time is None else utc(scope.event_time)
 
 
-def read_path(root: str, keys: tuple[Key, ...]) -> Evaluate:
+def read_path(root: str, keys: tuple[str, ...]) -> Evaluate:
     """``root.key…``, one key at least."""
-    first, rest = keys[0], keys[1:]
-    if type(first) is not str:
-        return walk(read_root(root), keys)
-    read = _FIRST.get(root, _first_of_any(root))(first)
-    return walk(read, rest) if rest else read
+    read = _FIRST.get(root, _first_of_any(root))(keys[0])
+    return walk(read, keys[1:])
 
 
-def walk(start: Evaluate, keys: tuple[Key, ...]) -> Evaluate:
+def walk(start: Evaluate, keys: tuple[str | int, ...]) -> Evaluate:
     """From what ``start`` gives, on along ``keys``."""
+    if not keys:
+        return start
 
     def read(scope: Scope) -> object:
         value = start(scope)
@@ -93,7 +90,15 @@ def _first_of_event(key: str) -> Evaluate:
 
 def _first_of_any(root: str) -> Callable[[str], Evaluate]:
     whole = attrgetter(root)
-    return lambda key: lambda scope: step_into(whole(scope), key)
+
+    def first(key: str) -> Evaluate:
+        def read(scope: Scope) -> object:
+            value = whole(scope)
+            return value.get(key) if type(value) is dict else step_into(value, key)
+
+        return read
+
+    return first
 
 
 _FIRST: dict[str, Callable[[str], Evaluate]] = {

@@ -75,9 +75,6 @@ def check_root(name: str, offset: int, reading: Reading) -> None:
 
 def check_path(path: Path, offset: int) -> None:
     """Raise :class:`ExpressionError` for a key that ``steps.X``, ``response`` and the like lack."""
-    for part in path:
-        if part.startswith("__"):
-            raise ExpressionError(f"'{part}' is not a name of the language", offset)
     known = _KEYS_OF.get(path[0])
     depth = 2 if path[0] == "steps" else 1
     if known is None or len(path) <= depth or path[depth] in known:
@@ -92,20 +89,44 @@ def check_path(path: Path, offset: int) -> None:
 _KEYS_OF = {"steps": STEP_KEYS, "response": RESPONSE_KEYS, "enrollment": ENROLLMENT_KEYS}
 
 
-def unroll(node: nodes.Expr) -> tuple[nodes.Expr, list[nodes.Getattr | nodes.Getitem]]:
-    """``a.b[0].c`` → its innermost node and the steps from there outwards."""
-    steps: list[nodes.Getattr | nodes.Getitem] = []
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a dotted path: its literal key or index, or the node that computes it."""
+
+    key: str | int | nodes.Expr
+    offset: int
+
+
+def unroll(node: nodes.Expr) -> tuple[nodes.Expr, list[Part]]:
+    """``a.b[0].c`` → its innermost node and the parts from there outwards."""
+    parts: list[Part] = []
     while isinstance(node, nodes.Getattr | nodes.Getitem):
-        steps.append(node)
+        key = node.attr if isinstance(node, nodes.Getattr) else _key_of(node.arg)
+        if isinstance(key, str) and key.startswith("__"):
+            raise ExpressionError(f"'{key}' is not a name of the language", node.lineno)
+        parts.append(Part(key, node.lineno))
         node = node.node
-    steps.reverse()
-    return node, steps
+    parts.reverse()
+    return node, parts
 
 
-def static_key(step: nodes.Getattr | nodes.Getitem) -> str | None:
-    """The key of ``.name`` or ``['name']``; None for an index or a computed key."""
-    if isinstance(step, nodes.Getattr):
-        return step.attr
-    if isinstance(step.arg, nodes.Const) and isinstance(step.arg.value, str):
-        return step.arg.value
-    return None
+def _key_of(node: nodes.Expr) -> str | int | nodes.Expr:
+    known, value = constant_of(node)
+    if not known:
+        return node
+    if type(value) is str or type(value) is int:
+        return value
+    raise ExpressionError("a key is a text, an index a whole number", node.lineno)
+
+
+def constant_of(node: nodes.Node) -> tuple[bool, object]:
+    """(True, its value) if ``node`` is written as a constant, a signed number included."""
+    if isinstance(node, nodes.Const):
+        return True, node.value
+    if isinstance(node, nodes.Name) and node.name == "null":
+        return True, None
+    if isinstance(node, nodes.Neg | nodes.Pos) and isinstance(node.node, nodes.Const):
+        number = node.node.value
+        if type(number) is int or type(number) is float:
+            return True, -number if isinstance(node, nodes.Neg) else number
+    return False, None

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from engine.core.expressions.errors import ExpressionError, Place, Unfillable
 from engine.core.expressions.grammar import DEFAULT_ROOTS, Expression
-from engine.core.expressions.limits import MAX_TEMPLATES, MAX_TEXT, check_size
-from engine.core.expressions.operators import kind_of, text_of
+from engine.core.expressions.limits import MAX_RESULT, MAX_TEMPLATES, MAX_TEXT, size_of
+from engine.core.expressions.operators import kind_of, scalar_text, text_of
 from engine.core.expressions.paths import PathTemplate, compile_path
 from engine.core.expressions.references import Path
 from engine.core.expressions.scope import Scope
@@ -88,6 +88,16 @@ class Value:
         return text
 
 
+class _Leaf:
+    """One text with an expression in it: its place, and what renders it."""
+
+    __slots__ = ("place", "render")
+
+    def __init__(self, place: Place, render: Render) -> None:
+        self.place = place
+        self.render = render
+
+
 class _Parts:
     """What is met on the way through a raw value."""
 
@@ -95,6 +105,7 @@ class _Parts:
         self.allow = allow
         self.expressions: list[Expression] = []
         self.literals: list[str] = []
+        self.leaves: list[_Leaf] = []
 
 
 def compile_value(raw: object, *, allow: frozenset[str] = DEFAULT_ROOTS) -> Value:
@@ -105,25 +116,39 @@ def compile_value(raw: object, *, allow: frozenset[str] = DEFAULT_ROOTS) -> Valu
     """
     parts = _Parts(allow)
     try:
-        render = _compile(raw, parts, ())
+        build = _compile(raw, parts, ())
     except RecursionError:
         raise ExpressionError("the value is nested too deeply") from None
-    if render is not None and isinstance(raw, Mapping | list | tuple):
-        render = _bounded(render)
+    render: Render | None = None
+    if build is not None:
+        render = parts.leaves[0].render if isinstance(raw, str) else _whole(build, parts.leaves)
     return Value(raw, render, parts.expressions, parts.literals)
 
 
-def _bounded(render: Render) -> Render:
-    def bounded(scope: Scope) -> object:
-        value = render(scope)
-        check_size(value)
-        return value
-
-    return bounded
+Build = Callable[[list[object]], object]
+"""Makes data out of the rendered leaves, which come in the order they stand in the raw value."""
 
 
-def _compile(raw: object, parts: _Parts, place: Place) -> Render | None:
-    """What renders ``raw``, or None if it is always ``raw`` itself."""
+def _whole(build: Build, leaves: list[_Leaf]) -> Render:
+    def render(scope: Scope) -> object:
+        rendered: list[object] = []
+        size = 0
+        for leaf in leaves:
+            try:
+                value = leaf.render(scope)
+            except Unfillable as failure:
+                raise failure.at(leaf.place) from None
+            size += len(value) if type(value) is str else size_of(value)
+            rendered.append(value)
+        if size > MAX_RESULT:
+            raise Unfillable(f"the result is bigger than {MAX_RESULT:,} characters")
+        return build(rendered)
+
+    return render
+
+
+def _compile(raw: object, parts: _Parts, place: Place) -> Build | None:
+    """What builds ``raw``, or None if it is always ``raw`` itself."""
     if isinstance(raw, str):
         return _compile_text(raw, parts, place)
     if isinstance(raw, Mapping):
@@ -135,7 +160,7 @@ def _compile(raw: object, parts: _Parts, place: Place) -> Render | None:
     raise ExpressionError(f"{type(raw).__name__} is no JSON data", path=place)
 
 
-def _compile_text(raw: str, parts: _Parts, place: Place) -> Render | None:
+def _compile_text(raw: str, parts: _Parts, place: Place) -> Build | None:
     if not has_template(raw):
         parts.literals.append(raw)
         return None
@@ -147,58 +172,52 @@ def _compile_text(raw: str, parts: _Parts, place: Place) -> Render | None:
     parts.literals.extend(piece for piece in pieces if isinstance(piece, str))
     if len(parts.expressions) > MAX_TEMPLATES:
         raise ExpressionError(f"more than {MAX_TEMPLATES:,} expressions in one value", path=place)
-    if len(pieces) == 1 and isinstance(pieces[0], Expression):
-        return pieces[0].fill
-    return _text(pieces)
+    index = len(parts.leaves)
+    lone = pieces[0] if len(pieces) == 1 else None
+    render = lone.filler() if isinstance(lone, Expression) else _text(pieces)
+    parts.leaves.append(_Leaf(place, render))
+    return lambda rendered: rendered[index]
 
 
 def _text(pieces: list[str | Expression]) -> Render:
-    def text(scope: Scope) -> str:
-        written = "".join(
-            [piece if type(piece) is str else piece_text(piece, scope) for piece in pieces]  # type: ignore[arg-type]
-        )
-        if len(written) > MAX_TEXT:
+    base = [piece if isinstance(piece, str) else "" for piece in pieces]
+    dynamic = [
+        (index, piece, piece.filler())
+        for index, piece in enumerate(pieces)
+        if isinstance(piece, Expression)
+    ]
+
+    def render(scope: Scope) -> object:
+        written = base.copy()
+        for index, expression, fill in dynamic:
+            value = fill(scope)
+            written[index] = value if type(value) is str else scalar_text(expression, value, scope)
+        text = "".join(written)
+        if len(text) > MAX_TEXT:
             raise Unfillable(f"the text is longer than {MAX_TEXT:,} characters")
-        return written
+        return text
 
-    return text
-
-
-def piece_text(expression: Expression, scope: Scope) -> str:
-    """One expression's text inside a longer one. Raises :class:`Unfillable` if it has none."""
-    value = expression.fill(scope)
-    if type(value) is str:
-        return value
-    text = text_of(value, scope)
-    if text is None:
-        raise Unfillable(
-            f"{expression.excerpt} is {kind_of(value)}, which has no text; "
-            + ("say | default('')" if value is None else "say | join(', ') or | tojson")
-        )
-    return text
+    return render
 
 
-def _compile_mapping(raw: Mapping[object, object], parts: _Parts, place: Place) -> Render | None:
-    renders: list[tuple[str, Render]] = []
+def _compile_mapping(raw: Mapping[object, object], parts: _Parts, place: Place) -> Build | None:
+    builds: list[tuple[str, Build]] = []
     for key, item in raw.items():
         if not isinstance(key, str):
             raise ExpressionError("a key is a text", remedy=f"in quotes: '{key}'", path=place)
         if has_template(key):
             raise ExpressionError("a key can't hold '{{', '{%' or '{#'", path=(*place, key))
-        render = _compile(item, parts, (*place, key))
-        if render is not None:
-            renders.append((key, render))
-    if not renders:
+        build = _compile(item, parts, (*place, key))
+        if build is not None:
+            builds.append((key, build))
+    if not builds:
         return None
     base = dict(raw)
 
-    def mapping(scope: Scope) -> object:
+    def mapping(rendered: list[object]) -> object:
         filled = base.copy()
-        for key, render in renders:
-            try:
-                filled[key] = render(scope)
-            except Unfillable as failure:
-                raise failure.at((key,)) from None
+        for key, build in builds:
+            filled[key] = build(rendered)
         return filled
 
     return mapping
@@ -206,20 +225,17 @@ def _compile_mapping(raw: Mapping[object, object], parts: _Parts, place: Place) 
 
 def _compile_list(
     raw: list[object] | tuple[object, ...], parts: _Parts, place: Place
-) -> Render | None:
+) -> Build | None:
     compiled = [_compile(item, parts, (*place, index)) for index, item in enumerate(raw)]
-    renders = [(index, render) for index, render in enumerate(compiled) if render is not None]
-    if not renders:
+    builds = [(index, build) for index, build in enumerate(compiled) if build is not None]
+    if not builds:
         return None
     base = list(raw)
 
-    def items(scope: Scope) -> object:
+    def items(rendered: list[object]) -> object:
         filled = base.copy()
-        for index, render in renders:
-            try:
-                filled[index] = render(scope)
-            except Unfillable as failure:
-                raise failure.at((index,)) from None
+        for index, build in builds:
+            filled[index] = build(rendered)
         return filled
 
     return items
