@@ -1,0 +1,120 @@
+"""What an endpoint is: where calls go, how they are sent, and which credential they carry.
+
+A model of what an operator writes. What is wrong raises errors as ``core/steps/fields.py``
+describes them, so that a file's reader can say line and column.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from engine.core.expressions.durations import SECOND, parse_duration
+from engine.core.steps.definition import Definition
+from engine.core.steps.fields import Count, Flag, Name, Read, Text, Title, Window, refuse
+from engine.core.steps.terms import DEFAULT_TERMS, Delivery, RetryPolicy, Success, Terms, Timeout
+from engine.endpoints.fields import (
+    AllowText,
+    BaseUrl,
+    Headers,
+    IdempotencyHeader,
+    Pem,
+    Size,
+    not_supported,
+)
+from engine.wire.transport import Network
+
+NO_AUTH = "none"
+"""What an endpoint's ``auth`` says where it carries no credential; no profile may be called so."""
+
+
+class Timeouts(Definition):
+    """How long one attempt may take: ``connect`` per address, ``total`` to the last byte.
+
+    Text alone (``timeout: 20s``) is the total.
+    """
+
+    connect: Timeout = Field(parse_duration("3s"), description="TCP and TLS, per address.")
+    total: Timeout = Field(parse_duration("10s"), description="The whole attempt, 120s at most.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"total": value} if isinstance(value, str) else value
+
+
+class RateLimit(Definition):
+    """At most ``count`` requests in each ``per``; what is over it waits, nothing is dropped."""
+
+    count: Count = Field(gt=0, le=1_000_000)
+    per: Window
+
+
+class NetworkSettings(Definition):
+    """How the endpoint's host is reached. ``ca`` is PEM text trusted besides the public roots."""
+
+    max_response: Size = Field(1024 * 1024, description="Bytes of an answer's body, ≤ 64 MiB.")
+    ca: Pem | None = Field(None, description="PEM certificates, trusted besides the public ones.")
+    client_certificate: Annotated[Any, not_supported("client certificates")] = None
+
+
+def _read_auth(raw: object) -> str:
+    if not isinstance(raw, str):
+        refuse("auth.invalid", "`auth` names an auth profile, or `none`")
+    return raw
+
+
+class Endpoint(Definition):
+    """A host that journeys call, by name. It holds no secret: ``auth`` names an auth profile.
+
+    ``base_url`` is literal; a call's path is put behind its path and never changes its host.
+    ``engine/docs/endpoints.md`` explains every field.
+    """
+
+    name: Name
+    title: Title | None = None
+    description: Text | None = None
+    base_url: BaseUrl
+    allow: tuple[AllowText, ...] = Field((), max_length=100)
+    headers: Headers = Field(default_factory=dict)
+    auth: Annotated[str, Read(_read_auth, {"type": "string"})] = NO_AUTH
+    timeout: Timeouts = Timeouts()
+    retry: RetryPolicy = RetryPolicy()
+    success: Success | None = None
+    rate_limit: RateLimit | None = None
+    concurrency: Count = Field(100, gt=0, le=10_000)
+    circuit_breaker: Annotated[Any, not_supported("circuit breakers")] = None
+    delivery: Delivery = "at_least_once"
+    idempotency_header: IdempotencyHeader = "Idempotency-Key"
+    on_auth_failure: Annotated[
+        Any, not_supported("`on_auth_failure` other than `continue`", but="continue")
+    ] = "continue"
+    network: NetworkSettings = NetworkSettings()
+    contact: Flag = False
+
+    @property
+    def profile(self) -> str | None:
+        """The name of the auth profile whose credential its calls carry; None for none."""
+        return None if self.auth == NO_AUTH else self.auth
+
+
+def terms(endpoint: Endpoint) -> Terms:
+    """What the steps that call this endpoint go by: timeout, retry, success, delivery."""
+    return Terms(
+        timeout_us=endpoint.timeout.total.microseconds,
+        retry=endpoint.retry,
+        success=endpoint.success or DEFAULT_TERMS.success,
+        delivery=endpoint.delivery,
+        contact=endpoint.contact,
+    )
+
+
+def network(endpoint: Endpoint) -> Network:
+    """How the transport reaches this endpoint."""
+    connect = min(endpoint.timeout.connect.microseconds, endpoint.timeout.total.microseconds)
+    return Network(
+        connect_timeout_s=connect / SECOND,
+        max_response=endpoint.network.max_response,
+        ca=endpoint.network.ca,
+    )

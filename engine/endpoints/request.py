@@ -1,0 +1,139 @@
+"""What to send to an endpoint: pure, from an endpoint and a decided call to a complete request.
+
+Whatever a journey rendered into a path, the request goes to the endpoint's own host and stays below
+its base path: the target is checked here and the whole URL again by the parser that dials it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine import __version__
+from engine.core.message import Request
+from engine.errors import CallFailure
+from engine.wire.origin import Origin, origin_of, prefix_of
+
+if TYPE_CHECKING:
+    from engine.core.steps.base import Call
+    from engine.endpoints.model import Endpoint
+
+USER_AGENT = f"journey-engine/{__version__}"
+
+_SAFE = re.compile(
+    r"/[A-Za-z0-9\-._~%!$&'()*+,;=:@/|\[\]]*(?:\?[A-Za-z0-9\-._~%!$&'()*+,;=:@/?|\[\]]*)?"
+)
+_DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
+_JSON = "application/json"
+
+
+@dataclass(slots=True, frozen=True)
+class AllowRule:
+    """A method (``*``: any) and a path that calls may have; made by :meth:`read`.
+
+    In the path ``*`` stands for anything within one segment, ``**`` for any number of segments.
+    """
+
+    method: str
+    path: re.Pattern[str]
+
+    @classmethod
+    def read(cls, text: str) -> AllowRule:
+        """From ``POST /users/*/score``, ``GET /reports/**`` or ``* /health``. Raises ValueError."""
+        method, _, path = text.strip().partition(" ")
+        path = path.strip()
+        if not re.fullmatch(r"\*|[A-Z]+", method) or not path.startswith("/") or "?" in path:
+            raise ValueError(
+                "write a method and a path, as in `POST /users/*/score` or `* /health`"
+            )
+        parts = re.split(r"(\*\*|\*)", path)
+        pattern = "".join({"**": ".*", "*": "[^/]*"}.get(part, re.escape(part)) for part in parts)
+        return cls(method, re.compile(pattern))
+
+    def covers(self, method: str, path: str) -> bool:
+        """Whether a call with this method and (encoded) path is allowed."""
+        return self.method in ("*", method) and self.path.fullmatch(path) is not None
+
+
+@dataclass(slots=True, frozen=True)
+class RequestTemplate:
+    """What all requests to one endpoint have in common: made once per endpoint version.
+
+    ``root`` is the base URL, ``base`` the same without the slash at its end, ``prefix`` its scheme,
+    host and port as written, ``origin`` who is dialled.
+    """
+
+    root: str
+    base: str
+    prefix: str
+    origin: Origin
+    headers: dict[str, str]
+    allow: tuple[AllowRule, ...]
+    idempotency_header: str | None
+
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> RequestTemplate:
+        """The template of an endpoint. Raises CallFailure for a base URL that can't be dialled."""
+        headers = {"user-agent": USER_AGENT}
+        headers.update((name.lower(), value) for name, value in endpoint.headers.items())
+        header = endpoint.idempotency_header
+        return cls(
+            root=endpoint.base_url,
+            base=endpoint.base_url.removesuffix("/"),
+            prefix=prefix_of(endpoint.base_url),
+            origin=origin_of(endpoint.base_url),
+            headers=headers,
+            allow=tuple(AllowRule.read(rule) for rule in endpoint.allow),
+            idempotency_header=header.lower() if header else None,
+        )
+
+    def build(self, call: Call, idempotency_key: str) -> Request:
+        """The request of one call, without its credential.
+
+        Of a header named twice the last stands: the endpoint's, the call's content type, the
+        step's, the idempotency key. Raises CallFailure ``call.blocked`` for a target that could
+        leave the endpoint, or that its ``allow`` doesn't cover.
+        """
+        headers = dict(self.headers)
+        # An endpoint may say which kind of JSON it takes (application/vnd.api+json).
+        if call.content_type and not (call.content_type == _JSON and "content-type" in headers):
+            headers["content-type"] = call.content_type
+        headers.update(call.headers)
+        if self.idempotency_header:
+            headers[self.idempotency_header] = idempotency_key
+        url = self._url(call.method, call.target)
+        return Request(call.method, url, tuple(headers.items()), call.body)
+
+    def _url(self, method: str, target: str) -> str:
+        problem = target_problem(target)
+        if problem is not None:
+            raise CallFailure(problem, code="call.blocked")
+        path, mark, query = target.partition("?")
+        if self.allow and not any(rule.covers(method, path) for rule in self.allow):
+            raise CallFailure(
+                f"the endpoint's `allow` doesn't cover {method} on this path", code="call.blocked"
+            )
+        url = (self.root if path == "/" else self.base + path) + mark + query
+        if not url.startswith(self.prefix) or prefix_of(url) != self.prefix:
+            raise CallFailure("the path leaves the endpoint's host", code="call.blocked")
+        return url
+
+
+def build(endpoint: Endpoint, call: Call, idempotency_key: str) -> Request:
+    """One request, from scratch; see :meth:`RequestTemplate.build`."""
+    return RequestTemplate.of(endpoint).build(call, idempotency_key)
+
+
+def target_problem(target: str) -> str | None:
+    """Why this path and query can't be sent, in words that don't hold it, or None if it can."""
+    if _SAFE.fullmatch(target) is None:
+        if not target.startswith("/"):
+            return "the path doesn't begin with /"
+        return "the path holds a character that must be percent-encoded (or a backslash or '#')"
+    path = target.partition("?")[0]
+    if "//" in path:
+        return "the path holds an empty segment (//): a value in it may be empty"
+    if ("/." in path or "/%2" in path) and any(_DOTS.fullmatch(s) for s in path.split("/")):
+        return "the path holds a segment that is . or .. and would leave its place"
+    return None

@@ -1,0 +1,207 @@
+"""The endpoints' rows. Each change raises ``version`` and leaves an audit row with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.audit.store import record
+from engine.core.dsl.problems import did_you_mean
+from engine.endpoints.model import NO_AUTH, Endpoint
+from engine.errors import NotFound, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+
+_APART = {"name", "auth"}
+_SELECT = (
+    "SELECT e.id, e.version, e.name, e.settings, e.profile_id, p.name, p.inline, e.auth_lost,"
+    " e.changed_at FROM endpoints e LEFT JOIN auth_profiles p ON p.id = e.profile_id"
+)
+
+
+@dataclass(slots=True, frozen=True)
+class Stored:
+    """An endpoint as it is in the database.
+
+    ``id`` and ``version`` together never stand for anything else. ``endpoint.auth`` is the name of
+    its profile, ``profile_id`` the profile's row; ``auth_lost`` names a profile that was deleted by
+    force and not replaced since. ``inline`` says that the profile is the endpoint's own.
+    """
+
+    id: int
+    version: int
+    endpoint: Endpoint
+    profile_id: int | None
+    auth_lost: str | None
+    inline: bool
+    changed_at: int
+
+
+@dataclass(slots=True, frozen=True)
+class StepUse:
+    """Steps of one published version that name an endpoint, and how many users are inside now.
+
+    ``newest`` says that new users enter this version.
+    """
+
+    endpoint: str
+    journey: str
+    version: int
+    newest: bool
+    steps: tuple[str, ...]
+    users_inside: int
+
+
+def load(connection: Connection, name: str) -> Stored:
+    """The endpoint of this name. Raises NotFound."""
+    row = connection.exec_driver_sql(f"{_SELECT} WHERE e.name = ?", (name,)).one_or_none()
+    if row is None:
+        raise _not_found(connection, name)
+    return _stored(row)
+
+
+def load_all(connection: Connection) -> list[Stored]:
+    """Every endpoint, by name."""
+    return [_stored(row) for row in connection.exec_driver_sql(f"{_SELECT} ORDER BY e.name")]
+
+
+def save(connection: Connection, endpoint: Endpoint, *, now: int, actor: str) -> tuple[str, ...]:
+    """Create or replace the endpoint of this name.
+
+    Returns the names of the fields that changed, ``("created",)`` for a new one, ``()`` where
+    nothing did. Raises NotFound for an auth profile that doesn't exist.
+    """
+    profile = _profile_id(connection, endpoint)
+    settings = settings_of(endpoint)
+    text = json.dumps(settings, ensure_ascii=False)
+    before = connection.exec_driver_sql(
+        "SELECT settings, profile_id, auth_lost FROM endpoints WHERE name = ?", (endpoint.name,)
+    ).one_or_none()
+    if before is None:
+        connection.exec_driver_sql(
+            "INSERT INTO endpoints (name, settings, profile_id, version, changed_at)"
+            " VALUES (?, ?, ?, 1, ?)",
+            (endpoint.name, text, profile, now),
+        )
+        record(connection, now, actor, "create", "endpoint", endpoint.name, (*settings, "auth"))
+        return ("created",)
+    changed = _changed(json.loads(before[0]), settings)
+    if before[1] != profile or before[2] is not None:
+        changed = (*changed, "auth")
+    if changed:
+        connection.exec_driver_sql(
+            "UPDATE endpoints SET settings = ?, profile_id = ?, auth_lost = NULL,"
+            " version = version + 1, changed_at = ? WHERE name = ?",
+            (text, profile, now, endpoint.name),
+        )
+        record(connection, now, actor, "update", "endpoint", endpoint.name, changed)
+    return changed
+
+
+def delete(
+    connection: Connection, name: str, *, now: int, actor: str, forced: bool = False
+) -> None:
+    """Remove the endpoint of this name. Raises NotFound. Whether it is used is asked before."""
+    gone = connection.exec_driver_sql("DELETE FROM endpoints WHERE name = ?", (name,))
+    if gone.rowcount == 0:
+        raise _not_found(connection, name)
+    verb = "delete by force" if forced else "delete"
+    record(connection, now, actor, verb, "endpoint", name)
+
+
+def lose_profile(connection: Connection, name: str, *, now: int) -> tuple[str, ...]:
+    """Take a profile that is deleted by force from every endpoint that has it; their names.
+
+    Calls of these endpoints then fail as ``credential.missing`` until another profile is assigned.
+    """
+    rows = connection.exec_driver_sql(
+        "UPDATE endpoints SET profile_id = NULL, auth_lost = ?, version = version + 1,"
+        " changed_at = ? WHERE profile_id = (SELECT id FROM auth_profiles WHERE name = ?)"
+        " RETURNING name",
+        (name, now, name),
+    )
+    return tuple(sorted(row[0] for row in rows))
+
+
+def using_profile(connection: Connection, name: str) -> tuple[Stored, ...]:
+    """The endpoints that an auth profile is assigned to, by name."""
+    rows = connection.exec_driver_sql(f"{_SELECT} WHERE p.name = ? ORDER BY e.name", (name,))
+    return tuple(_stored(row) for row in rows)
+
+
+def step_uses(connection: Connection, endpoints: Sequence[str]) -> tuple[StepUse, ...]:
+    """Where these endpoints are used: by versions that users enter, or that users are inside."""
+    found = [use for name in endpoints for use in _step_uses(connection, name)]
+    return tuple(use for use in found if use.newest or use.users_inside)
+
+
+def settings_of(endpoint: Endpoint) -> dict[str, Any]:
+    """What the row's ``settings`` hold: every field that isn't its default, but name and auth."""
+    settings = endpoint.model_dump(mode="json", exclude=_APART, exclude_defaults=True)
+    if "when" in settings.get("retry", {}):
+        settings["retry"]["when"].sort()  # a set has no order, and a row is compared
+    return settings
+
+
+def _step_uses(connection: Connection, endpoint: str) -> list[StepUse]:
+    rows = connection.exec_driver_sql(
+        "SELECT v.id, v.journey, v.number, group_concat(u.step, char(10)),"
+        " NOT EXISTS (SELECT 1 FROM versions w"
+        "             WHERE w.journey = v.journey AND w.number > v.number),"
+        " (SELECT count(*) FROM enrollments e WHERE e.version_id = v.id AND e.state <> 2)"
+        " FROM version_endpoints u JOIN versions v ON v.id = u.version_id"
+        " WHERE u.endpoint = ? GROUP BY v.id ORDER BY v.journey, v.number",
+        (endpoint,),
+    )
+    return [
+        StepUse(endpoint, journey, number, bool(newest), tuple(steps.split("\n")), inside)
+        for _, journey, number, steps, newest, inside in rows
+    ]
+
+
+def _stored(row: Sequence[Any]) -> Stored:
+    id_, version, name, settings, profile_id, profile, inline, auth_lost, changed_at = row
+    try:
+        endpoint = Endpoint(name=name, auth=profile or NO_AUTH, **json.loads(settings))
+    except ValueError as error:
+        raise SettingsError(
+            f"the stored endpoint {name!r} can't be read; apply its file again",
+            code="settings.endpoint",
+        ) from error
+    return Stored(
+        id=id_,
+        version=version,
+        endpoint=endpoint,
+        profile_id=profile_id,
+        auth_lost=auth_lost,
+        inline=bool(inline),
+        changed_at=changed_at,
+    )
+
+
+def _changed(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(key for key in Endpoint.model_fields if old.get(key) != new.get(key))
+
+
+def _profile_id(connection: Connection, endpoint: Endpoint) -> int | None:
+    if endpoint.profile is None:
+        return None
+    rows = connection.exec_driver_sql("SELECT name, id FROM auth_profiles").all()
+    found: dict[str, int] = {row[0]: row[1] for row in rows}
+    if endpoint.profile not in found:
+        hint = did_you_mean(endpoint.profile, found)
+        raise NotFound(
+            f"endpoint {endpoint.name!r} names the auth profile {endpoint.profile!r}, which"
+            f" doesn't exist{'; ' + hint if hint else ''}"
+        )
+    return found[endpoint.profile]
+
+
+def _not_found(connection: Connection, name: str) -> NotFound:
+    known = [row[0] for row in connection.exec_driver_sql("SELECT name FROM endpoints")]
+    hint = did_you_mean(name, known) or "see `journey endpoints list`"
+    return NotFound(f"there is no endpoint {name!r}; {hint}")

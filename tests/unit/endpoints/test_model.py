@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from engine.core.steps.terms import DEFAULT_TERMS
+from engine.endpoints.model import Endpoint, network, terms
+from engine.endpoints.store import settings_of
+
+HERE: dict[str, Any] = {"name": "crm", "base_url": "https://crm.example.com/v2"}
+
+
+def problem_of(**fields: object) -> str:
+    with pytest.raises(ValidationError) as caught:
+        Endpoint.model_validate(HERE | fields)
+    assert len(caught.value.errors()) == 1
+    return caught.value.errors()[0]["msg"]
+
+
+def test_an_endpoint_that_says_only_where_has_the_defaults() -> None:
+    endpoint = Endpoint(**HERE)
+    assert terms(endpoint) == DEFAULT_TERMS
+    assert network(endpoint).connect_timeout_s == 3
+    assert network(endpoint).max_response == 1024 * 1024
+    assert endpoint.profile is None
+    assert endpoint.concurrency == 100
+
+
+def test_what_is_written_reaches_terms_and_network() -> None:
+    endpoint = Endpoint(
+        **HERE,
+        timeout={"connect": "1s", "total": "PT20S"},
+        retry={"attempts": 2},
+        delivery="at_most_once",
+        network={"max_response": "64 KiB"},
+    )
+    assert terms(endpoint).timeout_us == 20_000_000
+    assert terms(endpoint).retry.attempts == 2
+    assert terms(endpoint).delivery == "at_most_once"
+    assert network(endpoint).connect_timeout_s == 1
+    assert network(endpoint).max_response == 65_536
+
+
+def test_a_timeout_alone_is_the_total() -> None:
+    assert terms(Endpoint(**HERE, timeout="500ms")).timeout_us == 500_000
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "crm.example.com",
+        "ftp://crm.example.com",
+        "https://bot:pass@crm.example.com",
+        "https://crm.example.com@evil.example",
+        "https://crm.example.com\\@evil.example",
+        "https://{{ user.host }}",
+        "https://crm.example.com?x=1",
+        "https://crm.example.com#x",
+        "https://crm.example.com/../v2",
+        "https://crm.example.com/%2e%2e/v2",
+        "https://crm.example.com//v2",
+        "https://2130706433/",
+        "https://0x7f.1/",
+        "https://crm.example.com./",
+        "https://crm.example.com:99999/",
+        "https://crm example.com/",
+        "https://crm.example.com/\r\nHost: evil.example",
+        "https://пример.example/",
+        "//crm.example.com",
+        "",
+    ],
+)
+def test_a_base_url_that_could_mean_another_host_is_refused(url: str) -> None:
+    assert problem_of(base_url=url)
+
+
+def test_a_header_that_looks_like_a_credential_is_refused_with_advice() -> None:
+    for headers in (
+        {"Authorization": "x"},
+        {"X-Api-Key": "x"},
+        {"X-Note": "Bearer abcdefghijklmnopqrstuvwx"},
+    ):
+        with pytest.raises(ValidationError) as caught:
+            Endpoint(**HERE, headers=headers)
+        error = caught.value.errors(include_input=False)[0]
+        assert "looks like a credential" in error["msg"]
+        assert "auth profile" in error["ctx"]["remedy"]
+        assert "abcdefghijklmnop" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "x"},
+        {"Content-Length": "1"},
+        {"X A": "1"},
+        {"X": "a\r\nb"},
+        {"X": "é"},
+        {"X": None},
+    ],
+)
+def test_a_header_that_cannot_be_sent_is_refused(headers: dict[str, object]) -> None:
+    assert problem_of(headers=headers)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"circuit_breaker": {"failures": 5}},
+        {"on_auth_failure": "hold"},
+        {"on_auth_failure": {"hold": "1h"}},
+        {"network": {"client_certificate": "x"}},
+    ],
+)
+def test_what_does_not_work_yet_is_refused_and_not_ignored(fields: dict[str, object]) -> None:
+    assert "supported by this version" in problem_of(**fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"timeout": "3m"},
+        {"timeout": "0s"},
+        {"timeout": 10},
+        {"concurrency": 0},
+        {"rate_limit": {"count": 0, "per": "1s"}},
+        {"rate_limit": {"count": 1, "per": "0s"}},
+        {"allow": ["users"]},
+        {"allow": ["get /x"]},
+        {"name": "a/b"},
+        {"auth": None},
+        {"autth": "x"},
+    ],
+)
+def test_what_makes_no_sense_is_refused(fields: dict[str, object]) -> None:
+    assert problem_of(**fields)
+
+
+def test_what_is_stored_reads_back_the_same() -> None:
+    endpoint = Endpoint(
+        **HERE,
+        headers={"X-Version": "2"},
+        auth="crm-oauth",
+        allow=["POST /users/*"],
+        timeout="5s",
+        retry={"attempts": 5, "when": ["5xx", 429, "timeout"], "within": "1h"},
+        success={"when": "response.body.ok"},
+        rate_limit={"count": 10, "per": "1m"},
+        idempotency_header=False,
+        contact=True,
+    )
+    stored = settings_of(endpoint)
+    again = Endpoint(name="crm", auth="crm-oauth", **stored)
+    assert settings_of(again) == stored
+    assert again.idempotency_header == ""
+    assert stored["retry"]["when"] == ["429", "5xx", "timeout"]
