@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from engine.core.dsl.journey import Journey
@@ -30,6 +31,11 @@ class Step(Protocol):
     @property
     def when(self) -> Expression | None:
         """The condition under which the step is taken at all."""
+        ...
+
+    @property
+    def next(self) -> str | None:
+        """The id of the step to go to afterwards, if it isn't the following one."""
         ...
 
     def exits(self) -> tuple[Exit, ...]:
@@ -74,3 +80,76 @@ class Program:
     first: int
     leaving: int
     max_age: int
+
+
+def compile_journey(journey: Journey) -> Program:
+    """Flatten a journey that the checker has passed.
+
+    The end of a body, and an exit that says nothing, lead where the step that holds them goes on:
+    to its ``next`` if it has one, else behind it. Never raises: a jump to nowhere leads to the end,
+    and of two steps with one id jumps find the first.
+    """
+    flat = _Flattening()
+    flat.lay(journey.on_enter)
+    entering = len(flat.steps)
+    flat.lay(journey.steps)
+    leaving = len(flat.steps)
+    flat.lay(journey.on_exit)
+    flat.lead(journey.on_enter, behind=entering)
+    flat.lead(journey.steps, behind=END)
+    flat.lead(journey.on_exit, behind=END)
+    return Program(
+        journey=journey,
+        nodes=tuple(flat.nodes[number] for number in range(len(flat.steps))),
+        numbers=flat.numbers,
+        first=0,
+        leaving=leaving if journey.on_exit else END,
+        max_age=journey.max_age.microseconds,
+    )
+
+
+class _Flattening:
+    """First every step gets its number (``lay``), then every way its end (``lead``)."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.numbers: dict[str, int] = {}
+        self.nodes: dict[int, Node] = {}
+        self._led = 0
+
+    def lay(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            self.numbers.setdefault(step.id, len(self.steps))
+            self.steps.append(step)
+            for exit_ in step.exits():
+                self.lay(_body(exit_))
+
+    def lead(self, steps: Sequence[Step], behind: int) -> None:
+        """Make the nodes of ``steps``, which lead to ``behind`` in the end, in the order of lay."""
+        for position, step in enumerate(steps):
+            number = self._led
+            last = position == len(steps) - 1
+            after = behind if last else number + _size(step)
+            follow = after if step.next is None else self.numbers.get(step.next, END)
+            self._led += 1
+            exits = tuple([self._lead_exit(exit_, follow) for exit_ in step.exits()])
+            self.nodes[number] = Node(number, step, follow, after, exits)
+
+    def _lead_exit(self, exit_: Exit, follow: int) -> int:
+        if exit_.next is not None:
+            return self.numbers.get(exit_.next, END)
+        body = _body(exit_)
+        if not body:
+            return follow
+        start = self._led
+        self.lead(body, behind=follow)
+        return start
+
+
+def _body(exit_: Exit) -> Sequence[Step]:
+    return cast("Sequence[Step]", exit_.steps or ())
+
+
+def _size(step: Step) -> int:
+    """How many steps this is with all that stand in its bodies."""
+    return 1 + sum(_size(inner) for exit_ in step.exits() for inner in _body(exit_))

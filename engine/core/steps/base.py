@@ -9,7 +9,8 @@ an author writes, with three methods that decide and do nothing:
 - ``resume(view, result)`` is asked when a call it made was answered (call_api only).
 
 A decision names an exit by its number in ``exits()``; the flat
-:class:`~engine.core.dsl.program.Program` knows which step stands there. Steps don't know each other.
+:class:`~engine.core.dsl.program.Program` knows which step stands there. Steps don't know each
+other.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from engine.core.expressions.scope import Scope
     from engine.core.message import Answer
-    from engine.core.steps.call_api import Terms
+    from engine.core.steps.terms import Terms
 
 FOLLOWING = -1
 """The exit that is the step's ``next``, else the step behind it."""
@@ -97,7 +98,8 @@ class Wait:
 class Call:
     """Send this to an endpoint. ``target`` is path and query, encoded, beginning with ``/``.
 
-    ``headers`` are what the journey sets (lower-case names); never a credential.
+    ``headers`` are what the journey sets (lower-case names); never a credential. ``timeout_us`` is
+    what the step itself says of one attempt, in microseconds; None: the endpoint's.
     """
 
     endpoint: str
@@ -106,6 +108,7 @@ class Call:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     content_type: str | None = None
+    timeout_us: int | None = None
 
 
 @dataclass(slots=True, frozen=True)

@@ -1,0 +1,120 @@
+"""What an answer means: its failure code, ``response`` for expressions, and when to ask again.
+
+Statuses and ``Retry-After`` are RFC 9110's; pauses are exponential back-off with a lot of its own
+for each user, so that a thousand calls that failed together don't come back together.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from engine.core.expressions.assignment import fraction
+from engine.core.expressions.calendar import to_instant
+from engine.core.expressions.durations import HOUR, SECOND
+from engine.core.guarded_json import NotGuardedJSON, parse
+
+if TYPE_CHECKING:
+    from engine.core.message import Answer
+    from engine.core.steps.base import Result, View
+    from engine.core.steps.terms import RetryPolicy
+
+LONGEST_RETRY_AFTER = HOUR
+"""A server's ``Retry-After`` is honoured up to this, in microseconds."""
+
+_ASKS_FOR_PATIENCE = frozenset({429, 503})
+_JSON_TYPE = re.compile(r"application/json|[a-z0-9.+-]+/[a-z0-9.+-]+\+json")
+_DIGITS = re.compile(r"[0-9]{1,9}")
+
+
+def failure_of_status(status: int) -> str:
+    """The failure that an answer with ``status`` is, once it is no success."""
+    if status == 429:
+        return "call.rate_limited"
+    if status >= 500:
+        return "call.server_error"
+    if status >= 300:
+        return "call.client_error"
+    return "call.refused_by_rule"
+
+
+def body_of(answer: Answer) -> object:
+    """The data of the body, or None where it isn't JSON and doesn't claim to be.
+
+    Raises NotGuardedJSON for a body that its content type calls JSON and that isn't.
+    """
+    if not answer.body.strip():
+        return None
+    kind = answer.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    if _JSON_TYPE.fullmatch(kind):
+        return parse(answer.body)
+    if kind and not kind.startswith("text/"):
+        return None
+    try:
+        return parse(answer.body)
+    except NotGuardedJSON:
+        return None
+
+
+def response_of(answer: Answer, keys: frozenset[str]) -> dict[str, object]:
+    """``response`` for expressions that read these ``keys`` of it; ``body`` is only parsed, and
+    ``text`` only decoded (UTF-8, with U+FFFD for what isn't), if they are among them.
+
+    Raises NotGuardedJSON as :func:`body_of` does.
+    """
+    return {
+        "status": answer.status,
+        "headers": answer.headers,
+        "body": body_of(answer) if "body" in keys else None,
+        "text": answer.body.decode(errors="replace") if "text" in keys else None,
+    }
+
+
+def next_attempt(policy: RetryPolicy, view: View, result: Result) -> int | None:
+    """When the next attempt may begin (microseconds UTC), or None if there is to be none.
+
+    Whether the failure is one to try again is asked before; this is about how often and how long.
+    """
+    if result.tries >= policy.attempts:
+        return None
+    exponent = min(max(result.tries, 1) - 1, 40)
+    pause = min(policy.max_delay.elapsed, policy.delay.elapsed << exponent)
+    lot = fraction(
+        "retry",
+        view.journey,
+        view.user_id,
+        view.key,
+        view.step_id,
+        str(view.visit),
+        str(result.tries),
+    )
+    at = view.now + int(pause * (0.5 + lot / 2))
+    patience = retry_after(result.answer, view.now)
+    if patience is not None:
+        at = max(at, patience)
+    return at if at <= result.first_at + policy.within.elapsed else None
+
+
+def retry_after(answer: Answer, now: int) -> int | None:
+    """The moment a 429 or 503 asks us to wait for (seconds or an HTTP date), at most an hour off;
+    None if it doesn't say, or not in a form of RFC 9110."""
+    if answer.status not in _ASKS_FOR_PATIENCE:
+        return None
+    asked = answer.headers.get("retry-after", "").strip()
+    if not asked:
+        return None
+    if _DIGITS.fullmatch(asked):
+        return now + min(int(asked) * SECOND, LONGEST_RETRY_AFTER)
+    try:
+        moment = parsedate_to_datetime(asked)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        at = to_instant(moment)
+    except OverflowError:
+        return None
+    return min(max(at, now), now + LONGEST_RETRY_AFTER)

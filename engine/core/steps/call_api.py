@@ -1,0 +1,271 @@
+"""``call_api``: send a request to an endpoint; judge the answer; go on whatever it was."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from engine.core.expressions.errors import Unfillable
+from engine.core.expressions.paths import compile_path
+from engine.core.guarded_json import NotGuardedJSON
+from engine.core.steps.answers import failure_of_status, next_attempt, response_of
+from engine.core.steps.base import FOLLOWING, Again, Call, End, Exit, Move, Result, View
+from engine.core.steps.fields import (
+    AnyValue,
+    Flag,
+    FromAnswer,
+    Name,
+    Path,
+    Read,
+    Target,
+    refuse,
+)
+from engine.core.steps.flow import Jump, Way
+from engine.core.steps.model import StepModel
+from engine.core.steps.rendering import (
+    render_form,
+    render_headers,
+    render_json,
+    render_query,
+    render_text,
+)
+from engine.core.steps.terms import DEFAULT_TERMS, Delivery, RetryPolicy, Success, Terms, Timeout
+from engine.core.steps.writes import Write, write_to, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.core.expressions.grammar import Expression
+    from engine.core.expressions.values import Value
+
+__all__ = ["CallApiStep", "Delivery", "RetryPolicy", "Success", "Terms"]
+
+WIRE_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that the message itself makes; a journey sets none of them."""
+
+_RESPONSE_KEYS = frozenset({"status", "headers", "body", "text"})
+_ROOT = compile_path("/")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
+_MEDIA_TYPE = re.compile(r"[\x21-\x7e]+/[\x20-\x7e]+")
+
+
+def _read_header_name(raw: object) -> str:
+    if not isinstance(raw, str) or not _TOKEN.fullmatch(raw):
+        shown = repr(raw[:80]) if isinstance(raw, str) else "this"
+        refuse("header.name", f"{shown} is no header name", "letters, digits and -, no spaces")
+    if raw.lower() in WIRE_HEADERS:
+        remedy = "`content_type` beside `text`" if raw.lower() == "content-type" else "drop it"
+        refuse("header.of_the_wire", f"the request itself makes the header {raw!r}", remedy)
+    return raw
+
+
+def _read_media_type(raw: object) -> str:
+    if not isinstance(raw, str) or not _MEDIA_TYPE.fullmatch(raw) or len(raw) > 200:
+        refuse("content_type.invalid", "this is no media type", "as in text/csv; charset=utf-8")
+    return raw
+
+
+HeaderName = Annotated[
+    str, Read(_read_header_name, {"type": "string", "pattern": f"^{_TOKEN.pattern}$"})
+]
+"""A field name of RFC 9110, 5.1."""
+
+MediaType = Annotated[str, Read(_read_media_type, {"type": "string", "examples": ["text/csv"]})]
+"""A ``Content-Type``."""
+
+
+class CallApiStep(StepModel):
+    """Call an endpoint. How to reach it, and authenticate there, is the endpoint's business."""
+
+    type: Literal["call_api"] = Field(description="Calls an endpoint.")
+    endpoint: Name = Field(description="The name of the endpoint.")
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = Field(
+        "POST", description="The HTTP method."
+    )
+    path: Path = Field(
+        default_factory=lambda: _ROOT,
+        description="The path behind the endpoint's address; may hold {{ }}.",
+    )
+    query: dict[Annotated[str, Field(min_length=1)], AnyValue] = Field(
+        {}, description="Query parameters; a list repeats its name."
+    )
+    headers: dict[HeaderName, AnyValue] = Field(
+        {}, description="Request headers; credentials are never among them."
+    )
+    body: AnyValue | None = Field(None, description="The body, sent as JSON.")
+    form: dict[Annotated[str, Field(min_length=1)], AnyValue] | None = Field(
+        None, description="The body, sent as an HTML form."
+    )
+    text: AnyValue | None = Field(None, description="The body, sent as text.")
+    content_type: MediaType | None = Field(
+        None, description="The type of `text`; text/plain unless said."
+    )
+    timeout: Timeout | None = Field(
+        None, description="How long one attempt may take; the endpoint's unless said."
+    )
+    retry: RetryPolicy | None = Field(
+        None, description="When to try again; keys not named here are the endpoint's."
+    )
+    success: Success | None = Field(
+        None, description="Which answers are a success; the endpoint's rule unless said."
+    )
+    outputs: dict[Target, FromAnswer] = Field(
+        {}, description="What to keep of the answer: vars.NAME or user.NAME."
+    )
+    on_failure: Way = Field(
+        "continue", description="Where to go when the call has failed for good."
+    )
+    contact: Flag | None = Field(
+        None, description="false: contact policy doesn't hold for this call."
+    )
+
+    @model_validator(mode="after")
+    def _one_body(self) -> CallApiStep:
+        given = [name for name in ("body", "form", "text") if getattr(self, name) is not None]
+        if len(given) > 1:
+            refuse(
+                "call.two_bodies", f"`{given[0]}` and `{given[1]}` exclude each other", "keep one"
+            )
+        if self.content_type is not None and self.text is None:
+            refuse(
+                "call.content_type",
+                "`content_type` goes with `text`",
+                "drop it: JSON and forms have one",
+            )
+        return self
+
+    @property
+    def timeout_us(self) -> int | None:
+        """The step's own timeout in microseconds; None: the endpoint's."""
+        return self.timeout.elapsed if self.timeout else None
+
+    def exits(self) -> tuple[Exit, ...]:
+        """Where ``on_failure`` jumps to, if it does."""
+        if isinstance(self.on_failure, Jump):
+            return (Exit("on_failure", next=self.on_failure.next, at=("on_failure",)),)
+        return ()
+
+    def decide(self, view: View) -> Call | Move | End:
+        """The request, rendered; or ``call.unfillable``, which goes where failures go."""
+        try:
+            return self._call(view)
+        except Unfillable as failure:
+            place = ".".join(str(part) for part in failure.path)
+            text = f"{place}: {failure.message}" if place else failure.message
+            return self._failed(view, "call.unfillable", text)
+
+    def resume(self, view: View, result: Result) -> Move | Again | End:
+        """Success with its outputs, the same once more, or a failure."""
+        terms = view.terms.get(self.endpoint, DEFAULT_TERMS)
+        answer = result.answer
+        failure, text = result.failure or answer.failure, result.text or answer.text
+        if failure is None:
+            judged = self._judged(view, result, self.success or terms.success)
+            if isinstance(judged, Move):
+                return judged
+            failure, text = judged
+        policy = terms.retry.overridden_by(self.retry)
+        if terms.delivery == "at_least_once" and policy.retries(failure):
+            at = next_attempt(policy, view, result)
+            if at is not None:
+                return Again(at, failure, text)
+        return self._failed(view, failure, text, answer.status or None)
+
+    def _call(self, view: View) -> Call:
+        scope = view.scope
+        target = self.path.render(scope)
+        if self.query:
+            query = render_query(self.query, scope)
+            if query:
+                target += "?" + query
+        body, content_type = b"", None
+        if self.body is not None:
+            body, content_type = render_json(self.body, scope), "application/json"
+        elif self.form is not None:
+            body, content_type = render_form(self.form, scope), "application/x-www-form-urlencoded"
+        elif self.text is not None:
+            body = render_text(self.text, scope)
+            content_type = self.content_type or "text/plain; charset=utf-8"
+        headers = render_headers(self._headers, scope) if self.headers else ()
+        return Call(
+            endpoint=self.endpoint,
+            method=self.method,
+            target=target,
+            headers=headers,
+            body=body,
+            content_type=content_type,
+            timeout_us=self.timeout_us,
+        )
+
+    @cached_property
+    def _headers(self) -> tuple[tuple[str, Value], ...]:
+        return tuple((name.lower(), value) for name, value in self.headers.items())
+
+    @cached_property
+    def _writes(self) -> tuple[Write, ...]:
+        return tuple(write_to(target, source.fill) for target, source in self.outputs.items())
+
+    @cached_property
+    def _outputs_read(self) -> frozenset[str]:
+        return _keys_read(self.outputs.values())
+
+    def _failed(
+        self, view: View, failure: str, text: str, http_status: int | None = None
+    ) -> Move | End:
+        if self.on_failure == "exit":
+            return End(f"failed:{view.step_id}", "failed", failure, text, http_status)
+        way = FOLLOWING if self.on_failure == "continue" else 0
+        return Move(way, "failed", failure, text, http_status=http_status)
+
+    def _judged(self, view: View, result: Result, success: Success) -> Move | tuple[str, str]:
+        """The step's success with what it wrote, or a failure and its text."""
+        answer = result.answer
+        accepted = success.when is None and success.accepts(answer.status)
+        if success.when is None and not accepted:
+            return failure_of_status(answer.status), f"answered {answer.status}"
+        if not self.outputs and success.when is None:
+            return Move(http_status=answer.status)
+        try:
+            view.scope.response = response_of(
+                answer, self._outputs_read | _keys_read([success.when])
+            )
+            if success.when is not None and not success.when.holds(view.scope):
+                code = failure_of_status(answer.status)
+                return code, f"answered {answer.status}; not true: {success.when.source}"
+            variables, attributes = written(self._writes, view.scope)
+        except NotGuardedJSON as error:
+            code = failure_of_status(answer.status) if answer.status >= 300 else "call.bad_response"
+            return code, f"answered {answer.status}; the body is {error}"
+        except Unfillable as failure:
+            return "call.bad_response", f"answered {answer.status}; {failure.message}"
+        finally:
+            view.scope.response = None
+        return Move(http_status=answer.status, vars=variables, user=attributes)
+
+
+def _keys_read(expressions: Iterable[Expression | None]) -> frozenset[str]:
+    """Which keys of ``response`` these read; all of them if one takes it whole."""
+    keys: set[str] = set()
+    for expression in expressions:
+        for root, *path in expression.references if expression else ():
+            if root == "response":
+                keys.update(path[:1] or _RESPONSE_KEYS)
+    return frozenset(keys)

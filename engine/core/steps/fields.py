@@ -1,0 +1,374 @@
+"""The kinds of values that stand in a journey file, each read and checked where it is written.
+
+Everything here is an ``Annotated`` type for pydantic. What isn't right raises a PydanticCustomError
+with a stable slug, a message of one line and, in its context, ``remedy`` (what would be right, ''
+if nothing can be said), ``offset`` (the 0-based column inside the text) and ``path`` (the place
+inside a value); the loader makes ``file:line:column`` of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import time
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+from pydantic import AfterValidator, StrictBool, StrictFloat, StrictInt
+from pydantic_core import PydanticCustomError, core_schema
+
+from engine.core.expressions.calendar import (
+    DurationError,
+    find_zone,
+    parse_duration,
+    parse_wall_time,
+)
+from engine.core.expressions.durations import Duration
+from engine.core.expressions.errors import ExpressionError
+from engine.core.expressions.grammar import Expression, compile_expression
+from engine.core.expressions.references import DEFAULT_ROOTS, EVENT_ROOTS
+from engine.core.expressions.values import PathTemplate, Value, compile_path, compile_value
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
+STEP_ROOTS = DEFAULT_ROOTS - {"response"}
+"""What a condition or a value of a step may name."""
+ANSWER_ROOTS = DEFAULT_ROOTS
+"""With an answer at hand: the ``outputs`` of call_api, and ``success.when``."""
+HAPPENING_ROOTS = EVENT_ROOTS - {"response"}
+"""With an event at hand, inside a passage: ``where``, and the outputs of wait_for."""
+ADMISSION_ROOTS = frozenset({"user", "now"})
+"""Before anybody has entered: audiences and the dates of triggers."""
+ARRIVAL_ROOTS = ADMISSION_ROOTS | (EVENT_ROOTS - DEFAULT_ROOTS)
+"""With the event that may let somebody in: a trigger's ``where`` and ``inputs``."""
+KEY_ROOTS = frozenset({"user", "inputs"})
+"""What tells two enrollments of one user apart."""
+
+
+def refuse(slug: str, message: str, remedy: str = "", **context: Any) -> NoReturn:
+    """Raise the error of a field, as described above."""
+    raise PydanticCustomError(
+        slug,
+        "{message}",
+        {"message": message, "remedy": remedy, **context},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Annotation: take what is written through ``reader``; editors see ``schema``."""
+
+    reader: Callable[[Any], object]
+    schema: dict[str, Any] = field(hash=False)
+    writer: Callable[[Any], object] = str
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """A plain function: the type it makes is none that pydantic knows."""
+        return core_schema.no_info_plain_validator_function(
+            self.reader,
+            serialization=core_schema.plain_serializer_function_ser_schema(self.writer),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """What may be written, not what is made of it."""
+        return dict(self.schema)
+
+
+# --- names -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """Reads a name: ``slug`` and ``what`` for the error, ``pattern`` for what is right."""
+
+    slug: str
+    what: str
+    pattern: re.Pattern[str]
+    remedy: str
+
+    def __call__(self, raw: object) -> str:
+        if isinstance(raw, str) and self.pattern.fullmatch(raw):
+            return raw
+        shown = repr(raw[:80]) if isinstance(raw, str) else "this"
+        refuse(self.slug, f"{shown} is not {self.what}", self.remedy, offset=0)
+
+
+def _name(slug: str, what: str, pattern: str, remedy: str) -> Read:
+    schema = {"type": "string", "pattern": f"^{pattern}$"}
+    return Read(_Name(slug, what, re.compile(pattern), remedy), schema)
+
+
+StepId = Annotated[
+    str,
+    _name(
+        "name.step",
+        "a step's id",
+        "[a-z][a-z0-9_]{0,62}",
+        "lower-case letters, digits and _, a letter first, at most 63",
+    ),
+]
+"""The id of a step."""
+
+JourneyId = Annotated[
+    str,
+    _name(
+        "name.journey",
+        "a journey's name",
+        "[a-z][a-z0-9-]{0,62}",
+        "lower-case letters, digits and -, a letter first, at most 63",
+    ),
+]
+"""The name of a journey."""
+
+Name = Annotated[
+    str,
+    _name(
+        "name.invalid",
+        "a name",
+        "[A-Za-z0-9][A-Za-z0-9_.-]{0,62}",
+        "letters, digits, _, . and -, a letter or digit first, at most 63",
+    ),
+]
+"""The name of an endpoint, a goal, an arm, a path; an outcome."""
+
+DataName = Annotated[
+    str,
+    _name(
+        "name.data",
+        "a name that expressions can read",
+        "[A-Za-z_][A-Za-z0-9_]{0,62}",
+        "letters, digits and _, no digit first, at most 63",
+    ),
+]
+"""The name of an input or of a property."""
+
+EventName = Annotated[
+    str,
+    _name(
+        "name.event",
+        "an event's name",
+        r"(?! )[^\x00-\x1f\x7f]{1,200}(?<! )",
+        "text of one line, at most 200 characters",
+    ),
+]
+"""The name of an event, as its sender calls it."""
+
+_WORDS = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*")
+
+
+def _text(slug: str, most: int) -> Read:
+    def read(raw: object) -> str:
+        if not isinstance(raw, str):
+            refuse(slug, "this is not text", "put it in quotes")
+        if not raw.strip() or len(raw) > most or not _WORDS.fullmatch(raw):
+            refuse(
+                slug, f"this is empty, longer than {most:,} characters or has control characters"
+            )
+        return raw
+
+    return Read(read, {"type": "string", "minLength": 1, "maxLength": most})
+
+
+Title = Annotated[str, _text("text.title", 200)]
+"""A few words for people."""
+
+Text = Annotated[str, _text("text.invalid", 10_000)]
+"""Some sentences for people."""
+
+
+# --- expressions and values ------------------------------------------------------------------
+
+
+def _expression(allow: frozenset[str], about: str) -> Read:
+    def read(raw: object) -> Expression:
+        if isinstance(raw, Expression):
+            return raw
+        if isinstance(raw, bool):
+            raw = "true" if raw else "false"
+        elif isinstance(raw, int | float):
+            raw = str(raw)
+        if not isinstance(raw, str):
+            refuse("expression.invalid", "an expression is text", "as in user.age >= 18", offset=0)
+        try:
+            return compile_expression(raw, allow=allow)
+        except ExpressionError as error:
+            refuse("expression.invalid", error.message, error.remedy, offset=error.offset)
+
+    schema = {"type": ["string", "boolean", "number"], "description": about}
+    return Read(read, schema, lambda expression: expression.source)
+
+
+Condition = Annotated[Expression, _expression(STEP_ROOTS, "An expression, without {{ }}.")]
+"""A bare expression over the user and his passage."""
+
+Where = Annotated[Expression, _expression(HAPPENING_ROOTS, "An expression over `event`.")]
+"""A bare expression over an event, the user and his passage."""
+
+FromAnswer = Annotated[Expression, _expression(ANSWER_ROOTS, "An expression over `response`.")]
+"""A bare expression over an answer, the user and his passage."""
+
+FromArrival = Annotated[
+    Expression, _expression(ARRIVAL_ROOTS, "An expression over `event` and `user`.")
+]
+"""A bare expression over an event and a user who hasn't entered yet."""
+
+FromUser = Annotated[Expression, _expression(ADMISSION_ROOTS, "An expression over `user`.")]
+"""A bare expression over a user who hasn't entered yet."""
+
+KeyExpression = Annotated[
+    Expression, _expression(KEY_ROOTS, "An expression over `inputs` and `user`.")
+]
+"""What tells two enrollments of one user apart."""
+
+
+def read_value(raw: object) -> Value:
+    """The value an author wrote, compiled."""
+    if isinstance(raw, Value):
+        return raw
+    try:
+        return compile_value(raw, allow=STEP_ROOTS)
+    except ExpressionError as error:
+        refuse("value.invalid", error.message, error.remedy, offset=error.offset, path=error.path)
+
+
+def _read_path(raw: object) -> PathTemplate:
+    if isinstance(raw, PathTemplate):
+        return raw
+    if not isinstance(raw, str):
+        refuse("path.invalid", "a path is text", "as in /users/{{ user.id }}", offset=0)
+    try:
+        return compile_path(raw, allow=STEP_ROOTS)
+    except ExpressionError as error:
+        refuse("path.invalid", error.message, error.remedy, offset=error.offset)
+
+
+AnyValue = Annotated[Value, Read(read_value, {}, lambda value: value.raw)]
+"""Any data; texts inside may hold ``{{ }}``."""
+
+Path = Annotated[
+    PathTemplate,
+    Read(_read_path, {"type": "string", "pattern": "^/"}, lambda path: path.source),
+]
+"""The path of a call, beginning with ``/``; ``{{ }}`` are percent-encoded."""
+
+
+# --- time ------------------------------------------------------------------------------------
+
+_DURATION_SCHEMA = {"type": "string", "examples": ["PT45M", "P2D", "45m", "2d 4h"]}
+
+
+def read_duration(raw: object, *, signed: bool = False, fixed: bool = False) -> Duration:
+    """The duration an author wrote; ``fixed`` refuses years and months."""
+    if isinstance(raw, Duration):
+        return raw
+    if not isinstance(raw, str):
+        refuse("duration.invalid", "a duration is text with a unit", "as in PT45M or 45m", offset=0)
+    try:
+        duration = parse_duration(raw, signed=signed)
+        if fixed:
+            _ = duration.microseconds
+    except DurationError as error:
+        refuse("duration.invalid", error.message, error.remedy, offset=0)
+    return duration
+
+
+def _at_least_something(duration: Duration) -> Duration:
+    if duration.months or duration.elapsed:
+        return duration
+    refuse("duration.zero", "this can't be zero", "as in PT45M or 45m", offset=0)
+
+
+Span = Annotated[Duration, Read(read_duration, _DURATION_SCHEMA, lambda d: d.text)]
+"""A duration; years and months are counted by the calendar."""
+
+FixedSpan = Annotated[
+    Duration,
+    Read(lambda raw: read_duration(raw, fixed=True), _DURATION_SCHEMA, lambda d: d.text),
+]
+"""A duration that is the same length everywhere: no years, no months."""
+
+Window = Annotated[FixedSpan, AfterValidator(_at_least_something)]
+"""A fixed duration above zero."""
+
+Offset = Annotated[
+    Duration,
+    Read(
+        lambda raw: read_duration(raw, signed=True),
+        {"type": "string", "examples": ["-P7D", "PT2H"]},
+        lambda d: d.text,
+    ),
+]
+"""A duration before (``-``) or after."""
+
+
+def _read_wall_time(raw: object) -> time:
+    if isinstance(raw, time):
+        return raw
+    at = parse_wall_time(raw) if isinstance(raw, str) else None
+    if at is None:
+        refuse("time.invalid", "this is not a time of day", 'as in "09:00", in quotes', offset=0)
+    return at
+
+
+WallTime = Annotated[
+    time,
+    Read(
+        _read_wall_time,
+        {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"},
+        lambda at: at.isoformat("minutes" if at.second == 0 else "seconds"),
+    ),
+]
+"""A time of day, ``HH:MM``."""
+
+
+def _read_zone(raw: object) -> str:
+    if isinstance(raw, str) and find_zone(raw) is not None:
+        return raw
+    shown = repr(raw[:64]) if isinstance(raw, str) else "this"
+    refuse("zone.unknown", f"{shown} is no time zone", "an IANA name, as in Europe/Istanbul")
+
+
+Zone = Annotated[str, Read(_read_zone, {"type": "string", "examples": ["Europe/Istanbul"]})]
+"""The name of an IANA time zone."""
+
+
+# --- numbers and targets ---------------------------------------------------------------------
+
+
+def _read_percent(raw: object) -> float:
+    number = isinstance(raw, int | float) and not isinstance(raw, bool)
+    if not number or not 0 <= raw <= 100:  # type: ignore[operator]
+        refuse("percent.invalid", "this is not a percentage", "a number from 0 to 100")
+    return float(raw)  # type: ignore[arg-type]
+
+
+Percent = Annotated[
+    float, Read(_read_percent, {"type": "number", "minimum": 0, "maximum": 100}, float)
+]
+"""A number from 0 to 100."""
+
+Flag = StrictBool
+Count = StrictInt
+Number = StrictFloat
+
+_TARGET = re.compile(r"(vars|user)\.([A-Za-z_][A-Za-z0-9_]{0,62})")
+
+
+def _read_target(raw: object) -> str:
+    if not isinstance(raw, str) or not _TARGET.fullmatch(raw):
+        shown = repr(raw[:80]) if isinstance(raw, str) else "this"
+        refuse("target.invalid", f"{shown} can't be written to", "vars.NAME or user.NAME")
+    if raw == "user.id":
+        refuse("target.invalid", "a user's id is final", "vars.NAME, or another attribute")
+    return raw
+
+
+Target = Annotated[str, Read(_read_target, {"type": "string", "pattern": f"^{_TARGET.pattern}$"})]
+"""What a step writes to: ``vars.NAME`` (this passage) or ``user.NAME`` (the user)."""

@@ -1,0 +1,58 @@
+"""All step types. A new one is a file beside this one and a line in ``STEP_TYPES``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Union, get_args
+
+from pydantic import Discriminator, Tag
+
+from engine.core.steps.branch import BranchStep, Path
+from engine.core.steps.call_api import CallApiStep
+from engine.core.steps.definition import Definition
+from engine.core.steps.emit import EmitStep
+from engine.core.steps.exit import ExitStep
+from engine.core.steps.flow import Body
+from engine.core.steps.model import StepModel
+from engine.core.steps.set import SetStep
+from engine.core.steps.split import Arm, SplitStep
+from engine.core.steps.start_journey import StartJourneyStep
+from engine.core.steps.wait import WaitStep
+from engine.core.steps.wait_for import Alternative, WaitForStep
+
+STEP_TYPES: tuple[type[StepModel], ...] = (
+    CallApiStep,
+    WaitStep,
+    WaitForStep,
+    BranchStep,
+    SplitStep,
+    SetStep,
+    EmitStep,
+    StartJourneyStep,
+    ExitStep,
+)
+
+
+def _type_of(raw: object) -> str | None:
+    """The type a step says it is of; pydantic words what is wrong with it."""
+    named = raw.get("type") if isinstance(raw, dict) else getattr(raw, "type", None)
+    return named if isinstance(named, str) else None
+
+
+def _name_of(model: type[StepModel]) -> str:
+    return str(get_args(model.model_fields["type"].annotation)[0])
+
+
+if TYPE_CHECKING:
+    AnyStep = StepModel
+else:
+    AnyStep = Annotated[
+        Union[tuple(Annotated[model, Tag(_name_of(model))] for model in STEP_TYPES)],  # noqa: UP007
+        Discriminator(_type_of),
+    ]
+    """Any step: the union of all types, told apart by ``type``."""
+
+_HOLDERS: tuple[type[Definition], ...] = (Body, Path, Arm, Alternative)
+
+for _model in (*_HOLDERS, *STEP_TYPES):
+    # Bodies hold steps of any type; only here all of them are known.
+    _model.model_rebuild(_types_namespace={"AnyStep": AnyStep})

@@ -1,0 +1,28 @@
+"""``start_journey``: enroll the user in another journey."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from engine.core.steps.base import Move, View
+from engine.core.steps.fields import Condition, DataName, Flag, JourneyId
+from engine.core.steps.model import StepModel
+
+
+class StartJourneyStep(StepModel):
+    """Let the user enter another journey, and perhaps wait until he has left it."""
+
+    needs_events: ClassVar[bool] = True
+
+    type: Literal["start_journey"] = Field(description="Lets the user enter another journey.")
+    journey: JourneyId = Field(description="The journey to enter.")
+    inputs: dict[DataName, Condition] = Field({}, description="Its inputs, each an expression.")
+    await_: Flag = Field(False, alias="await", description="Wait until the user has left it.")
+
+    def decide(self, view: View) -> Move:
+        """Nobody here admits to other journeys yet: a failure that says so; the user goes on."""
+        return Move(
+            status="failed", failure="step.needs_events", text="journeys aren't entered from here"
+        )
