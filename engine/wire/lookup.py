@@ -13,6 +13,7 @@ from engine.errors import CallFailure
 
 LIFETIME_S = 45.0
 FAILED_LIFETIME_S = 2.0
+DOUBTED_AFTER_S = 1.0
 QUERY_TIMEOUT_S = 5.0
 
 Query = Callable[[str], Awaitable[Sequence[str]]]
@@ -34,10 +35,18 @@ class _Known:
 
 
 class Lookup:
-    """Addresses of hosts, asked once for all who wait and remembered ``LIFETIME_S`` seconds."""
+    """Addresses of hosts, asked once for all who wait and remembered ``lifetime_s`` seconds."""
 
-    def __init__(self, query: Query = system_query) -> None:
+    def __init__(
+        self,
+        query: Query = system_query,
+        *,
+        lifetime_s: float = LIFETIME_S,
+        doubted_after_s: float = DOUBTED_AFTER_S,
+    ) -> None:
         self._query = query
+        self.lifetime_s = lifetime_s
+        self._doubted_after_s = doubted_after_s
         self._known: dict[str, _Known] = {}
         self._asking: dict[str, asyncio.Task[_Known]] = {}
 
@@ -56,10 +65,10 @@ class Lookup:
         return known.addresses
 
     def doubt(self, host: str) -> None:
-        """A dial failed: ask anew next time, but not more often than every second."""
+        """A dial failed: ask anew next time, but not more often than ``doubted_after_s`` says."""
         known = self._known.get(host)
         if known is not None:
-            known.until = min(known.until, known.asked + 1.0)
+            known.until = min(known.until, known.asked + self._doubted_after_s)
 
     async def close(self) -> None:
         """Give up every question still open."""
@@ -93,7 +102,7 @@ class Lookup:
         except (OSError, UnicodeError) as error:
             again = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
             addresses, problem = (), "the name server didn't answer" if again else "name not found"
-        life = LIFETIME_S if addresses else FAILED_LIFETIME_S
+        life = self.lifetime_s if addresses else FAILED_LIFETIME_S
         known = self._known[host] = _Known(addresses, problem, asked, stopwatch() + life)
         return known
 

@@ -13,10 +13,12 @@ from ipaddress import IPv4Address, IPv6Address
 
 from engine.errors import CallFailure
 
+_NEVER = r"\x00-\x20\x7f\\#"
 _ORIGIN = re.compile(
-    r"(https?)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?(?=[/?]|\Z)", re.IGNORECASE
+    r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?"
+    rf"(?=[/?][^{_NEVER}]*\Z|\Z)",
+    re.IGNORECASE | re.ASCII,
 )
-_NEVER = re.compile(r"[\x00-\x20\x7f\\#]")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -81,12 +83,12 @@ def _match(url: str) -> re.Match[str]:
     found = _ORIGIN.match(url)
     if found is None:
         raise _refused(_what_is_wrong(url))
-    if _NEVER.search(url) is not None:
-        raise _refused("the URL holds a space, control character, backslash or '#'")
     return found
 
 
 def _what_is_wrong(url: str) -> str:
+    if re.search(f"[{_NEVER}]", url) is not None:
+        return "the URL holds a space, control character, backslash or '#'"
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in _DEFAULT_PORTS:
         return "the URL is not absolute with http or https"

@@ -11,7 +11,7 @@ from pyreqwest.exceptions import PyreqwestError
 from engine.clock import stopwatch
 from engine.errors import CallFailure
 from engine.wire.egress import Egress
-from engine.wire.lookup import LIFETIME_S, Lookup
+from engine.wire.lookup import Lookup
 from engine.wire.origin import Origin, origin_of, prefix_of
 from engine.wire.transport import Network
 
@@ -123,7 +123,7 @@ class Routes:
         line = route.line
         if line is None or line.address not in addresses:
             line = self._switch(route, addresses[0])
-        route.fresh_until = stopwatch() + LIFETIME_S
+        route.fresh_until = stopwatch() + self._lookup.lifetime_s
         return line
 
     def after(self, route: Route, line: Line) -> Line | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.response import Response
@@ -56,32 +57,36 @@ class ReqwestTransport(Transport):
     async def _try_addresses(
         self, route: Route, request: Request, started: float, deadline: float
     ) -> Answer:
-        line = route.line if started < route.fresh_until else None
-        if line is None:
+        line, left = route.line, deadline
+        if line is None or started >= route.fresh_until:
             line = await self._routes.open(route, deadline)
-        tried = 1
-        while True:
-            answer = await _attempt(line, request, started, deadline)
+            left -= stopwatch() - started
+        untried = max(len(route.addresses), 1)
+        while left > 0:
+            answer = await _attempt(line, request, started, deadline, left)
             if answer.may_have_been_sent or answer.failure != "call.unreachable":
                 return answer
-            following = self._routes.after(route, line)
-            if following is None or tried >= len(route.addresses):
+            following, untried = self._routes.after(route, line), untried - 1
+            if following is None or untried == 0:
                 return answer
-            line, tried = following, tried + 1
-
-
-async def _attempt(line: Line, request: Request, started: float, deadline: float) -> Answer:
-    begun = stopwatch()
-    left = deadline - (begun - started)
-    if left <= 0:
+            line, left = following, deadline - (stopwatch() - started)
         return _failed("call.timed_out", f"not sent within {deadline:g} s", started, sent=False)
+
+
+async def _attempt(
+    line: Line, request: Request, started: float, deadline: float, left: float
+) -> Answer:
+    """Send over ``line`` with ``left`` of the ``deadline``'s seconds."""
+    begun = started if left == deadline else stopwatch()
     reused = line.take(begun)
     reusable = False
     try:
         sending = line.client.request(request.method, request.url)
-        sending = sending.headers(request.headers).timeout(timedelta(seconds=left))
-        if request.body or request.method in _ALWAYS_SIZED:
+        sending = sending.headers(request.headers).timeout(_within(left))
+        if request.body:
             sending = sending.body_bytes(request.body)
+        elif request.method in _ALWAYS_SIZED:
+            sending = sending.header("content-length", "0")
         async with sending.build_streamed() as response:
             answer = await _read(response, line.max_response, started)
         reusable = answer.failure is None and answer.headers.get("connection") != "close"
@@ -100,13 +105,19 @@ async def _attempt(line: Line, request: Request, started: float, deadline: float
         line.give_back(reusable)
 
 
+@lru_cache(maxsize=256)
+def _within(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
 async def _read(response: Response, limit: int, started: float) -> Answer:
     """The answer, its body read to the end or to one chunk past ``limit`` bytes."""
     status = response.status
     headers = _headers(response)
     if status < 200:
         return _failed("call.bad_response", f"the server switched protocols ({status})", started)
-    if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+    encoding = headers.get("content-encoding")
+    if encoding is not None and encoding.strip().lower() != "identity":
         return _failed("call.bad_response", "the answer is compressed, unasked", started)
     chunks: list[bytes] = []
     size = 0
@@ -121,16 +132,13 @@ async def _read(response: Response, limit: int, started: float) -> Answer:
 
 
 def _headers(response: Response) -> dict[str, str]:
-    headers: dict[str, str] = {}
     try:
-        for name, value in response.headers.items():
-            headers.setdefault(name, value)
+        listed = response.headers.dict_multi_value()
     except ValueError:
         # A value outside ASCII stops the listing; without it the others are still an answer.
-        for name in response.headers:
-            if name not in headers and (readable := _header(response, name)) is not None:
-                headers[name] = readable
-    return headers
+        readable = ((name, _header(response, name)) for name in response.headers)
+        return {name: value for name, value in readable if value is not None}
+    return {name: value if isinstance(value, str) else value[0] for name, value in listed.items()}
 
 
 def _header(response: Response, name: str) -> str | None:

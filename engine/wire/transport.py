@@ -86,10 +86,9 @@ def check_request(request: Request) -> None:
     if request.method not in METHODS:
         raise CallFailure("the method is not one that is sent", code="call.unfillable")
     for name, value in request.headers:
-        problem = _name_problem(name)
-        if problem is None and not (value.isascii() and value.isprintable()):
-            problem = _value_problem(name, value)
-        if problem is not None:
+        if not (value.isascii() and value.isprintable()):
+            _check_value(name, value)
+        if (problem := _name_problem(name)) is not None:
             raise CallFailure(problem, code="call.unfillable")
 
 
@@ -102,8 +101,11 @@ def _name_problem(name: str) -> str | None:
     return None
 
 
-def _value_problem(name: str, value: str) -> str | None:
+def _check_value(name: str, value: str) -> None:
     visible = value.replace("\t", " ")
-    if visible.isascii() and visible.isprintable():
-        return None
-    return f"the value of the header {name} holds a character that can't be sent"
+    if not (visible.isascii() and visible.isprintable()):
+        what = name if _TOKEN.fullmatch(name) else "without a valid name"
+        raise CallFailure(
+            f"the value of the header {what} holds a character that can't be sent",
+            code="call.unfillable",
+        )
