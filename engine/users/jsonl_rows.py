@@ -55,7 +55,7 @@ class JSONLRows:
             )
         for key in said:
             if key not in KEYS:
-                raise BadRow("users.unknown_key", f"unknown key {shown(key)}", _remedy(key))
+                raise _unknown_key(key)
         attributes = _object(said, "attributes") or {}
         inputs = _object(said, "inputs") or {}
         check_inputs(self._declared, inputs)
@@ -69,8 +69,12 @@ class JSONLRows:
         )
 
 
-def _remedy(key: str) -> str:
-    return did_you_mean(key, KEYS) or f"{one_of(KEYS)}; a user's own data goes into 'attributes'"
+def _unknown_key(key: str) -> BadRow:
+    def remedy() -> str:
+        known = f"{one_of(KEYS)}; a user's own data goes into 'attributes'"
+        return did_you_mean(key, KEYS) or known
+
+    return BadRow("users.unknown_key", f"unknown key {shown(key)}", remedy)
 
 
 def _object(said: dict[str, object], key: str) -> dict[str, object] | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.users import files, repeats
+from engine.users import files, repeats, row
 from engine.users.files import UserRow, UsersFile, UsersFileError, open_users
 from engine.users.source import MAX_ROW
 
@@ -315,3 +315,17 @@ def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
     with open_users(path, inputs={}) as file:
         assert [row.id for row in file.rows()] == ["u1"]
     writer.join()
+
+
+def test_remedies_are_searched_for_the_problems_shown_and_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched: list[str] = []
+
+    def search(word: str, _: object) -> str:
+        searched.append(word)
+        return ""
+
+    monkeypatch.setattr(row, "did_you_mean", search)
+    refusal("id,timezone\n" + "".join(f"u{i},Mars/{i}\n" for i in range(1000)))
+    assert set(searched) <= {f"Mars/{i}" for i in range(20)}
