@@ -249,8 +249,10 @@ class Composer:
         node.broken = True
 
     def _problem(self, code: str, message: str, place: Place, remedy: str = "") -> None:
-        if len(self.problems) < MOST_PROBLEMS:
-            self.problems.append(self.lines.problem(code, message, place, remedy))
+        problem = self.lines.problem(code, message, place, remedy)
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise Unreadable(problem)
+        self.problems.append(problem)
 
     def _fatal(self, code: str, message: str, event: yaml.Event, remedy: str) -> Unreadable:
         return Unreadable(self.lines.problem(code, message, _place(event), remedy))

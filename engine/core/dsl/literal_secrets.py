@@ -92,9 +92,14 @@ def masked(text: str) -> str:
 
     Length and line breaks stay, so that lines and columns of the original hold.
     """
+    return _CREDENTIAL_KEY.sub(_mask_value, masked_shapes(text))
+
+
+def masked_shapes(text: str) -> str:
+    """``text`` with everything secret-looking as ``*``, whatever keys stand before it."""
     for _, shape in _SHAPES:
         text = shape.sub(lambda found: _stars(found.group()), text)
-    return _CREDENTIAL_KEY.sub(_mask_value, text)
+    return text
 
 
 def is_credential_header(name: str) -> bool:

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from engine.core.dsl.literal_secrets import masked
+from engine.core.dsl.literal_secrets import masked, masked_shapes
 from engine.errors import Problem
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ class Lines:
         """A problem at ``place``. Secret-looking parts of ``message`` and ``remedy`` are masked."""
         return Problem(
             code=code,
-            message=_one_line(message),
+            message=_one_line(masked_shapes(message)),
             line=place.line,
             column=place.column,
-            remedy=_one_line(remedy),
+            remedy=_one_line(masked(remedy)),
             text=self.shown(place.line),
             severity=severity,
         )
@@ -165,4 +165,4 @@ def _width(text: str) -> int:
 
 
 def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in masked(text)).split(" "))
+    return "".join(c if c.isprintable() else " " for c in text)
