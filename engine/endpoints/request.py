@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from engine import __version__
 from engine.core.message import Request
@@ -16,7 +16,6 @@ from engine.errors import CallFailure
 from engine.wire.origin import Origin, origin_of, prefix_of
 
 if TYPE_CHECKING:
-    from engine.core.steps.base import Call
     from engine.endpoints.model import Endpoint
 
 USER_AGENT = f"journey-engine/{__version__}"
@@ -26,6 +25,35 @@ _SAFE = re.compile(
 )
 _DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 _JSON = "application/json"
+
+
+class Sendable(Protocol):
+    """What a request is made of: a decided call, or its row. Never a credential."""
+
+    @property
+    def method(self) -> str:
+        """GET, POST and so on."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """Path and query, encoded, beginning with ``/``."""
+        ...
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """What the journey sets, lower-case names."""
+        ...
+
+    @property
+    def content_type(self) -> str | None:
+        """The body's type, None without a body."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The bytes to send."""
+        ...
 
 
 @dataclass(slots=True, frozen=True)
@@ -88,7 +116,7 @@ class RequestTemplate:
             idempotency_header=header.lower() if header else None,
         )
 
-    def build(self, call: Call, idempotency_key: str) -> Request:
+    def build(self, call: Sendable, idempotency_key: str) -> Request:
         """The request of one call, without its credential.
 
         Of a header named twice the last stands: the endpoint's, the call's content type, the
@@ -120,7 +148,7 @@ class RequestTemplate:
         return url
 
 
-def build(endpoint: Endpoint, call: Call, idempotency_key: str) -> Request:
+def build(endpoint: Endpoint, call: Sendable, idempotency_key: str) -> Request:
     """One request, from scratch; see :meth:`RequestTemplate.build`."""
     return RequestTemplate.of(endpoint).build(call, idempotency_key)
 

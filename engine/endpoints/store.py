@@ -69,6 +69,12 @@ def load_all(connection: Connection) -> list[Stored]:
     return [_stored(row) for row in connection.exec_driver_sql(f"{_SELECT} ORDER BY e.name")]
 
 
+def versions(connection: Connection) -> dict[str, tuple[int, int]]:
+    """Every endpoint's id and version, by name: what changes with every edit."""
+    rows = connection.exec_driver_sql("SELECT name, id, version FROM endpoints")
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
 def save(connection: Connection, endpoint: Endpoint, *, now: int, actor: str) -> tuple[str, ...]:
     """Create or replace the endpoint of this name.
 

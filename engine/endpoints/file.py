@@ -1,0 +1,217 @@
+"""Endpoints and auth profiles as a file: ``journey apply`` stores it, simulation reads its terms.
+
+The file can live in git, since it never holds a secret: secret fields say where their value comes
+from. Every problem is found at once, each with line and column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from engine.core.dsl.document import Document, Node, Path
+from engine.core.dsl.literal_secrets import is_credential_header, looks_secret
+from engine.core.dsl.model_problems import findings
+from engine.core.dsl.problems import did_you_mean, in_file_order, one_of, quoted
+from engine.core.dsl.source import compose
+from engine.credentials.kinds.base import AuthKind
+from engine.credentials.kinds.registry import FieldProblem, profile_name_problem, read_profile
+from engine.credentials.references import THREE_WAYS
+from engine.endpoints.model import NO_AUTH, Endpoint
+from engine.errors import DefinitionError, Problem
+from engine.wire.egress import Egress
+
+SECTIONS = ("auth_profiles", "endpoints")
+LATER = ("contact_policy", "attributes", "events")
+"""Sections that are designed and not supported by this version."""
+
+
+@dataclass(slots=True, frozen=True)
+class WrittenProfile:
+    """An auth profile of the file; ``inline`` for one that stands inside its endpoint."""
+
+    name: str
+    kind: AuthKind
+    inline: bool
+    path: Path
+
+
+@dataclass(slots=True, frozen=True)
+class WrittenEndpoint:
+    """An endpoint of the file. The profile of an ``inline`` one has the endpoint's name."""
+
+    endpoint: Endpoint
+    inline: bool
+    path: Path
+
+
+@dataclass(slots=True)
+class EndpointsFile:
+    """What a file says, in its order; ``document`` knows where everything stands."""
+
+    document: Document
+    profiles: list[WrittenProfile] = field(default_factory=list)
+    endpoints: list[WrittenEndpoint] = field(default_factory=list)
+
+
+def read_file(source: bytes, file: str, *, egress: Egress | None = None) -> EndpointsFile:
+    """Read an apply file. ``file`` is its name in messages; ``egress`` says which token servers may
+    be plain http besides loopback. Raises DefinitionError with every problem, in file order.
+    """
+    document = compose(source, file)
+    reader = _Reader(document, egress or Egress())
+    reader.read()
+    problems = [*document.problems, *reader.problems]
+    if problems:
+        raise DefinitionError(file, in_file_order(problems))
+    return reader.found
+
+
+class _Reader:
+    """Goes through a document once and gathers what it says and every problem."""
+
+    def __init__(self, document: Document, egress: Egress) -> None:
+        self._document = document
+        self._egress = egress
+        self.found = EndpointsFile(document)
+        self.problems: list[Problem] = []
+
+    def read(self) -> None:
+        root = self._document.root
+        if not isinstance(root.data, dict):
+            self._problem(
+                "file.shape",
+                "this file must be a mapping with `endpoints`, `auth_profiles` or both",
+                (),
+            )
+            return
+        self._check_sections(root)
+        self.problems += _literal_secrets(self._document)
+        for name, node in self._section("auth_profiles"):
+            self._profile(name, node, ("auth_profiles", name))
+        for name, node in self._section("endpoints"):
+            self._endpoint(name, node, ("endpoints", name))
+
+    def _check_sections(self, root: Node) -> None:
+        for key in root.keys:
+            if key in LATER:
+                message = f"{quoted(key)} isn't supported by this version"
+                self._problem("key.not_supported", message, (key,), "leave it out")
+            elif key not in SECTIONS:
+                remedy = did_you_mean(key, SECTIONS + LATER) or one_of(SECTIONS)
+                self._problem("key.unknown", f"unknown key {quoted(key)}", (key,), remedy)
+        if not any(key in root.keys for key in (*SECTIONS, *LATER)) and not self.problems:
+            self._problem("file.empty", "this file says nothing", (), one_of(SECTIONS))
+
+    def _section(self, section: str) -> Iterator[tuple[str, Node]]:
+        node = self._document.root.items.get(section)
+        if node is None or node.broken:
+            return
+        if not isinstance(node.data, dict):
+            message = f"`{section}` is a mapping of names to settings"
+            self._problem("value.type", message, (section,), "as in `NAME: {...}`")
+            return
+        for name, below in node.items.items():
+            if below.broken:
+                continue
+            if not isinstance(below.data, dict):
+                path = (section, name)
+                self._problem("value.type", f"{quoted(name)} must be a mapping", path, "key: value")
+                continue
+            yield str(name), below
+
+    def _profile(self, name: str, node: Node, path: Path, *, inline: bool = False) -> None:
+        problem = None if inline else profile_name_problem(name)
+        if name == NO_AUTH:
+            problem = f"`{NO_AUTH}` means no authentication; give the profile another name"
+        if problem is not None:
+            self._problem("name.profile", problem, path)
+        known = {profile.name for profile in self.found.profiles}
+        if inline and name in known:
+            message = f"an auth profile is called {quoted(name)}, and so is this endpoint's own"
+            self._problem("name.profile", message, path, "name the profile here, or rename it")
+        read = read_profile(node.data, egress=self._egress)  # type: ignore[arg-type]
+        if isinstance(read, tuple):
+            self.problems += [_field_problem(self._document, path, each) for each in read]
+            return
+        self.problems += _plain_pairs(self._document, path, node)
+        self.found.profiles.append(WrittenProfile(name, read, inline, path))
+
+    def _endpoint(self, name: str, node: Node, path: Path) -> None:
+        written: dict[str, Any] = dict(node.data)  # type: ignore[call-overload]
+        inline = isinstance(written.get("auth"), dict)
+        if inline:
+            self._profile(name, node.items["auth"], (*path, "auth"), inline=True)
+            written["auth"] = name
+        if "name" in written:
+            message = "an endpoint's name is the key it stands under"
+            self._problem("key.unknown", message, (*path, "name"), "leave it out")
+        elif "base_url" not in written:
+            message = f"`base_url` is missing at endpoint {quoted(name)}"
+            self._problem("key.missing", message, path, "add `base_url: https://...`")
+        else:
+            self._take(Written(written | {"name": name}, node), inline, path)
+
+    def _take(self, written: Written, inline: bool, path: Path) -> None:
+        try:
+            endpoint = Endpoint.model_validate(written.data)
+        except ValidationError as error:
+            below = Document(self._document.file, written.node, self._document.lines)
+            details = error.errors(include_url=False)
+            self.problems += [found.problem for found in findings(below, details, Endpoint)]
+        else:
+            self.found.endpoints.append(WrittenEndpoint(endpoint, inline, path))
+
+    def _problem(self, code: str, message: str, path: Path, remedy: str = "") -> None:
+        place = self._document.key_place(path) if path else self._document.root.place
+        self.problems.append(self._document.lines.problem(code, message, place, remedy))
+
+
+@dataclass(slots=True, frozen=True)
+class Written:
+    """What stands under an endpoint's name, with the name, and where it stands."""
+
+    data: dict[str, Any]
+    node: Node
+
+
+def _field_problem(document: Document, path: Path, problem: FieldProblem) -> Problem:
+    place = document.place((*path, *problem.path))
+    name = next((str(step) for step in reversed(problem.path) if isinstance(step, str)), "")
+    literal = THREE_WAYS in problem.message
+    code = "secret.literal" if literal and "may not stand" in problem.message else "profile.invalid"
+    message = f"{name}: {problem.message}" if name else problem.message
+    return document.lines.problem(code, message, place)
+
+
+def _plain_pairs(document: Document, path: Path, node: Node) -> Iterator[Problem]:
+    """A pair may be plain (a tenant's name), but not under a name that means a credential."""
+    pairs = node.items.get("pairs")
+    for index, pair in (pairs.items if pairs else {}).items():
+        written = pair.data if isinstance(pair.data, dict) else {}
+        name, value = written.get("name"), written.get("value")
+        if isinstance(value, str) and isinstance(name, str) and is_credential_header(name):
+            yield document.lines.problem(
+                "secret.literal",
+                f"value: a secret may not stand in a file: {THREE_WAYS}",
+                document.place((*path, "pairs", index, "value")),
+            )
+
+
+def _literal_secrets(document: Document) -> Iterator[Problem]:
+    """Whatever looks like a secret, wherever it stands."""
+    waiting = [document.root]
+    while waiting:
+        node = waiting.pop()
+        waiting.extend(node.items.values())
+        what = looks_secret(node.data) if isinstance(node.data, str) else None
+        if what is not None:
+            yield document.lines.problem(
+                "secret.literal",
+                f"this looks like {what}: a secret may not stand in a file",
+                node.place,
+                THREE_WAYS,
+            )
