@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from engine.core.dsl.trigger import Trigger
 from engine.core.expressions.durations import parse_duration
 from engine.core.steps.call_api import CallApiStep
+from engine.core.steps.computed import KeyExpression
 from engine.core.steps.definition import Definition
 from engine.core.steps.fields import (
     Count,
@@ -17,8 +18,8 @@ from engine.core.steps.fields import (
     FixedSpan,
     Flag,
     JourneyId,
-    KeyExpression,
     Name,
+    NotEmpty,
     Percent,
     Read,
     Text,
@@ -139,8 +140,8 @@ class Journey(Definition):
     exit: tuple[ExitRule, ...] = Field(
         (), max_length=100, description="What ends the journey at once."
     )
-    steps: tuple[AnyStep, ...] = Field(
-        min_length=1, max_length=1_000, description="The steps, taken from top to bottom."
+    steps: Annotated[tuple[AnyStep, ...], NotEmpty()] = Field(
+        max_length=1_000, description="The steps, taken from top to bottom."
     )
 
     def all_steps(self) -> Iterator[tuple[Place, StepModel]]:

@@ -8,13 +8,12 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from engine.core.expressions.durations import Duration, parse_duration
+from engine.core.steps.computed import FromArrival, FromUser
 from engine.core.steps.definition import Definition
 from engine.core.steps.fields import (
     DataName,
     EventName,
     FixedSpan,
-    FromArrival,
-    FromUser,
     Offset,
     Read,
     WallTime,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from engine.core.expressions.errors import Unfillable
 from engine.core.steps.base import Exit, Move, View
-from engine.core.steps.fields import Condition, Name
+from engine.core.steps.computed import Condition
+from engine.core.steps.fields import Name, NotEmpty
 from engine.core.steps.flow import Body, Otherwise, otherwise_exit
 from engine.core.steps.model import StepModel
 
@@ -24,8 +25,8 @@ class BranchStep(StepModel):
     """Go different ways by conditions."""
 
     type: Literal["branch"] = Field(description="Goes different ways by conditions.")
-    paths: tuple[Path, ...] = Field(
-        min_length=1, max_length=100, description="The ways, the first true one is taken."
+    paths: Annotated[tuple[Path, ...], NotEmpty()] = Field(
+        max_length=100, description="The ways, the first true one is taken."
     )
     otherwise: Otherwise | None = Field(
         None, description="The way if none is true; the following step unless said."

@@ -13,16 +13,8 @@ from engine.core.expressions.paths import compile_path
 from engine.core.guarded_json import NotGuardedJSON
 from engine.core.steps.answers import failure_of_status, next_attempt, response_of
 from engine.core.steps.base import FOLLOWING, Again, Call, End, Exit, Move, Result, View
-from engine.core.steps.fields import (
-    AnyValue,
-    Flag,
-    FromAnswer,
-    Name,
-    Path,
-    Read,
-    Target,
-    refuse,
-)
+from engine.core.steps.computed import AnyValue, FromAnswer, Path
+from engine.core.steps.fields import Flag, Name, Read, refuse
 from engine.core.steps.flow import Jump, Way
 from engine.core.steps.model import StepModel
 from engine.core.steps.rendering import (
@@ -33,7 +25,7 @@ from engine.core.steps.rendering import (
     render_text,
 )
 from engine.core.steps.terms import DEFAULT_TERMS, Delivery, RetryPolicy, Success, Terms, Timeout
-from engine.core.steps.writes import Write, write_to, written
+from engine.core.steps.writes import Target, Write, write_to, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -252,7 +244,8 @@ class CallApiStep(StepModel):
                 return code, f"answered {answer.status}; not true: {success.when.source}"
             variables, attributes = written(self._writes, view.scope)
         except NotGuardedJSON as error:
-            code = failure_of_status(answer.status) if answer.status >= 300 else "call.bad_response"
+            refused = not accepted and answer.status >= 300
+            code = failure_of_status(answer.status) if refused else "call.bad_response"
             return code, f"answered {answer.status}; the body is {error}"
         except Unfillable as failure:
             return "call.bad_response", f"answered {answer.status}; {failure.message}"

@@ -24,28 +24,11 @@ from engine.core.expressions.calendar import (
     parse_wall_time,
 )
 from engine.core.expressions.durations import Duration
-from engine.core.expressions.errors import ExpressionError
-from engine.core.expressions.grammar import Expression, compile_expression
-from engine.core.expressions.references import DEFAULT_ROOTS, EVENT_ROOTS
-from engine.core.expressions.values import PathTemplate, Value, compile_path, compile_value
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
-
-STEP_ROOTS = DEFAULT_ROOTS - {"response"}
-"""What a condition or a value of a step may name."""
-ANSWER_ROOTS = DEFAULT_ROOTS
-"""With an answer at hand: the ``outputs`` of call_api, and ``success.when``."""
-HAPPENING_ROOTS = EVENT_ROOTS - {"response"}
-"""With an event at hand, inside a passage: ``where``, and the outputs of wait_for."""
-ADMISSION_ROOTS = frozenset({"user", "now"})
-"""Before anybody has entered: audiences and the dates of triggers."""
-ARRIVAL_ROOTS = ADMISSION_ROOTS | (EVENT_ROOTS - DEFAULT_ROOTS)
-"""With the event that may let somebody in: a trigger's ``where`` and ``inputs``."""
-KEY_ROOTS = frozenset({"user", "inputs"})
-"""What tells two enrollments of one user apart."""
 
 
 def refuse(slug: str, message: str, remedy: str = "", **context: Any) -> NoReturn:
@@ -183,82 +166,6 @@ Text = Annotated[str, _text("text.invalid", 10_000)]
 """Some sentences for people."""
 
 
-# --- expressions and values ------------------------------------------------------------------
-
-
-def _expression(allow: frozenset[str], about: str) -> Read:
-    def read(raw: object) -> Expression:
-        if isinstance(raw, Expression):
-            return raw
-        if isinstance(raw, bool):
-            raw = "true" if raw else "false"
-        elif isinstance(raw, int | float):
-            raw = str(raw)
-        if not isinstance(raw, str):
-            refuse("expression.invalid", "an expression is text", "as in user.age >= 18", offset=0)
-        try:
-            return compile_expression(raw, allow=allow)
-        except ExpressionError as error:
-            refuse("expression.invalid", error.message, error.remedy, offset=error.offset)
-
-    schema = {"type": ["string", "boolean", "number"], "description": about}
-    return Read(read, schema, lambda expression: expression.source)
-
-
-Condition = Annotated[Expression, _expression(STEP_ROOTS, "An expression, without {{ }}.")]
-"""A bare expression over the user and his passage."""
-
-Where = Annotated[Expression, _expression(HAPPENING_ROOTS, "An expression over `event`.")]
-"""A bare expression over an event, the user and his passage."""
-
-FromAnswer = Annotated[Expression, _expression(ANSWER_ROOTS, "An expression over `response`.")]
-"""A bare expression over an answer, the user and his passage."""
-
-FromArrival = Annotated[
-    Expression, _expression(ARRIVAL_ROOTS, "An expression over `event` and `user`.")
-]
-"""A bare expression over an event and a user who hasn't entered yet."""
-
-FromUser = Annotated[Expression, _expression(ADMISSION_ROOTS, "An expression over `user`.")]
-"""A bare expression over a user who hasn't entered yet."""
-
-KeyExpression = Annotated[
-    Expression, _expression(KEY_ROOTS, "An expression over `inputs` and `user`.")
-]
-"""What tells two enrollments of one user apart."""
-
-
-def read_value(raw: object) -> Value:
-    """The value an author wrote, compiled."""
-    if isinstance(raw, Value):
-        return raw
-    try:
-        return compile_value(raw, allow=STEP_ROOTS)
-    except ExpressionError as error:
-        refuse("value.invalid", error.message, error.remedy, offset=error.offset, path=error.path)
-
-
-def _read_path(raw: object) -> PathTemplate:
-    if isinstance(raw, PathTemplate):
-        return raw
-    if not isinstance(raw, str):
-        refuse("path.invalid", "a path is text", "as in /users/{{ user.id }}", offset=0)
-    try:
-        return compile_path(raw, allow=STEP_ROOTS)
-    except ExpressionError as error:
-        refuse("path.invalid", error.message, error.remedy, offset=error.offset)
-
-
-AnyValue = Annotated[Value, Read(read_value, {}, lambda value: value.raw)]
-"""Any data; texts inside may hold ``{{ }}``."""
-
-Path = Annotated[
-    PathTemplate,
-    Read(_read_path, {"type": "string", "pattern": "^/"}, lambda path: path.source),
-]
-"""The path of a call, beginning with ``/``; ``{{ }}`` are percent-encoded."""
-
-
 # --- time ------------------------------------------------------------------------------------
 
 _DURATION_SCHEMA = {"type": "string", "examples": ["PT45M", "P2D", "45m", "2d 4h"]}
@@ -279,7 +186,8 @@ def read_duration(raw: object, *, signed: bool = False, fixed: bool = False) -> 
     return duration
 
 
-def _at_least_something(duration: Duration) -> Duration:
+def above_zero(duration: Duration) -> Duration:
+    """``duration``, refused if it is zero."""
     if duration.months or duration.elapsed:
         return duration
     refuse("duration.zero", "this can't be zero", "as in PT45M or 45m", offset=0)
@@ -294,7 +202,7 @@ FixedSpan = Annotated[
 ]
 """A duration that is the same length everywhere: no years, no months."""
 
-Window = Annotated[FixedSpan, AfterValidator(_at_least_something)]
+Window = Annotated[FixedSpan, AfterValidator(above_zero)]
 """A fixed duration above zero."""
 
 Offset = Annotated[
@@ -339,7 +247,7 @@ Zone = Annotated[str, Read(_read_zone, {"type": "string", "examples": ["Europe/I
 """The name of an IANA time zone."""
 
 
-# --- numbers and targets ---------------------------------------------------------------------
+# --- numbers and lists -----------------------------------------------------------------------
 
 
 def _read_percent(raw: object) -> float:
@@ -358,17 +266,27 @@ Flag = StrictBool
 Count = StrictInt
 Number = StrictFloat
 
-_TARGET = re.compile(r"(vars|user)\.([A-Za-z_][A-Za-z0-9_]{0,62})")
 
+@dataclass(frozen=True, slots=True)
+class NotEmpty:
+    """Annotation: a list or mapping with something in it; asked only if what is in it is right."""
 
-def _read_target(raw: object) -> str:
-    if not isinstance(raw, str) or not _TARGET.fullmatch(raw):
-        shown = repr(raw[:80]) if isinstance(raw, str) else "this"
-        refuse("target.invalid", f"{shown} can't be written to", "vars.NAME or user.NAME")
-    if raw == "user.id":
-        refuse("target.invalid", "a user's id is final", "vars.NAME, or another attribute")
-    return raw
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """The check stands behind the items' own."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
 
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """``minItems`` or ``minProperties``."""
+        written = handler(schema)
+        written["minProperties" if written.get("type") == "object" else "minItems"] = 1
+        return written
 
-Target = Annotated[str, Read(_read_target, {"type": "string", "pattern": f"^{_TARGET.pattern}$"})]
-"""What a step writes to: ``vars.NAME`` (this passage) or ``user.NAME`` (the user)."""
+    @staticmethod
+    def _check(items: Any) -> Any:
+        if not items:
+            refuse("value.empty", "nothing is written here", "at least one, or drop the key")
+        return items

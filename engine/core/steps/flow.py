@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from engine.core.steps.base import Exit
+from engine.core.steps.computed import Condition, Where
 from engine.core.steps.definition import Definition
-from engine.core.steps.fields import Condition, EventName, StepId, Where, refuse
+from engine.core.steps.fields import EventName, NotEmpty, StepId, refuse
 
 if TYPE_CHECKING:
     # The registry puts the union of all step types in this place.
@@ -19,9 +20,8 @@ class Body(Definition):
     """Where to go: a jump, a body of steps, or (neither) on behind the step that holds it."""
 
     next: StepId | None = Field(None, description="The step to go to.")
-    steps: tuple[AnyStep, ...] | None = Field(
+    steps: Annotated[tuple[AnyStep, ...], NotEmpty()] | None = Field(
         None,
-        min_length=1,
         description="Steps to take; afterwards on behind the step that holds them.",
     )
 

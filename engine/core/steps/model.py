@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from engine.core.steps.computed import Condition
 from engine.core.steps.definition import Definition
-from engine.core.steps.fields import Condition, StepId, Title
+from engine.core.steps.fields import StepId, Title
 
 if TYPE_CHECKING:
     from engine.core.steps.base import Decision, Exit, Result, View

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from engine.core.expressions.errors import Unfillable
 from engine.core.steps.base import Move, View
-from engine.core.steps.fields import AnyValue, Target
+from engine.core.steps.computed import AnyValue
+from engine.core.steps.fields import NotEmpty
 from engine.core.steps.model import StepModel
-from engine.core.steps.writes import Write, write_to, written
+from engine.core.steps.writes import Target, Write, write_to, written
 
 
 class SetStep(StepModel):
     """Keep values for later steps, or set attributes of the user."""
 
     type: Literal["set"] = Field(description="Writes values to the passage or to the user.")
-    values: dict[Target, AnyValue] = Field(
-        min_length=1,
+    values: Annotated[dict[Target, AnyValue], NotEmpty()] = Field(
         description="What to write: vars.NAME or user.NAME; none removes an attribute.",
     )
 

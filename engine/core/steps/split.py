@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from engine.core.expressions.assignment import pick_arm
 from engine.core.steps.base import Exit, Move, View
-from engine.core.steps.fields import Name, Read, Title, refuse
+from engine.core.steps.fields import Name, NotEmpty, Read, Title, refuse
 from engine.core.steps.flow import Body
 from engine.core.steps.model import StepModel
 
@@ -40,7 +40,7 @@ class SplitStep(StepModel):
     """Send users different ways by lot, for an experiment."""
 
     type: Literal["split"] = Field(description="Sends users different ways by a sticky lot.")
-    arms: tuple[Arm, ...] = Field(min_length=1, max_length=100, description="The ways.")
+    arms: Annotated[tuple[Arm, ...], NotEmpty()] = Field(max_length=100, description="The ways.")
     salt: Title | None = Field(
         None, description="Splits with the same salt draw the same lot; JOURNEY/STEP unless said."
     )

@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from engine.core.steps.base import Move, View
-from engine.core.steps.fields import Condition, DataName, Flag, JourneyId
+from engine.core.steps.computed import Condition
+from engine.core.steps.fields import DataName, Flag, JourneyId
 from engine.core.steps.model import StepModel
 
 

@@ -14,8 +14,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from engine.core.expressions.durations import SECOND, Duration, parse_duration
+from engine.core.steps.computed import FromAnswer
 from engine.core.steps.definition import Definition
-from engine.core.steps.fields import Count, FixedSpan, FromAnswer, Read, Window, refuse
+from engine.core.steps.fields import Count, FixedSpan, NotEmpty, Read, Window, refuse
 
 Delivery = Literal["at_least_once", "at_most_once"]
 
@@ -136,8 +137,8 @@ Status = Annotated[
 class Success(Definition):
     """Which answers are a success: by status, or by a condition over ``response``."""
 
-    status: tuple[Status, ...] | None = Field(
-        None, min_length=1, description="Statuses that are a success: 200, 2xx, 200-204."
+    status: Annotated[tuple[Status, ...], NotEmpty()] | None = Field(
+        None, description="Statuses that are a success: 200, 2xx, 200-204."
     )
     when: FromAnswer | None = Field(None, description="True for an answer that is a success.")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -27,16 +27,17 @@ from engine.core.expressions.calendar import (
 from engine.core.expressions.errors import Unfillable
 from engine.core.expressions.values import Value
 from engine.core.steps.base import End, Exit, Move, Wait
+from engine.core.steps.computed import Condition, read_value
 from engine.core.steps.definition import Definition
 from engine.core.steps.fields import (
-    Condition,
     Count,
+    NotEmpty,
     Offset,
     Read,
     WallTime,
     Zone,
+    above_zero,
     read_duration,
-    read_value,
     refuse,
 )
 from engine.core.steps.flow import Jump, Way
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
 
     from engine.core.steps.base import View
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+WEEKDAYS: tuple[str, ...] = get_args(Weekday)
 
 _LONGEST_DAYS = 36_525
 
@@ -55,7 +58,7 @@ _LONGEST_DAYS = 36_525
 def _read_span(raw: object) -> Duration | Value:
     if isinstance(raw, Value) or (isinstance(raw, str) and "{{" in raw):
         return read_value(raw)
-    return read_duration(raw)
+    return above_zero(read_duration(raw))
 
 
 SpanOrValue = Annotated[
@@ -79,8 +82,8 @@ class Until(Definition):
     """
 
     time: WallTime | None = Field(None, description="The time of day, HH:MM, on the user's clock.")
-    weekdays: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] | None = Field(
-        None, min_length=1, description="Only on these days; later days are taken until one fits."
+    weekdays: Annotated[tuple[Weekday, ...], NotEmpty()] | None = Field(
+        None, description="Only on these days; later days are taken until one fits."
     )
     days: Count | None = Field(
         None, ge=0, le=_LONGEST_DAYS, description="This many calendar days after the arrival."

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from engine.core.steps.base import FOLLOWING, Exit, Move, View, Wait
-from engine.core.steps.fields import Target, Where, Window
+from engine.core.steps.computed import Where
+from engine.core.steps.fields import NotEmpty, Window
 from engine.core.steps.flow import Body, Occurrence, Otherwise, otherwise_exit
 from engine.core.steps.model import StepModel
+from engine.core.steps.writes import Target
 
 
 class Alternative(Body, Occurrence):
@@ -26,8 +28,8 @@ class WaitForStep(StepModel):
     needs_events: ClassVar[bool] = True
 
     type: Literal["wait_for"] = Field(description="Waits for an event or a condition.")
-    any: tuple[Alternative, ...] = Field(
-        min_length=1, max_length=100, description="What is waited for; the first true one counts."
+    any: Annotated[tuple[Alternative, ...], NotEmpty()] = Field(
+        max_length=100, description="What is waited for; the first true one counts."
     )
     since: Literal["step", "entry"] = Field(
         "step", description="entry: events that came before this step count, too."

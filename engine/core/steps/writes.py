@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from engine.core.steps.fields import Read, refuse
 
 if TYPE_CHECKING:
     from engine.core.expressions.scope import Scope
+
+_TARGET = re.compile(r"(vars|user)\.([A-Za-z_][A-Za-z0-9_]{0,62})")
+
+
+def _read_target(raw: object) -> str:
+    if not isinstance(raw, str) or not _TARGET.fullmatch(raw):
+        shown = repr(raw[:80]) if isinstance(raw, str) else "this"
+        refuse("target.invalid", f"{shown} can't be written to", "vars.NAME or user.NAME")
+    if raw == "user.id":
+        refuse("target.invalid", "a user's id is final", "vars.NAME, or another attribute")
+    return raw
+
+
+Target = Annotated[str, Read(_read_target, {"type": "string", "pattern": f"^{_TARGET.pattern}$"})]
+"""What a step writes to: ``vars.NAME`` (this passage) or ``user.NAME`` (the user)."""
 
 
 @dataclass(frozen=True, slots=True)
