@@ -56,3 +56,8 @@ def wall() -> int:
 def stopwatch() -> float:
     """Monotonic seconds: deadlines and latency."""
     return time.monotonic()
+
+
+def rest(seconds: float) -> None:
+    """Let this thread sleep."""
+    time.sleep(seconds)

@@ -48,6 +48,17 @@ class Settings:
         return self.database_url or f"sqlite:///{self.home_path / 'engine.db'}"
 
     @property
+    def calls_in_flight(self) -> int:
+        """How many calls one process may have on the wire. Raises :class:`SettingsError`."""
+        given = self.in_flight
+        if not given.isascii() or not given.isdecimal() or int(given) < 1:
+            raise SettingsError(
+                f"JOURNEY_IN_FLIGHT is {given[:20]!r}; give a number of calls, as in 1000",
+                code="settings.in_flight",
+            )
+        return int(given)
+
+    @property
     def secret_folders(self) -> tuple[Path, ...]:
         """Folders that ``{file: …}`` references may read from (``:`` separated in the setting)."""
         given = [Path(part) for part in self.secret_dirs.split(os.pathsep) if part]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlmodel import Session
 
@@ -23,7 +23,9 @@ from engine.errors import DatabaseUnavailable, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Engine
+
+__all__ = ["Connection", "Database", "Session"]
 
 BUSY_TIMEOUT_MS = 30_000
 _PRAGMAS = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.core.dsl.program import Program
-    from engine.core.steps.base import Call, Status
+    from engine.core.steps.base import Again, Call, Status
 
 
 class State(IntEnum):
@@ -55,9 +55,12 @@ class StepRecord:
 
 @dataclass(slots=True)
 class Passage:
-    """One enrollment. ``position`` is a step's number in the program; ``started`` when it was
-    reached. Instants are microseconds UTC. ``outcome`` is fixed as soon as it is known: while
-    on_exit runs, the state is CALLING with the outcome set.
+    """One enrollment. Instants are microseconds UTC.
+
+    ``position`` is a step's number in the program, ``started`` when it was reached (0: it is still
+    to be entered). ``outcome`` is fixed as soon as it is known: while on_exit runs, the passage is
+    not ended but its outcome is set. ``moves`` counts steps taken, ``unwaited`` those since the
+    last wait.
     """
 
     id: int
@@ -66,13 +69,15 @@ class Passage:
     key: str
     entered_at: int
     inputs: dict[str, object]
+    version_id: int = 0
+    version: int = 0
     run_id: int = 0
     vars: dict[str, object] = field(default_factory=dict)
     steps: dict[int, StepRecord] = field(default_factory=dict)
     position: int = 0
     started: int = 0
-    arrived: bool = False
     moves: int = 0
+    unwaited: int = 0
     state: State = State.WAITING
     reason: Reason = Reason.DUE
     wake_at: int | None = None
@@ -99,15 +104,16 @@ class Execution:
 
 @dataclass(slots=True)
 class Advanced:
-    """What one advance of a passage amounts to. The passage itself has been moved.
+    """What one advance of a passage amounts to; the passage itself has been moved.
 
-    ``call`` is a new call for the step it now stands at; ``again_at`` keeps the present call and
-    sends it again then; ``writes`` are the user's attributes set (None removes).
+    ``entered`` are the numbers of the steps reached. ``call`` is a new call, made by the step the
+    passage now stands at; ``again`` keeps the present call and sends it once more at its time.
+    ``writes`` are the user's attributes that were set (None removes).
     """
 
+    entered: list[int] = field(default_factory=list)
     executions: list[Execution] = field(default_factory=list)
     call: Call | None = None
-    again_at: int | None = None
-    again_failure: str | None = None
+    again: Again | None = None
     wait_text: str = ""
     writes: dict[str, object] = field(default_factory=dict)

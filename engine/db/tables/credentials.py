@@ -11,8 +11,8 @@ from sqlmodel import Field, SQLModel
 
 
 class AuthProfile(SQLModel, table=True):
-    """How to authenticate against one service. ``version`` rises with every change of the profile or
-    of one of its secrets. ``settings`` (JSON) are its fields that are no secrets, and references;
+    """How to authenticate against one service. ``version`` rises with every change of the profile
+    or of one of its secrets. ``settings`` (JSON) are its fields that are no secrets, and references;
     ``origins`` (JSON list) are where its credential may be sent. An ``inline`` profile belongs to
     the endpoint whose name it has.
     """
@@ -32,7 +32,9 @@ class AuthProfile(SQLModel, table=True):
 
 
 class AuthSecret(SQLModel, table=True):
-    """One sealed value of one field, in a slot: current or previous."""
+    """One sealed value of one field, in a slot: current or previous. ``fingerprint`` is keyed;
+    ``hint`` is the last four characters of what is no password.
+    """
 
     __tablename__ = "auth_secrets"
     __table_args__ = (
@@ -46,6 +48,7 @@ class AuthSecret(SQLModel, table=True):
     slot: str = "current"
     version: int = 1
     sealed: str
+    fingerprint: str
     hint: str = ""
     valid_until: int | None = Field(default=None, sa_type=BigInteger)
     set_at: int = Field(sa_type=BigInteger)
@@ -66,8 +69,9 @@ class SecretFingerprint(SQLModel, table=True):
 class TokenState(SQLModel, table=True):
     """The shared access token of one OAuth profile: life, back-off, lease and fence.
 
-    ``requests`` counts every request to the token server. Lease instants are the database's clock,
-    all others journey time.
+    ``requests`` counts every request to the token server. ``sealed_fence`` is the fence under which
+    token and refresh token were sealed. Lease instants are the database's clock, all others journey
+    time.
     """
 
     __tablename__ = "token_states"
@@ -79,6 +83,7 @@ class TokenState(SQLModel, table=True):
     lease_until: int = Field(default=0, sa_type=BigInteger)
     sealed_token: str | None = None
     sealed_refresh: str | None = None
+    sealed_fence: int = 0
     fingerprint: str | None = None
     soft_expiry: int = Field(default=0, sa_type=BigInteger)
     hard_expiry: int = Field(default=0, sa_type=BigInteger)
@@ -92,7 +97,9 @@ class TokenState(SQLModel, table=True):
 
 
 class DataKey(SQLModel, table=True):
-    """A data key wrapped by the key-encryption key. ``state``: pending, active, decrypt_only, retired."""
+    """A data key wrapped by the key-encryption key. ``state`` is pending, active, decrypt_only or
+    retired.
+    """
 
     __tablename__ = "data_keys"
 

@@ -86,7 +86,6 @@ class EnrollmentRow(SQLModel, table=True):
     wake_at: int | None = Field(default=None, sa_type=BigInteger)
     entered_at: int = Field(sa_type=BigInteger)
     ended_at: int | None = Field(default=None, sa_type=BigInteger)
-    moves: int
     outcome: str | None = None
     data: str
 
@@ -156,6 +155,7 @@ class CallRow(SQLModel, table=True):
     redrive: int = Field(
         sa_column=Column("redrive", SmallInteger, primary_key=True, autoincrement=False)
     )
+    run_id: int = Field(sa_type=BigInteger)
     endpoint: str
     method: str
     target: str

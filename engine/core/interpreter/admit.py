@@ -1,0 +1,91 @@
+"""Who enters: the key, re-entry rules and holdout, for one user at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from engine.core.expressions.assignment import held_out
+from engine.core.guarded_json import dumps
+from engine.core.interpreter.scope import scope_of, zone_of
+from engine.core.interpreter.state import Passage, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.core.interpreter.advance import World
+
+Reason = Literal["live", "cooldown", "limit", "once", "already_ran", "no_input"]
+
+HELD_OUT = "held_out"
+LONGEST_KEY = 255
+
+
+@dataclass(slots=True, frozen=True)
+class Earlier:
+    """A passage that the user has or had through the same journey. Instants in microseconds UTC;
+    ``outcome`` is None while it is live.
+    """
+
+    key: str
+    bucket: int
+    id: int
+    entered_at: int
+    ended_at: int | None
+    outcome: str | None
+    run_id: int = 0
+
+
+@dataclass(slots=True, frozen=True)
+class Admission:
+    """The answer: entered, or refused for ``refusal``. ``restarts`` is the live passage that a
+    journey with ``reentry: restart`` ends first.
+    """
+
+    refusal: Reason | None = None
+    restarts: Earlier | None = None
+
+
+def admit(passage: Passage, world: World, earlier: Sequence[Earlier]) -> Admission:
+    """Whether a fresh ``passage`` may begin, given the user's earlier ones (newest first).
+
+    Sets its key, and ends it at once as ``held_out`` for those in the holdout. ``once`` means once
+    per key; limit and cooldown count every earlier passage with the key, held-out ones too.
+    """
+    passage.key = _key_of(passage, world)
+    admission = _rules(passage, [e for e in earlier if e.key == passage.key])
+    if admission.refusal is None:
+        journey = passage.program.journey
+        if held_out(journey.journey, passage.user.id, journey.entry.holdout):
+            passage.outcome = HELD_OUT
+            passage.state = State.ENDED
+            passage.ended_at = passage.entered_at
+    return admission
+
+
+def _key_of(passage: Passage, world: World) -> str:
+    expression = passage.program.journey.entry.key
+    if expression is None:
+        return ""
+    zone, _ = zone_of(passage, world.zone)
+    value = expression.evaluate(scope_of(passage, passage.entered_at, zone))
+    text = value if isinstance(value, str) else dumps(value).decode()
+    return text[:LONGEST_KEY]
+
+
+def _rules(passage: Passage, same_key: list[Earlier]) -> Admission:
+    reentry = passage.program.journey.entry.reentry
+    now = passage.entered_at
+    live = next((e for e in same_key if e.outcome is None), None)
+    if reentry.mode == "once" and same_key:
+        return Admission("live" if live else "once")
+    if reentry.mode == "after_exit" and live:
+        return Admission("live")
+    last = max((e.entered_at for e in same_key), default=None)
+    if last is not None and reentry.cooldown and now < last + reentry.cooldown.microseconds:
+        return Admission("cooldown")
+    if reentry.limit is not None:
+        since = now - reentry.limit.per.microseconds
+        if sum(e.entered_at > since for e in same_key) >= reentry.limit.count:
+            return Admission("limit")
+    return Admission(restarts=live)

@@ -1,0 +1,111 @@
+"""What a passage shows to expressions: ``steps`` and ``enrollment``, built when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from engine.core.expressions.calendar import find_zone, from_instant
+from engine.core.expressions.scope import Scope
+
+if TYPE_CHECKING:
+    from engine.core.interpreter.state import Passage
+
+_UTC = ZoneInfo("UTC")
+
+
+class StepsView(Mapping[str, object]):
+    """``steps.ID``: the last visit of each step, null before it ran."""
+
+    __slots__ = ("_passage",)
+
+    def __init__(self, passage: Passage) -> None:
+        self._passage = passage
+
+    def __getitem__(self, name: str) -> object:
+        number = self._passage.program.numbers[name]
+        record = self._passage.steps.get(number)
+        if record is None:
+            return {"visits": 0}
+        return {
+            "status": record.status,
+            "failure": record.failure,
+            "http_status": record.http_status,
+            "attempts": record.attempts,
+            "arm": record.arm,
+            "visits": record.visits,
+        }
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._passage.program.numbers)
+
+    def __len__(self) -> int:
+        return len(self._passage.program.numbers)
+
+
+_ENROLLMENT_FIELDS = ("id", "journey", "version", "key", "entered_at", "outcome", "goal")
+
+
+class EnrollmentView(Mapping[str, object]):
+    """``enrollment.*``: the passage itself. ``outcome`` and ``goal`` are set in on_exit."""
+
+    __slots__ = ("_passage", "_zone")
+
+    def __init__(self, passage: Passage, zone: ZoneInfo) -> None:
+        self._passage = passage
+        self._zone = zone
+
+    def __getitem__(self, name: str) -> object:
+        passage = self._passage
+        if name == "entered_at":
+            return from_instant(passage.entered_at, self._zone)
+        if name == "journey":
+            return passage.program.journey.journey
+        if name == "goal":
+            kind, _, goal = (passage.outcome or "").partition(":")
+            return goal if kind == "goal" else None
+        if name in _ENROLLMENT_FIELDS:
+            return getattr(passage, name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_ENROLLMENT_FIELDS)
+
+    def __len__(self) -> int:
+        return len(_ENROLLMENT_FIELDS)
+
+
+def zone_of(passage: Passage, default_zone: str) -> tuple[ZoneInfo, str | None]:
+    """The zone a user's wall clock is read in (his own, the journey's, the installation's) and, if
+    his own was unusable, that in words.
+    """
+    own = passage.user.timezone
+    note = None
+    if own:
+        found = find_zone(own)
+        if found is not None:
+            return found, None
+        note = f"unknown time zone {own[:40]!r}"
+    for name in (passage.program.journey.timezone, default_zone):
+        found = find_zone(name) if name else None
+        if found is not None:
+            return found, note and f"{note}; {name} taken"
+    return _UTC, note and f"{note}; UTC taken"
+
+
+def scope_of(passage: Passage, now: int, zone: ZoneInfo) -> Scope:
+    """The scope in which this passage's expressions are evaluated at ``now``."""
+    user = passage.user
+    attributes = dict(user.attributes)
+    attributes["id"] = user.id
+    attributes["timezone"] = user.timezone
+    return Scope(
+        now=now,
+        zone=zone,
+        user=attributes,
+        inputs=passage.inputs,
+        vars=passage.vars,
+        steps=StepsView(passage),
+        enrollment=EnrollmentView(passage, zone),
+    )

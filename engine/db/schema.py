@@ -1,0 +1,157 @@
+"""Making a database, and refusing one that isn't ours or isn't of this version."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlmodel import SQLModel
+
+import engine.db.tables  # noqa: F401  the tables register themselves
+from engine import clock
+from engine.db.connect import Database
+from engine.errors import DatabaseUnavailable, SettingsError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+APPLICATION_ID = 0x4A524E59  # 'JRNY', in the header of every SQLite file we make
+
+
+def open_database(url: str, *, create: bool = True) -> Database:
+    """The database at ``url``, made silently if there is none (unless ``create`` is False).
+
+    Raises :class:`SettingsError` (exit 78) for a file that is foreign, damaged, newer or older than
+    this version, :class:`DatabaseUnavailable` (exit 5) where it can't be reached or written.
+    """
+    database = Database(url)
+    path = database.path
+    if not path.exists() or path.stat().st_size == 0:
+        if not create:
+            raise DatabaseUnavailable(
+                f"there is no database at {path}; run `journey apply` or `run-journey --live`"
+                " first, or name it with --database"
+            )
+        _make_folder(path.parent)
+        _make(database)
+        return database
+    _check_ours(database)
+    _check_revision(database)
+    return database
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"the folder {folder} can't be made: {error.strerror}; name another with --database"
+        ) from None
+
+
+def _make(database: Database) -> None:
+    with database.write() as connection:
+        # Two processes may start at once: the second finds the first one's tables.
+        if connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one():
+            return
+        SQLModel.metadata.create_all(connection)
+        connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.exec_driver_sql(
+            "INSERT INTO installation (id, key, made_at) VALUES (1, ?, ?)",
+            (secrets.token_hex(16), clock.wall()),
+        )
+        connection.exec_driver_sql(
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"
+        )
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (newest_revision(),))
+    database.path.chmod(0o600)
+
+
+def _check_ours(database: Database) -> None:
+    try:
+        with database.path.open("rb") as file:
+            header = file.read(100)
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"the database {database.path} can't be read: {error.strerror}"
+        ) from None
+    if not header.startswith(b"SQLite format 3\x00"):
+        raise SettingsError(
+            f"{database.path} is not a database; name another file with --database",
+            code="settings.database",
+        )
+    with database.read() as connection:
+        found = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+    if found != APPLICATION_ID:
+        raise SettingsError(
+            f"{database.path} is a database of another program; name another file with --database",
+            code="settings.database",
+        )
+
+
+def _check_revision(database: Database) -> None:
+    found = revision_of(database)
+    if found == newest_revision():
+        return
+    if found in known_revisions():
+        raise SettingsError(
+            f"{database.path} is of an older version; run `journey migrate` (it makes a backup first)",
+            code="settings.database",
+        )
+    raise SettingsError(
+        f"{database.path} is of a newer version of the engine; install that version",
+        code="settings.database",
+    )
+
+
+def revision_of(database: Database) -> str | None:
+    """The revision a database is at."""
+    with database.read() as connection:
+        tables = connection.exec_driver_sql(
+            "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
+        ).scalar_one()
+        if not tables:
+            return None
+        return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+
+
+def known_revisions() -> tuple[str, ...]:
+    """Every revision this version knows, oldest first: the names of the migrations' files."""
+    folder = Path(__file__).parent / "migrations" / "versions"
+    return tuple(sorted(path.stem.partition("_")[0] for path in folder.glob("[0-9]*.py")))
+
+
+def newest_revision() -> str:
+    """The revision this version works with."""
+    return known_revisions()[-1]
+
+
+def migrate(database: Database, now: int) -> Path | None:
+    """Bring a database up to date, after a backup beside it; None if there was nothing to do.
+
+    Returns the backup's path. Raises :class:`SettingsError` for a foreign or newer database.
+    """
+    _check_ours(database)
+    if revision_of(database) == newest_revision():
+        return None
+    if revision_of(database) not in known_revisions():
+        _check_revision(database)
+    backup = database.path.with_name(f"{database.path.name}.backup-{now // 1_000_000}")
+    with sqlite3.connect(database.path) as source, sqlite3.connect(backup) as target:
+        source.backup(target)
+    from alembic import command  # noqa: PLC0415 (a third of a second that only this command pays)
+
+    command.upgrade(alembic_config(database.path), "head")
+    return backup
+
+
+def alembic_config(path: Path) -> Config:
+    """Alembic's configuration for the database at ``path``."""
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("sqlalchemy.url", f"sqlite:///{path}".replace("%", "%%"))
+    return config

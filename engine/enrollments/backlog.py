@@ -1,0 +1,106 @@
+"""What of a run lies in the database and not in memory: when to look, and what to take."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from engine.enrollments import store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from engine.core.interpreter.state import Passage
+    from engine.db.connect import Connection
+    from engine.enrollments.rows import Held
+    from engine.enrollments.users_held import UsersHeld
+    from engine.versions.store import Versions
+
+BUCKETS = 256
+
+
+class Backlog:
+    """A run's sleepers and unsent calls. This process is the only one that moves them, so it knows
+    when the next is due and looks only then: nothing due costs nothing.
+    """
+
+    def __init__(self, run_id: int, versions: Versions, users: UsersHeld) -> None:
+        self._run_id = run_id
+        self._versions = versions
+        self._users = users
+        self._calls: dict[str, int] = {}
+        self._wake_at: int | None = None
+        self._first_bucket = 0
+
+    def open(self, connection: Connection) -> None:
+        """Read when what is there is due."""
+        self._calls = store.waiting_calls(connection, self._run_id)
+        self._wake_at = store.next_wake(connection, self._turn(), -1, self._run_id)
+
+    def add_call(self, endpoint: str, at: int) -> None:
+        """A call was committed that is not in memory and may be tried ``at``."""
+        self._calls[endpoint] = min(at, self._calls.get(endpoint, at))
+
+    def add_sleeper(self, at: int) -> None:
+        """Somebody was put to sleep until ``at``."""
+        self._wake_at = at if self._wake_at is None else min(at, self._wake_at)
+
+    def due_endpoints(self, now: int) -> list[str]:
+        """Endpoints with calls that may be tried."""
+        return [endpoint for endpoint, at in self._calls.items() if at <= now]
+
+    def sleeper_due(self, now: int) -> bool:
+        """Whether somebody's time has come."""
+        return self._wake_at is not None and self._wake_at <= now
+
+    def next_call(self, hungry: Callable[[str], bool]) -> int | None:
+        """When the next call not in memory may be tried, of endpoints that could take it."""
+        return min((at for name, at in self._calls.items() if hungry(name)), default=None)
+
+    @property
+    def next_wake(self) -> int | None:
+        """When the next sleeper wakes."""
+        return self._wake_at
+
+    def load_due(self, connection: Connection, now: int, most: int) -> list[Passage]:
+        """Up to ``most`` sleepers whose time has come, in due order within a bucket."""
+        buckets = self._turn()
+        place = (buckets, now, self._run_id, most)
+        found = store.due_passages(connection, place, self._versions, self._users)
+        if len(found) < most:
+            self._wake_at = store.next_wake(connection, buckets, now, self._run_id)
+        return found
+
+    def load_calls(
+        self,
+        connection: Connection,
+        now: int,
+        room: Mapping[str, int],
+        held: Mapping[str, set[tuple[int, int]]],
+    ) -> list[Held]:
+        """Calls that may be tried, for each endpoint as many as there is ``room`` for in memory.
+        ``held`` names those in memory, by endpoint.
+        """
+        found: list[Held] = []
+        for endpoint, most in room.items():
+            buckets = self._turn()
+            in_memory = held.get(endpoint, set())
+            limit = most + len(in_memory)
+            place = (buckets, endpoint, now, self._run_id, limit)
+            taken = store.due_calls(connection, place, in_memory, self._versions, self._users)
+            if len(taken) < most:
+                self._note(endpoint, store.next_call(connection, *place[:4]))
+            found += taken[:most]
+        return found
+
+    def _note(self, endpoint: str, at: int | None) -> None:
+        if at is None:
+            self._calls.pop(endpoint, None)
+        else:
+            self._calls[endpoint] = at
+
+    def _turn(self) -> str:
+        """Every bucket, beginning with another one each time, so that none is always the last."""
+        first = self._first_bucket
+        self._first_bucket = (first + 37) % BUCKETS
+        return json.dumps([(first + step) % BUCKETS for step in range(BUCKETS)])

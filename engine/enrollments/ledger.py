@@ -1,0 +1,181 @@
+"""What a turn amounts to: rows to write, counts, calls to send, things to tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from engine.core.interpreter.state import State
+from engine.enrollments import store
+from engine.enrollments.ids import call_key
+from engine.enrollments.rows import (
+    Held,
+    PendingCall,
+    call_place,
+    call_row,
+    enrollment_change,
+    enrollment_row,
+    execution_row,
+)
+
+if TYPE_CHECKING:
+    from engine.core.interpreter.state import Advanced, Execution, Passage
+    from engine.core.steps.base import Again
+    from engine.enrollments.store import Changes
+
+_KINDS = {"succeeded": store.SUCCEEDED, "failed": store.FAILED, "skipped": store.SKIPPED}
+
+
+@dataclass(slots=True, frozen=True)
+class StepDone:
+    """Something an observer may tell of a passage: a step taken (``execution``, with its ``call``),
+    or ``what`` else became of it: entered, refused, waits, again, ended.
+    """
+
+    passage: Passage
+    at: int
+    execution: Execution | None = None
+    call: PendingCall | None = None
+    what: str = ""
+    text: str = ""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Collects what one turn decides. ``calls`` are new and committed with it, ``retries`` are
+    (endpoint, instant) of calls to be tried later. ``telling`` turns ``told`` on.
+    """
+
+    changes: Changes
+    now: int
+    installation: str
+    telling: bool = False
+    calls: list[Held] = field(default_factory=list)
+    retries: list[tuple[str, int]] = field(default_factory=list)
+    told: list[StepDone] = field(default_factory=list)
+    admitted: int = 0
+    refused: int = 0
+    ended: int = 0
+    next_wake: int | None = None
+
+    def refuse(self, passage: Passage, reason: str) -> None:
+        """Note a user who doesn't enter."""
+        changes, user = self.changes, passage.user
+        changes.refusals.append((user.bucket, changes.run_id, user.id, reason, self.now))
+        changes.count(passage.version_id, -1, store.REFUSED, reason)
+        self.refused += 1
+        self._tell(passage, "refused", reason)
+
+    def enter(self, passage: Passage) -> None:
+        """Note a user who enters; one who is held out ends with it."""
+        self.admitted += 1
+        self.changes.bucket = min(self.changes.bucket, passage.user.bucket)
+        self.changes.count(passage.version_id, -1, store.ADMITTED)
+        self._tell(passage, "entered")
+        if passage.state is State.ENDED:
+            self.changes.new_enrollments.append(enrollment_row(passage))
+            self._end(passage)
+
+    def note(
+        self,
+        passage: Passage,
+        advanced: Advanced,
+        call: PendingCall | None,
+        *,
+        is_new: bool = False,
+    ) -> None:
+        """Note what an advance made of a passage; ``call`` is the one that was answered."""
+        changes = self.changes
+        changes.bucket = min(changes.bucket, passage.user.bucket)
+        for number in advanced.entered:
+            changes.count(passage.version_id, number, store.ENTERED)
+        for execution in advanced.executions:
+            self._execute(passage, execution, call)
+        if advanced.writes:
+            changes.users[passage.user.id] = passage.user
+        if advanced.again is not None and call is not None:
+            self._again(passage, call, advanced.again)
+            return
+        if call is not None:
+            self._close(passage, call, advanced)
+        if advanced.call is not None:
+            self._call(passage, advanced)
+        if is_new:
+            changes.new_enrollments.append(enrollment_row(passage))
+        else:
+            changes.enrollments.append(enrollment_change(passage))
+        if passage.state is State.ENDED:
+            self._end(passage)
+        elif passage.state is State.WAITING:
+            self._sleep(passage)
+            self._tell(passage, "waits", advanced.wait_text)
+
+    def start(self, held: Held) -> None:
+        """Mark a call that may be made at most once, before the wire is touched."""
+        place = call_place(held.passage, held.call)
+        self.changes.started_calls.append((held.call.started_by, *place))
+
+    def _execute(self, passage: Passage, execution: Execution, call: PendingCall | None) -> None:
+        changes, version = self.changes, passage.version_id
+        changes.executions.append(execution_row(passage, execution))
+        kind = _KINDS[execution.status]
+        failure = execution.failure or ""
+        changes.count(version, execution.step, kind, failure, execution.attempts)
+        if execution.arm is not None:
+            changes.count(version, execution.step, store.ARM, execution.arm)
+        if self.telling:
+            own = call if call is not None and call.step == execution.step else None
+            self.told.append(StepDone(passage, self.now, execution, own))
+
+    def _again(self, passage: Passage, call: PendingCall, again: Again) -> None:
+        place = call_place(passage, call)
+        self.changes.retried_calls.append(
+            (call.attempts, call.tries, call.first_at, again.at, again.failure, *place)
+        )
+        self.retries.append((call.endpoint, again.at))
+        self._tell(passage, "again", again.failure, call)
+
+    def _close(self, passage: Passage, call: PendingCall, advanced: Advanced) -> None:
+        place = call_place(passage, call)
+        own = next((e for e in advanced.executions if e.step == call.step), None)
+        if own is None or own.status != "failed":
+            self.changes.answered_calls.append(place)
+            return
+        self.changes.failed_calls.append(
+            (call.attempts, call.tries, call.first_at, own.failure, self.now, *place)
+        )
+
+    def _call(self, passage: Passage, advanced: Advanced) -> None:
+        wanted = advanced.call
+        assert wanted is not None  # noqa: S101
+        visit = passage.steps[passage.position].visits
+        step = passage.program.nodes[passage.position].step
+        call = PendingCall(
+            step=passage.position,
+            visit=visit,
+            endpoint=wanted.endpoint,
+            method=wanted.method,
+            target=wanted.target,
+            headers=wanted.headers,
+            content_type=wanted.content_type,
+            body=wanted.body,
+            key=call_key(self.installation, passage.id, step.id, visit),
+        )
+        self.changes.new_calls.append(call_row(passage, call, self.now))
+        self.calls.append(Held(passage, call))
+
+    def _sleep(self, passage: Passage) -> None:
+        at = passage.wake_at
+        if at is not None and (self.next_wake is None or at < self.next_wake):
+            self.next_wake = at
+
+    def _end(self, passage: Passage) -> None:
+        self.ended += 1
+        self.changes.count(passage.version_id, -1, store.OUTCOME, passage.outcome or "")
+        self._tell(passage, "ended", passage.outcome or "")
+
+    def _tell(
+        self, passage: Passage, what: str, text: str = "", call: PendingCall | None = None
+    ) -> None:
+        if self.telling:
+            self.told.append(StepDone(passage, self.now, call=call, what=what, text=text))

@@ -1,0 +1,206 @@
+"""Passages and calls to rows and back. Plain tuples: this is the hot path."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.core.guarded_json import dumps
+from engine.core.interpreter.state import Passage, Reason, State, StepRecord, User
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.core.interpreter.state import Execution
+    from engine.versions.store import Published
+
+STATUS = {"succeeded": 1, "failed": 2, "skipped": 3}
+STATUS_NAMES = {number: name for name, number in STATUS.items()}
+
+
+@dataclass(slots=True)
+class PendingCall:
+    """An unfinished call: what the outbox holds of it. Instants are microseconds UTC.
+
+    ``attempts`` counts requests put on the wire, ``tries`` those the retry limit counts.
+    ``started_by`` is set for a call that may be made at most once and was begun.
+    """
+
+    step: int
+    visit: int
+    endpoint: str
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    content_type: str | None
+    body: bytes
+    key: str
+    attempts: int = 0
+    tries: int = 0
+    first_at: int | None = None
+    started_by: str | None = None
+
+
+@dataclass(slots=True)
+class Held:
+    """A passage in memory while its call is on its way, with that call."""
+
+    passage: Passage
+    call: PendingCall
+
+
+def encode_data(passage: Passage) -> str:
+    """The passage's inputs, variables, step records and counters as JSON."""
+    data: dict[str, object] = {
+        "s": {
+            number: [r.status, r.failure, r.http_status, r.attempts, r.arm, r.visits]
+            for number, r in passage.steps.items()
+        },
+        "n": [passage.moves, passage.unwaited],
+    }
+    if passage.inputs:
+        data["i"] = passage.inputs
+    if passage.vars:
+        data["v"] = passage.vars
+    return dumps(data).decode()
+
+
+def _slot(passage: Passage) -> int:
+    return 0 if passage.outcome is None else passage.id
+
+
+def enrollment_row(passage: Passage) -> tuple[object, ...]:
+    """Parameters of ``insert_enrollment``."""
+    return (
+        passage.user.bucket,
+        passage.id,
+        passage.user.id,
+        passage.program.journey.journey,
+        passage.key,
+        _slot(passage),
+        passage.version_id,
+        passage.run_id,
+        int(passage.state),
+        int(passage.reason),
+        passage.position,
+        passage.started,
+        passage.wake_at,
+        passage.entered_at,
+        passage.ended_at,
+        passage.outcome,
+        encode_data(passage),
+    )
+
+
+def enrollment_change(passage: Passage) -> tuple[object, ...]:
+    """Parameters of ``update_enrollment``."""
+    return (
+        _slot(passage),
+        int(passage.state),
+        int(passage.reason),
+        passage.position,
+        passage.started,
+        passage.wake_at,
+        passage.ended_at,
+        passage.outcome,
+        encode_data(passage),
+        passage.user.bucket,
+        passage.id,
+    )
+
+
+def execution_row(passage: Passage, execution: Execution) -> tuple[object, ...]:
+    """Parameters of ``insert_execution``."""
+    return (
+        passage.user.bucket,
+        passage.id,
+        execution.step,
+        execution.visit,
+        STATUS[execution.status],
+        execution.failure,
+        execution.text or None,
+        execution.http_status,
+        execution.attempts,
+        execution.arm,
+        execution.credential_version,
+        execution.started_at,
+        execution.ended_at,
+    )
+
+
+def call_row(passage: Passage, call: PendingCall, next_try_at: int) -> tuple[object, ...]:
+    """Parameters of ``insert_call``."""
+    return (
+        passage.user.bucket,
+        passage.id,
+        call.step,
+        call.visit,
+        passage.run_id,
+        call.endpoint,
+        call.method,
+        call.target,
+        json.dumps(call.headers),
+        call.content_type,
+        call.body,
+        call.key,
+        next_try_at,
+    )
+
+
+def call_place(passage: Passage, call: PendingCall) -> tuple[object, ...]:
+    """The key of a call's row, as the statements that change it take it."""
+    return (passage.user.bucket, passage.id, call.step, call.visit)
+
+
+def read_user(bucket: int, user_id: str, timezone: str | None, attributes: str) -> User:
+    """A user from his row."""
+    return User(user_id, bucket, timezone, json.loads(attributes))
+
+
+def read_passage(row: Sequence[Any], user: User, published: Published) -> Passage:
+    """A passage from the first sixteen columns of ``due_passages`` and its kin."""
+    data = json.loads(row[13])
+    moves, unwaited = data["n"]
+    return Passage(
+        id=row[1],
+        user=user,
+        program=published.program,
+        key=row[3],
+        entered_at=row[11],
+        inputs=data.get("i", {}),
+        version_id=published.id,
+        version=published.number,
+        run_id=row[5],
+        vars=data.get("v", {}),
+        steps={int(number): StepRecord(*record) for number, record in data["s"].items()},
+        position=row[8],
+        started=row[9],
+        moves=moves,
+        unwaited=unwaited,
+        state=State(row[6]),
+        reason=Reason(row[7]),
+        wake_at=row[10],
+        outcome=row[12],
+    )
+
+
+def read_call(columns: Sequence[Any]) -> PendingCall:
+    """A call from the columns behind the passage's in ``due_calls``."""
+    step, visit, endpoint, method, target, headers, content_type, body, key = columns[:9]
+    attempts, tries, first_at, started_by = columns[9:]
+    return PendingCall(
+        step=step,
+        visit=visit,
+        endpoint=endpoint,
+        method=method,
+        target=target,
+        headers=tuple((name, value) for name, value in json.loads(headers)),
+        content_type=content_type,
+        body=body,
+        key=key,
+        attempts=attempts,
+        tries=tries,
+        first_at=first_at,
+        started_by=started_by,
+    )

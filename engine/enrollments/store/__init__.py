@@ -1,0 +1,197 @@
+"""The SQL of passages: what the three loops read and write, in sets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from engine.core.interpreter.admit import Earlier
+from engine.db.statements import statement
+from engine.enrollments.rows import Held, read_call, read_passage, read_user
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from engine.core.interpreter.state import Passage, User
+    from engine.enrollments.users_held import UsersHeld
+    from engine.versions.store import Versions
+
+PASSAGE_COLUMNS = 16
+
+ENTERED, SUCCEEDED, FAILED, SKIPPED, ARM, OUTCOME, REFUSED, ADMITTED = range(8)
+"""Kinds of ``step_counts``."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one transaction writes: rows for the hot statements, in the order they are run.
+
+    ``counts`` maps (version id, step, kind, name) to [n, attempts].
+    """
+
+    run_id: int
+    bucket: int = 255
+    users: dict[str, User] = field(default_factory=dict)
+    new_enrollments: list[tuple[object, ...]] = field(default_factory=list)
+    enrollments: list[tuple[object, ...]] = field(default_factory=list)
+    executions: list[tuple[object, ...]] = field(default_factory=list)
+    new_calls: list[tuple[object, ...]] = field(default_factory=list)
+    retried_calls: list[tuple[object, ...]] = field(default_factory=list)
+    answered_calls: list[tuple[object, ...]] = field(default_factory=list)
+    failed_calls: list[tuple[object, ...]] = field(default_factory=list)
+    started_calls: list[tuple[object, ...]] = field(default_factory=list)
+    refusals: list[tuple[object, ...]] = field(default_factory=list)
+    counts: dict[tuple[int, int, int, str], list[int]] = field(default_factory=dict)
+    position: int | None = None
+
+    def count(
+        self, version_id: int, step: int, kind: int, name: str = "", attempts: int = 0
+    ) -> None:
+        """Add one to a count, and ``attempts`` to its attempts."""
+        both = self.counts.get((version_id, step, kind, name))
+        if both is None:
+            both = self.counts[(version_id, step, kind, name)] = [0, 0]
+        both[0] += 1
+        both[1] += attempts
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to write."""
+        return not (
+            self.new_enrollments
+            or self.enrollments
+            or self.retried_calls
+            or self.started_calls
+            or self.counts
+            or self.position is not None
+        )
+
+
+def write(connection: Connection, changes: Changes) -> None:
+    """Write a set of changes in the transaction of ``connection``."""
+    run = connection.exec_driver_sql
+    for name, rows in (
+        ("upsert_user", [_user_row(user) for user in changes.users.values()]),
+        ("update_enrollment", changes.enrollments),
+        ("insert_enrollment", changes.new_enrollments),
+        ("insert_execution", changes.executions),
+        ("delete_call", changes.answered_calls),
+        ("keep_failed_call", changes.failed_calls),
+        ("retry_call", changes.retried_calls),
+        ("insert_call", changes.new_calls),
+        ("start_call", changes.started_calls),
+        ("insert_refusal", changes.refusals),
+        ("add_count", _count_rows(changes)),
+    ):
+        if rows:
+            run(statement(name), rows)
+    if changes.position is not None:
+        run(statement("move_run"), (changes.position, changes.run_id))
+
+
+def _user_row(user: User) -> tuple[object, ...]:
+    text = json.dumps(user.attributes, ensure_ascii=False, separators=(",", ":"))
+    return (user.bucket, user.id, user.timezone, text)
+
+
+def _count_rows(changes: Changes) -> list[tuple[object, ...]]:
+    return [
+        (changes.bucket, changes.run_id, version, step, kind, name, n, attempts)
+        for (version, step, kind, name), (n, attempts) in sorted(changes.counts.items())
+    ]
+
+
+def load_users(
+    connection: Connection, wanted: Iterable[tuple[int, str]], held: UsersHeld
+) -> dict[str, User]:
+    """Those of a set of (bucket, user id) that exist, by id."""
+    rows = connection.exec_driver_sql(statement("load_users"), (json.dumps(list(wanted)),))
+    return {row[1]: held.keep(row[1], partial(read_user, *row)) for row in rows}
+
+
+def earlier_passages(
+    connection: Connection, journey: str, wanted: Iterable[tuple[int, str]]
+) -> dict[str, list[Earlier]]:
+    """Passages that users of a set have or had through a journey, by user id, newest first."""
+    found: dict[str, list[Earlier]] = {}
+    rows = connection.exec_driver_sql(
+        statement("earlier_passages"), (journey, json.dumps(list(wanted)))
+    )
+    for row in rows:
+        found.setdefault(row[0], []).append(Earlier(*row[1:]))
+    return found
+
+
+def due_passages(
+    connection: Connection,
+    place: tuple[str, int, int, int],
+    versions: Versions,
+    held: UsersHeld,
+) -> list[Passage]:
+    """Passages whose time has come. ``place`` is (buckets as JSON, now, run id, limit)."""
+    rows = connection.exec_driver_sql(statement("due_passages"), place).fetchall()
+    return [_passage(connection, row, versions, held) for row in rows]
+
+
+def due_calls(
+    connection: Connection,
+    place: tuple[str, str, int, int, int],
+    in_memory: set[tuple[int, int]],
+    versions: Versions,
+    held: UsersHeld,
+) -> list[Held]:
+    """Unfinished calls that may be tried, but those ``in_memory`` (bucket, enrollment).
+    ``place`` is (buckets as JSON, endpoint, now, run id, limit).
+    """
+    rows = connection.exec_driver_sql(statement("due_calls"), place).fetchall()
+    return [
+        Held(_passage(connection, row, versions, held), read_call(row[PASSAGE_COLUMNS:]))
+        for row in rows
+        if (row[0], row[1]) not in in_memory
+    ]
+
+
+def one_passage(
+    connection: Connection, bucket: int, enrollment: int, versions: Versions, held: UsersHeld
+) -> tuple[Passage, Held | None]:
+    """One passage, and the call it is in."""
+    row = connection.exec_driver_sql(statement("passage"), (bucket, enrollment)).one()
+    passage = _passage(connection, row, versions, held)
+    if row[PASSAGE_COLUMNS] is None:
+        return passage, None
+    return passage, Held(passage, read_call(row[PASSAGE_COLUMNS:]))
+
+
+def _passage(
+    connection: Connection, row: Sequence[Any], versions: Versions, held: UsersHeld
+) -> Passage:
+    user = held.keep(row[2], lambda: read_user(row[0], row[2], row[14], row[15]))
+    return read_passage(row, user, versions.get(connection, row[4]))
+
+
+def waiting_calls(connection: Connection, run_id: int) -> dict[str, int]:
+    """For each endpoint of a run with unfinished calls, when the first may be tried."""
+    rows = connection.exec_driver_sql(statement("waiting_calls"), (run_id,))
+    return dict(rows.tuples().all())
+
+
+def next_wake(connection: Connection, buckets: str, now: int, run_id: int) -> int | None:
+    """When, after ``now``, the next sleeper of a run wakes. ``buckets`` is a JSON array."""
+    found: int | None = connection.exec_driver_sql(
+        statement("next_wake"), (buckets, now, run_id)
+    ).scalar()
+    return found
+
+
+def next_call(
+    connection: Connection, buckets: str, endpoint: str, now: int, run_id: int
+) -> int | None:
+    """When, after ``now``, the next unfinished call of an endpoint may be tried."""
+    found: int | None = connection.exec_driver_sql(
+        statement("next_call"), (buckets, endpoint, now, run_id)
+    ).scalar()
+    return found

@@ -1,0 +1,99 @@
+"""The rows of runs, and of the installation they run in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.db.statements import statement
+
+if TYPE_CHECKING:
+    from engine.db.connect import Connection
+
+OPEN = "open"
+FINISHED = "finished"
+
+
+@dataclass(slots=True, frozen=True)
+class Run:
+    """One launch over users. ``position`` of ``total`` rows were admitted or refused."""
+
+    id: int
+    journey: str
+    version_id: int
+    source: str
+    state: str
+    position: int
+    total: int
+    skipped: int
+    token_base: dict[str, int]
+
+
+def newest_run(connection: Connection, journey: str, source: str) -> Run | None:
+    """The last run of a journey over this users input."""
+    row = connection.exec_driver_sql(statement("newest_run"), (journey, source)).one_or_none()
+    if row is None:
+        return None
+    columns = row._asdict()
+    return Run(**columns | {"token_base": json.loads(columns["token_base"])})
+
+
+def open_run(connection: Connection, run: Run, *, now: int) -> None:
+    """Write down a run that begins."""
+    connection.exec_driver_sql(
+        statement("open_run"),
+        (
+            run.id,
+            run.journey,
+            run.version_id,
+            run.source,
+            run.state,
+            run.position,
+            run.total,
+            run.skipped,
+            json.dumps(run.token_base),
+            now,
+        ),
+    )
+
+
+def finish_run(connection: Connection, run_id: int, *, now: int) -> None:
+    """Mark a run as over: everybody of it has ended."""
+    connection.exec_driver_sql(
+        "UPDATE runs SET state = ?, finished_at = ? WHERE id = ?", (FINISHED, now, run_id)
+    )
+
+
+def everybody_ended(connection: Connection, run_id: int) -> bool:
+    """Whether every row of a run was taken and no passage of it is live."""
+    row = connection.exec_driver_sql(statement("everybody_ended"), (run_id,)).one()
+    return bool(row[0]) and row[1] == 0
+
+
+def token_requests(connection: Connection) -> dict[str, int]:
+    """How often each profile's token server was asked, ever."""
+    rows = connection.exec_driver_sql(
+        "SELECT p.name, t.requests FROM token_states AS t JOIN auth_profiles AS p"
+        " ON p.id = t.profile_id"
+    )
+    return dict(rows.tuples().all())
+
+
+@dataclass(slots=True, frozen=True)
+class InstallationState:
+    """The installation's key, and its clock: real, virtual, or None before the first run."""
+
+    key: str
+    clock: str | None
+
+
+def installation(connection: Connection) -> InstallationState:
+    """The one row of the installation."""
+    row = connection.exec_driver_sql("SELECT key, clock FROM installation").one()
+    return InstallationState(row[0], row[1])
+
+
+def set_clock(connection: Connection, clock: str) -> None:
+    """Fix the installation's clock."""
+    connection.exec_driver_sql("UPDATE installation SET clock = ?", (clock,))

@@ -1,0 +1,229 @@
+"""What became of a run: the numbers that every output shows, from counts or from what happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from engine.core.interpreter.state import State
+from engine.core.steps.call_api import CallApiStep
+
+if TYPE_CHECKING:
+    from engine.core.dsl.program import Program
+    from engine.core.interpreter.state import Execution, Passage
+
+MOST_FAILURES = 3
+"""So many kinds of failures are shown, the most frequent ones."""
+
+STEP_LIMIT = "journey.step_limit"
+
+
+@dataclass(slots=True)
+class StepTally:
+    """How often a step was entered, and how that ended. Visits are counted, not users."""
+
+    entered: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many stand at it now: waiting, or with a call on its way."""
+        return self.entered - self.succeeded - self.failed - self.skipped
+
+
+@dataclass(slots=True)
+class CallTally:
+    """Calls of steps that are over, and the requests that they and unfinished ones put on the
+    wire."""
+
+    succeeded: int = 0
+    failed: int = 0
+    attempts: int = 0
+
+    @property
+    def calls(self) -> int:
+        """Calls that are over."""
+        return self.succeeded + self.failed
+
+
+@dataclass(slots=True, frozen=True)
+class FailureSeen:
+    """A failure of a step, how often it happened, and one user it happened to."""
+
+    step: str
+    code: str
+    times: int
+    user: str
+    text: str
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of a run.
+
+    ``version`` is None for a journey that was simulated from its file. ``refusals`` are users not
+    admitted, by reason; ``outcomes`` finished passages, by outcome; ``arms`` how often each arm of a
+    step was taken; ``endpoints`` the calls by endpoint; ``tokens`` requests to token servers by auth
+    profile. ``stuck`` are passages that nothing will ever move again: there should be none.
+    """
+
+    journey: str
+    version: int | None
+    entered: int = 0
+    finished: int = 0
+    waiting: int = 0
+    stuck: int = 0
+    refusals: dict[str, int] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    steps: dict[str, StepTally] = field(default_factory=dict)
+    arms: dict[str, dict[str, int]] = field(default_factory=dict)
+    endpoints: dict[str, CallTally] = field(default_factory=dict)
+    tokens: dict[str, int] = field(default_factory=dict)
+    failures: tuple[FailureSeen, ...] = ()
+
+    @classmethod
+    def of(cls, program: Program, version: int | None) -> Summary:
+        """The summary of a run of ``program`` in which nothing happened yet: every step and every
+        endpoint it names stand in it, in the file's order."""
+        calls = [node.step.endpoint for node in program.nodes if isinstance(node.step, CallApiStep)]
+        return cls(
+            journey=program.journey.journey,
+            version=version,
+            steps={node.step.id: StepTally() for node in program.nodes},
+            endpoints={name: CallTally() for name in sorted(calls)},
+        )
+
+    @property
+    def refused(self) -> int:
+        """Users not admitted."""
+        return sum(self.refusals.values())
+
+    @property
+    def failed(self) -> int:
+        """Steps that failed."""
+        return sum(step.failed for step in self.steps.values())
+
+    @property
+    def calls(self) -> CallTally:
+        """The calls to all endpoints."""
+        every = self.endpoints.values()
+        return CallTally(
+            sum(one.succeeded for one in every),
+            sum(one.failed for one in every),
+            sum(one.attempts for one in every),
+        )
+
+    def count(
+        self, program: Program, step: int, status: str, failure: str, n: int, attempts: int
+    ) -> None:
+        """Count ``n`` executions of a step that ended with ``status`` and ``failure`` ('': none)."""
+        taken = program.nodes[step].step
+        tally = self.steps.setdefault(taken.id, StepTally())
+        setattr(tally, status, getattr(tally, status) + n)
+        if isinstance(taken, CallApiStep):
+            calls = self.endpoints.setdefault(taken.endpoint, CallTally())
+            calls.attempts += attempts
+            if status == "succeeded":
+                calls.succeeded += n
+            elif status == "failed" and failure != STEP_LIMIT:
+                calls.failed += n
+
+    def enter(self, program: Program, step: int, n: int = 1) -> None:
+        """Count ``n`` users who came to a step."""
+        self.steps.setdefault(program.nodes[step].step.id, StepTally()).entered += n
+
+    def take_arm(self, program: Program, step: int, arm: str, n: int = 1) -> None:
+        """Count ``n`` users who took an arm."""
+        arms = self.arms.setdefault(program.nodes[step].step.id, {})
+        arms[arm] = arms.get(arm, 0) + n
+
+    def run_before(self) -> Summary:
+        """The same summary for a second launch of what was finished: nobody enters again."""
+        refused = self.entered + self.refused
+        return replace(self, entered=0, refusals={"already_ran": refused} if refused else {})
+
+
+class Event(Protocol):
+    """What an observer is told; :class:`~engine.core.interpreter.simulate.Happened` is one."""
+
+    @property
+    def passage(self) -> Passage:
+        """Whose it is."""
+        ...
+
+    @property
+    def execution(self) -> Execution | None:
+        """The step taken."""
+        ...
+
+    @property
+    def what(self) -> str:
+        """What else happened: entered, refused, ended, stays."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The reason, or the outcome."""
+        ...
+
+
+class Tallying:
+    """Makes the summary of a simulation from everything that happens in it, as it happens."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._summary = Summary.of(program, None)
+        self._failures: Counter[tuple[int, str]] = Counter()
+        self._examples: dict[tuple[int, str], tuple[str, str]] = {}
+
+    def add(self, event: Event) -> None:
+        """Count what happened."""
+        if event.execution is not None:
+            self._take(event.passage, event.execution)
+            return
+        summary, passage = self._summary, event.passage
+        match event.what:
+            case "entered":
+                summary.entered += 1
+            case "refused":
+                summary.refusals[event.text] = summary.refusals.get(event.text, 0) + 1
+            case "ended":
+                summary.finished += 1
+                summary.outcomes[event.text] = summary.outcomes.get(event.text, 0) + 1
+            case "stays":
+                summary.waiting += 1
+                summary.stuck += passage.state is State.WAITING and passage.wake_at is None
+                summary.enter(self._program, passage.position)
+
+    def summary(self) -> Summary:
+        """What became of everybody so far."""
+        frequent = sorted(self._failures.items(), key=lambda item: (-item[1], item[0]))
+        return replace(
+            self._summary,
+            outcomes=by_frequency(self._summary.outcomes),
+            failures=tuple(
+                FailureSeen(self._id(step), code, times, *self._examples[step, code])
+                for (step, code), times in frequent[:MOST_FAILURES]
+            ),
+        )
+
+    def _take(self, passage: Passage, execution: Execution) -> None:
+        step, failure = execution.step, execution.failure or ""
+        self._summary.enter(self._program, step)
+        self._summary.count(self._program, step, execution.status, failure, 1, execution.attempts)
+        if execution.arm is not None:
+            self._summary.take_arm(self._program, step, execution.arm)
+        if execution.status == "failed":
+            self._failures[step, failure] += 1
+            self._examples.setdefault((step, failure), (passage.user.id, execution.text))
+
+    def _id(self, step: int) -> str:
+        return self._program.nodes[step].step.id
+
+
+def by_frequency(counts: dict[str, int]) -> dict[str, int]:
+    """``counts``, the largest first, equal ones by name."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,29 @@
+"""One object per user in memory, however many of his passages are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.core.interpreter.state import User
+
+
+class UsersHeld:
+    """Users that some passage in memory refers to. This process is their only writer, so what is
+    held is newer than, or the same as, what is stored.
+    """
+
+    __slots__ = ("_users",)
+
+    def __init__(self) -> None:
+        self._users: WeakValueDictionary[str, User] = WeakValueDictionary()
+
+    def keep(self, user_id: str, read: Callable[[], User]) -> User:
+        """The user held, else the one that ``read`` gives, from now on held."""
+        user = self._users.get(user_id)
+        if user is None:
+            user = self._users[user_id] = read()
+        return user

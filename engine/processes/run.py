@@ -1,0 +1,329 @@
+"""A live run: publish the journey, open or continue the run, and work it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from engine.clock import RealClock, VirtualClock, wall
+from engine.core.dsl.check import load_and_check
+from engine.credentials.open_vault import open_vault
+from engine.db.schema import open_database
+from engine.endpoints.live import LiveEndpoints
+from engine.enrollments import buckets
+from engine.enrollments.backlog import Backlog
+from engine.enrollments.decide import Decider
+from engine.enrollments.ids import IdMaker, entropy
+from engine.enrollments.receive import Receiver
+from engine.enrollments.send import Outbox
+from engine.enrollments.store import runs
+from engine.enrollments.users_held import UsersHeld
+from engine.errors import OperatorError
+from engine.processes.limits import raise_open_files
+from engine.processes.sending import open_sending
+from engine.processes.worker import Observer, Source, Worker
+from engine.versions.publish import publish
+from engine.versions.store import Versions
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from engine.clock import Clock
+    from engine.core.dsl.check import LoadedAndChecked
+    from engine.core.steps.base import Result
+    from engine.credentials.vault import Vault
+    from engine.db.connect import Connection, Database
+    from engine.enrollments.rows import Held
+    from engine.enrollments.store.runs import Run
+    from engine.settings import Settings
+    from engine.users.row import UserRow
+
+LINGER_US = 10_000_000
+"""A wait that is over within ten seconds is no sleep: the run stays for it."""
+
+
+class Users(Protocol):
+    """The users of a run: a checked file, or one from the command line."""
+
+    @property
+    def digest(self) -> str:
+        """Identifies this input: the same command goes on with the same run."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def skipped(self) -> int:
+        """Rows that were left out."""
+        ...
+
+    def rows(self, start: int = 0) -> Iterator[UserRow]:
+        """The users from number ``start`` on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a live run is asked to do. ``now`` makes the clock virtual; ``stay_us`` is how long
+    (journey time) sleepers are waited for, None for the few seconds that are no sleep.
+    """
+
+    file: str
+    source: bytes
+    users: Users
+    settings: Settings
+    actor: str
+    again: bool = False
+    now: int | None = None
+    stay_us: int | None = None
+    telling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunOpened:
+    """A run that begins or goes on."""
+
+    run: Run
+    version: int
+    continued: bool
+
+
+class RunObserver(Observer, Protocol):
+    """Who listens to a live run."""
+
+    def opened(self, run: RunOpened) -> None:
+        """A run begins, or goes on."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """One line that the operator should see."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What was run: ids of the runs worked, in order. ``interrupted`` is the signal that ended it
+    early; ``already_ran`` says that there was nothing left to do.
+    """
+
+    run_ids: tuple[int, ...]
+    already_ran: bool = False
+    interrupted: int | None = None
+
+
+class NeedsEvents(OperatorError):
+    """The journey uses what only works where events are received. Exit code 2."""
+
+    code = "journey.needs_events"
+
+
+def refuse_events(loaded: LoadedAndChecked, file: str) -> None:
+    """Raise :class:`NeedsEvents`, naming each place, for a journey that needs events."""
+    needed = loaded.checked.needs_events
+    if needed:
+        places = ", ".join(f"{n.what} (line {n.line})" for n in needed)
+        raise NeedsEvents(
+            f"{file} needs events, which this version doesn't receive yet: {places};"
+            " take these steps out to run it"
+        )
+
+
+def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
+    """Take everybody through the journey, durably; the same call again goes on where it stopped.
+
+    Raises DefinitionError (exit 3), OperatorError (2; 4 for endpoints that don't exist),
+    SettingsError (78), DatabaseUnavailable (5).
+    """
+    loaded = load_and_check(options.source, options.file)
+    refuse_events(loaded, options.file)
+    with ExitStack() as stack:
+        database = open_database(options.settings.database)
+        stack.callback(database.close)
+        opened = open_vault(database, options.settings)
+        if opened.notice:
+            observer.notice(opened.notice)
+        owned = buckets.acquire(database.path)
+        stack.callback(owned.release)
+        with database.write() as connection:
+            clock = _clock(connection, options.now)
+            todo = _plan(connection, loaded, options, clock.now(), observer)
+        launch = _Launch(database, opened.vault, clock, options, observer)
+        return launch.work(todo)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Uvloop's where it is installed: the same work at two thirds of the cost."""
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _clock(connection: Connection, now: int | None) -> Clock:
+    """The installation's clock; the first run decides whether it is real or virtual."""
+    wanted = "real" if now is None else "virtual"
+    stands = runs.installation(connection).clock
+    if stands is None:
+        runs.set_clock(connection, wanted)
+    elif stands != wanted:
+        other = "name another database, or leave --now out" if now is not None else "give --now"
+        raise OperatorError(
+            f"this database runs on the {stands} clock since its first run; {other}",
+            code="operator.clock",
+        )
+    return RealClock() if now is None else VirtualClock(now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Todo:
+    """A run to work, or one that is over already."""
+
+    run: Run
+    continued: bool
+
+
+def _plan(
+    connection: Connection,
+    loaded: LoadedAndChecked,
+    options: RunOptions,
+    now: int,
+    observer: RunObserver,
+) -> list[_Todo]:
+    """Publish, and find or open the runs to work: an unfinished one over the same users first."""
+    journey = loaded.journey.journey
+    version_id = publish(
+        connection,
+        journey,
+        options.source,
+        loaded.checked.endpoints,
+        now=wall(),
+        actor=options.actor,
+    )
+    before = runs.newest_run(connection, journey, options.users.digest)
+    todo: list[_Todo] = []
+    if before is not None and before.version_id == version_id and not options.again:
+        return [_Todo(before, continued=True)]
+    if before is not None and before.state == runs.OPEN:
+        if before.version_id != version_id:
+            observer.notice(
+                f"{options.file} changed under an unfinished run over the same users: that run is"
+                " finished on its version first"
+            )
+        todo.append(_Todo(before, continued=True))
+    run = runs.Run(
+        id=IdMaker(entropy)(now),
+        journey=journey,
+        version_id=version_id,
+        source=options.users.digest,
+        state=runs.OPEN,
+        position=0,
+        total=options.users.count,
+        skipped=options.users.skipped,
+        token_base=runs.token_requests(connection),
+    )
+    runs.open_run(connection, run, now=wall())
+    return [*todo, _Todo(run, continued=False)]
+
+
+class _Launch:
+    """Works runs one after another."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        clock: Clock,
+        options: RunOptions,
+        observer: RunObserver,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._options = options
+        self._observer = observer
+        self._versions = Versions()
+        self._worker: Worker | None = None
+        self._signal: int | None = None
+
+    def work(self, todo: list[_Todo]) -> RunResult:
+        """Work them all."""
+        ids = tuple(item.run.id for item in todo)
+        if len(todo) == 1 and todo[0].run.state == runs.FINISHED:
+            self._open(todo[0])
+            return RunResult(ids, already_ran=True)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(self._work(todo))
+        return RunResult(ids, interrupted=self._signal)
+
+    async def _work(self, todo: list[_Todo]) -> None:
+        self._listen_to_signals()
+        async with open_sending(
+            self._database, self._vault, self._clock, self._options.settings
+        ) as sender:
+            for item in todo:
+                # The users' position of a run that another process killed half-way is its own.
+                worker = self._worker_of(item, sender.deliver)
+                if self._signal is None and await worker.work():
+                    self._finish(item.run)
+
+    def _open(self, item: _Todo) -> None:
+        with self._database.read() as connection:
+            version = self._versions.get(connection, item.run.version_id).number
+        self._observer.opened(RunOpened(item.run, version, item.continued))
+
+    def _worker_of(self, item: _Todo, deliver: Callable[[Held], Awaitable[Result]]) -> Worker:
+        self._open(item)
+        run, options = item.run, self._options
+        users = UsersHeld()
+        with self._database.read() as connection:
+            published = self._versions.get(connection, run.version_id)
+            installation = runs.installation(connection).key
+        receiver = Receiver(run.id, published, self._versions, users, IdMaker(entropy))
+        decider = Decider(
+            run.id, receiver, installation, options.settings.timezone, options.telling
+        )
+        live = LiveEndpoints()
+        in_flight = raise_open_files(options.settings.calls_in_flight)
+        outbox = Outbox(deliver, live, in_flight)
+        stay = options.stay_us
+        worker = Worker(
+            self._database,
+            decider,
+            Backlog(run.id, self._versions, users),
+            outbox,
+            live,
+            self._clock,
+            Source(options.users.rows(run.position), run.position),
+            self._observer,
+            horizon=None if stay is None else self._clock.now() + stay,
+            linger=LINGER_US if options.now is None else 0,
+        )
+        self._worker = worker
+        return worker
+
+    def _finish(self, run: Run) -> None:
+        with self._database.write() as connection:
+            if runs.everybody_ended(connection, run.id):
+                runs.finish_run(connection, run.id, now=wall())
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._interrupt, number)
+
+    def _interrupt(self, number: int) -> None:
+        if self._signal is not None:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self._signal = number
+        self._observer.notice("stopping: calls on their way are waited for; again to stop at once")
+        if self._worker is not None:
+            self._worker.stop()

@@ -1,0 +1,74 @@
+"""Everything between a held call and its result: transport, credentials, endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from engine.core.steps.base import Result
+from engine.credentials.references import References
+from engine.credentials.resolver import Resolver
+from engine.endpoints.send import Sender
+from engine.errors import DatabaseUnavailable
+from engine.settings import environment
+from engine.wire.egress import Egress
+from engine.wire.reqwest_transport import ReqwestTransport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from engine.clock import Clock
+    from engine.credentials.vault import Vault
+    from engine.db.connect import Database
+    from engine.enrollments.rows import Held
+    from engine.settings import Settings
+
+_UNREADABLE_PAUSE_S = 0.5
+
+
+class Sending:
+    """Puts held calls on the wire. ``sender`` may be used beside it for single requests."""
+
+    def __init__(self, sender: Sender, clock: Clock) -> None:
+        self.sender = sender
+        self._clock = clock
+
+    async def deliver(self, held: Held) -> Result:
+        """Make one attempt of a call. Never raises for what the world does; while the endpoint's
+        settings can't be read from the database, it waits.
+        """
+        call = held.call
+        first_at = call.first_at or self._clock.now()
+        timeout = getattr(held.passage.program.nodes[call.step].step, "timeout", None)
+        while True:
+            try:
+                sent = await self.sender.send(call, None if timeout is None else timeout.elapsed)
+            except DatabaseUnavailable:
+                await asyncio.sleep(_UNREADABLE_PAUSE_S)
+                continue
+            return Result(
+                answer=sent.answer,
+                failure=sent.failure,
+                text=sent.text,
+                attempts=call.attempts + sent.attempts,
+                tries=call.tries + 1,
+                first_at=first_at,
+                credential_version=sent.credential_version,
+            )
+
+
+@asynccontextmanager
+async def open_sending(
+    database: Database, vault: Vault, clock: Clock, settings: Settings
+) -> AsyncIterator[Sending]:
+    """A sender on this event loop, closed with everything it holds."""
+    egress = Egress.parse(settings.egress_allow)
+    references = References(environment(), settings.secret_folders)
+    transport = ReqwestTransport(egress)
+    resolver = Resolver(database, vault, transport, clock, references)
+    try:
+        yield Sending(Sender(database, resolver, transport), clock)
+    finally:
+        await resolver.close()
+        await transport.close()

@@ -1,0 +1,97 @@
+"""Published versions: their rows, and their programs, compiled once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.core.dsl.load import load
+from engine.core.dsl.program import Program, compile_journey
+from engine.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.db.connect import Connection
+
+
+@dataclass(slots=True, frozen=True)
+class Published:
+    """One version, ready to run."""
+
+    id: int
+    journey: str
+    number: int
+    program: Program
+
+
+class Versions:
+    """The versions this process has met. A version never changes, so it is compiled once."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[int, Published] = {}
+
+    def get(self, connection: Connection, version_id: int) -> Published:
+        """The version with this id. Raises :class:`NotFound` where there is none."""
+        known = self._known.get(version_id)
+        if known is None:
+            row = connection.exec_driver_sql(
+                "SELECT journey, number, source FROM versions WHERE id = ?", (version_id,)
+            ).one_or_none()
+            if row is None:
+                raise NotFound(f"there is no version {version_id}")
+            loaded = load(row[2].encode(), f"{row[0]} (version {row[1]})")
+            known = Published(version_id, row[0], row[1], compile_journey(loaded.journey))
+            self._known[version_id] = known
+        return known
+
+
+@dataclass(slots=True, frozen=True)
+class Newest:
+    """A journey's newest version; ``hash`` is SHA-256 of its text."""
+
+    id: int
+    number: int
+    hash: str
+
+
+def newest(connection: Connection, journey: str) -> Newest | None:
+    """A journey's newest version, None if it was never published."""
+    row = connection.exec_driver_sql(
+        "SELECT id, number, hash FROM versions WHERE journey = ? ORDER BY number DESC LIMIT 1",
+        (journey,),
+    ).one_or_none()
+    return None if row is None else Newest(*row)
+
+
+def insert(
+    connection: Connection,
+    journey: str,
+    number: int,
+    source: bytes,
+    source_hash: str,
+    endpoints: Mapping[str, tuple[str, ...]],
+    *,
+    now: int,
+    actor: str,
+) -> int:
+    """Write a version and which steps name which endpoints; its id."""
+    version_id: int = connection.exec_driver_sql(
+        "INSERT INTO versions (journey, number, hash, source, triggers_on, published_at,"
+        " published_by) VALUES (?, ?, ?, ?, FALSE, ?, ?) RETURNING id",
+        (journey, number, source_hash, source.decode(), now, actor),
+    ).scalar_one()
+    uses = [(name, version_id, step) for name, steps in endpoints.items() for step in steps]
+    if uses:
+        connection.exec_driver_sql(
+            "INSERT INTO version_endpoints (endpoint, version_id, step) VALUES (?, ?, ?)", uses
+        )
+    return version_id
+
+
+def missing_endpoints(connection: Connection, names: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Those of a journey's endpoints that don't exist here."""
+    known = {row[0] for row in connection.exec_driver_sql("SELECT name FROM endpoints")}
+    return [name for name in names if name not in known]
