@@ -1,0 +1,202 @@
+"""The token row's short transactions: look, take the lease, keep what came.
+
+Everything here blocks: it is for a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from engine.credentials.access_tokens.answer import Grant
+from engine.credentials.access_tokens.life import (
+    SECOND,
+    Verdict,
+    expiries,
+    space_forced,
+    stand_back,
+    verdict,
+)
+from engine.credentials.store import tokens as store
+from engine.credentials.vault import Place
+from engine.errors import CredentialFailure
+
+if TYPE_CHECKING:
+    from engine.credentials.access_tokens.ask import Asked
+    from engine.credentials.vault import Vault
+    from engine.db.connect import Database
+
+LEASE_US = 15 * SECOND
+"""The longest token request, and some: when its asker dies, others ask after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the row says: a verdict, and a token (opened) or a failure to tell."""
+
+    verdict: Verdict
+    token: str = field(default="", repr=False)
+    fingerprint: str = ""
+    soft_expiry: int = 0
+    hard_expiry: int = 0
+    failure_text: str = ""
+    next_try_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """The lease is ours under ``fence``. ``still`` is a token that is good for a while yet."""
+
+    fence: int
+    failures: int
+    refresh_token: str | None = field(repr=False)
+    still: Seen | None
+
+
+class Rows:
+    """The rows of ``token_states``, for one process called ``owner``."""
+
+    def __init__(
+        self, database: Database, vault: Vault, owner: str, lot: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._owner = owner
+        self._lot = lot
+
+    def look(self, profile_id: int, version: int, rejected: str | None, now: int) -> Seen:
+        """What stands, by a read."""
+        with self._database.read() as connection:
+            found = store.token_row(connection, profile_id)
+        said = verdict(found, version=version, rejected=rejected, now=now)
+        return self._seen(profile_id, found, said)
+
+    def lease(self, profile_id: int, version: int, rejected: str | None, now: int) -> Seen | Leased:
+        """The lease, if it is still time to ask and nobody was faster; else what stands."""
+        with self._database.write() as connection:
+            if store.profile_version(connection, profile_id) != version:
+                return Seen(Verdict.OUTDATED)
+            found = store.token_row(connection, profile_id)
+            said = verdict(found, version=version, rejected=rejected, now=now)
+            if said is not Verdict.ASK:
+                return Seen(Verdict.WAIT)
+            if found.profile_version < version:
+                store.forget_token(connection, profile_id, version)
+                found = store.token_row(connection, profile_id)
+            fence = store.take_lease(
+                connection,
+                profile_id,
+                version=version,
+                seen=found.fence,
+                owner=self._owner,
+                lease_us=LEASE_US,
+            )
+            if fence is None:
+                return Seen(Verdict.WAIT)
+            if rejected is not None and found.fingerprint == rejected:
+                count, at = space_forced(found.forced_count, found.next_forced_at, now)
+                store.drop_token(connection, profile_id, fence, count=count, next_forced_at=at)
+        return self._leased(profile_id, found, fence, rejected, now)
+
+    def keep(
+        self, profile_id: int, leased: Leased, asked: Asked, started: int, now: int
+    ) -> Seen | None:
+        """Store what was answered; None where the fence has moved on and it counts no more."""
+        outcome = asked.outcome
+        if isinstance(outcome, Grant):
+            return self._keep_token(profile_id, leased, outcome, asked.unsent, started)
+        pause = stand_back(
+            leased.failures,
+            permanent=outcome.permanent,
+            retry_after=outcome.retry_after,
+            lot=self._lot(),
+        )
+        refusal = store.Refusal(
+            leased.failures + 1, "credential.unavailable", outcome.text, now + pause
+        )
+        with self._database.write() as connection:
+            if not store.keep_refusal(connection, profile_id, leased.fence, refusal, asked.unsent):
+                return None
+        still = leased.still
+        if still is not None and now < still.hard_expiry:
+            return Seen(
+                Verdict.USE_STILL,
+                still.token,
+                still.fingerprint,
+                still.soft_expiry,
+                still.hard_expiry,
+                next_try_at=refusal.next_try_at,
+            )
+        return Seen(Verdict.BACKING_OFF, failure_text=refusal.text, next_try_at=refusal.next_try_at)
+
+    def fall_back(self, profile_id: int, fence: int) -> bool:
+        """Forget a withdrawn refresh token, count one request more; False if fenced out."""
+        with self._database.write() as connection:
+            return store.drop_refresh_token(connection, profile_id, fence)
+
+    def release(self, profile_id: int, fence: int) -> None:
+        """Give the lease back without an answer."""
+        with self._database.write() as connection:
+            store.release_lease(connection, profile_id, fence)
+
+    def _keep_token(
+        self, profile_id: int, leased: Leased, grant: Grant, unsent: int, started: int
+    ) -> Seen | None:
+        soft, hard = expiries(started, grant.life, self._lot())
+        refresh = grant.refresh_token or leased.refresh_token
+        token = store.FreshToken(
+            fence=leased.fence,
+            sealed_token=self._vault.seal(
+                grant.access_token, _place(profile_id, "access_token", leased.fence)
+            ),
+            sealed_refresh=refresh
+            and self._vault.seal(refresh, _place(profile_id, "refresh_token", leased.fence)),
+            fingerprint=self._vault.fingerprint(grant.access_token),
+            soft_expiry=soft,
+            hard_expiry=hard,
+        )
+        with self._database.write() as connection:
+            if not store.keep_token(connection, profile_id, token, unsent):
+                return None
+        return Seen(Verdict.USE, grant.access_token, token.fingerprint, soft, hard)
+
+    def _seen(self, profile_id: int, found: store.TokenRow, said: Verdict) -> Seen:
+        text, token = found.failure_text or "", ""
+        if said in (Verdict.USE, Verdict.USE_STILL):
+            token = self._opened(profile_id, found, "access_token") or ""
+        return Seen(
+            said,
+            token,
+            found.fingerprint or "",
+            found.soft_expiry,
+            found.hard_expiry,
+            text,
+            found.next_try_at,
+        )
+
+    def _leased(
+        self, profile_id: int, found: store.TokenRow, fence: int, rejected: str | None, now: int
+    ) -> Leased:
+        still = None
+        if found.sealed_token and found.fingerprint != rejected and now < found.hard_expiry:
+            seen = self._seen(profile_id, found, Verdict.USE_STILL)
+            still = seen if seen.token else None
+        refresh = self._opened(profile_id, found, "refresh_token")
+        return Leased(fence, found.failures, refresh, still)
+
+    def _opened(self, profile_id: int, found: store.TokenRow, name: str) -> str | None:
+        """A token that doesn't open (changed, other keys) is forgotten: another can be had."""
+        sealed = found.sealed_token if name == "access_token" else found.sealed_refresh
+        if sealed is None:
+            return None
+        try:
+            return self._vault.open(sealed, _place(profile_id, name, found.sealed_fence))
+        except CredentialFailure:
+            with self._database.write() as connection:
+                store.discard_token(connection, profile_id, found.fence)
+            return None
+
+
+def _place(profile_id: int, name: str, fence: int) -> Place:
+    return Place("token_states", profile_id, name, fence)

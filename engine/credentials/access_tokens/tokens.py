@@ -1,0 +1,224 @@
+"""The shared access token of each profile: who needs one gets the one there is.
+
+Inside a process one task per profile asks for all; between processes a lease in the database
+decides who asks. No transaction is open while the token server is spoken to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from engine.clock import stopwatch
+from engine.credentials.access_tokens import row
+from engine.credentials.access_tokens.answer import Grant
+from engine.credentials.access_tokens.ask import ask
+from engine.credentials.access_tokens.life import Verdict
+from engine.errors import CredentialFailure
+
+if TYPE_CHECKING:
+    from engine.clock import Clock
+    from engine.credentials.kinds.oauth2 import OAuth2
+    from engine.credentials.vault import Vault
+    from engine.db.connect import Database
+    from engine.telemetry.redact import Redactor
+    from engine.wire.transport import Transport
+
+_log = logging.getLogger(__name__)
+
+LONGEST_WAIT_S = 30.0
+_POLL_S = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An OAuth profile at one version. ``values`` opens its secret fields when they are needed."""
+
+    profile_id: int
+    name: str
+    version: int
+    profile: OAuth2
+    values: Callable[[], Mapping[str, str]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token of one profile version. Secret; the fingerprint is keyed."""
+
+    value: str = field(repr=False)
+    fingerprint: str
+    version: int
+
+
+@dataclass(slots=True)
+class _Held:
+    """What this process knows: a token and its life, or a failure until it may be tried again."""
+
+    version: int
+    token: AccessToken | None = None
+    soft: int = 0
+    hard: int = 0
+    failure: CredentialFailure | None = None
+    next_try_at: int = 0
+
+
+class OutdatedProfile(Exception):
+    """The profile was edited after it was loaded: load it again. Never leaves the resolver."""
+
+
+Outcome = AccessToken | CredentialFailure | OutdatedProfile
+
+
+class AccessTokens:
+    """Tokens of all OAuth profiles. One per event loop; close it before the transport."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        transport: Transport,
+        clock: Clock,
+        redactor: Redactor,
+        lot: Callable[[], float],
+    ) -> None:
+        self._rows = row.Rows(database, vault, secrets.token_hex(8), lot)
+        self._transport = transport
+        self._clock = clock
+        self._redactor = redactor
+        self._held: dict[int, _Held] = {}
+        self._asking: dict[tuple[int, int, str | None], asyncio.Task[Outcome]] = {}
+
+    async def token(self, client: Client, rejected: str | None = None) -> AccessToken:
+        """A token to send now, and not the one of the fingerprint ``rejected``.
+
+        Raises ``credential.unavailable`` where the token server gives none,
+        ``credential.rejected`` where the API refuses token after token, and
+        :class:`OutdatedProfile`.
+        """
+        held = self._held.get(client.profile_id)
+        if held is not None and held.version == client.version:
+            now = self._clock.now()
+            if held.failure is not None and now < held.next_try_at:
+                raise _again(held.failure)
+            if held.token is not None and held.token.fingerprint != rejected and now < held.hard:
+                if now >= held.soft and now >= held.next_try_at:
+                    self._ask_for_all(client, None)
+                return held.token
+        outcome = await asyncio.shield(self._ask_for_all(client, rejected))
+        if isinstance(outcome, AccessToken):
+            return outcome
+        raise _again(outcome) if isinstance(outcome, CredentialFailure) else OutdatedProfile
+
+    async def close(self) -> None:
+        """End what is under way and give the leases back."""
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    def _ask_for_all(self, client: Client, rejected: str | None) -> asyncio.Task[Outcome]:
+        key = (client.profile_id, client.version, rejected)
+        task = self._asking.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._obtain(client, rejected))
+            self._asking[key] = task
+            task.add_done_callback(lambda done: self._done(key, done))
+        return task
+
+    def _done(self, key: tuple[int, int, str | None], task: asyncio.Task[Outcome]) -> None:
+        del self._asking[key]
+        if not task.cancelled():
+            task.exception()  # its waiters have it; a renewal ahead of time has none
+
+    async def _obtain(self, client: Client, rejected: str | None) -> Outcome:
+        until = stopwatch() + LONGEST_WAIT_S
+        asks = client.profile_id, client.version, rejected
+        while stopwatch() < until:
+            seen: row.Seen | row.Leased
+            seen = await asyncio.to_thread(self._rows.look, *asks, self._clock.now())
+            outcome = self._settled(client, seen)
+            if outcome is not None:
+                return outcome
+            if seen.verdict is Verdict.ASK:
+                try:
+                    values = client.values()
+                except CredentialFailure as failure:
+                    return failure
+                seen = await asyncio.to_thread(self._rows.lease, *asks, self._clock.now())
+                if isinstance(seen, row.Leased):
+                    outcome = await self._ask(client, values, seen)
+                    if outcome is not None:
+                        return outcome
+            elif seen.verdict is Verdict.WAIT:
+                await asyncio.sleep(_POLL_S)
+        return _unavailable(client, "another process is asking for a token and none came")
+
+    def _settled(self, client: Client, seen: row.Seen) -> Outcome | None:
+        """What the row itself decides, if it does."""
+        if seen.token:
+            return self._hold(client, seen)
+        if seen.verdict is Verdict.OUTDATED:
+            return OutdatedProfile()
+        if seen.verdict is Verdict.BACKING_OFF:
+            return self._stand_back(client, seen)
+        if seen.verdict is Verdict.TOO_SOON:
+            return CredentialFailure(
+                f"auth profile {client.name}: the API refuses a token that was renewed a moment"
+                " ago: check what the profile may do there",
+                code="credential.rejected",
+            )
+        return None
+
+    async def _ask(
+        self, client: Client, values: Mapping[str, str], leased: row.Leased
+    ) -> Outcome | None:
+        """Ask under the lease and store what came; None where somebody else has the say by now."""
+        rows, profile_id, started = self._rows, client.profile_id, self._clock.now()
+        try:
+            asked = await ask(
+                self._transport,
+                client.profile,
+                values,
+                leased.refresh_token,
+                self._redactor,
+                fall_back=lambda: asyncio.to_thread(rows.fall_back, profile_id, leased.fence),
+            )
+            if asked is None:
+                return None
+            seen = await asyncio.to_thread(
+                rows.keep, profile_id, leased, asked, started, self._clock.now()
+            )
+        except BaseException:
+            await asyncio.to_thread(rows.release, profile_id, leased.fence)
+            raise
+        if isinstance(asked.outcome, Grant) and asked.outcome.warning:
+            _log.warning("auth profile %s: %s", client.name, asked.outcome.warning)
+        return None if seen is None else self._settled(client, seen)
+
+    def _stand_back(self, client: Client, seen: row.Seen) -> CredentialFailure:
+        failure = _unavailable(client, seen.failure_text)
+        self._held[client.profile_id] = _Held(
+            client.version, failure=failure, next_try_at=seen.next_try_at
+        )
+        return failure
+
+    def _hold(self, client: Client, seen: row.Seen) -> AccessToken:
+        self._redactor.learn((seen.token,))
+        token = AccessToken(seen.token, seen.fingerprint, client.version)
+        self._held[client.profile_id] = _Held(
+            client.version, token, seen.soft_expiry, seen.hard_expiry, None, seen.next_try_at
+        )
+        return token
+
+
+def _unavailable(client: Client, text: str) -> CredentialFailure:
+    return CredentialFailure(f"auth profile {client.name}: {text}", code="credential.unavailable")
+
+
+def _again(failure: CredentialFailure) -> CredentialFailure:
+    """One object raised by thousands of waiters would grow a traceback of them all."""
+    return CredentialFailure(failure.message, code=failure.code)

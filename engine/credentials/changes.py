@@ -1,0 +1,149 @@
+"""Which secrets a written profile changes: decided before anything is stored.
+
+A file that is applied again never undoes a rotation: a value that a field held before isn't put
+back, and an unset variable keeps what is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from engine.credentials.references import FromEnv, FromFile, Given, Sealed, SealFromEnv
+from engine.errors import OperatorError
+
+if TYPE_CHECKING:
+    from engine.credentials.kinds.base import AuthKind
+    from engine.credentials.references import References, SecretSource
+    from engine.credentials.store.profiles import SealedSecret, StoredProfile
+    from engine.credentials.vault import Vault
+
+SECOND = 1_000_000
+
+WasHeld = Callable[[str, str], bool]
+"""Field and fingerprint → whether the field ever held that value."""
+
+LONGEST_SECRET = 64 * 1024
+
+
+@dataclass(slots=True)
+class SecretChanges:
+    """New values by field (to be sealed), fields to forget, and what to tell about the others.
+
+    ``known`` are fields whose present value was given: whoever gave it knows the secret.
+    """
+
+    put: dict[str, str] = field(default_factory=dict, repr=False)
+    known: set[str] = field(default_factory=set)
+    remove: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretInputs:
+    """What decides about secrets besides the profile: where values come from, what is held."""
+
+    vault: Vault
+    references: References
+    was_held: WasHeld
+    take_secrets: bool
+    now: int
+
+
+def secret_changes(
+    name: str, written: AuthKind, stored: StoredProfile | None, inputs: SecretInputs
+) -> SecretChanges:
+    """What ``written`` changes in the secrets of the profile ``name``.
+
+    Raises OperatorError where a field would be left without a value, or a value can't be sent.
+    """
+    changes = SecretChanges()
+    present = {} if stored is None else stored.secrets
+    sources = written.sources()
+    changes.remove = [
+        each
+        for each in present
+        if each not in sources or isinstance(sources[each], FromEnv | FromFile)
+    ]
+    for each, source in sources.items():
+        if isinstance(source, FromEnv | FromFile):
+            continue
+        value = _value(source, inputs.references)
+        if value is None:
+            _keep(name, each, source, present.get(each), changes)
+            continue
+        require_usable(name, written, each, value)
+        _decide(each, source, value, present.get(each), inputs, changes)
+    return changes
+
+
+def require_usable(name: str, profile: AuthKind, field_name: str, value: str) -> None:
+    """Raises OperatorError for a value that the field can't hold; never shows it."""
+    problem = profile.problem_with(field_name, value)
+    if len(value) > LONGEST_SECRET:
+        problem = "is over 64 KiB"
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        problem = "isn't valid Unicode"
+    if problem is not None:
+        raise OperatorError(f"auth profile {name}: {field_name} {problem}", code="auth.unusable")
+
+
+def _value(source: SecretSource, references: References) -> str | None:
+    if isinstance(source, Given):
+        return source.value
+    if isinstance(source, SealFromEnv):
+        # Compose files pass what is unset as empty.
+        return references.variable(source.name) or None
+    return None
+
+
+def _keep(
+    name: str,
+    field_name: str,
+    source: SecretSource,
+    present: SealedSecret | None,
+    changes: SecretChanges,
+) -> None:
+    variable = source.name if isinstance(source, SealFromEnv) else ""
+    if present is None:
+        why = f"the variable {variable} isn't set and" if variable else ""
+        raise OperatorError(
+            f"auth profile {name}: {field_name}: {why} nothing is stored yet".replace(":  ", ": "),
+            code="auth.missing_secret",
+        )
+    if isinstance(source, Sealed):
+        return
+    changes.notes.append(f"{field_name}: kept ({variable} isn't set)")
+
+
+def _decide(
+    field_name: str,
+    source: SecretSource,
+    value: str,
+    present: SealedSecret | None,
+    inputs: SecretInputs,
+    changes: SecretChanges,
+) -> None:
+    fingerprint = inputs.vault.fingerprint(value)
+    if present is not None and present.fingerprint == fingerprint:
+        changes.known.add(field_name)
+        return
+    from_file = isinstance(source, SealFromEnv)
+    held = from_file and present is not None and inputs.was_held(field_name, fingerprint)
+    if present is not None and held and not inputs.take_secrets:
+        changes.notes.append(
+            f"{field_name}: kept, rotated {ago(inputs.now - present.set_at)};"
+            " --take-secrets to overwrite"
+        )
+        return
+    changes.put[field_name] = value
+
+
+def ago(microseconds: int) -> str:
+    """A length of time in one rough word: ``2 h ago``."""
+    seconds = max(0, microseconds) // SECOND
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return "just now"

@@ -1,0 +1,40 @@
+"""What is resolved for one request: opened, never printed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What a credential puts into a request: (name, value) pairs by place. Secret."""
+
+    headers: Pairs = ()
+    query: Pairs = ()
+    body: Pairs = ()
+
+    def __repr__(self) -> str:
+        return "Placement(***)"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The credential of one profile as it stands now.
+
+    ``version`` is the profile's, the one an execution records. ``origins`` are where it may be sent
+    (``https://host:port``, lower-case, the port always there). ``fingerprint`` is keyed and differs
+    whenever anything of what is sent differs. It shows nothing secret in any form of printing.
+    """
+
+    profile_id: int
+    profile: str
+    kind: str
+    version: int
+    origins: frozenset[str]
+    placement: Placement
+    fingerprint: str
+
+    def __repr__(self) -> str:
+        return f"Credential({self.profile!r}, {self.kind!r}, version={self.version})"

@@ -1,0 +1,134 @@
+"""What every kind of auth profile has, and how its fields are written.
+
+A kind is one frozen model: which fields it has, which of them are secret, what it puts into a
+request, and which answers mean that the credential was refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationInfo
+
+from engine.core.message import Answer
+from engine.credentials.credential import Placement
+from engine.credentials.references import SecretSource, read_source, written_form
+from engine.wire.transport import OWNED_HEADERS
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_VISIBLE = re.compile(r"[\x20-\x7e\t]*")
+_LONGEST_TEXT = 2_000
+
+
+def _source(written: object, info: ValidationInfo) -> SecretSource:
+    return read_source(written, stored=bool(info.context and info.context.get("stored")))
+
+
+def _text_or_source(written: object, info: ValidationInfo) -> str | SecretSource:
+    return _text(written) if isinstance(written, str) else _source(written, info)
+
+
+def _text(written: object) -> str:
+    if not isinstance(written, str):
+        raise ValueError("must be text")
+    if len(written) > _LONGEST_TEXT or _CONTROL.search(written):
+        raise ValueError("must be one line of text of at most 2,000 characters")
+    return written
+
+
+def _as_written(value: str | SecretSource) -> object:
+    return value if isinstance(value, str) else written_form(value)
+
+
+Secret = Annotated[SecretSource, PlainValidator(_source), PlainSerializer(_as_written)]
+"""A secret field: always a source, never a value."""
+
+Plain = Annotated[str, PlainValidator(_text)]
+"""A field that is no secret."""
+
+PlainOrSecret = Annotated[
+    str | SecretSource, PlainValidator(_text_or_source), PlainSerializer(_as_written)
+]
+"""A field that may be written plainly or kept secret."""
+
+
+class AuthKind(BaseModel):
+    """The base of every kind. ``title`` is for people; ``origins`` (``https://host``) are where the
+    credential may be sent besides the endpoints that an admin gives it to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    kind: str
+    title: Plain = ""
+    origins: tuple[Plain, ...] = ()
+
+    def sources(self) -> dict[str, SecretSource]:
+        """Every secret field of this profile and where its value comes from."""
+        return {name: value for name, value in self.parts() if not isinstance(value, str)}
+
+    def parts(self) -> Iterator[tuple[str, str | SecretSource]]:
+        """Every field that is, or may be, secret: name → text or source."""
+        return iter(())
+
+    def problem_with(self, field: str, value: str) -> str | None:
+        """Why ``value`` can't be the secret ``field``, in words without it; None if it can."""
+        return None
+
+    def shows_last_four(self, field: str) -> bool:
+        """Whether the last four characters may be shown: of keys and tokens, never of passwords."""
+        return False
+
+    def placement(self, values: Mapping[str, str]) -> Placement:
+        """What the opened ``values`` (by secret field) put into a request."""
+        raise NotImplementedError
+
+    @staticmethod
+    def rejected(answer: Answer) -> bool:
+        """Whether this answer says that the credential isn't good (any more)."""
+        return answer.status == 401
+
+    def stored_settings(self) -> dict[str, object]:
+        """The profile without its secrets, as JSON values: what the store keeps."""
+        return self.model_dump(
+            mode="json", by_alias=True, exclude={"kind", "title", "origins"}, exclude_defaults=True
+        )
+
+
+def value_of(field: str, written: str | SecretSource, values: Mapping[str, str]) -> str:
+    """The text of a field that may be plain or secret."""
+    return written if isinstance(written, str) else values[field]
+
+
+def header_name_problem(name: str) -> str | None:
+    """Why ``name`` is no header that a profile may set (RFC 9110, 5.1); None if it is one."""
+    if not _TOKEN.fullmatch(name):
+        return "is no header name"
+    if name.lower() in _FRAMING:
+        return f"is a header that HTTP itself sets: {name.lower()}"
+    return None
+
+
+_FRAMING = OWNED_HEADERS | {"content-type", "proxy-authorization"}
+
+
+def header_value_problem(value: str) -> str | None:
+    """Why ``value`` can't stand in a header; None if it can. Says nothing about the value."""
+    if not value:
+        return "is empty"
+    if not _VISIBLE.fullmatch(value):
+        return "holds a character that can't be sent in a header"
+    if value != value.strip():
+        return "begins or ends with a space"
+    return None
+
+
+def control_problem(value: str) -> str | None:
+    """Whether ``value`` holds control characters, in words; None if not."""
+    return "holds a control character" if _CONTROL.search(value) else None
+
+
+Place = Literal["header", "query", "body"]

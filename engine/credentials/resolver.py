@@ -1,0 +1,148 @@
+"""The credential of a request, as it stands at the moment the request is sent.
+
+What stands now comes from one small shared read; opened material is kept by version and never by
+time. So a resolution that begins after a rotation committed, in any process, uses the new secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from random import SystemRandom
+from typing import TYPE_CHECKING
+
+from engine.credentials.access_tokens.tokens import AccessTokens, Client, OutdatedProfile
+from engine.credentials.credential import Credential
+from engine.credentials.kinds.oauth2 import OAuth2
+from engine.credentials.live_versions import LiveEndpoint, LiveVersions
+from engine.credentials.loaded import Loaded, load
+from engine.credentials.store.versions import SQLiteVersions
+from engine.errors import CredentialFailure
+from engine.telemetry.redact import Redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.clock import Clock
+    from engine.credentials.references import References
+    from engine.credentials.vault import Vault
+    from engine.db.connect import Database
+    from engine.wire.transport import Transport
+
+_LOT = SystemRandom().random
+_RELOADS = 5
+
+
+class Resolver:
+    """Resolves credentials. One per event loop; close it before the transport and the database.
+
+    ``redactor`` learns every value that is opened. ``lot`` gives numbers in [0, 1) that spread
+    renewals and repeats.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        transport: Transport,
+        clock: Clock,
+        references: References,
+        *,
+        redactor: Redactor | None = None,
+        lot: Callable[[], float] = _LOT,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._references = references
+        self._redactor = redactor or Redactor()
+        self._versions = LiveVersions(SQLiteVersions(database))
+        self._tokens = AccessTokens(database, vault, transport, clock, self._redactor, lot)
+        self._loaded: dict[int, Loaded] = {}
+        self._loading: dict[tuple[int, int], asyncio.Task[Loaded | None]] = {}
+
+    async def current(self, endpoint: str) -> LiveEndpoint | None:
+        """Which versions of the endpoint and its profile stand now; None if there is no such one.
+
+        Raises :class:`~engine.errors.DatabaseUnavailable`.
+        """
+        return await self._versions.current(endpoint)
+
+    async def credential(
+        self, profile_id: int, version: int, *, not_this: Credential | None = None
+    ) -> Credential:
+        """The credential of the profile, at ``version`` or a later one.
+
+        ``not_this`` is one that the API has just rejected: the answer is another one, renewed if
+        need be. Raises CredentialFailure: ``credential.missing`` (deleted, or a reference leads
+        nowhere), ``credential.unreadable`` (doesn't open, or can't be sent),
+        ``credential.unavailable`` (the token server gives no token), ``credential.rejected`` (there
+        is no other than ``not_this``). Raises DatabaseUnavailable.
+        """
+        for _ in range(_RELOADS):
+            loaded = self._loaded.get(profile_id)
+            if loaded is None or loaded.version < version:
+                loaded = await self._load(profile_id, version)
+            if not isinstance(loaded.profile, OAuth2):
+                return _another(loaded.credential(), not_this)
+            try:
+                return await self._with_token(loaded, loaded.profile, not_this)
+            except OutdatedProfile:
+                version = loaded.version + 1
+        raise CredentialFailure(
+            "the auth profile changes faster than it can be read: try again",
+            code="credential.unavailable",
+        )
+
+    async def close(self) -> None:
+        """End what is under way, give leases and connection back."""
+        loading = list(self._loading.values())
+        await asyncio.gather(*loading, return_exceptions=True)
+        await self._tokens.close()
+        self._versions.close()
+
+    async def _with_token(
+        self, loaded: Loaded, profile: OAuth2, not_this: Credential | None
+    ) -> Credential:
+        client = Client(
+            loaded.profile_id, loaded.name, loaded.version, profile, loaded.opened_values
+        )
+        rejected = None if not_this is None else not_this.fingerprint
+        token = await self._tokens.token(client, rejected)
+        return loaded.with_token(token.value, token.fingerprint)
+
+    async def _load(self, profile_id: int, version: int) -> Loaded:
+        key = (profile_id, version)
+        task = self._loading.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(
+                asyncio.to_thread(
+                    load, self._database, self._vault, self._references, self._redactor, profile_id
+                )
+            )
+            self._loading[key] = task
+            task.add_done_callback(lambda done: self._done(key, done))
+        loaded = await asyncio.shield(task)
+        if loaded is None:
+            self._loaded.pop(profile_id, None)
+            raise CredentialFailure(
+                "the auth profile was deleted: assign another one to the endpoint",
+                code="credential.missing",
+            )
+        known = self._loaded.get(profile_id)
+        if known is None or known.version < loaded.version:
+            self._loaded[profile_id] = known = loaded
+        return known
+
+    def _done(self, key: tuple[int, int], task: asyncio.Task[Loaded | None]) -> None:
+        del self._loading[key]
+        if not task.cancelled():
+            task.exception()  # whoever still waits has it
+
+
+def _another(credential: Credential, not_this: Credential | None) -> Credential:
+    if not_this is not None and credential.fingerprint == not_this.fingerprint:
+        raise CredentialFailure(
+            f"auth profile {credential.profile}: the API refused this credential; rotate it, or"
+            " check what it may do there",
+            code="credential.rejected",
+        )
+    return credential

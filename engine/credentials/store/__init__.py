@@ -1,0 +1,1 @@
+"""What of credentials stands in the database: nothing that is plain."""

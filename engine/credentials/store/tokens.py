@@ -1,0 +1,219 @@
+"""The shared state of access tokens: one row per profile, changed under a lease and a fence.
+
+The lease says who may ask the token server, by the database's own clock. The fence rises with every
+lease and every edit of the profile, and every later write names the fence it was begun under, so
+that a late answer never overwrites a newer token or secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.engine import Connection
+
+# Lease time is the database's own clock, in microseconds.
+_ROW = """
+SELECT profile_version, fence,
+  lease_until > CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER),
+  sealed_token, sealed_refresh, sealed_fence, fingerprint, soft_expiry, hard_expiry, failures,
+  failure_text, next_try_at, forced_count, next_forced_at
+FROM token_states WHERE profile_id = ?
+"""
+_TAKE = """
+UPDATE token_states SET fence = fence + 1, lease_owner = ?,
+  lease_until = CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) + ?,
+  requests = requests + 1, profile_version = ?
+WHERE profile_id = ? AND fence = ? AND profile_version <= ?
+  AND lease_until <= CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """The row as it stands. ``leased`` is the database's word on whether somebody asks just now."""
+
+    profile_version: int = 0
+    fence: int = 0
+    leased: bool = False
+    sealed_token: str | None = None
+    sealed_refresh: str | None = None
+    sealed_fence: int = 0
+    fingerprint: str | None = None
+    soft_expiry: int = 0
+    hard_expiry: int = 0
+    failures: int = 0
+    failure_text: str | None = None
+    next_try_at: int = 0
+    forced_count: int = 0
+    next_forced_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FreshToken:
+    """A token as it is stored: sealed under ``fence``, with its life in journey time."""
+
+    fence: int
+    sealed_token: str
+    sealed_refresh: str | None
+    fingerprint: str
+    soft_expiry: int
+    hard_expiry: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A failed request: how many in a row, what to say, and when to ask again."""
+
+    failures: int
+    code: str
+    text: str
+    next_try_at: int
+
+
+def token_row(connection: Connection, profile_id: int) -> TokenRow:
+    """The profile's row; an empty one where no token was ever asked for."""
+    row = connection.exec_driver_sql(_ROW, (profile_id,)).one_or_none()
+    return TokenRow() if row is None else TokenRow(row[0], row[1], bool(row[2]), *row[3:])
+
+
+def profile_version(connection: Connection, profile_id: int) -> int | None:
+    """The version of the profile itself; None if it was deleted."""
+    found: int | None = connection.exec_driver_sql(
+        "SELECT version FROM auth_profiles WHERE id = ?", (profile_id,)
+    ).scalar()
+    return found
+
+
+def take_lease(
+    connection: Connection, profile_id: int, *, version: int, seen: int, owner: str, lease_us: int
+) -> int | None:
+    """The new fence if the lease was free and the fence is still ``seen``; else None.
+
+    Counts one request: a crash between here and the wire counts one too many, never one too few.
+    """
+    connection.exec_driver_sql(
+        "INSERT INTO token_states (profile_id, profile_version, fence, lease_until, sealed_fence,"
+        " soft_expiry, hard_expiry, failures, next_try_at, forced_count, next_forced_at, requests)"
+        " VALUES (?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING",
+        (profile_id, version),
+    )
+    taken = connection.exec_driver_sql(_TAKE, (owner, lease_us, version, profile_id, seen, version))
+    return seen + 1 if taken.rowcount == 1 else None
+
+
+def drop_token(
+    connection: Connection, profile_id: int, fence: int, *, count: int, next_forced_at: int
+) -> None:
+    """The API refused the token: nobody may use it, and the next forced renewal has its time."""
+    connection.exec_driver_sql(
+        "UPDATE token_states SET sealed_token = NULL, fingerprint = NULL, forced_count = ?,"
+        " next_forced_at = ? WHERE profile_id = ? AND fence = ?",
+        (count, next_forced_at, profile_id, fence),
+    )
+
+
+def keep_token(connection: Connection, profile_id: int, token: FreshToken, unsent: int) -> bool:
+    """Store a token and give the lease back; False where the fence has moved on.
+
+    ``unsent`` is how many of the counted requests never reached the wire.
+    """
+    kept = connection.exec_driver_sql(
+        "UPDATE token_states SET sealed_token = ?, sealed_refresh = ?, sealed_fence = ?,"
+        " fingerprint = ?, soft_expiry = ?, hard_expiry = ?, failures = 0, failure = NULL,"
+        " failure_text = NULL, next_try_at = 0, lease_owner = NULL, lease_until = 0,"
+        " requests = requests - ? WHERE profile_id = ? AND fence = ?",
+        (
+            token.sealed_token,
+            token.sealed_refresh,
+            token.fence,
+            token.fingerprint,
+            token.soft_expiry,
+            token.hard_expiry,
+            unsent,
+            profile_id,
+            token.fence,
+        ),
+    )
+    return kept.rowcount == 1
+
+
+def keep_refusal(
+    connection: Connection, profile_id: int, fence: int, refusal: Refusal, unsent: int
+) -> bool:
+    """Store a failure and give the lease back; False where the fence has moved on."""
+    kept = connection.exec_driver_sql(
+        "UPDATE token_states SET failures = ?, failure = ?, failure_text = ?, next_try_at = ?,"
+        " lease_owner = NULL, lease_until = 0, requests = requests - ?"
+        " WHERE profile_id = ? AND fence = ?",
+        (
+            refusal.failures,
+            refusal.code,
+            refusal.text,
+            refusal.next_try_at,
+            unsent,
+            profile_id,
+            fence,
+        ),
+    )
+    return kept.rowcount == 1
+
+
+def drop_refresh_token(connection: Connection, profile_id: int, fence: int) -> bool:
+    """The server refused the refresh token: forget it and count one more request, by the grant."""
+    dropped = connection.exec_driver_sql(
+        "UPDATE token_states SET sealed_refresh = NULL, requests = requests + 1"
+        " WHERE profile_id = ? AND fence = ?",
+        (profile_id, fence),
+    )
+    return dropped.rowcount == 1
+
+
+def release_lease(connection: Connection, profile_id: int, fence: int) -> None:
+    """Give the lease back without having stored an answer."""
+    connection.exec_driver_sql(
+        "UPDATE token_states SET lease_owner = NULL, lease_until = 0"
+        " WHERE profile_id = ? AND fence = ?",
+        (profile_id, fence),
+    )
+
+
+def forget_token(connection: Connection, profile_id: int, version: int) -> None:
+    """The profile was edited: its token, back-off and lease are void, an answer on its way too."""
+    connection.exec_driver_sql(
+        "UPDATE token_states SET profile_version = ?, fence = fence + 1, lease_owner = NULL,"
+        " lease_until = 0, sealed_token = NULL, sealed_refresh = NULL, fingerprint = NULL,"
+        " soft_expiry = 0, hard_expiry = 0, failures = 0, failure = NULL, failure_text = NULL,"
+        " next_try_at = 0, forced_count = 0, next_forced_at = 0 WHERE profile_id = ?",
+        (version, profile_id),
+    )
+
+
+def carry_token(connection: Connection, profile_id: int, version: int) -> None:
+    """The profile changed in nothing that its token comes from: the token stays good."""
+    connection.exec_driver_sql(
+        "UPDATE token_states SET profile_version = ?, next_try_at = 0, failures = 0,"
+        " failure = NULL, failure_text = NULL WHERE profile_id = ?",
+        (version, profile_id),
+    )
+
+
+def token_requests(connection: Connection) -> Mapping[str, int]:
+    """How many requests went to the token server of each profile that has one, by name."""
+    rows = connection.exec_driver_sql(
+        "SELECT p.name, t.requests FROM token_states t JOIN auth_profiles p ON p.id = t.profile_id"
+        " ORDER BY p.name"
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def discard_token(connection: Connection, profile_id: int, fence: int) -> None:
+    """The sealed token doesn't open: forget it, so that the next one asks anew."""
+    connection.exec_driver_sql(
+        "UPDATE token_states SET sealed_token = NULL, sealed_refresh = NULL, fingerprint = NULL"
+        " WHERE profile_id = ? AND fence = ?",
+        (profile_id, fence),
+    )

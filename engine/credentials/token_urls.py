@@ -1,0 +1,42 @@
+"""Which token servers a secret may be sent to."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from engine.errors import CallFailure
+from engine.wire.egress import SETTING, Egress
+from engine.wire.origin import Origin, origin_of
+
+
+def check_token_url(url: str, egress: Egress) -> None:
+    """Raise ValueError unless ``url`` is https, or http to loopback or to what egress opens."""
+    try:
+        origin = origin_of(url)
+    except CallFailure as refusal:
+        raise ValueError(refusal.message) from None
+    if origin.scheme == "http" and not (_is_loopback(origin) or _is_opened(origin, egress)):
+        raise ValueError(
+            "must be https: a secret would travel in the clear"
+            f" (for a server of your own, {SETTING} may name {origin.host}:{origin.port})"
+        )
+
+
+def _is_loopback(origin: Origin) -> bool:
+    if origin.host == "localhost":
+        return True
+    try:
+        return ip_address(origin.host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_opened(origin: Origin, egress: Egress) -> bool:
+    if (origin.host, origin.port) in egress.names:
+        return True
+    try:
+        address = ip_address(origin.host)
+    except ValueError:
+        return False
+    in_range = any(address in each for each in egress.ranges if each.version == address.version)
+    return in_range or (address, origin.port) in egress.pinned

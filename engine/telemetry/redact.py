@@ -1,0 +1,156 @@
+"""Redaction by value: known secrets are taken out of texts, in every encoding they travel in.
+
+Servers echo secrets in error bodies, libraries log URLs and headers: what is known is found by
+value, wherever it stands. Redact before truncating, or half a secret stays.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from base64 import b64encode
+from collections import OrderedDict
+from collections.abc import Iterable
+from html import escape
+from urllib.parse import quote, quote_plus
+
+MASK = "[redacted]"
+
+_SHORTEST = 4
+"""Shorter values stand everywhere by chance."""
+
+_SHORTEST_BASE64 = 8
+_REMEMBERED = 20_000
+
+
+class Redactor:
+    """Takes known values out of texts. May be used from any thread.
+
+    The newest 20,000 values are remembered; a text is scanned once, whatever their number.
+    """
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._forms: dict[str, dict[str, int]] = {}
+        self._lock = threading.Lock()
+
+    def learn(self, values: Iterable[str]) -> None:
+        """Remember these values as secret; those under four characters can't be told from text."""
+        with self._lock:
+            for value in values:
+                if len(value) < _SHORTEST:
+                    continue
+                if value in self._values:
+                    self._values.move_to_end(value)
+                    continue
+                self._values[value] = forms = encodings(value)
+                for form in forms:
+                    of_beginning = self._forms.setdefault(form[:_SHORTEST], {})
+                    of_beginning[form] = of_beginning.get(form, 0) + 1
+                if len(self._values) > _REMEMBERED:
+                    self._forget()
+
+    def redact(self, text: str) -> str:
+        """``text`` with every known value, in any encoding, as ``[redacted]``."""
+        if not self._forms:
+            return text
+        with self._lock:
+            kept: list[str] = []
+            start = position = 0
+            while position <= len(text) - _SHORTEST:
+                end = self._end_of_secret(text, position)
+                if end:
+                    kept += (text[start:position], MASK)
+                    start = position = end
+                else:
+                    position += 1
+        return "".join((*kept, text[start:])) if kept else text
+
+    def _end_of_secret(self, text: str, position: int) -> int:
+        forms = self._forms.get(text[position : position + _SHORTEST])
+        if forms is None:
+            return 0
+        return max(
+            (position + len(form) for form in forms if text.startswith(form, position)), default=0
+        )
+
+    def _forget(self) -> None:
+        _, forms = self._values.popitem(last=False)
+        for form in forms:
+            of_beginning = self._forms[form[:_SHORTEST]]
+            of_beginning[form] -= 1
+            if not of_beginning[form]:
+                del of_beginning[form]
+            if not of_beginning:
+                del self._forms[form[:_SHORTEST]]
+
+
+class RedactionFilter(logging.Filter):
+    """Redacts log records whole: message, traceback, and text in extra fields.
+
+    Put it on handlers: a logger's filter doesn't see what its children log.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always True; the record is changed."""
+        record.msg, record.args = self._redactor.redact(_message(record)), None
+        if record.exc_info:
+            record.exc_text = record.exc_text or logging.Formatter().formatException(
+                record.exc_info
+            )
+            record.exc_info = None
+        if record.exc_text:
+            record.exc_text = self._redactor.redact(record.exc_text)
+        if record.stack_info:
+            record.stack_info = self._redactor.redact(record.stack_info)
+        for name, value in vars(record).items():
+            if isinstance(value, str) and name not in ("msg", "exc_text", "stack_info"):
+                setattr(record, name, self._redactor.redact(value))
+        return True
+
+
+def encodings(value: str) -> tuple[str, ...]:
+    """Every form in which ``value`` may stand in a text: as it is, percent-encoded, in a form, in
+    JSON, in HTML, in hex, and inside of anything in base64 (a Basic pair, a data URL).
+    """
+    percent = quote(value, safe="")
+    forms = {
+        *(value, percent, quote(value), quote_plus(value)),
+        *(_lower_percent(percent), _lower_percent(quote_plus(value))),
+        *(json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], escape(value)),
+        *(value.encode().hex(), value.encode().hex().upper()),
+        repr(value)[1:-1],
+    }
+    for inner in {value, quote_plus(value)}:
+        forms.update(_inside_base64(inner.encode()))
+    return tuple(form for form in forms if len(form) >= _SHORTEST)
+
+
+def _lower_percent(text: str) -> str:
+    pieces = text.split("%")
+    return "%".join([pieces[0], *(piece[:2].lower() + piece[2:] for piece in pieces[1:])])
+
+
+def _inside_base64(value: bytes) -> set[str]:
+    """What every base64 text that holds ``value`` holds, wherever in it the value begins."""
+    forms: set[str] = set()
+    for before in range(3):
+        encoded = b64encode(bytes(before) + value).decode().rstrip("=")
+        first = (before * 8 + 5) // 6
+        whole = (before + len(value)) * 8 // 6
+        inner = encoded[first:whole]
+        if len(inner) >= _SHORTEST_BASE64:
+            forms |= {inner, inner.replace("+", "-").replace("/", "_")}
+    return forms
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 (a wrong format string must not lose the line)
+        return str(record.msg)
