@@ -98,7 +98,7 @@ def masked(text: str) -> str:
 def masked_shapes(text: str) -> str:
     """``text`` with everything secret-looking as ``*``, whatever keys stand before it."""
     for _, shape in _SHAPES:
-        text = shape.sub(lambda found: _stars(found.group()), text)
+        text = shape.sub(lambda found: masked_whole(found.group()), text)
     return text
 
 
@@ -115,8 +115,9 @@ def is_credential_option(key: str) -> bool:
 def _mask_value(found: re.Match[str]) -> str:
     start = found.start("value") - found.start()
     whole = found.group()
-    return whole[:start] + _stars(whole[start:])
+    return whole[:start] + masked_whole(whole[start:])
 
 
-def _stars(text: str) -> str:
-    return re.sub(r"[^\s,\]}]", "*", text)
+def masked_whole(text: str) -> str:
+    """``text`` as ``*``, all but the spaces and what parts items."""
+    return re.sub(r"[^\s:,\]}]", "*", text)

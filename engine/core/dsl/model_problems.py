@@ -65,8 +65,15 @@ def findings(
         found = _finding(document, path, error, model)
         by_path.setdefault((found.path, found.missing), found)
     suggested = {(f.path[:-1], f.suggested) for f in by_path.values() if f.suggested}
+    codes = {(f.path[:-1], f.problem.code) for f in by_path.values()}
     for found in by_path.values():
-        if (found.path, found.missing) not in suggested:
+        holder = found.path if found.missing else found.path[:-1]
+        follows = (
+            (holder, found.missing) in suggested
+            or ((holder, "step.type") in codes and found.problem.code != "step.type")
+            or ((holder, "yaml.cut") in codes and found.problem.code == "key.unknown")
+        )
+        if not follows:
             yield found
 
 
@@ -166,9 +173,13 @@ def _choice(document: Document, path: Path, error: ErrorDetails) -> Finding:
     expected = str(error.get("ctx", {}).get("expected", ""))
     known = _CHOICE.findall(expected) or [expected]
     written = error.get("input")
+    place = document.place(path)
+    if path[-1:] == ("type",) and path[0] in ("on_enter", "on_exit"):
+        message = f"{quoted(written)} can't stand in `{path[0]}`"
+        problem = document.lines.problem("step.type", message, place, f"only {known[0]} can")
+        return Finding(path, problem)
     message = f"{quoted(written)} isn't one of the words that stand here"
     remedy = did_you_mean(str(written), known) or f"one of {', '.join(known)}"
-    place = document.place(path)
     return Finding(path, document.lines.problem("value.choice", message, place, remedy))
 
 

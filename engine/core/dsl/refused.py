@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from engine.core.dsl import yaml_traps
 from engine.core.dsl.document import Document, Node, Path
@@ -10,6 +11,7 @@ from engine.core.dsl.literal_secrets import (
     is_credential_header,
     is_credential_option,
     looks_secret,
+    masked_whole,
 )
 from engine.core.dsl.problems import Place, quoted
 from engine.errors import Problem
@@ -62,7 +64,9 @@ def _key_problem(document: Document, path: Path) -> Problem | None:
         message = f"{quoted(key)} can't stand in a journey: a call names an `endpoint`"
     else:
         message = f"{quoted(key)} can't stand in a journey: authentication lives with the endpoint"
-    return document.lines.problem("auth.in_journey", message, place, MANAGED_CENTRALLY)
+    problem = document.lines.problem("auth.in_journey", message, place, MANAGED_CENTRALLY)
+    shown = problem.text[: place.column - 1 + place.length]
+    return replace(problem, text=shown + masked_whole(problem.text[len(shown) :]))
 
 
 def _text_problem(document: Document, path: Path, node: Node) -> Problem | None:
