@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import lru_cache
+from typing import cast
 
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.response import Response
@@ -119,16 +120,26 @@ async def _read(response: Response, limit: int, started: float) -> Answer:
     encoding = headers.get("content-encoding")
     if encoding is not None and encoding.strip().lower() != "identity":
         return _failed("call.bad_response", "the answer is compressed, unasked", started)
+    body = await _body(response, headers, limit)
+    if body is None:
+        return _failed("call.bad_response", f"the answer is over {limit} bytes", started)
+    return Answer(status, headers, body, elapsed_us=_elapsed_us(started))
+
+
+async def _body(response: Response, headers: dict[str, str], limit: int) -> bytes | None:
+    """The whole body, or None as soon as it is over ``limit`` bytes."""
+    declared = headers.get("content-length", "")
+    if declared.isdigit() and int(declared) <= limit and "transfer-encoding" not in headers:
+        return bytes(await response.bytes())
     chunks: list[bytes] = []
     size = 0
     reader = response.body_reader
     while (chunk := await reader.read_chunk()) is not None:
         size += len(chunk)
         if size > limit:
-            return _failed("call.bad_response", f"the answer is over {limit} bytes", started)
+            return None
         chunks.append(bytes(chunk))
-    body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    return Answer(status=status, headers=headers, body=body, elapsed_us=_elapsed_us(started))
+    return b"".join(chunks)
 
 
 def _headers(response: Response) -> dict[str, str]:
@@ -138,7 +149,13 @@ def _headers(response: Response) -> dict[str, str]:
         # A value outside ASCII stops the listing; without it the others are still an answer.
         readable = ((name, _header(response, name)) for name in response.headers)
         return {name: value for name, value in readable if value is not None}
-    return {name: value if isinstance(value, str) else value[0] for name, value in listed.items()}
+    if list in map(type, listed.values()):
+        return {name: _first(value) for name, value in listed.items()}
+    return cast(dict[str, str], listed)
+
+
+def _first(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else value[0]
 
 
 def _header(response: Response, name: str) -> str | None:

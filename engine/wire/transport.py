@@ -85,9 +85,10 @@ def check_request(request: Request) -> None:
     """
     if request.method not in METHODS:
         raise CallFailure("the method is not one that is sent", code="call.unfillable")
-    for name, value in request.headers:
-        if not (value.isascii() and value.isprintable()):
-            _check_value(name, value)
+    values = "".join([value for _, value in request.headers])
+    if not (values.isascii() and values.isprintable()):
+        _check_values(request)
+    for name, _ in request.headers:
         if (problem := _name_problem(name)) is not None:
             raise CallFailure(problem, code="call.unfillable")
 
@@ -101,11 +102,12 @@ def _name_problem(name: str) -> str | None:
     return None
 
 
-def _check_value(name: str, value: str) -> None:
-    visible = value.replace("\t", " ")
-    if not (visible.isascii() and visible.isprintable()):
-        what = name if _TOKEN.fullmatch(name) else "without a valid name"
-        raise CallFailure(
-            f"the value of the header {what} holds a character that can't be sent",
-            code="call.unfillable",
-        )
+def _check_values(request: Request) -> None:
+    for name, value in request.headers:
+        visible = value.replace("\t", " ")
+        if not (visible.isascii() and visible.isprintable()):
+            what = name if _TOKEN.fullmatch(name) else "without a valid name"
+            raise CallFailure(
+                f"the value of the header {what} holds a character that can't be sent",
+                code="call.unfillable",
+            )

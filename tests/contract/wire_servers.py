@@ -88,7 +88,11 @@ async def serving(
             OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError
         ):
             await behave(Connection(server, reader, writer))
-        writer.close()
+        with contextlib.suppress(OSError, ssl.SSLError, asyncio.CancelledError):
+            writer.close()
+            await writer.wait_closed()
+        # A client that is gone leaves bytes that no flush gets rid of.
+        writer.transport.abort()
         running.discard(task)
 
     listening = await asyncio.start_server(accept, host, 0, ssl=tls)
