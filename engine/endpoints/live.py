@@ -18,9 +18,8 @@ from engine.endpoints.model import Endpoint, terms
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sqlalchemy.engine import Connection
-
     from engine.core.steps.terms import Terms
+    from engine.db.connect import Connection
 
 DEFAULT_CONCURRENCY = int(Endpoint.model_fields["concurrency"].default)
 

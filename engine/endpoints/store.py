@@ -14,7 +14,7 @@ from engine.errors import NotFound, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.engine import Connection
+    from engine.db.connect import Connection
 
 _APART = {"name", "auth"}
 _SELECT = (
@@ -56,12 +56,18 @@ class StepUse:
     users_inside: int
 
 
+def find(connection: Connection, name: str) -> Stored | None:
+    """The endpoint of this name, None if there is none."""
+    row = connection.exec_driver_sql(f"{_SELECT} WHERE e.name = ?", (name,)).one_or_none()
+    return None if row is None else _stored(row)
+
+
 def load(connection: Connection, name: str) -> Stored:
     """The endpoint of this name. Raises NotFound."""
-    row = connection.exec_driver_sql(f"{_SELECT} WHERE e.name = ?", (name,)).one_or_none()
-    if row is None:
+    stored = find(connection, name)
+    if stored is None:
         raise _not_found(connection, name)
-    return _stored(row)
+    return stored
 
 
 def load_all(connection: Connection) -> list[Stored]:
@@ -139,9 +145,21 @@ def using_profile(connection: Connection, name: str) -> tuple[Stored, ...]:
     return tuple(_stored(row) for row in rows)
 
 
-def step_uses(connection: Connection, endpoints: Sequence[str]) -> tuple[StepUse, ...]:
-    """Where these endpoints are used: by versions that users enter, or that users are inside."""
-    found = [use for name in endpoints for use in _step_uses(connection, name)]
+def step_uses(connection: Connection, endpoint: str) -> tuple[StepUse, ...]:
+    """Where an endpoint is used: by versions that users enter, or that users are inside."""
+    rows = connection.exec_driver_sql(
+        "SELECT v.journey, v.number, group_concat(u.step, char(10)),"
+        " NOT EXISTS (SELECT 1 FROM versions w"
+        "             WHERE w.journey = v.journey AND w.number > v.number),"
+        " (SELECT count(*) FROM enrollments e WHERE e.version_id = v.id AND e.state <> 2)"
+        " FROM version_endpoints u JOIN versions v ON v.id = u.version_id"
+        " WHERE u.endpoint = ? GROUP BY v.id ORDER BY v.journey, v.number",
+        (endpoint,),
+    )
+    found = [
+        StepUse(endpoint, journey, number, bool(newest), tuple(sorted(steps.split("\n"))), inside)
+        for journey, number, steps, newest, inside in rows
+    ]
     return tuple(use for use in found if use.newest or use.users_inside)
 
 
@@ -151,22 +169,6 @@ def settings_of(endpoint: Endpoint) -> dict[str, Any]:
     if "when" in settings.get("retry", {}):
         settings["retry"]["when"].sort()  # a set has no order, and a row is compared
     return settings
-
-
-def _step_uses(connection: Connection, endpoint: str) -> list[StepUse]:
-    rows = connection.exec_driver_sql(
-        "SELECT v.id, v.journey, v.number, group_concat(u.step, char(10)),"
-        " NOT EXISTS (SELECT 1 FROM versions w"
-        "             WHERE w.journey = v.journey AND w.number > v.number),"
-        " (SELECT count(*) FROM enrollments e WHERE e.version_id = v.id AND e.state <> 2)"
-        " FROM version_endpoints u JOIN versions v ON v.id = u.version_id"
-        " WHERE u.endpoint = ? GROUP BY v.id ORDER BY v.journey, v.number",
-        (endpoint,),
-    )
-    return [
-        StepUse(endpoint, journey, number, bool(newest), tuple(steps.split("\n")), inside)
-        for _, journey, number, steps, newest, inside in rows
-    ]
 
 
 def _stored(row: Sequence[Any]) -> Stored:

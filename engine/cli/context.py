@@ -1,0 +1,115 @@
+"""What commands share: settings, the database and the vault, opened when they are needed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from engine.settings import Settings, environment, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from engine.credentials.references import References
+    from engine.credentials.vault import Vault
+    from engine.db.connect import Database
+    from engine.wire.egress import Egress
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+database_option = click.option(
+    "--database",
+    metavar="URL",
+    default=None,
+    help="The database, as sqlite:///path/engine.db (default: JOURNEY_DATABASE_URL, or"
+    " engine.db in JOURNEY_HOME).",
+)
+"""``--database`` for a command; its value goes to :func:`opened` or :class:`Installation`."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+csv_option = click.option("--csv", "as_csv", is_flag=True, help="Comma-separated, with a header.")
+
+
+class Installation:
+    """The installation a command works on. ``settings`` are read at once, the rest when asked for.
+
+    Close it, or use :func:`opened`.
+    """
+
+    def __init__(self, database_url: str | None = None) -> None:
+        self.environment: Mapping[str, str] = environment()
+        settings = load_settings(self.environment)
+        if database_url is not None:
+            from dataclasses import replace
+
+            settings = replace(settings, database_url=database_url)
+        self.settings: Settings = settings
+        self._database: Database | None = None
+        self._vault: Vault | None = None
+
+    def database(self, *, create: bool = False) -> Database:
+        """The database; made if there is none and ``create`` is set, else DatabaseUnavailable."""
+        if self._database is None:
+            from engine.db.schema import open_database
+
+            self._database = open_database(self.settings.database, create=create)
+        return self._database
+
+    def has_database(self) -> bool:
+        """Whether there is a database already."""
+        from engine.db.connect import Database
+
+        path = Database(self.settings.database).path
+        return path.exists() and path.stat().st_size > 0
+
+    def vault(self) -> Vault:
+        """The vault of the database; the first time its key is made, and that is said."""
+        if self._vault is None:
+            from engine.credentials.open_vault import open_vault
+
+            opened = open_vault(self.database(), self.settings)
+            if opened.notice:
+                click.echo(opened.notice, err=True)
+            self._vault = opened.vault
+        return self._vault
+
+    def references(self) -> References:
+        """What ``{env: …}`` and ``{file: …}`` are read with."""
+        from engine.credentials.references import References
+
+        return References(self.environment, self.settings.secret_folders)
+
+    def egress(self) -> Egress:
+        """Which addresses may be dialled. Raises SettingsError for a setting that can't be read."""
+        from engine.wire.egress import Egress
+
+        return Egress.parse(self.settings.egress_allow)
+
+    def close(self) -> None:
+        """Close the database."""
+        if self._database is not None:
+            self._database.close()
+
+
+@contextmanager
+def opened(database_url: str | None) -> Iterator[Installation]:
+    """The installation that ``--database`` and the environment name, closed at the end."""
+    installation = Installation(database_url)
+    try:
+        yield installation
+    finally:
+        installation.close()
+
+
+def actor() -> str:
+    """Who gives the command: the operating system's user, for the audit log."""
+    from getpass import getuser
+
+    try:
+        return getuser()
+    except (OSError, KeyError):
+        import os
+
+        return f"uid {os.getuid()}"

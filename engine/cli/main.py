@@ -1,0 +1,80 @@
+"""The ``journey`` command: a table of commands, each loaded when it is run.
+
+``--help`` imports nothing but click, since it is asked for often and the rest takes a second.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from engine import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "apply": ("engine.cli.apply:apply", "Create and update endpoints and auth profiles."),
+    "auth": ("engine.cli.auth:auth", "Auth profiles: what requests authenticate with."),
+    "endpoints": ("engine.cli.endpoints:endpoints", "Endpoints: where journeys' calls go."),
+}
+"""Command → where it is (``module:attribute``), and its line in ``journey --help``."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is run or asked for its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, by name."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported; None if there is none of that name."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        from importlib import import_module
+
+        module, _, attribute = entry[0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; an unknown one is answered with the nearest."""
+        if args and args[0] not in COMMANDS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            ctx.fail(f"there is no command {args[0]!r}{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of commands, from what stands here."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Settings are environment variables: JOURNEY_HOME, JOURNEY_DATABASE_URL, ...",
+)
+@click.version_option(__version__, prog_name="journey")
+def journey() -> None:
+    """Take users through journeys: call endpoints, wait, branch, and never lose anybody."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``journey``; the exit code. The console script's entry."""
+    from engine.cli.outcome import run
+
+    return run(journey, "journey", sys.argv[1:] if arguments is None else arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Lists on standard output: an aligned table for people, NDJSON or CSV for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def show(
+    rows: Sequence[Mapping[str, object]],
+    columns: Sequence[str],
+    *,
+    as_json: bool = False,
+    as_csv: bool = False,
+    empty: str = "",
+) -> None:
+    """Print ``rows``, ``columns`` of them as a table or CSV, everything of them as JSON lines.
+
+    ``empty`` is said on standard error where there are no rows and a person reads.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    if as_json:
+        from json import dumps
+
+        for row in rows:
+            click.echo(dumps(row, ensure_ascii=False))
+    elif as_csv:
+        _csv(rows, columns)
+    elif rows:
+        _table(rows, columns)
+    elif empty:
+        click.echo(empty, err=True)
+
+
+def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
+    cells = [[column.replace("_", " ").upper() for column in columns]]
+    cells += [[_shown(row.get(column)) for column in columns] for row in rows]
+    widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
+    for line in cells:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+def _csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_inert(_shown(row.get(column))) for column in columns])
+    click.echo(text.getvalue(), nl=False)
+
+
+def _shown(value: object) -> str:
+    """A cell: control characters of data (a title may hold any) never reach the terminal."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown(each) for each in value)
+    return "".join(c if c.isprintable() else "?" for c in str(value))
+
+
+def _inert(cell: str) -> str:
+    """A spreadsheet runs a cell that begins like a formula; a quote before it stops that."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def instant(microseconds: int | None) -> str | None:
+    """An instant in ISO 8601, UTC, to the second."""
+    if microseconds is None:
+        return None
+    from datetime import UTC, datetime
+
+    moment = datetime.fromtimestamp(microseconds // 1_000_000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,188 @@
+"""``journey apply``: endpoints and auth profiles become what a file says, all of them or none."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from engine.core.dsl.problems import did_you_mean, in_file_order
+from engine.credentials.profiles import extend_origins, set_profile
+from engine.credentials.store.profiles import StoredProfile, all_profiles
+from engine.credentials.vault import Vault, new_key
+from engine.endpoints import store
+from engine.errors import DefinitionError, Problem
+from engine.wire.origin import origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from engine.credentials.references import References
+    from engine.db.connect import Connection, Database
+    from engine.endpoints.file import EndpointsFile, WrittenEndpoint, WrittenProfile
+    from engine.wire.egress import Egress
+
+
+@dataclass(slots=True, frozen=True)
+class Change:
+    """What became of one entry: ``created``, ``changed`` or ``unchanged``.
+
+    ``fields`` are the names of what changed, ``notes`` what an operator should know; never a value.
+    """
+
+    kind: str
+    name: str
+    verb: str
+    fields: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
+class Keys:
+    """What secrets are sealed and read with."""
+
+    vault: Vault
+    references: References
+    egress: Egress
+    take_secrets: bool = False
+
+
+class _RolledBackError(Exception):
+    """Ends a rehearsal's transaction."""
+
+
+def apply(
+    database: Database,
+    keys: Keys,
+    written: EndpointsFile,
+    *,
+    actor: str,
+    now: int,
+    dry_run: bool = False,
+) -> tuple[Change, ...]:
+    """Make profiles and endpoints what ``written`` says, in one transaction; what changed.
+
+    With ``dry_run`` the same happens and is rolled back. What isn't in the file stays as it is.
+    Raises DefinitionError for a name that leads nowhere, with its place in the file, and
+    OperatorError for a secret that has no value yet or can't be used.
+    """
+    changes: tuple[Change, ...] = ()
+    try:
+        with database.write() as connection:
+            changes = _Application(connection, keys, written, actor, now).apply()
+            if dry_run:
+                raise _RolledBackError
+    except _RolledBackError:
+        pass
+    return changes
+
+
+def throwaway_vault() -> Vault:
+    """A vault that nothing outlives: for a rehearsal where no key was made yet."""
+    kek = secrets.token_bytes(32)
+    return Vault(kek, [new_key(kek)])
+
+
+@dataclass(slots=True)
+class _Application:
+    connection: Connection
+    keys: Keys
+    written: EndpointsFile
+    actor: str
+    now: int
+    problems: list[Problem] = field(default_factory=list)
+
+    def apply(self) -> tuple[Change, ...]:
+        stored = {profile.columns.name: profile for profile in all_profiles(self.connection)}
+        self._check_names(stored)
+        profiles = [self._profile(profile) for profile in self.written.profiles]
+        endpoints = [self._endpoint(each) for each in self.written.endpoints]
+        return (*profiles, *self._bind(), *endpoints)
+
+    def _check_names(self, stored: Mapping[str, StoredProfile]) -> None:
+        """Every name leads somewhere, and no endpoint's own profile is meant by another name."""
+        inline = {p.name: p.inline for p in self.written.profiles}
+        for profile in self.written.profiles:
+            before = stored.get(profile.name)
+            if before is not None and before.columns.inline != profile.inline:
+                whose = "the endpoint's own" if before.columns.inline else "a profile of its own"
+                self._problem(
+                    profile.path,
+                    f"`{profile.name}` is {whose} in the database",
+                    "give one of the two another name",
+                )
+        for each in self.written.endpoints:
+            name = each.endpoint.profile
+            if name is None or each.inline:
+                continue
+            known = inline.keys() | stored.keys()
+            if name not in known:
+                remedy = did_you_mean(name, known) or "add it under `auth_profiles`"
+                self._problem((*each.path, "auth"), f"there is no auth profile `{name}`", remedy)
+            elif inline.get(name, name in stored and stored[name].columns.inline):
+                message = f"`{name}` belongs to the endpoint of that name alone"
+                self._problem((*each.path, "auth"), message, "write it under `auth_profiles`")
+        if self.problems:
+            raise DefinitionError(self.written.document.file, in_file_order(self.problems))
+
+    def _problem(self, path: tuple[str | int, ...], message: str, remedy: str) -> None:
+        document = self.written.document
+        place = document.place(path)
+        self.problems.append(document.lines.problem("auth.unknown", message, place, remedy))
+
+    def _profile(self, profile: WrittenProfile) -> Change:
+        origins = (*profile.kind.origins, *self._urls(profile.name))
+        change = set_profile(
+            self.connection,
+            self.keys.vault,
+            self.keys.references,
+            profile.name,
+            profile.kind.model_copy(update={"origins": origins}),
+            actor=self.actor,
+            now=self.now,
+            take_secrets=self.keys.take_secrets,
+            inline=profile.inline,
+        )
+        verb = "created" if change.created else "changed" if change.fields else "unchanged"
+        return Change("auth profile", profile.name, verb, change.fields, change.notes)
+
+    def _urls(self, profile: str) -> tuple[str, ...]:
+        return tuple(
+            each.endpoint.base_url
+            for each in self.written.endpoints
+            if each.endpoint.profile == profile
+        )
+
+    def _bind(self) -> Iterator[Change]:
+        """Profiles of the database that the file only names may be sent to the file's endpoints."""
+        in_file = {profile.name for profile in self.written.profiles}
+        named = {e.endpoint.profile: None for e in self.written.endpoints if e.endpoint.profile}
+        for name in sorted(named.keys() - in_file):
+            urls = self._urls(name)
+            if extend_origins(self.connection, name, urls, actor=self.actor, now=self.now):
+                yield Change("auth profile", name, "changed", ("origins",))
+
+    def _endpoint(self, each: WrittenEndpoint) -> Change:
+        endpoint = each.endpoint
+        notes = [*_unreachable(endpoint.base_url, self.keys.egress)]
+        before = store.find(self.connection, endpoint.name)
+        if before is not None and before.inline and endpoint.auth != before.endpoint.auth:
+            notes.append(f"auth: {endpoint.auth} takes the place of its own")
+        fields = store.save(self.connection, endpoint, now=self.now, actor=self.actor)
+        verb = "created" if before is None else "changed" if fields else "unchanged"
+        return Change(
+            "endpoint", endpoint.name, verb, () if before is None else fields, tuple(notes)
+        )
+
+
+def _unreachable(url: str, egress: Egress) -> Iterator[str]:
+    """A base URL with an address that egress refuses: said now, before the first call fails."""
+    origin = origin_of(url)
+    try:
+        ip_address(origin.host)
+    except ValueError:
+        return
+    refusal = egress.check(origin.host, origin.port, (origin.host,))
+    if refusal is not None:
+        yield f"its calls will be blocked: {refusal}"

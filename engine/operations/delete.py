@@ -1,0 +1,57 @@
+"""Deleting endpoints and auth profiles: refused while they are used, with the usage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.credentials import profiles
+from engine.endpoints import store
+from engine.errors import InUse
+from engine.versions import usage
+
+if TYPE_CHECKING:
+    from engine.db.connect import Connection
+
+
+def delete_endpoint(
+    connection: Connection, name: str, *, force: bool = False, actor: str, now: int
+) -> tuple[str, ...]:
+    """Delete an endpoint, and the auth profile that is its own; the usage that force overrode.
+
+    Raises NotFound, and InUse where journeys that users enter, or are inside of, call it; with
+    ``force`` their calls fail as ``credential.missing`` from now on.
+    """
+    stored = store.load(connection, name)
+    used = usage.of_endpoint(connection, name)
+    if used.uses and not force:
+        raise InUse(
+            f"endpoint {name} is in use and was not deleted; --force deletes it, and its calls"
+            " then fail as credential.missing",
+            used.lines(),
+        )
+    store.delete(connection, name, now=now, actor=actor, forced=bool(used.uses))
+    if stored.inline and stored.endpoint.auth == name:
+        profiles.delete_profile(connection, name, actor=actor, now=now)
+    return used.lines() if used.uses else ()
+
+
+def delete_profile(
+    connection: Connection, name: str, *, force: bool = False, actor: str, now: int
+) -> tuple[str, ...]:
+    """Delete an auth profile with its secrets; the usage that force overrode.
+
+    Raises NotFound, and InUse where an endpoint has it; with ``force`` the calls of such endpoints
+    fail as ``credential.missing`` until they are given another profile.
+    """
+    used = usage.of_profile(connection, name)
+    lines = tuple(line for endpoint in used for line in endpoint.lines())
+    if used and not force:
+        raise InUse(
+            f"auth profile {name} is in use and was not deleted; --force deletes it, and the calls"
+            " of these endpoints then fail as credential.missing",
+            lines,
+        )
+    if used:
+        store.lose_profile(connection, name, now=now)
+    profiles.delete_profile(connection, name, actor=actor, now=now)
+    return lines
