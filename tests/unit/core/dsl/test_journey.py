@@ -217,7 +217,7 @@ CALL = {"id": "a", "type": "call_api", "endpoint": "crm"}
         ({"steps": None}, "value.empty", ("steps",)),
         ({"steps": [{"id": "A", "type": "exit"}]}, "name.step", ("steps", 0, "exit", "id")),
         ({"colour": 1}, "extra_forbidden", ("colour",)),
-        ({"on_enter": [EXIT]}, "literal_error", ("on_enter", 0, "type")),
+        ({"on_enter": [{**EXIT, "endpoint": "crm"}]}, "literal_error", ("on_enter", 0, "type")),
         ({"on_exit": [{**CALL, "url": "x"}]}, "extra_forbidden", ("on_exit", 0, "url")),
         ({"goals": [{"name": "a"}]}, "occurrence.one", ("goals", 0)),
         ({"goals": [{"name": "a b", "event": "x"}]}, "name.invalid", ("goals", 0, "name")),
@@ -320,7 +320,8 @@ SMALL = """
 dsl: 1
 journey: welcome
 steps:
-  - {id: greet, type: call_api, endpoint: messenger, path: /send, body: {to: "{{ user.email }}", template: welcome}}
+  - {id: greet, type: call_api, endpoint: messenger, path: /send,
+     body: {to: "{{ user.email }}", template: welcome}}
   - {id: settle, type: wait, for: P2D}
   - id: tips
     type: call_api
@@ -365,11 +366,13 @@ steps:
       - name: reminder
         weight: 50
         steps:
-          - {id: remind, type: call_api, endpoint: messenger, path: /send, body: {to: "{{ user.email }}", template: cart}}
+          - {id: remind, type: call_api, endpoint: messenger, path: /send,
+             body: {to: "{{ user.email }}", template: cart}}
       - name: offer
         weight: 50
         steps:
-          - {id: coupon, type: call_api, endpoint: loyalty, path: /coupons, body: {user: "{{ user.id }}"}, outputs: {vars.code: response.body.code}}
+          - {id: coupon, type: call_api, endpoint: loyalty, path: /coupons,
+             body: {user: "{{ user.id }}"}, outputs: {vars.code: response.body.code}}
           - id: offer
             type: call_api
             when: steps.coupon.status == 'succeeded'
@@ -389,7 +392,8 @@ steps:
       - name: worth_a_call
         when: vars.score >= 80
         steps:
-          - {id: ask_agent, type: call_api, endpoint: crm, path: /tasks, body: {user: "{{ user.id }}", kind: phone}}
+          - {id: ask_agent, type: call_api, endpoint: crm, path: /tasks,
+             body: {user: "{{ user.id }}", kind: phone}}
   - {id: done, type: exit, outcome: reminded}
 """
 

@@ -78,14 +78,13 @@ def instant(moment: int | str) -> int:
 def answered(
     status: int,
     body: bytes = b"",
+    headers: dict[str, str] | None = None,
     *,
     tries: int = 1,
     first_at: int = NOW,
-    **headers: str,
 ) -> Result:
-    """An HTTP answer to a call; ``content_type`` becomes ``content-type``."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    answer = Answer(status=status, headers=named, body=body)
+    """An HTTP answer to a call."""
+    answer = Answer(status=status, headers=headers or {}, body=body)
     return Result(answer, None, "", attempts=tries, tries=tries, first_at=first_at)
 
 
