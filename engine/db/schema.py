@@ -97,7 +97,7 @@ def _check_revision(database: Database) -> None:
         return
     if found in known_revisions():
         raise SettingsError(
-            f"{database.path} is of an older version; run `journey migrate` (it makes a backup first)",
+            f"{database.path} is of an older version; run `journey migrate` (it backs up first)",
             code="settings.database",
         )
     raise SettingsError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import random
 import secrets
 from typing import TYPE_CHECKING
 
@@ -33,9 +34,12 @@ class IdMaker:
         return self._last
 
 
+_random = random.Random(secrets.randbits(128))  # noqa: S311 (an id is no secret)
+
+
 def entropy() -> int:
     """Random bits for an id."""
-    return secrets.randbits(_RANDOM_BITS)
+    return _random.getrandbits(_RANDOM_BITS)
 
 
 def call_key(installation: str, enrollment: int, step: str, visit: int) -> str:

@@ -140,7 +140,7 @@ def call_row(passage: Passage, call: PendingCall, next_try_at: int) -> tuple[obj
         call.endpoint,
         call.method,
         call.target,
-        json.dumps(call.headers),
+        json.dumps(call.headers) if call.headers else "[]",
         call.content_type,
         call.body,
         call.key,

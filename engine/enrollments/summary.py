@@ -65,9 +65,9 @@ class Summary:
     """What became of a run.
 
     ``version`` is None for a journey that was simulated from its file. ``refusals`` are users not
-    admitted, by reason; ``outcomes`` finished passages, by outcome; ``arms`` how often each arm of a
-    step was taken; ``endpoints`` the calls by endpoint; ``tokens`` requests to token servers by auth
-    profile. ``stuck`` are passages that nothing will ever move again: there should be none.
+    admitted, by reason; ``outcomes`` finished passages, by outcome; ``arms`` how often each arm
+    of a step was taken; ``endpoints`` the calls by endpoint; ``tokens`` requests to token servers
+    by auth profile. ``stuck`` are passages that nothing will ever move again: there should be none.
     """
 
     journey: str
@@ -107,6 +107,15 @@ class Summary:
         return sum(step.failed for step in self.steps.values())
 
     @property
+    def left_by_failure(self) -> int:
+        """Passages that a failure ended: a call that says ``on_failure: exit``, or the step limit."""
+        return sum(
+            n
+            for outcome, n in self.outcomes.items()
+            if outcome == "step_limit" or outcome.startswith("failed:")
+        )
+
+    @property
     def calls(self) -> CallTally:
         """The calls to all endpoints."""
         every = self.endpoints.values()
@@ -119,7 +128,7 @@ class Summary:
     def count(
         self, program: Program, step: int, status: str, failure: str, n: int, attempts: int
     ) -> None:
-        """Count ``n`` executions of a step that ended with ``status`` and ``failure`` ('': none)."""
+        """Count ``n`` executions of a step with the same ``status`` and ``failure`` ('': none)."""
         taken = program.nodes[step].step
         tally = self.steps.setdefault(taken.id, StepTally())
         setattr(tally, status, getattr(tally, status) + n)

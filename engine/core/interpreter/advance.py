@@ -12,7 +12,7 @@ from engine.core.interpreter.state import Advanced, Execution, Reason, State, St
 from engine.core.steps.base import FOLLOWING, Again, Call, End, Move, View, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from engine.core.dsl.program import Node
     from engine.core.interpreter.state import Passage
@@ -249,9 +249,11 @@ class _Walk:
     def _within_size(self, move: Move) -> Move:
         if not move.vars and not move.user:
             return move
-        state = {**self.passage.vars, **move.vars, "inputs": self.passage.inputs}
-        attributes = {**self.passage.user.attributes, **move.user}
-        if max(len(dumps(state)), len(dumps(attributes))) <= LARGEST_STATE:
+        passage = self.passage
+        state = _size((passage.inputs, passage.vars, move.vars))
+        if state <= LARGEST_STATE and (
+            not move.user or _size((passage.user.attributes, move.user)) <= LARGEST_STATE
+        ):
             return move
         return Move(status="failed", failure="step.too_big", text="more than 64 KiB of state")
 
@@ -300,7 +302,20 @@ class _Walk:
 
     def _with_notes(self, text: str) -> str:
         notes = self._view.scope.notes if self._view else ()
-        return "; ".join(part for part in (text, *notes) if part)
+        return "; ".join(part for part in (text, *notes) if part) if notes else text
+
+
+def _size(parts: Iterable[Mapping[str, object]]) -> int:
+    """An upper bound of the bytes that mappings take as JSON; exact only where it matters."""
+    total = 0
+    for part in parts:
+        for name, value in part.items():
+            total += 6 * len(name) + 4
+            if isinstance(value, str):
+                total += 6 * len(value)
+            else:
+                total += 32 if isinstance(value, float | None) else len(dumps(value))
+    return total
 
 
 def _guarded(ask: object, *arguments: object) -> Decision:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.core.steps.base import Call
 
 Answers = Callable[["Call", int], "Answer"]
-"""What answers a call: the call, and how many this user has sent to its endpoint before (from 0)."""
+"""What answers: the call, and how many requests this user sent to its endpoint before (from 0)."""
 
 
 class Arriving(Protocol):

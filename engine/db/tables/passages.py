@@ -27,8 +27,8 @@ class UserRow(SQLModel, table=True):
 
 
 class RunRow(SQLModel, table=True):
-    """One launch over users. ``source`` identifies the users' input; ``position`` is how many of its
-    rows were admitted or refused; ``token_base`` is the token requests per profile (JSON) before it.
+    """One launch over users. ``source`` identifies the users' input; ``position`` is how many of
+    its rows were admitted or refused; ``token_base`` (JSON) is each profile's token requests before.
     """
 
     __tablename__ = "runs"
@@ -119,10 +119,10 @@ class ExecutionRow(SQLModel, table=True):
 
 
 class CallRow(SQLModel, table=True):
-    """The outbox: a call that was decided and isn't answered yet, or failed and is kept for redrive.
+    """The outbox: a call that was decided and isn't answered yet, or one kept for redrive.
 
-    ``next_try_at`` is NULL once it failed for good (``finished_at`` then says when). Target, headers
-    and body are stored, so a repeat is the same to the bit; credentials are never part of it.
+    ``next_try_at`` is NULL once it failed for good (``finished_at`` then says when). Target,
+    headers and body are stored, so a repeat is the same to the bit; credentials never are.
     """
 
     __tablename__ = "calls"
