@@ -40,10 +40,11 @@ class Sending:
         """
         call = held.call
         first_at = call.first_at or self._clock.now()
-        timeout = getattr(held.passage.program.nodes[call.step].step, "timeout", None)
+        step = held.passage.program.nodes[call.step].step
+        timeout: int | None = getattr(step, "timeout_us", None)
         while True:
             try:
-                sent = await self.sender.send(call, None if timeout is None else timeout.elapsed)
+                sent = await self.sender.send(call, timeout)
             except DatabaseUnavailable:
                 await asyncio.sleep(_UNREADABLE_PAUSE_S)
                 continue

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.core.dsl.program import END
+from engine.core.expressions.errors import Unfillable
 from engine.core.guarded_json import dumps
 from engine.core.interpreter.scope import scope_of, zone_of
 from engine.core.interpreter.state import Advanced, Execution, Reason, State, StepRecord
@@ -172,11 +173,16 @@ class _Walk:
             self._stop_running_away()
             return False
         when = node.step.when
-        if when is not None and not when.holds(self._view_of(node).scope):
-            self.record("skipped", text=f"when: {when.source}")
+        if when is None:
+            return True
+        try:
+            holds, why = when.holds(self._view_of(node).scope), ""
+        except Unfillable as unfillable:
+            holds, why = False, f": {unfillable}"
+        if not holds:
+            self.record("skipped", text=self._with_notes(f"when: {when.source}{why}"))
             self._go(node.behind)
-            return False
-        return True
+        return holds
 
     def _stop_running_away(self) -> None:
         passage = self.passage
