@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from engine.core.dsl.document import Document, Path
-from engine.core.dsl.flow import Edge, edges, endless, reachable
+from engine.core.dsl.flow import END, Edge, edges, endless, reachable
 from engine.core.dsl.journey import Journey
 from engine.core.dsl.listening import Listens, Need, listens_of, needs_of, waiting_conditions
 from engine.core.dsl.load import Loaded, read_journey, source_hash
 from engine.core.dsl.names import name_problems, names_of
-from engine.core.dsl.problems import did_you_mean, in_file_order, one_of, quoted
+from engine.core.dsl.problems import by_place, did_you_mean, in_file_order, one_of, quoted
 from engine.core.dsl.trigger import EventTrigger
 from engine.core.dsl.walk import computed_in, computed_in_text
 from engine.core.steps.branch import BranchStep
@@ -21,6 +22,9 @@ from engine.errors import DefinitionError, Problem
 
 _HARMLESS = frozenset(("yaml.duplicate_key", "yaml.number", "yaml.character"))
 """Problems of the text behind which every other name still stands."""
+
+_MOST_READ_AGAIN = 1_000
+"""Of a journey that the models refused, so many expressions are looked at for names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,8 @@ def load_and_check(source: bytes, file: str) -> LoadedAndChecked:
     document, journey, problems = read_journey(source, file)
     if journey is None:
         if all(problem.code in _HARMLESS for problem in document.problems):
-            names = names_of(document)
-            problems.extend(name_problems(document, names, computed_in_text(document)))
+            computed = islice(computed_in_text(document), _MOST_READ_AGAIN)
+            problems.extend(name_problems(document, names_of(document), computed))
         raise DefinitionError(file, in_file_order(problems))
     checked = check(journey, document)
     problems.extend(checked.errors)
@@ -100,7 +104,7 @@ def check(journey: Journey, document: Document) -> Checked:
         if isinstance(step, CallApiStep):
             endpoints.setdefault(step.endpoint, []).append(step.id)
     return Checked(
-        problems=in_file_order(problems),
+        problems=by_place(problems),
         listens=listens_of(journey),
         needs=needs_of(one.computed for one in computed),
         endpoints={name: tuple(ids) for name, ids in endpoints.items()},
@@ -122,6 +126,8 @@ def _flow_problems(
     limits = {step.id: _visits_looked_at(step) for _, step in steps}
     for knot in endless(graph, limits):
         yield _endless_problem(document, knot, [step.id for _, step in steps])
+    if any(edge.target not in limits and edge.target != END for edge in graph):
+        return  # a jump leads to nobody: who is reached is known when it leads somewhere
     reached = reachable(journey.steps[0].id, graph)
     for path, step in steps:
         if path[0] != "steps" or step.id in reached:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import islice
 
 from pydantic import ValidationError
 
 from engine.core.dsl.document import Document, Node, Path
 from engine.core.dsl.journey import Journey
 from engine.core.dsl.model_problems import Finding, findings
-from engine.core.dsl.problems import in_file_order
+from engine.core.dsl.names import STEP_LISTS
+from engine.core.dsl.problems import MOST_PROBLEMS, in_file_order
 from engine.core.dsl.refused import DATA_KEYS, refused
 from engine.core.dsl.source import compose
+from engine.core.dsl.yaml_traps import holds_expression
 from engine.errors import DefinitionError, Problem
 
 MOST_STEPS = 1_000
 """So many steps a journey may have, those in bodies, on_enter and on_exit included."""
 
-_STEP_LISTS = ("steps", "on_enter", "on_exit")
+MOST_EXPRESSIONS = 5_000
+"""So many expressions, those in ``{{ }}`` included."""
+
+_MOST_ERRORS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +63,49 @@ def read_journey(source: bytes, file: str) -> tuple[Document, Journey | None, li
     """
     document = compose(source, file)
     _check_shape(document)
+    _check_size(document)
     problems = list(document.problems)
     settled: set[Path] = set()
-    for path, problem in refused(document):
+    for path, problem in islice(refused(document), MOST_PROBLEMS + 1):
         problems.append(problem)
         settled.add(path)
+    if len(settled) > MOST_PROBLEMS:
+        return document, None, problems
     try:
         return document, Journey.model_validate(document.root.data), problems
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = error.errors(include_url=False)[:_MOST_ERRORS]
         found = findings(document, details, Journey)
         problems.extend(f.problem for f in found if not _follows(document, f, settled))
     return document, None, problems
 
 
 def _check_shape(document: Document) -> None:
-    """Raise DefinitionError for a file that isn't a mapping, or has too many steps."""
+    """Raise DefinitionError for a file that isn't a mapping."""
     if not isinstance(document.root.data, dict):
         remedy = "begin with `dsl: 1`, `journey: NAME`, `steps:`"
         raise _refusal(document, "journey.shape", "a journey is a mapping", document.root, remedy)
-    count, waiting = 0, [document.root]
+
+
+def _check_size(document: Document) -> None:
+    """Raise DefinitionError for more steps or expressions than would be compiled in good time."""
+    steps = expressions = 0
+    waiting: list[tuple[Path, Node]] = [((), document.root)]
     while waiting:
-        for key, below in waiting.pop().items.items():
-            if key in DATA_KEYS:
-                continue
-            waiting.append(below)
-            if key in _STEP_LISTS and isinstance(below.data, list):
-                count += len(below.data)
-                if count > MOST_STEPS:
-                    message = f"more than {MOST_STEPS:,} steps"
-                    remedy = "split it into journeys; one can start the other"
-                    raise _refusal(document, "journey.too_many_steps", message, below, remedy)
+        path, node = waiting.pop()
+        waiting.extend(((*path, key), below) for key, below in node.items.items())
+        if isinstance(node.data, str):
+            expressions += node.data.count("{{") or holds_expression(path)
+        elif isinstance(node.data, list) and path[-1] in STEP_LISTS and DATA_KEYS.isdisjoint(path):
+            steps += len(node.data)
+        if steps > MOST_STEPS:
+            message, code = f"more than {MOST_STEPS:,} steps", "journey.too_many_steps"
+        elif expressions > MOST_EXPRESSIONS:
+            message = f"more than {MOST_EXPRESSIONS:,} expressions"
+            code = "journey.too_many_expressions"
+        else:
+            continue
+        raise _refusal(document, code, message, node, "split it: one journey can start another")
 
 
 def _refusal(

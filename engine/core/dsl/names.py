@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from engine.core.dsl.document import Document, Node, Path
-from engine.core.dsl.problems import Place, did_you_mean, one_of, quoted
+from engine.core.dsl.problems import MOST_PROBLEMS, Place, did_you_mean, one_of, quoted
 from engine.core.dsl.refused import DATA_KEYS
 from engine.core.dsl.walk import Written
 from engine.errors import Problem
@@ -59,8 +60,14 @@ def name_problems(
     document: Document, names: Names, computed: Iterable[Written]
 ) -> Iterator[Problem]:
     """A problem for every id that stands twice, and for every name that nothing bears."""
-    yield from _same_ids(document, names)
-    yield from _unknown_jumps(document, names)
+    yield from islice(_same_ids(document, names), MOST_PROBLEMS + 1)
+    yield from islice(_unknown_jumps(document, names), MOST_PROBLEMS + 1)
+    yield from islice(_unknown_names(document, names, computed), MOST_PROBLEMS + 1)
+
+
+def _unknown_names(
+    document: Document, names: Names, computed: Iterable[Written]
+) -> Iterator[Problem]:
     for one in computed:
         for word, code, message, remedy in _unknown(one, names):
             place = _place_of(document, one.path, word)

@@ -76,10 +76,9 @@ class Lines:
 
 def in_file_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """``problems`` by place, each once; beyond :data:`MOST_PROBLEMS` the last one counts them."""
-    unique = {(p.line, p.column, p.code, p.message): p for p in problems}
-    ordered = sorted(unique.values(), key=lambda p: (p.line, p.column, p.code, p.message))
+    ordered = by_place(problems)
     if len(ordered) <= MOST_PROBLEMS:
-        return tuple(ordered)
+        return ordered
     last = ordered[MOST_PROBLEMS - 1]
     more = Problem(
         code="file.more_problems",
@@ -89,6 +88,12 @@ def in_file_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
         severity=last.severity,
     )
     return (*ordered[: MOST_PROBLEMS - 1], more)
+
+
+def by_place(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """``problems`` by place, each once."""
+    unique = {(p.line, p.column, p.code, p.message): p for p in problems}
+    return tuple(unique[key] for key in sorted(unique))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -29,10 +30,10 @@ _ADDRESSES = frozenset(("url", "uri", "base_url", "host"))
 
 def refused(document: Document) -> Iterator[tuple[Path, Problem]]:
     """Every refusal with the path of what is refused (nothing below it needs another word)."""
-    waiting: list[tuple[Path, Node]] = [((), document.root)]
+    waiting: deque[tuple[Path, Node]] = deque([((), document.root)])
     seen: set[int] = set()
     while waiting:
-        path, node = waiting.pop()
+        path, node = waiting.popleft()
         for key, below in node.items.items():
             inner = (*path, key)
             if problem := _key_problem(document, inner) or _text_problem(document, inner, below):
