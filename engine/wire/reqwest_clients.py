@@ -70,9 +70,22 @@ class Line:
 
 
 class Route:
-    """The way to one origin under one network: its checked addresses and the line now in use."""
+    """The way to one origin under one network: its checked addresses and the line now in use.
 
-    __slots__ = ("addresses", "connect_timeout", "fresh_until", "line", "network", "origin", "used")
+    A line stays for every address that was tried: where a service is down, changing over from one
+    address to the other and back must not cost a client each time.
+    """
+
+    __slots__ = (
+        "addresses",
+        "connect_timeout",
+        "fresh_until",
+        "line",
+        "lines",
+        "network",
+        "origin",
+        "used",
+    )
 
     def __init__(self, origin: Origin, network: Network, connect_timeout: float) -> None:
         self.origin = origin
@@ -80,6 +93,7 @@ class Route:
         self.connect_timeout = connect_timeout
         self.addresses: tuple[str, ...] = ()
         self.line: Line | None = None
+        self.lines: dict[str, Line] = {}
         self.fresh_until = 0.0
         self.used = 0.0
 
@@ -91,6 +105,7 @@ class Routes:
         self._egress = egress
         self._lookup = lookup
         self._routes: dict[tuple[str, Network, float], Route] = {}
+        self._open: set[Line] = set()
         self._draining: list[Line] = []
         self._closing: set[asyncio.Future[None]] = set()
         self._closed = False
@@ -120,9 +135,8 @@ class Routes:
         if self._closed:
             raise CallFailure("the transport is closed", code="call.unreachable")
         route.addresses = addresses
-        line = route.line
-        if line is None or line.address not in addresses:
-            line = self._switch(route, addresses[0])
+        self._retire(route, keep=addresses)
+        line = route.line or self._switch(route, addresses[0])
         route.fresh_until = stopwatch() + self._lookup.lifetime_s
         return line
 
@@ -140,12 +154,11 @@ class Routes:
     async def close(self) -> None:
         """Close every client. Nothing can be opened afterwards."""
         self._closed = True
-        for route in self._routes.values():
-            self._retire(route)
         self._routes.clear()
+        self._draining.clear()
         await self._lookup.close()
-        draining, self._draining = self._draining, []
-        await asyncio.gather(*self._closing, *(line.client.close() for line in draining))
+        lines, self._open = self._open, set()
+        await asyncio.gather(*self._closing, *(line.client.close() for line in lines))
 
     def _make_room(self) -> None:
         if len(self._routes) >= MAX_ROUTES:
@@ -153,21 +166,27 @@ class Routes:
             self._retire(self._routes.pop(key))
 
     def _switch(self, route: Route, address: str) -> Line:
-        self._retire(route)
-        network = route.network
-        client = _build(route.origin, address, network, route.connect_timeout)
-        route.line = Line(client, address, route.connect_timeout, network.max_response)
-        return route.line
+        line = route.lines.get(address)
+        if line is None:
+            network, connect_timeout = route.network, route.connect_timeout
+            client = _build(route.origin, address, network, connect_timeout)
+            line = Line(client, address, connect_timeout, network.max_response)
+            route.lines[address] = line
+            self._open.add(line)
+        route.line = line
+        return line
 
-    def _retire(self, route: Route) -> None:
-        """Take the route's line out of use; lines without requests are closed, others later."""
-        if route.line is not None:
-            self._draining.append(route.line)
+    def _retire(self, route: Route, *, keep: tuple[str, ...] = ()) -> None:
+        """Take lines to other addresses out of use, and close all that have no request left."""
+        for address in [each for each in route.lines if each not in keep]:
+            self._draining.append(route.lines.pop(address))
+        if route.line is not None and route.line.address not in keep:
             route.line = None
             route.fresh_until = 0.0
         idle = [line for line in self._draining if line.busy == 0]
         self._draining = [line for line in self._draining if line.busy > 0]
         for line in idle:
+            self._open.discard(line)
             closing = asyncio.ensure_future(line.client.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)

@@ -61,9 +61,9 @@ class Fault:
     before_answer: bool = False
 
 
-def read_fault(error: Exception, connect_timeout: float, deadline: float) -> Fault:
+def read_fault(error: PyreqwestError, connect_timeout: float, deadline: float) -> Fault:
     """What ``error`` says about the request. The two durations, in seconds, go into the text."""
-    if isinstance(error, BuilderError) or not isinstance(error, PyreqwestError):
+    if isinstance(error, BuilderError):
         return Fault("call.unfillable", "the request can't be written as HTTP", False)
     causes = _causes(error)
     if CONNECT in causes:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import cast
 
 from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
 from engine.clock import stopwatch
@@ -20,6 +21,9 @@ from engine.wire.transport import DEFAULT_NETWORK, Network, Transport, check_req
 
 _ALWAYS_SIZED = frozenset({"POST", "PUT", "PATCH"})
 """Methods that say ``content-length: 0`` where there is no body (RFC 9110, 8.6)."""
+
+MAX_ADDRESSES = 4
+"""So many addresses of a name are tried for one request, where none of them can be reached."""
 
 RACE_S = 1.0
 """The keep-alive race shows within a round trip; what breaks later didn't die of idleness."""
@@ -62,13 +66,13 @@ class ReqwestTransport(Transport):
         if line is None or started >= route.fresh_until:
             line = await self._routes.open(route, deadline)
             left -= stopwatch() - started
-        untried = max(len(route.addresses), 1)
+        untried = min(len(route.addresses), MAX_ADDRESSES)
         while left > 0:
             answer = await _attempt(line, request, started, deadline, left)
             if answer.may_have_been_sent or answer.failure != "call.unreachable":
                 return answer
             following, untried = self._routes.after(route, line), untried - 1
-            if following is None or untried == 0:
+            if following is None or untried <= 0:
                 return answer
             line, left = following, deadline - (stopwatch() - started)
         return _failed("call.timed_out", f"not sent within {deadline:g} s", started, sent=False)
@@ -79,20 +83,15 @@ async def _attempt(
 ) -> Answer:
     """Send over ``line`` with ``left`` of the ``deadline``'s seconds."""
     begun = started if left == deadline else stopwatch()
+    prepared = _prepare(line, request, left)
     reused = line.take(begun)
     reusable = False
     try:
-        sending = line.client.request(request.method, request.url)
-        sending = sending.headers(request.headers).timeout(_within(left))
-        if request.body:
-            sending = sending.body_bytes(request.body)
-        elif request.method in _ALWAYS_SIZED:
-            sending = sending.header("content-length", "0")
-        async with sending.build_streamed() as response:
+        async with prepared as response:
             answer = await _read(response, line.max_response, started)
         reusable = answer.failure is None and answer.headers.get("connection") != "close"
         return answer
-    except (PyreqwestError, ValueError) as error:
+    except PyreqwestError as error:
         fault = read_fault(error, line.connect_timeout, deadline)
         ended = stopwatch()
         return Answer(
@@ -104,6 +103,19 @@ async def _attempt(
         )
     finally:
         line.give_back(reusable)
+
+
+def _prepare(line: Line, request: Request, left: float) -> StreamRequest:
+    try:
+        sending = line.client.request(request.method, request.url)
+        sending = sending.headers(request.headers).timeout(_within(left))
+        if request.body:
+            sending = sending.body_bytes(request.body)
+        elif request.method in _ALWAYS_SIZED:
+            sending = sending.header("content-length", "0")
+        return sending.build_streamed()
+    except (PyreqwestError, ValueError):
+        raise CallFailure("the request can't be written as HTTP", code="call.unfillable") from None
 
 
 @lru_cache(maxsize=256)
@@ -129,7 +141,12 @@ async def _read(response: Response, limit: int, started: float) -> Answer:
 async def _body(response: Response, headers: dict[str, str], limit: int) -> bytes | None:
     """The whole body, or None as soon as it is over ``limit`` bytes."""
     declared = headers.get("content-length", "")
-    if declared.isdigit() and int(declared) <= limit and "transfer-encoding" not in headers:
+    if (
+        len(declared) < 19
+        and declared.isdigit()
+        and int(declared) <= limit
+        and "transfer-encoding" not in headers
+    ):
         return bytes(await response.bytes())
     chunks: list[bytes] = []
     size = 0
