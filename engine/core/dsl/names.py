@@ -6,6 +6,7 @@ Works on the document, not on the models, so that a file with other errors hears
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -35,9 +36,9 @@ def names_of(document: Document) -> Names:
     names = Names()
     inputs = document.node(("entry", "inputs"))
     names.inputs.update(key for key in (inputs.items if inputs else ()) if isinstance(key, str))
-    waiting: list[tuple[Path, Node]] = [((), document.root)]
+    waiting: deque[tuple[Path, Node]] = deque([((), document.root)])
     while waiting:
-        path, node = waiting.pop()
+        path, node = waiting.popleft()
         for key, below in node.items.items():
             inner = (*path, key)
             if key in ("outputs", "values"):
