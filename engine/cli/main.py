@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 COMMANDS = {
     "apply": ("engine.cli.apply:apply", "Create and update endpoints and auth profiles."),
     "auth": ("engine.cli.auth:auth", "Auth profiles: what requests authenticate with."),
+    "check": ("engine.cli.check:check", "Check journey files; say everything that is wrong."),
+    "config": ("engine.cli.config:config", "Every setting, its value, and where it is from."),
+    "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),
     "endpoints": ("engine.cli.endpoints:endpoints", "Endpoints: where journeys' calls go."),
+    "migrate": ("engine.cli.migrate:migrate", "Bring an older database up to date."),
+    "report": ("engine.cli.report:report", "What became of a journey's run."),
+    "run": ("engine.cli.run_journey:run_journey", "Take users through a journey (run-journey)."),
 }
 """Command → where it is (``module:attribute``), and its line in ``journey --help``."""
 

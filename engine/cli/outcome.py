@@ -43,7 +43,7 @@ def run(command: click.Command, name: str, arguments: Sequence[str]) -> int:
     try:
         code = command.main(list(arguments), prog_name=name, standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click exits by itself where the pipe is closed
         return _quiet()
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
@@ -83,7 +83,7 @@ def tell(error: EngineError) -> None:
 
 
 def _usage(error: click.ClickException, name: str) -> str:
-    """click's message on one line, and where to read on."""
+    """Click's message on one line, and where to read on."""
     message = " ".join(error.format_message().split())
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context else name

@@ -108,7 +108,7 @@ class Summary:
 
     @property
     def left_by_failure(self) -> int:
-        """Passages that a failure ended: a call that says ``on_failure: exit``, or the step limit."""
+        """Passages that a failure ended: of a call with ``on_failure: exit``, or the step limit."""
         return sum(
             n
             for outcome, n in self.outcomes.items()

@@ -1,0 +1,111 @@
+"""``run-journey --simulate``: nothing is sent, nothing is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.journey_file import read_bounded
+from engine.cli.scripted_answers import BadAnswer, ScriptedAnswers, read_answers
+from engine.cli.show.moments import date_and_time
+from engine.clock import wall
+from engine.core.dsl.problems import did_you_mean
+from engine.core.dsl.program import compile_journey
+from engine.core.expressions.calendar import find_zone
+from engine.core.interpreter.advance import World
+from engine.core.interpreter.simulate import simulate
+from engine.core.steps.call_api import CallApiStep
+from engine.endpoints.terms_file import read_terms
+from engine.enrollments.summary import Tallying
+from engine.users.row import UserRow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.cli.launch import Launch
+    from engine.cli.show.output import Output
+    from engine.core.dsl.program import Program
+    from engine.core.interpreter.simulate import Happened
+    from engine.core.steps.terms import Terms
+    from engine.enrollments.summary import Summary
+
+ENDPOINTS_FILE = "endpoints.yaml"
+
+
+def simulated(launch: Launch) -> Summary:
+    """Simulate, print it as it happens, and its summary."""
+    output, settings = launch.output, launch.settings
+    program = compile_journey(launch.loaded.journey)
+    terms = _terms(launch)
+    answers = _answers(launch, terms)
+    _say_what_is_assumed(launch, program, terms, answers)
+    start = wall() if launch.start is None else launch.start
+    horizon = None if launch.horizon_us is None else start + launch.horizon_us
+    users = [launch.users] if isinstance(launch.users, UserRow) else launch.users.rows()
+    tally = Tallying(program)
+    output.progress.total = launch.total
+    for event in simulate(program, users, World(terms, settings.timezone), answers, start, horizon):
+        tally.add(event)
+        _progress(output, program, event)
+        output.event(event)
+    summary = tally.summary()
+    zone = find_zone(settings.timezone)
+    when = f" · from {date_and_time(start, zone)}" if zone else ""
+    output.summary(summary, f"{launch.total:,} users{when}")
+    return summary
+
+
+def _terms(launch: Launch) -> Mapping[str, Terms]:
+    """The endpoints' terms, from the file named or the one beside the journey."""
+    file = launch.invocation.endpoints
+    if file is None:
+        file = launch.invocation.file.with_name(ENDPOINTS_FILE)
+        if not file.is_file():
+            return {}
+    terms = read_terms(read_bounded(file), str(file))
+    for name, steps in launch.loaded.checked.endpoints.items():
+        if name not in terms:
+            hint = did_you_mean(name, terms)
+            launch.output.note(
+                f"{file} has no endpoint {name} (step {', '.join(steps)});"
+                f" {hint or 'the defaults are taken'}"
+            )
+    return terms
+
+
+def _answers(launch: Launch, terms: Mapping[str, Terms]) -> ScriptedAnswers:
+    try:
+        scripts = read_answers(launch.invocation.answers, launch.loaded.checked.endpoints)
+    except BadAnswer as bad:
+        raise click.BadParameter(str(bad), param_hint="--answer") from None
+    return ScriptedAnswers(scripts, terms)
+
+
+def _say_what_is_assumed(
+    launch: Launch, program: Program, terms: Mapping[str, Terms], answers: ScriptedAnswers
+) -> None:
+    """Name the steps that read an answer's body where no answer is scripted."""
+    unscripted: dict[str, list[str]] = {}
+    for node in program.nodes:
+        step = node.step
+        if isinstance(step, CallApiStep) and step.endpoint not in answers.endpoints:
+            own = terms.get(step.endpoint)
+            success = step.success or (own.success if own else None)
+            if step.outputs or (success is not None and success.when is not None):
+                unscripted.setdefault(step.endpoint, []).append(step.id)
+    for name, steps in unscripted.items():
+        launch.output.note(
+            f"{name} answers 200 and {{}} here, and {', '.join(steps)} reads its answers:"
+            f" --answer '{name}=200:{{...}}' says what they are"
+        )
+
+
+def _progress(output: Output, program: Program, event: Happened) -> None:
+    execution = event.execution
+    if execution is None:
+        output.progress.add(users=event.what in ("ended", "stays", "refused"))
+        return
+    failed = execution.status == "failed"
+    called = program.nodes[execution.step].step.type == "call_api" and execution.attempts > 0
+    output.progress.add(calls=called, failures=failed)
