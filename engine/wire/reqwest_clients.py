@@ -32,11 +32,11 @@ class Line:
 
     __slots__ = (
         "_idle",
-        "_idle_until",
         "address",
         "busy",
         "client",
         "connect_timeout",
+        "idle_until",
         "max_response",
     )
 
@@ -49,12 +49,12 @@ class Line:
         self.max_response = max_response
         self.busy = 0
         self._idle = 0
-        self._idle_until = 0.0
+        self.idle_until = 0.0
 
     def take(self, now: float) -> bool:
         """A request begins; True if it will go over a connection used before."""
         self.busy += 1
-        if now >= self._idle_until:
+        if now >= self.idle_until:
             self._idle = 0
         if self._idle == 0:
             return False
@@ -66,7 +66,7 @@ class Line:
         self.busy -= 1
         if reusable:
             self._idle += 1
-            self._idle_until = stopwatch() + IDLE_S
+            self.idle_until = stopwatch() + IDLE_S
 
 
 class Route:
