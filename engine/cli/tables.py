@@ -84,3 +84,34 @@ def instant(microseconds: int | None) -> str | None:
 
     moment = datetime.fromtimestamp(microseconds // 1_000_000, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def show_one(row: Mapping[str, object], *, as_json: bool = False) -> None:
+    """Print one thing: a line per field for people, or one JSON object."""
+    from json import dumps
+
+    if as_json:
+        click.echo(dumps(row, ensure_ascii=False))
+        return
+    width = max(map(len, row))
+    for name, value in row.items():
+        if value is None or value in ("", [], {}):
+            continue
+        lines = value if isinstance(value, list) and isinstance(value[0], dict) else [value]
+        for at, line in enumerate(lines):
+            label = name.replace("_", " ") if at == 0 else ""
+            click.echo(f"{label:<{width}}  {_pretty(line)}")
+
+
+def _pretty(value: object) -> str:
+    if value == {"sealed": True}:
+        return "(sealed)"
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{key.replace('_', ' ')} {_pretty(inner)}"
+            for key, inner in value.items()
+            if inner is not None
+        )
+    if isinstance(value, list):
+        return ", ".join(_pretty(inner) for inner in value)
+    return _shown(value)

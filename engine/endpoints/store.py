@@ -145,6 +145,12 @@ def using_profile(connection: Connection, name: str) -> tuple[Stored, ...]:
     return tuple(_stored(row) for row in rows)
 
 
+def has_profile(connection: Connection, name: str) -> bool:
+    """Whether there is an auth profile of this name."""
+    found = connection.exec_driver_sql("SELECT 1 FROM auth_profiles WHERE name = ?", (name,))
+    return found.one_or_none() is not None
+
+
 def step_uses(connection: Connection, endpoint: str) -> tuple[StepUse, ...]:
     """Where an endpoint is used: by versions that users enter, or that users are inside."""
     rows = connection.exec_driver_sql(

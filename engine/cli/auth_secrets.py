@@ -1,0 +1,174 @@
+"""``journey auth set`` and ``rotate``: where secrets go in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.context import actor, database_option, opened
+from engine.clock import wall
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.cli.context import Installation
+    from engine.credentials.references import SecretSource
+
+ADVICE = {
+    "basic": "HTTP Basic sends the password with every request: where the service offers OAuth 2.0,"
+    " prefer --kind oauth2",
+    "password": "the password grant is deprecated (RFC 9700): where the service offers"
+    " client_credentials, prefer it",
+}
+
+EXAMPLES = """\b
+journey auth set crm --kind oauth2 --set token_url=https://id.example.com/token
+    --set client_id=bot --from-env client_secret=CRM_SECRET
+journey auth set loyalty --kind basic --set username=bot        (asks for the password)
+journey auth set messenger --kind api_key --set name=X-Api-Key  (asks for the value)
+"""
+
+
+@click.command("set", epilog=EXAMPLES)
+@click.argument("name")
+@click.option("--kind", help="none, basic, bearer, api_key or oauth2.")
+@click.option("--title", help="What people see, as in 'Salesforce Production'.")
+@click.option("--set", "fields", multiple=True, metavar="FIELD=VALUE", help="A field, no secret.")
+@click.option(
+    "--from-env", multiple=True, metavar="FIELD=VARIABLE", help="Seal a variable's value now."
+)
+@click.option("--from-file", multiple=True, metavar="FIELD=PATH", help="Seal a file's text now.")
+@click.option(
+    "--env", multiple=True, metavar="FIELD=VARIABLE", help="A live reference to a variable."
+)
+@click.option("--file", multiple=True, metavar="FIELD=NAME", help="A live reference to a file.")
+@database_option
+def set_profile(
+    name: str,
+    kind: str | None,
+    title: str | None,
+    fields: tuple[str, ...],
+    from_env: tuple[str, ...],
+    from_file: tuple[str, ...],
+    env: tuple[str, ...],
+    file: tuple[str, ...],
+    database: str | None,
+) -> None:
+    """Create or change the profile NAME; what isn't named stays."""
+    from engine.cli.secret_input import asked
+    from engine.credentials import profiles
+    from engine.credentials.store.profiles import profile_by_name
+    from engine.endpoints.model import NO_AUTH
+    from engine.operations.edit_profile import Edit, edited
+
+    if name == NO_AUTH:
+        raise click.UsageError(f"{NO_AUTH!r} means no authentication; choose another name")
+    with opened(database) as installation:
+        secrets = _sources(installation, from_env, from_file, env, file)
+        edit = Edit(kind, title, _pairs(fields, "--set"), secrets, asked)
+        here = installation.database(create=True)
+        with here.read() as connection:
+            stored = profile_by_name(connection, name)
+        written = edited(name, stored, edit, installation.egress())
+        vault, references = installation.vault(), installation.references()
+        with here.write() as connection:
+            change = profiles.set_profile(
+                connection,
+                vault,
+                references,
+                name,
+                written,
+                actor=actor(),
+                now=wall(),
+                take_secrets=True,
+                inline=stored is not None and stored.columns.inline,
+            )
+    _say(name, "created" if change.created else "changed", change.fields)
+    grant = written.stored_settings().get("grant")
+    for advice in (ADVICE.get(written.kind), ADVICE.get(str(grant))):
+        if advice is not None:
+            click.echo(advice, err=True)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--field", help="Which secret, where the profile has several.")
+@click.option("--from-env", metavar="VARIABLE", help="Take the value of a variable.")
+@click.option("--from-file", metavar="PATH", help="Take the text of a file.")
+@click.option("--overlap", metavar="DURATION", help="Not supported by this version.")
+@database_option
+def rotate(
+    name: str,
+    field: str | None,
+    from_env: str | None,
+    from_file: str | None,
+    overlap: str | None,
+    database: str | None,
+) -> None:
+    """Replace one secret of NAME; the next call of every journey uses the new one.
+
+    The value is asked for, or read from standard input, unless an option says where it is.
+    """
+    from engine.cli import secret_input
+    from engine.credentials import profiles
+
+    if overlap is not None:
+        raise click.UsageError("--overlap isn't supported by this version: the old secret ends now")
+    if from_env is not None and from_file is not None:
+        raise click.UsageError("--from-env and --from-file exclude each other")
+    with opened(database) as installation:
+        here = installation.database()
+        if from_env is not None:
+            value = secret_input.from_env(from_env, installation.environment)
+        elif from_file is not None:
+            value = secret_input.from_file(from_file)
+        else:
+            value = secret_input.asked(field or "the new secret")
+        vault = installation.vault()
+        with here.write() as connection:
+            change = profiles.rotate(
+                connection, vault, name, value, field=field, actor=actor(), now=wall()
+            )
+    for note in change.notes:
+        click.echo(f"auth profile {name}: {note}")
+    if change.fields:
+        rotated = ", ".join(change.fields)
+        click.echo(f"auth profile {name}: {rotated} rotated (version {change.version})")
+
+
+def _say(name: str, verb: str, fields: tuple[str, ...]) -> None:
+    what = f": {', '.join(fields)}" if fields else ""
+    click.echo(f"auth profile {name} {verb if fields else 'unchanged'}{what}")
+
+
+def _pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
+    pairs = dict(each.partition("=")[::2] for each in given)
+    if any("=" not in each or each.startswith("=") for each in given):
+        raise click.UsageError(f"{option} takes FIELD=VALUE")
+    return pairs
+
+
+def _sources(
+    installation: Installation,
+    from_env: tuple[str, ...],
+    from_file: tuple[str, ...],
+    env: tuple[str, ...],
+    file: tuple[str, ...],
+) -> Mapping[str, SecretSource]:
+    from engine.cli import secret_input
+    from engine.credentials.references import Given, read_source
+
+    sources: dict[str, SecretSource] = {}
+    for field, variable in _pairs(from_env, "--from-env").items():
+        sources[field] = Given(secret_input.from_env(variable, installation.environment))
+    for field, path in _pairs(from_file, "--from-file").items():
+        sources[field] = Given(secret_input.from_file(path))
+    try:
+        for field, name in _pairs(env, "--env").items():
+            sources[field] = read_source({"env": name})
+        for field, name in _pairs(file, "--file").items():
+            sources[field] = read_source({"file": name})
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return sources

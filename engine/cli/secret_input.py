@@ -1,0 +1,57 @@
+"""Secrets from outside, never from the command line: a variable, a file, a prompt or a pipe."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.errors import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LARGEST = 64 * 1024
+
+
+def from_env(variable: str, environment: Mapping[str, str]) -> str:
+    """The variable's value. Raises OperatorError where it isn't set."""
+    value = environment.get(variable)
+    if not value:
+        raise OperatorError(f"the environment variable {variable} isn't set")
+    return value
+
+
+def from_file(path: str) -> str:
+    """The file's text without the line break at its end. Raises OperatorError."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        raise OperatorError(f"{path} can't be read: {error.strerror}") from None
+    return _text(content, path)
+
+
+def asked(what: str) -> str:
+    """What somebody types (unseen, twice) or pipes in. Raises OperatorError for nothing."""
+    if sys.stdin.isatty():
+        value: str = click.prompt(what, hide_input=True, confirmation_prompt=True, err=True)
+        return value
+    value = _text(sys.stdin.buffer.read(LARGEST + 1), "standard input")
+    if not value:
+        raise OperatorError(
+            f"no value for {what}: name its source with --from-env or --from-file, or pipe it in"
+        )
+    return value
+
+
+def _text(content: bytes, where: str) -> str:
+    if len(content) > LARGEST:
+        raise OperatorError(f"{where} is over 64 KiB: that is no secret")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise OperatorError(f"{where} isn't UTF-8 text") from None
+    return text.removesuffix("\n").removesuffix("\r")

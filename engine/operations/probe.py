@@ -1,0 +1,196 @@
+"""Trying an endpoint or an auth profile out: one request, with what is stored and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from engine.clock import RealClock
+from engine.credentials.access_tokens.answer import Refused
+from engine.credentials.access_tokens.ask import ask
+from engine.credentials.kinds.oauth2 import OAuth2
+from engine.credentials.loaded import load
+from engine.credentials.resolver import Resolver
+from engine.credentials.store.profiles import profile_by_name
+from engine.credentials.store.tokens import carry_token
+from engine.endpoints import store
+from engine.endpoints.send import Sender
+from engine.errors import CredentialFailure, NotFound, OperatorError
+from engine.telemetry.redact import Redactor
+
+if TYPE_CHECKING:
+    from engine.credentials.credential import Credential
+    from engine.credentials.live_versions import LiveEndpoint
+    from engine.credentials.references import References
+    from engine.credentials.store.profiles import StoredProfile
+    from engine.credentials.vault import Vault
+    from engine.db.connect import Database
+    from engine.endpoints.send import Sent
+    from engine.wire.transport import Transport
+
+
+@dataclass(slots=True, frozen=True)
+class TestCall:
+    """What is sent to try an endpoint: its idempotency key is no journey's."""
+
+    __test__ = False
+
+    endpoint: str
+    method: str = "GET"
+    target: str = "/"
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str | None = None
+    body: bytes = b""
+    key: str = "test"
+
+
+@dataclass(slots=True, frozen=True)
+class Tried:
+    """What became of it. ``status`` is None where there was no HTTP answer.
+
+    ``attached`` names what the credential put into the request, never its values; ``text`` says in
+    words what failed, or what is good to know.
+    """
+
+    ok: bool
+    status: int | None = None
+    failure: str | None = None
+    text: str = ""
+    attempts: int = 0
+    elapsed_us: int = 0
+    attached: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Means:
+    """What a test works with. One per event loop."""
+
+    database: Database
+    vault: Vault
+    references: References
+    transport: Transport
+    redactor: Redactor = field(default_factory=Redactor)
+
+    def resolver(self) -> Resolver:
+        """A resolver of its own; close it."""
+        return Resolver(
+            self.database,
+            self.vault,
+            self.transport,
+            RealClock(),
+            self.references,
+            redactor=self.redactor,
+        )
+
+
+async def try_endpoint(means: Means, call: TestCall, profile: str | None = None) -> Tried:
+    """Send ``call`` as a journey's call would be; ``profile`` takes the assigned one's place.
+
+    Raises NotFound.
+    """
+    with means.database.read() as connection:
+        store.load(connection, call.endpoint)
+    instead = None if profile is None else _find(means.database, profile)
+    resolver = means.resolver()
+    watching = _Watching(resolver, instead)
+    try:
+        sent = await Sender(means.database, watching, means.transport).send(call)
+    finally:
+        await resolver.close()
+    return _tried(sent, watching.used, means.redactor)
+
+
+async def try_profile(means: Means, name: str) -> Tried:
+    """Open the profile's secrets; of an OAuth profile, ask its token server for a token, too.
+
+    The token isn't kept. An answer with a token ends the profile's back-off. Raises NotFound.
+    """
+    stored = _find(means.database, name)
+    loaded = load(means.database, means.vault, means.references, means.redactor, stored.id)
+    if loaded is None:
+        raise NotFound(f"there is no auth profile {name}")
+    try:
+        if not isinstance(loaded.profile, OAuth2):
+            return Tried(True, attached=names_of(loaded.credential()), text="its secrets open")
+        values = loaded.opened_values()
+    except CredentialFailure as failure:
+        return Tried(False, failure=failure.code, text=failure.message)
+    asked = await ask(means.transport, loaded.profile, values, None, means.redactor, _no)
+    outcome = asked.outcome if asked is not None else Refused("no token", permanent=False)
+    if isinstance(outcome, Refused):
+        return Tried(False, failure="credential.unavailable", text=outcome.text, attempts=1)
+    with means.database.write() as connection:
+        carry_token(connection, stored.id, stored.columns.version)
+    seconds = outcome.life // 1_000_000
+    text = outcome.warning or f"the token server gave a token for {seconds:,} s"
+    return Tried(True, text=text, attempts=1, attached=("header authorization",))
+
+
+def only_endpoint_of(database: Database, profile: str) -> str:
+    """The endpoint that has this profile. Raises OperatorError if that isn't exactly one."""
+    with database.read() as connection:
+        names = [stored.endpoint.name for stored in store.using_profile(connection, profile)]
+    if len(names) != 1:
+        found = f"is used by {', '.join(names)}" if names else "is used by no endpoint"
+        raise OperatorError(f"auth profile {profile} {found}: name one with --endpoint")
+    return names[0]
+
+
+def names_of(credential: Credential) -> tuple[str, ...]:
+    """What a credential puts into a request, by name."""
+    placement = credential.placement
+    places = (
+        ("header", placement.headers),
+        ("query parameter", placement.query),
+        ("body field", placement.body),
+    )
+    return tuple(f"{place} {name}" for place, pairs in places for name, _ in pairs)
+
+
+class _Watching:
+    """A resolver that remembers what was used last, and may put one profile in all places."""
+
+    def __init__(self, resolver: Resolver, instead: StoredProfile | None) -> None:
+        self._resolver = resolver
+        self._instead = instead
+        self.used: Credential | None = None
+
+    async def current(self, endpoint: str) -> LiveEndpoint | None:
+        """As the resolver says, with the other profile."""
+        live = await self._resolver.current(endpoint)
+        if live is None or self._instead is None:
+            return live
+        version = self._instead.columns.version
+        return replace(live, profile_id=self._instead.id, profile_version=version, auth_lost=None)
+
+    async def credential(
+        self, profile_id: int, version: int, *, not_this: Credential | None = None
+    ) -> Credential:
+        """As the resolver says."""
+        self.used = await self._resolver.credential(profile_id, version, not_this=not_this)
+        return self.used
+
+
+def _find(database: Database, name: str) -> StoredProfile:
+    with database.read() as connection:
+        stored = profile_by_name(connection, name)
+    if stored is None:
+        raise NotFound(f"there is no auth profile {name}; `journey auth list` shows them")
+    return stored
+
+
+def _tried(sent: Sent, used: Credential | None, redactor: Redactor) -> Tried:
+    status = sent.answer.status or None
+    return Tried(
+        ok=sent.failure is None and status is not None and 200 <= status < 300,
+        status=status,
+        failure=sent.failure,
+        text=redactor.redact(sent.text),
+        attempts=sent.attempts,
+        elapsed_us=sent.answer.elapsed_us,
+        attached=names_of(used) if used is not None and sent.attempts else (),
+    )
+
+
+async def _no() -> bool:
+    return False
