@@ -1,11 +1,11 @@
-"""What goes out and what comes back, as plain data. No I/O."""
+"""What goes out and what comes back, as plain data that nobody changes. No I/O."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Request:
     """One HTTP request, complete: what is on the wire is exactly this.
 
@@ -19,7 +19,7 @@ class Request:
     body: bytes = b""
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Answer:
     """What became of one request.
 

@@ -55,7 +55,7 @@ class Resolver(Protocol):
         ...
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Sent:
     """What became of one attempt.
 

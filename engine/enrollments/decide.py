@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from engine.enrollments.rows import Held
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Answered:
     """A held call whose answer came."""
 

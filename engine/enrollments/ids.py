@@ -47,4 +47,5 @@ def call_key(installation: str, enrollment: int, step: str, visit: int) -> str:
     two installations.
     """
     text = f"v1|{installation}|{enrollment}|{step}|{visit}"
-    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[:32]
+    digest = hashlib.sha256(text.encode()).digest()
+    return base64.b32encode(digest[:20]).decode()  # 20 bytes are the first 32 characters

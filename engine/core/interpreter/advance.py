@@ -1,47 +1,17 @@
-"""One passage, one moment: walk until the user waits, a call must be made, or the journey ends."""
+"""One passage, one moment: on as far as it goes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.core.dsl.program import END
-from engine.core.expressions.errors import Unfillable
-from engine.core.guarded_json import dumps
-from engine.core.interpreter.scope import scope_of, zone_of
-from engine.core.interpreter.state import Advanced, Execution, Reason, State, StepRecord
-from engine.core.steps.base import FOLLOWING, Again, Call, End, Move, View, Wait
+from engine.core.interpreter.state import State, World
+from engine.core.interpreter.walk import Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from engine.core.interpreter.state import Advanced, Passage
+    from engine.core.steps.base import Result
 
-    from engine.core.dsl.program import Node
-    from engine.core.interpreter.state import Passage
-    from engine.core.steps.base import Decision, Result
-    from engine.core.steps.call_api import Terms
-
-MOST_STEPS = 10_000
-MOST_STEPS_UNWAITED = 1_000
-LARGEST_STATE = 64 * 1024
-
-_REASONS = {
-    "timer": Reason.TIMER,
-    "event": Reason.EVENT,
-    "quiet_hours": Reason.QUIET_HOURS,
-    "frequency_cap": Reason.FREQUENCY_CAP,
-    "endpoint_hold": Reason.ENDPOINT_HOLD,
-    "child": Reason.CHILD,
-}
-
-
-@dataclass(slots=True, frozen=True)
-class World:
-    """What decisions may look at besides the user: endpoints' live terms by name, and the
-    installation's time zone.
-    """
-
-    terms: Mapping[str, Terms]
-    zone: str = "UTC"
+__all__ = ["World", "advance", "leave"]
 
 
 def advance(passage: Passage, now: int, world: World, result: Result | None = None) -> Advanced:
@@ -50,7 +20,7 @@ def advance(passage: Passage, now: int, world: World, result: Result | None = No
     The passage is changed in place; what must be written down is returned. Never raises for
     anything a user, a journey or an endpoint did.
     """
-    walk = _Walk(passage, now, world)
+    walk = Walk(passage, now, world)
     if result is not None:
         walk.answered(result)
     if walk.walking:
@@ -62,271 +32,9 @@ def leave(passage: Passage, now: int, world: World, outcome: str) -> Advanced:
     """Fix the outcome of a passage that still runs and go on to on_exit. A call under way is
     dropped and recorded as ``call.unknown``.
     """
-    walk = _Walk(passage, now, world)
+    walk = Walk(passage, now, world)
     if passage.state is State.CALLING:
         walk.record("failed", "call.unknown", f"{outcome} before an answer came")
     walk.leave(outcome)
     walk.on()
     return walk.done
-
-
-class _Walk:
-    """One walk of one passage. ``walking`` ends when it waits, calls or is over."""
-
-    __slots__ = ("_view", "done", "now", "passage", "walking", "world")
-
-    def __init__(self, passage: Passage, now: int, world: World) -> None:
-        self.passage = passage
-        self.now = now
-        self.world = world
-        self.done = Advanced()
-        self.walking = True
-        self._view: View | None = None
-
-    def on(self) -> None:
-        """Take steps until there is none to take now."""
-        passage = self.passage
-        nodes = passage.program.nodes
-        if passage.outcome is None and self.now >= self.expires_at:
-            self.leave("expired")
-        while self.walking:
-            if passage.position == END:
-                self._arrive_at_the_end()
-                continue
-            node = nodes[passage.position]
-            if passage.started == 0 and not self._arrive(node):
-                continue
-            self._apply(node, _guarded(node.step.decide, self._view_of(node)))
-
-    def answered(self, result: Result) -> None:
-        """Let the step that made the call judge its answer."""
-        node = self.passage.program.nodes[self.passage.position]
-        self.passage.state = State.WAITING
-        view = self._view_of(node)
-        decision = _guarded(node.step.resume, view, result)
-        if isinstance(decision, Again) and (
-            self.passage.outcome is None and decision.at >= self.expires_at
-        ):
-            decision = Move(status="failed", failure=decision.failure, text=decision.text)
-        self._apply(node, decision, result)
-
-    def leave(self, outcome: str) -> None:
-        """Fix the outcome; a step that was still under way is skipped; what is left is on_exit."""
-        passage = self.passage
-        if passage.started and passage.steps[passage.position].status is None:
-            self.record("skipped", text=outcome)
-        passage.outcome = outcome
-        self._go(passage.program.leaving)
-
-    @property
-    def expires_at(self) -> int:
-        """When max_age is over."""
-        return self.passage.entered_at + self.passage.program.max_age
-
-    def record(
-        self,
-        status: str,
-        failure: str | None = None,
-        text: str = "",
-        *,
-        arm: str | None = None,
-        http_status: int | None = None,
-        result: Result | None = None,
-    ) -> None:
-        """Note that the present step is over, in the passage and as an execution."""
-        passage = self.passage
-        record = passage.steps[passage.position]
-        record.status = status  # type: ignore[assignment]
-        record.failure = failure
-        record.http_status = http_status
-        record.attempts = result.attempts if result else 0
-        record.arm = arm
-        self.done.executions.append(
-            Execution(
-                step=passage.position,
-                visit=record.visits,
-                status=status,  # type: ignore[arg-type]
-                failure=failure,
-                text=text,
-                http_status=http_status,
-                attempts=record.attempts,
-                arm=arm,
-                started_at=passage.started,
-                ended_at=self.now,
-                credential_version=result.credential_version if result else None,
-            )
-        )
-
-    def _arrive(self, node: Node) -> bool:
-        """Enter a step; False if it isn't to be taken (condition false, or a limit hit)."""
-        passage = self.passage
-        record = passage.steps.get(node.number)
-        if record is None:
-            record = passage.steps[node.number] = StepRecord()
-        record.visits += 1
-        record.status = None
-        passage.started = self.now
-        passage.moves += 1
-        passage.unwaited += 1
-        self.done.entered.append(node.number)
-        if passage.moves > MOST_STEPS or passage.unwaited > MOST_STEPS_UNWAITED:
-            self._stop_running_away()
-            return False
-        when = node.step.when
-        if when is None:
-            return True
-        try:
-            holds, why = when.holds(self._view_of(node).scope), ""
-        except Unfillable as unfillable:
-            holds, why = False, f": {unfillable}"
-        if not holds:
-            self.record("skipped", text=self._with_notes(f"when: {when.source}{why}"))
-            self._go(node.behind)
-        return holds
-
-    def _stop_running_away(self) -> None:
-        passage = self.passage
-        self.record("failed", "journey.step_limit", "too many steps without a wait, or in all")
-        passage.moves = passage.unwaited = 0
-        if passage.outcome is None:
-            self.leave("step_limit")
-        else:
-            self._go(END)
-
-    def _apply(self, node: Node, decision: Decision, result: Result | None = None) -> None:
-        passage = self.passage
-        match decision:
-            case Move():
-                self._move(node, self._within_size(decision), result)
-            case Wait():
-                passage.state, passage.reason = State.WAITING, _REASONS[decision.reason]
-                passage.wake_at = self._wake_at(decision.until)
-                passage.unwaited = 0
-                self.done.wait_text = decision.text
-                self.walking = False
-            case Call():
-                passage.state, passage.wake_at = State.CALLING, None
-                self.done.call = decision
-                self.walking = False
-            case Again():
-                passage.state = State.CALLING
-                self.done.again = decision
-                self.walking = False
-            case End():
-                self.record(
-                    decision.status,
-                    decision.failure,
-                    decision.text,
-                    http_status=decision.http_status,
-                    result=result,
-                )
-                if passage.outcome is None:
-                    self.leave(decision.outcome)
-                else:
-                    self._go(node.behind)
-
-    def _move(self, node: Node, move: Move, result: Result | None) -> None:
-        passage = self.passage
-        passage.vars.update(move.vars)
-        if move.user:
-            self._write(move.user)
-        self.record(
-            move.status,
-            move.failure,
-            self._with_notes(move.text),
-            arm=move.arm,
-            http_status=move.http_status,
-            result=result,
-        )
-        self._go(node.follow if move.exit == FOLLOWING else node.exits[move.exit])
-
-    def _write(self, values: Mapping[str, object]) -> None:
-        attributes = self.passage.user.attributes
-        for name, value in values.items():
-            if name == "timezone":
-                self.passage.user.timezone = value if isinstance(value, str) else None
-            elif value is None:
-                attributes.pop(name, None)
-            else:
-                attributes[name] = value
-        self.done.writes.update(values)
-        self._view = None
-
-    def _within_size(self, move: Move) -> Move:
-        if not move.vars and not move.user:
-            return move
-        passage = self.passage
-        state = _size((passage.inputs, passage.vars, move.vars))
-        if state <= LARGEST_STATE and (
-            not move.user or _size((passage.user.attributes, move.user)) <= LARGEST_STATE
-        ):
-            return move
-        return Move(status="failed", failure="step.too_big", text="more than 64 KiB of state")
-
-    def _wake_at(self, until: int | None) -> int | None:
-        if self.passage.outcome is not None:
-            return until
-        return self.expires_at if until is None else min(until, self.expires_at)
-
-    def _go(self, position: int) -> None:
-        self.passage.position = position
-        self.passage.started = 0
-
-    def _arrive_at_the_end(self) -> None:
-        if self.passage.outcome is None:
-            self.leave("completed")
-            return
-        passage = self.passage
-        passage.state, passage.reason, passage.wake_at = State.ENDED, Reason.DUE, None
-        passage.ended_at = self.now
-        self.walking = False
-
-    def _view_of(self, node: Node) -> View:
-        passage = self.passage
-        view = self._view
-        if view is None:
-            zone, fallback = zone_of(passage, self.world.zone)
-            view = self._view = View(
-                now=self.now,
-                started=passage.started,
-                scope=scope_of(passage, self.now, zone),
-                journey=passage.program.journey.journey,
-                user_id=passage.user.id,
-                key=passage.key,
-                step_id=node.step.id,
-                visit=1,
-                terms=self.world.terms,
-                default_zone=passage.program.journey.timezone or self.world.zone,
-                zone_fallback=fallback,
-            )
-        view.step_id = node.step.id
-        view.started = passage.started
-        record = passage.steps.get(node.number)
-        view.visit = record.visits if record else 1
-        view.scope.notes.clear()
-        return view
-
-    def _with_notes(self, text: str) -> str:
-        notes = self._view.scope.notes if self._view else ()
-        return "; ".join(part for part in (text, *notes) if part) if notes else text
-
-
-def _size(parts: Iterable[Mapping[str, object]]) -> int:
-    """An upper bound of the bytes that mappings take as JSON; exact only where it matters."""
-    total = 0
-    for part in parts:
-        for name, value in part.items():
-            total += 6 * len(name) + 4
-            if isinstance(value, str):
-                total += 6 * len(value)
-            else:
-                total += 32 if isinstance(value, float | None) else len(dumps(value))
-    return total
-
-
-def _guarded(ask: object, *arguments: object) -> Decision:
-    """Ask a step; a bug in it costs this user this step and nobody anything else."""
-    try:
-        return ask(*arguments)  # type: ignore[operator,no-any-return]
-    except Exception as error:  # noqa: BLE001
-        return Move(status="failed", failure="step.internal", text=f"a bug: {type(error).__name__}")

@@ -7,8 +7,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from engine.core.dsl.program import Program
     from engine.core.steps.base import Again, Call, Status
+    from engine.core.steps.terms import Terms
 
 
 class State(IntEnum):
@@ -117,3 +120,13 @@ class Advanced:
     again: Again | None = None
     wait_text: str = ""
     writes: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(slots=True, frozen=True)
+class World:
+    """What decisions may look at besides the user: endpoints' live terms by name, and the
+    installation's time zone.
+    """
+
+    terms: Mapping[str, Terms]
+    zone: str = "UTC"

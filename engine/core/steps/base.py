@@ -8,6 +8,9 @@ an author writes, with three methods that decide and do nothing:
   wait is over (``view.started`` then still is the arrival);
 - ``resume(view, result)`` is asked when a call it made was answered (call_api only).
 
+Decisions are values that nobody changes; they aren't frozen because making a frozen dataclass takes
+three times as long, and one is made for every step of every user.
+
 A decision names an exit by its number in ``exits()``; the flat
 :class:`~engine.core.dsl.program.Program` knows which step stands there. Steps don't know each
 other.
@@ -53,7 +56,7 @@ class View:
     zone_fallback: str | None = None
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Result:
     """What became of a call so far: the last answer and how often it was put on the wire.
 
@@ -71,7 +74,7 @@ class Result:
     credential_version: int | None = None
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Move:
     """The step is over; go on by ``exit``. ``vars`` and ``user`` are the values it wrote."""
 
@@ -85,7 +88,7 @@ class Move:
     http_status: int | None = None
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Wait:
     """Stay here until ``until`` (None: until something happens). ``text`` says it in words."""
 
@@ -94,7 +97,7 @@ class Wait:
     text: str = ""
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Call:
     """Send this to an endpoint. ``target`` is path and query, encoded, beginning with ``/``.
 
@@ -111,7 +114,7 @@ class Call:
     timeout_us: int | None = None
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Again:
     """Send the same call once more, not before ``at``; ``failure`` and ``text`` say why."""
 
@@ -120,7 +123,7 @@ class Again:
     text: str = ""
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class End:
     """The passage is over with this outcome."""
 

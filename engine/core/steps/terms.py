@@ -152,7 +152,10 @@ class Success(Definition):
 
     def accepts(self, status: int) -> bool:
         """Whether ``status`` is a success by the list of statuses."""
-        return any(some.low <= status <= some.high for some in self.status or ())
+        for some in self.status or ():  # noqa: SIM110 (any() takes twice as long)
+            if some.low <= status <= some.high:
+                return True
+        return False
 
 
 def _two_hundreds() -> Success:
