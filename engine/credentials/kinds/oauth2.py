@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from engine.core.expressions.durations import SECOND, parse_duration
+from engine.core.expressions.durations import SECOND, DurationError, parse_duration
 from engine.core.message import Answer
 from engine.credentials.credential import Placement
 from engine.credentials.kinds.base import (
@@ -85,9 +85,12 @@ def _later(what: str, words: frozenset[str]) -> BeforeValidator:
 def _ttl(written: object, info: ValidationInfo) -> int:
     if isinstance(written, int) and info.context and info.context.get("stored"):
         return written
-    if not isinstance(written, str):
+    try:
+        length = parse_duration(written).elapsed if isinstance(written, str) else None
+    except DurationError:
+        length = None
+    if length is None:
         raise ValueError("must be a duration such as PT5M")
-    length = parse_duration(written).elapsed
     if not SECOND <= length <= _LONGEST_TTL:
         raise ValueError("must be between one second and 30 days")
     return length

@@ -1,0 +1,110 @@
+"""A process that resolves credentials when told to: lines in, one JSON line out for each.
+
+``get N`` resolves N at once, ``reject N`` N other ones than the last. The answer has the distinct
+tokens (``values``), versions and failure codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.credentials.credential import Credential
+from engine.credentials.resolver import Resolver
+from engine.errors import CredentialFailure
+from engine.wire.egress import Egress
+from engine.wire.reqwest_transport import ReqwestTransport
+from tests.unit.credentials.installation import Installation
+
+ROOT = Path(__file__).parents[2]
+
+
+class TokenUser:
+    """The other end of the pipe."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def tell(self, command: str) -> None:
+        """Start a command."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> dict[str, list[Any]]:
+        """Wait for what came of the oldest command that was started."""
+        assert self.process.stdout is not None
+        return dict(json.loads(self.process.stdout.readline()))
+
+    def ask(self, command: str) -> dict[str, list[Any]]:
+        """Start and wait."""
+        self.tell(command)
+        return self.answer()
+
+
+@contextmanager
+def token_users(folder: Path, count: int) -> Iterator[list[TokenUser]]:
+    """That many processes on one installation, ready to be told."""
+    command = [sys.executable, "-m", "tests.integration.token_user", str(folder)]
+    with ExitStack() as stack:
+        users = []
+        for _ in range(count):
+            process = stack.enter_context(
+                subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            stack.callback(process.kill)
+            users.append(TokenUser(process))
+        for user in users:
+            assert user.answer() == {"ready": []}
+        yield users
+
+
+async def _main(folder: Path) -> None:
+    transport = ReqwestTransport(Egress.parse("127.0.0.0/8,[::1]"))
+    resolver = Installation(folder).resolver(transport)
+    last: Credential | None = None
+    print('{"ready": []}', flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        verb, _, count = line.partition(" ")
+        refused = last if verb == "reject" else None
+        work = (_one(resolver, refused) for _ in range(int(count)))
+        found = await asyncio.gather(*work)
+        last = next((each for each in found if isinstance(each, Credential)), last)
+        print(json.dumps(_said(found)), flush=True)
+    await resolver.close()
+    await transport.close()
+
+
+async def _one(resolver: Resolver, refused: Credential | None) -> Credential | str:
+    live = await resolver.current("scores")
+    assert live is not None
+    assert live.profile_id is not None
+    try:
+        return await resolver.credential(live.profile_id, live.profile_version, not_this=refused)
+    except CredentialFailure as failure:
+        return failure.code
+
+
+def _said(found: list[Credential | str]) -> dict[str, list[Any]]:
+    good = [each for each in found if isinstance(each, Credential)]
+    return {
+        "values": sorted({each.placement.headers[0][1].partition(" ")[2] for each in good}),
+        "versions": sorted({each.version for each in good}),
+        "codes": sorted({each for each in found if isinstance(each, str)}),
+    }
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(Path(sys.argv[1])))
