@@ -6,8 +6,8 @@ from. Every problem is found at once, each with line and column.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from engine.core.dsl.document import Document, Node, Path
 from engine.core.dsl.literal_secrets import is_credential_header, looks_secret
 from engine.core.dsl.model_problems import findings
-from engine.core.dsl.problems import did_you_mean, in_file_order, one_of, quoted
+from engine.core.dsl.problems import Place, did_you_mean, in_file_order, one_of, quoted
 from engine.core.dsl.source import compose
 from engine.credentials.kinds.base import AuthKind
 from engine.credentials.kinds.registry import FieldProblem, profile_name_problem, read_profile
@@ -133,11 +133,13 @@ class _Reader:
         if inline and name in known:
             message = f"an auth profile is called {quoted(name)}, and so is this endpoint's own"
             self._problem("name.profile", message, path, "name the profile here, or rename it")
+        literal = list(_literal_pairs(self._document, path, node))
+        self.problems += literal
         read = read_profile(node.data, egress=self._egress)  # type: ignore[arg-type]
         if isinstance(read, tuple):
-            self.problems += [_field_problem(self._document, path, each) for each in read]
+            if not literal:
+                self.problems += [_field_problem(self._document, path, each) for each in read]
             return
-        self.problems += _plain_pairs(self._document, path, node)
         self.found.profiles.append(WrittenProfile(name, read, inline, path))
 
     def _endpoint(self, name: str, node: Node, path: Path) -> None:
@@ -187,18 +189,35 @@ def _field_problem(document: Document, path: Path, problem: FieldProblem) -> Pro
     return document.lines.problem(code, message, place)
 
 
-def _plain_pairs(document: Document, path: Path, node: Node) -> Iterator[Problem]:
-    """A pair may be plain (a tenant's name), but not under a name that means a credential."""
+def _literal_pairs(document: Document, path: Path, node: Node) -> Iterator[Problem]:
+    """Keys of an ``api_key`` that stand in the file. A pair may be plain (a tenant's name) beside
+    a secret one, unless its name means a credential.
+    """
     pairs = node.items.get("pairs")
-    for index, pair in (pairs.items if pairs else {}).items():
-        written = pair.data if isinstance(pair.data, dict) else {}
-        name, value = written.get("name"), written.get("value")
-        if isinstance(value, str) and isinstance(name, str) and is_credential_header(name):
-            yield document.lines.problem(
-                "secret.literal",
-                f"value: a secret may not stand in a file: {THREE_WAYS}",
-                document.place((*path, "pairs", index, "value")),
-            )
+    written = {
+        index: pair.data
+        for index, pair in (pairs.items if pairs else {}).items()
+        if isinstance(pair.data, dict) and isinstance(pair.data.get("value"), str)
+    }
+    all_plain = pairs is not None and len(written) == len(pairs.items)
+    places = [
+        document.place((*path, "pairs", index, "value"))
+        for index, pair in written.items()
+        if all_plain or is_credential_header(str(pair.get("name")))
+    ]
+    for place in places:
+        message = f"value: a secret may not stand in a file: {THREE_WAYS}"
+        problem = document.lines.problem("secret.literal", message, place)
+        yield replace(problem, text=_starred(problem.text, place.line, places))
+
+
+def _starred(text: str, line: int, places: Iterable[Place]) -> str:
+    """The text of ``line`` with what stands at ``places`` as ``*``."""
+    for place in places:
+        if place.line == line:
+            start, end = place.column - 1, place.column - 1 + (place.length or len(text))
+            text = text[:start] + "*" * len(text[start:end]) + text[end:]
+    return text
 
 
 def _literal_secrets(document: Document) -> Iterator[Problem]:

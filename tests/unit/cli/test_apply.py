@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.cli.commands import Journey
+
+FILE = """
+auth_profiles:
+  crm-oauth:
+    kind: oauth2
+    token_url: https://id.example.com/oauth/token
+    client_id: crm-client
+    client_secret: {seal_from_env: CRM_SECRET}
+  loyalty-basic: {kind: basic, username: bot, password: {env: LOYALTY_PASSWORD}}
+endpoints:
+  crm: {base_url: https://crm.example.com/v2, auth: crm-oauth}
+  loyalty: {base_url: https://loyalty.example.com, auth: loyalty-basic}
+  own: {base_url: https://own.example.com, auth: {kind: bearer, token: {seal_from_env: TOKEN}}}
+  ping: {base_url: https://hooks.example.com}
+"""
+SECRETS = {"CRM_SECRET": "crm-secret-canary-1", "TOKEN": "token-canary-abcdefgh"}
+
+
+def rows(folder: Path, query: str) -> list[Any]:
+    with sqlite3.connect(folder / ".journey" / "engine.db") as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_a_file_is_applied_once_and_then_changes_nothing(journey: Journey) -> None:
+    file = journey.write("endpoints.yaml", FILE)
+    first = journey("apply", file, **SECRETS)
+    assert (first.code, "7 created" in first.err) == (0, True)
+    before = rows(journey.folder, "SELECT name, version FROM auth_profiles")
+    again = journey("apply", file, **SECRETS)
+    assert (again.code, again.out) == (0, "")
+    assert "7 unchanged" in again.err
+    assert rows(journey.folder, "SELECT name, version FROM auth_profiles") == before
+
+
+def test_profiles_are_bound_to_the_hosts_of_the_files_endpoints(journey: Journey) -> None:
+    journey("apply", journey.write("e.yaml", FILE), **SECRETS)
+    origins = dict(rows(journey.folder, "SELECT name, origins FROM auth_profiles"))
+    assert origins["crm-oauth"] == '["https://crm.example.com:443"]'
+    assert origins["own"] == '["https://own.example.com:443"]'
+
+
+def test_nothing_that_is_printed_or_stored_holds_a_secret(journey: Journey) -> None:
+    file = journey.write("e.yaml", FILE)
+    ended = [
+        journey("apply", file, **SECRETS),
+        journey("auth", "show", "crm-oauth"),
+        journey("auth", "list", "--json"),
+        journey("auth", "show", "own", "--json"),
+    ]
+    stored = b"".join(path.read_bytes() for path in (journey.folder / ".journey").iterdir())
+    for secret in SECRETS.values():
+        assert all(secret not in each.out + each.err for each in ended)
+        assert secret.encode() not in stored
+
+
+def test_a_dry_run_writes_nothing(journey: Journey) -> None:
+    file = journey.write("e.yaml", FILE)
+    ended = journey("apply", "--dry-run", file, **SECRETS)
+    assert (ended.code, "crm-oauth created" in ended.out) == (0, True)
+    assert journey.files == {"e.yaml"}
+    journey("apply", file, **SECRETS)
+    before = rows(journey.folder, "SELECT * FROM endpoints")
+    audit = rows(journey.folder, "SELECT count(*) FROM audit")
+    changed = journey.write("e.yaml", FILE.replace("/v2", "/v3"))
+    ended = journey("apply", "--dry-run", changed, **SECRETS)
+    assert "endpoint crm changed: base_url" in ended.out
+    assert rows(journey.folder, "SELECT * FROM endpoints") == before
+    assert rows(journey.folder, "SELECT count(*) FROM audit") == audit
+
+
+def test_a_rotated_secret_survives_the_old_file(journey: Journey) -> None:
+    file = journey.write("e.yaml", FILE)
+    journey("apply", file, **SECRETS)
+    assert journey("auth", "rotate", "crm-oauth", "--from-env", "NEW", NEW="rotated-1").code == 0
+    fingerprint = "SELECT fingerprint FROM auth_secrets WHERE field = 'client_secret'"
+    rotated = rows(journey.folder, fingerprint)
+    again = journey("apply", file, **SECRETS)
+    assert "client_secret: kept, rotated" in again.out
+    assert rows(journey.folder, fingerprint) == rotated
+    unset = journey("apply", file)
+    assert unset.code == 0
+    assert rows(journey.folder, fingerprint) == rotated
+    taken = journey("apply", "--take-secrets", file, **SECRETS)
+    assert "crm-oauth changed: client_secret" in taken.out
+    assert rows(journey.folder, fingerprint) != rotated
+
+
+def test_a_variable_that_is_not_set_stops_the_first_apply_as_a_whole(journey: Journey) -> None:
+    ended = journey("apply", journey.write("e.yaml", FILE), TOKEN="t-canary-abcdefgh")
+    assert ended.code == 2
+    assert "CRM_SECRET" in ended.err
+    assert rows(journey.folder, "SELECT count(*) FROM endpoints") == [(0,)]
+    assert rows(journey.folder, "SELECT count(*) FROM auth_profiles") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("line", "column"),
+    [
+        ("  x: {kind: basic, username: bot, password: hunter2-canary}", 45),
+        ("  x: {kind: bearer, token: tok-canary-123456}", 28),
+        ("  x: {kind: api_key, pairs: [{name: X-Api-Key, value: key-canary}]}", 55),
+        ("  x: {kind: bearer, token: 12345678}", 28),
+        (
+            "  x: {kind: api_key, pairs: [{name: t, value: {env: X}},"
+            " {name: token, value: canary}]}",
+            79,
+        ),
+    ],
+)
+def test_a_literal_secret_is_refused_with_its_place_and_the_ways(
+    journey: Journey, line: str, column: int
+) -> None:
+    ended = journey("apply", journey.write("e.yaml", f"auth_profiles:\n{line}\n"))
+    assert ended.code == 3
+    assert f"e.yaml:2:{column}: " in ended.err
+    assert "seal_from_env" in ended.err
+    assert "canary" not in ended.err
+    assert "12345678" not in ended.err
+    assert journey.files == {"e.yaml"}
+
+
+def test_every_problem_of_a_file_is_told_at_once(journey: Journey) -> None:
+    text = """
+auth_profiles:
+  none: {kind: bearer, token: {env: T}}
+  own: {kind: bearer, token: {env: T}}
+  b: {kind: bearr}
+  c: {kind: bearer, tokn: {env: T}}
+endpoints:
+  crm: {base_url: https://x.example, tiemout: 5s}
+  loyalty: {base_url: https://u:p@x.example}
+  own: {base_url: https://x.example, auth: {kind: bearer, token: {env: T}}}
+  messenger: {auth: b}
+  text: here
+  late: {base_url: https://x.example, circuit_breaker: {failures: 3}}
+contact_policy: {}
+endpoint: {}
+"""
+    ended = journey("apply", journey.write("e.yaml", text))
+    assert ended.code == 3
+    for place, said in {
+        "3:": "no authentication",
+        "5:": "is none of",
+        "6:": "did you mean token?",
+        "8:": "did you mean `timeout`?",
+        "9:": "auth profile of kind basic",
+        "10:": "an auth profile is called `own`",
+        "11:": "`base_url` is missing",
+        "12:": "must be a mapping",
+        "13:": "supported by this version",
+        "14:": "supported by this version",
+        "15:": "did you mean `endpoints`?",
+    }.items():
+        assert f"e.yaml:{place}" in ended.err
+        assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_profile_that_leads_nowhere_is_named_with_its_place(journey: Journey) -> None:
+    text = FILE.replace("auth: crm-oauth", "auth: crm-oath")
+    ended = journey("apply", journey.write("e.yaml", text), **SECRETS)
+    assert ended.code == 3
+    assert "there is no auth profile `crm-oath`" in ended.err
+    assert "did you mean `crm-oauth`?" in ended.err
+    assert rows(journey.folder, "SELECT count(*) FROM auth_profiles") == [(0,)]
+
+
+def test_a_file_may_name_a_profile_of_the_database(journey: Journey) -> None:
+    journey("apply", journey.write("e.yaml", FILE), **SECRETS)
+    text = "endpoints: {other: {base_url: 'https://other.example', auth: crm-oauth}}"
+    ended = journey("apply", journey.write("f.yaml", text))
+    assert "auth profile crm-oauth changed: origins" in ended.out
+    origins = dict(rows(journey.folder, "SELECT name, origins FROM auth_profiles"))
+    assert "https://other.example:443" in str(origins["crm-oauth"])
+
+
+def test_another_endpoints_own_profile_cannot_be_named(journey: Journey) -> None:
+    journey("apply", journey.write("e.yaml", FILE), **SECRETS)
+    text = "endpoints: {other: {base_url: 'https://other.example', auth: own}}"
+    ended = journey("apply", journey.write("f.yaml", text))
+    assert (ended.code, "belongs to the endpoint" in ended.err) == (3, True)
+
+
+def test_naming_a_profile_takes_the_place_of_an_endpoints_own_and_says_so(
+    journey: Journey,
+) -> None:
+    journey("apply", journey.write("e.yaml", FILE), **SECRETS)
+    text = "endpoints: {own: {base_url: 'https://own.example.com', auth: crm-oauth}}"
+    ended = journey("apply", journey.write("f.yaml", text))
+    assert "crm-oauth takes the place of its own" in ended.out
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"\x00\x01\xff", b"endpoints: [", b"endpoints: {a: 1}", b"a: " + b"[" * 20_000],
+)
+def test_a_file_that_cannot_be_read_is_told_in_words(journey: Journey, content: bytes) -> None:
+    (journey.folder / "e.yaml").write_bytes(content)
+    ended = journey("apply", "e.yaml")
+    assert ended.code == 3
+    assert ended.err.startswith("e.yaml:")
+    assert "Traceback" not in ended.err
+    assert journey.files == {"e.yaml"}
+
+
+def test_a_file_that_is_not_there_is_a_slip_of_the_command(journey: Journey) -> None:
+    ended = journey("apply", "nope.yaml")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+
+
+def test_a_host_that_egress_refuses_is_told_at_once(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JOURNEY_EGRESS_ALLOW")
+    file = journey.write("e.yaml", "endpoints: {here: {base_url: 'http://127.0.0.1:1'}}")
+    ended = journey("apply", file)
+    assert (ended.code, "JOURNEY_EGRESS_ALLOW=127.0.0.0/8,[::1]" in ended.out) == (0, True)
+
+
+def test_changes_come_as_json_lines(journey: Journey) -> None:
+    ended = journey("apply", "--json", journey.write("e.yaml", FILE), **SECRETS)
+    changes = [json.loads(line) for line in ended.out.splitlines()]
+    assert {(each["kind"], each["verb"]) for each in changes} == {
+        ("auth profile", "created"),
+        ("endpoint", "created"),
+    }
