@@ -1,16 +1,148 @@
-"""``run-journey --live``: real calls, durable."""
+"""``run-journey --live``: real calls, durable; what a person sees of it."""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from engine.errors import OperatorError
+from engine.cli.context import actor
+from engine.cli.show.moments import date_and_time
+from engine.cli.show.table import users_in_words
+from engine.core.expressions.calendar import find_zone
+from engine.core.guarded_json import dumps
+from engine.db.schema import open_database
+from engine.enrollments import reports, store
+from engine.enrollments.store.runs import FINISHED
+from engine.processes.run import RunOptions, run_live
+from engine.users.row import UserRow
+from engine.versions.store import Versions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from engine.cli.launch import Launch
+    from engine.cli.show.output import Output
+    from engine.core.dsl.check import LoadedAndChecked
+    from engine.db.connect import Connection
+    from engine.enrollments.ledger import Ledger
     from engine.enrollments.summary import Summary
+    from engine.processes.run import RunOpened, RunResult
+    from engine.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class OneUser:
+    """The user of the command line, as a run takes users. ``digest`` is of all that was given."""
+
+    row: UserRow
+    count: int = 1
+    skipped: int = 0
+
+    @property
+    def digest(self) -> str:
+        """Identifies this input: the same command goes on with the same run."""
+        return hashlib.sha256(dumps(asdict(self.row))).hexdigest()
+
+    def rows(self, start: int = 0) -> Iterator[UserRow]:
+        """The user, unless he was taken already."""
+        return iter([self.row][start:])
+
+
+class Watcher:
+    """Tells a person, or a program, of a run under way."""
+
+    def __init__(self, output: Output, loaded: LoadedAndChecked) -> None:
+        self._output = output
+        self._journey = loaded.journey.journey
+        self._paused = ""
+
+    def opened(self, run: RunOpened) -> None:
+        """A run begins, or goes on."""
+        progress = self._output.progress
+        progress.total, progress.before, progress.users = run.run.total, run.run.position, 0
+        if run.continued and run.run.state != FINISHED:
+            users = f"{run.run.position:,} of {run.run.total:,} users have entered"
+            self._output.note(f"{self._journey} version {run.version} goes on: {users}")
+
+    def turned(self, ledger: Ledger) -> None:
+        """A turn was committed."""
+        calls = failures = 0
+        for (_, step, kind, _), (n, attempts) in ledger.changes.counts.items():
+            if step >= 0 and kind in (store.SUCCEEDED, store.FAILED):
+                calls += n if attempts else 0
+                failures += n if kind == store.FAILED else 0
+        users = ledger.admitted + ledger.refused
+        self._output.progress.add(users=users, calls=calls, failures=failures)
+        for event in ledger.told:
+            self._output.event(event)
+
+    def paused(self, reason: str) -> None:
+        """The database can't be written; everybody stays due."""
+        if reason != self._paused:
+            self._output.note(f"waiting: {reason}")
+        self._paused = reason
+
+    def resumed(self) -> None:
+        """It can again."""
+        self._paused = ""
+        self._output.note("going on")
+
+    def notice(self, text: str) -> None:
+        """One line that the operator should see."""
+        self._output.note(text)
 
 
 def run(launch: Launch) -> tuple[list[Summary], int | None]:
-    """Run it; the summaries, and the number of the signal that interrupted it."""
-    raise OperatorError(f"{launch.invocation.file}: --live isn't wired up yet")
+    """Run it and print what became of it: the summaries, and the signal that interrupted it."""
+    invocation, users = launch.invocation, launch.users
+    settings = launch.settings
+    if invocation.database is not None:
+        settings = replace(settings, database_url=invocation.database)
+    options = RunOptions(
+        file=str(invocation.file),
+        source=launch.source,
+        users=OneUser(users) if isinstance(users, UserRow) else users,
+        settings=settings,
+        actor=actor(),
+        again=invocation.again,
+        now=launch.start,
+        stay_us=launch.horizon_us,
+        telling=launch.output.telling,
+    )
+    result = run_live(options, Watcher(launch.output, launch.loaded))
+    return _summaries(launch, settings, result), result.interrupted
+
+
+def _summaries(launch: Launch, settings: Settings, result: RunResult) -> list[Summary]:
+    journey, output = launch.loaded.journey.journey, launch.output
+    found: list[Summary] = []
+    database = open_database(settings.database, create=False)
+    try:
+        with database.read() as connection:
+            versions = Versions()
+            for run_id in result.run_ids:
+                run = reports.find_run(connection, journey, run_id)
+                summary = reports.summary(connection, run, versions)
+                if result.already_ran:
+                    summary = summary.run_before()
+                    output.note("these users have been through it; --again takes them once more")
+                elif result.interrupted is None and summary.waiting:
+                    _say_who_waits(output, connection, run, summary, settings)
+                output.summary(summary, users_in_words(run.total), in_full=result.already_ran)
+                found.append(summary)
+    finally:
+        database.close()
+    return found
+
+
+def _say_who_waits(
+    output: Output,
+    connection: Connection,
+    run: reports.ReportedRun,
+    summary: Summary,
+    settings: Settings,
+) -> None:
+    at, zone = reports.next_wake(connection, run), find_zone(settings.timezone)
+    first = f", the first until {date_and_time(at, zone)}" if at is not None and zone else ""
+    output.note(f"{summary.waiting:,} waiting{first}: the same command goes on with them")

@@ -9,6 +9,7 @@ import click
 from engine.cli.journey_file import read_bounded
 from engine.cli.scripted_answers import BadAnswer, ScriptedAnswers, read_answers
 from engine.cli.show.moments import date_and_time
+from engine.cli.show.table import users_in_words
 from engine.clock import wall
 from engine.core.dsl.problems import did_you_mean
 from engine.core.dsl.program import compile_journey
@@ -16,7 +17,6 @@ from engine.core.expressions.calendar import find_zone
 from engine.core.interpreter.advance import World
 from engine.core.interpreter.simulate import simulate
 from engine.core.steps.call_api import CallApiStep
-from engine.endpoints.terms_file import read_terms
 from engine.enrollments.summary import Tallying
 from engine.users.row import UserRow
 
@@ -52,7 +52,7 @@ def simulated(launch: Launch) -> Summary:
     summary = tally.summary()
     zone = find_zone(settings.timezone)
     when = f" · from {date_and_time(start, zone)}" if zone else ""
-    output.summary(summary, f"{launch.total:,} users{when}")
+    output.summary(summary, f"{users_in_words(launch.total)}{when}")
     return summary
 
 
@@ -63,7 +63,11 @@ def _terms(launch: Launch) -> Mapping[str, Terms]:
         file = launch.invocation.file.with_name(ENDPOINTS_FILE)
         if not file.is_file():
             return {}
-    terms = read_terms(read_bounded(file), str(file))
+    from engine.endpoints.file import read_file
+    from engine.endpoints.model import terms as terms_of
+
+    endpoints = [written.endpoint for written in read_file(read_bounded(file), str(file)).endpoints]
+    terms = {endpoint.name: terms_of(endpoint) for endpoint in endpoints}
     for name, steps in launch.loaded.checked.endpoints.items():
         if name not in terms:
             hint = did_you_mean(name, terms)

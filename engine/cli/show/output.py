@@ -61,12 +61,13 @@ class Output:
         if not self._quiet:
             self.progress.note(text)
 
-    def summary(self, summary: Summary, about: str = "") -> None:
-        """How it ended; ``about`` says in words what it is of."""
+    def summary(self, summary: Summary, about: str = "", *, in_full: bool = False) -> None:
+        """How it ended; ``about`` says in words what it is of. A timeline has told it all already,
+        unless it is wanted ``in_full``."""
         self.progress.clear()
         if self._form == "json":
             self._print(summary_line(summary))
-        elif self._form == "table":
+        elif self._form == "table" or in_full:
             heading = " · ".join(part for part in (self._mode, about) if part)
             for line in summary_lines(summary, heading, self._paint):
                 self._print(line)

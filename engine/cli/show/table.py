@@ -28,6 +28,11 @@ def summary_lines(summary: Summary, heading: str, paint: Paint) -> list[str]:
     return lines
 
 
+def users_in_words(n: int) -> str:
+    """``1 user``, ``1,500 users``."""
+    return "1 user" if n == 1 else f"{n:,} users"
+
+
 def in_words(summary: Summary, paint: Paint) -> str:
     """``failed 12, went on 12, stuck 0``: steps that failed, and whether anybody stayed there."""
     failed, stuck = summary.failed, summary.stuck

@@ -28,7 +28,8 @@ class UserRow(SQLModel, table=True):
 
 class RunRow(SQLModel, table=True):
     """One launch over users. ``source`` identifies the users' input; ``position`` is how many of
-    its rows were admitted or refused; ``token_base`` (JSON) is each profile's token requests before.
+    its rows were admitted or refused; ``token_base`` (JSON) is each profile's token requests before,
+    ``token_end`` those when it was finished.
     """
 
     __tablename__ = "runs"
@@ -43,6 +44,7 @@ class RunRow(SQLModel, table=True):
     total: int = 0
     skipped: int = 0
     token_base: str = "{}"
+    token_end: str | None = None
     opened_at: int = Field(sa_type=BigInteger)
     finished_at: int | None = Field(default=None, sa_type=BigInteger)
 

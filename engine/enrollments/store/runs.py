@@ -60,8 +60,10 @@ def open_run(connection: Connection, run: Run, *, now: int) -> None:
 
 def finish_run(connection: Connection, run_id: int, *, now: int) -> None:
     """Mark a run as over: everybody of it has ended."""
+    tokens = json.dumps(token_requests(connection))
     connection.exec_driver_sql(
-        "UPDATE runs SET state = ?, finished_at = ? WHERE id = ?", (FINISHED, now, run_id)
+        "UPDATE runs SET state = ?, finished_at = ?, token_end = ? WHERE id = ?",
+        (FINISHED, now, tokens, run_id),
     )
 
 

@@ -85,7 +85,7 @@ def test_a_timeout_takes_as_long_as_the_endpoint_allows(
     welcome: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (welcome.parent / "endpoints.yaml").write_text(
-        "auth: {m: {kind: bearer, token: {env: NOT_SET}}}\n"
+        "auth_profiles: {m: {kind: bearer, token: {env: NOT_SET}}}\n"
         "endpoints:\n"
         "  messenger:\n"
         "    {base_url: https://m.example, auth: m, timeout: 7s, retry: {attempts: 1}}\n"
