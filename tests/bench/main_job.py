@@ -47,7 +47,9 @@ def measure(sizes: list[int], runs: int) -> None:
     """Print a table of the figures and one JSON line."""
     with spawned("load") as servers, tempfile.TemporaryDirectory() as folder:
         url = servers["load"].url
-        print(f"{'users':>9} {'users/s':>22} {'steps/s':>9} {'of bare':>8} {'µs CPU':>7} {'MiB':>6}")
+        print(
+            f"{'users':>9} {'users/s':>22} {'steps/s':>9} {'of bare':>8} {'µs CPU':>7} {'MiB':>6}"
+        )
         figures = [_one_size(Path(folder), url, size, runs) for size in sizes]
     print(json.dumps({"bench": "main-job", "runs": runs, "sizes": figures}))
 

@@ -86,6 +86,8 @@ class Connection(asyncio.Protocol):
             self._send(request, reply)
 
     def _send(self, request: Request, reply: Reply) -> None:
+        if self.transport.is_closing():  # whoever asked was killed meanwhile
+            return
         if reply.abort:
             self.transport.abort()
         elif reply.pieces is not None:
