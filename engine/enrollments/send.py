@@ -10,12 +10,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from engine.core.message import Answer
+from engine.core.steps.base import Result
 from engine.enrollments.decide import Answered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from engine.core.steps.base import Result
     from engine.enrollments.rows import Held
 
 QUEUED_PER_PERMIT = 2
@@ -49,6 +50,18 @@ class _Lane:
 
 def _nobody() -> None:
     """Nobody listens yet."""
+
+
+def _a_bug(held: Held, error: Exception) -> Result:
+    call = held.call
+    return Result(
+        answer=Answer(failure="call.unknown"),
+        failure="call.unknown",
+        text=f"a bug: {type(error).__name__}",
+        attempts=call.attempts,
+        tries=call.tries + 1,
+        first_at=call.first_at or 0,
+    )
 
 
 class Outbox:
@@ -124,7 +137,10 @@ class Outbox:
         task.add_done_callback(self._tasks.discard)
 
     async def _one(self, held: Held) -> None:
-        result = await self._deliver(held)
+        try:
+            result = await self._deliver(held)
+        except Exception as error:  # noqa: BLE001 (a bug costs this call, not the run)
+            result = _a_bug(held, error)
         lane = self._lanes[held.call.endpoint]
         lane.in_flight -= 1
         self.in_flight -= 1

@@ -23,7 +23,11 @@ journey: five-steps
 steps:
   - {id: mark, type: set, values: {vars.tier: "{{ user.tier }}"}}
   - {id: arm, type: split, arms: [{name: a, weight: 50}, {name: b, weight: 50}]}
-  - {id: post, type: call_api, endpoint: api, path: /send, body: {to: "{{ user.email }}", tier: "{{ vars.tier }}"}}
+  - id: post
+    type: call_api
+    endpoint: api
+    path: /send
+    body: {to: "{{ user.email }}", tier: "{{ vars.tier }}"}
   - id: kind
     type: branch
     paths:
