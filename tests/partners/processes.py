@@ -29,7 +29,11 @@ class Remote:
     @property
     def log(self) -> list[dict[str, Any]]:
         """Its last thousand requests: method, target, headers, body, at, status, credential."""
-        return list(self._ask("GET", "/__log"))
+        return self.last(1000)
+
+    def last(self, requests: int) -> list[dict[str, Any]]:
+        """So many of its last requests, as in :attr:`log`."""
+        return list(self._ask("GET", f"/__log?last={requests}"))
 
     def change(self, **changes: object) -> None:
         """As :meth:`Partner.change`. Raises ValueError for what it doesn't know."""
