@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from engine.core.interpreter.state import State, World
 from engine.core.interpreter.walk import Walk
+from engine.core.message import Answer
+from engine.core.steps.base import Result
 
 if TYPE_CHECKING:
     from engine.core.interpreter.state import Advanced, Passage
-    from engine.core.steps.base import Result
 
 __all__ = ["World", "advance", "leave"]
 
@@ -28,13 +29,15 @@ def advance(passage: Passage, now: int, world: World, result: Result | None = No
     return walk.done
 
 
-def leave(passage: Passage, now: int, world: World, outcome: str) -> Advanced:
+def leave(passage: Passage, now: int, world: World, outcome: str, *, attempts: int = 0) -> Advanced:
     """Fix the outcome of a passage that still runs and go on to on_exit. A call under way is
-    dropped and recorded as ``call.unknown``.
+    dropped and recorded as ``call.unknown``, with the ``attempts`` made so far.
     """
     walk = Walk(passage, now, world)
     if passage.state is State.CALLING:
-        walk.record("failed", "call.unknown", f"{outcome} before an answer came")
+        code = "call.unknown"
+        dropped = Result(Answer(failure=code), code, "", attempts, attempts, now)
+        walk.record("failed", code, f"{outcome} before an answer came", result=dropped)
     walk.leave(outcome)
     walk.on()
     return walk.done

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.core.dsl.program import END
 from engine.core.expressions.errors import Unfillable
-from engine.core.guarded_json import dumps
 from engine.core.interpreter.scope import scope_of, zone_of
+from engine.core.interpreter.size import fit
 from engine.core.interpreter.state import Advanced, Execution, Reason, State, StepRecord
 from engine.core.steps.base import FOLLOWING, Again, Call, End, Move, View, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from engine.core.dsl.program import Node
     from engine.core.interpreter.state import Passage, World
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 10_000
 MOST_STEPS_UNWAITED = 1_000
-LARGEST_STATE = 64 * 1024
+_LAST_TRY = 1_000_000
+"""More tries than any policy allows."""
 
 _REASONS = {
     "timer": Reason.TIMER,
@@ -69,16 +71,18 @@ class Walk:
         """Let the step that made the call judge its answer."""
         node = self.passage.program.nodes[self.passage.position]
         self.passage.state = State.WAITING
-        view = self._view_of(node)
-        try:
-            decision = node.step.resume(view, result)
-        except Exception as error:  # noqa: BLE001
-            decision = _a_bug(error)
+        decision = self._judge(node, result)
         if isinstance(decision, Again) and (
             self.passage.outcome is None and decision.at >= self.expires_at
         ):
-            decision = Move(status="failed", failure=decision.failure, text=decision.text)
+            decision = self._judge(node, replace(result, tries=_LAST_TRY))
         self._apply(node, decision, result)
+
+    def _judge(self, node: Node, result: Result) -> Decision:
+        try:
+            return node.step.resume(self._view_of(node), result)
+        except Exception as error:  # noqa: BLE001
+            return _a_bug(error)
 
     def leave(self, outcome: str) -> None:
         """Fix the outcome; a step that was still under way is skipped; what is left is on_exit."""
@@ -130,6 +134,8 @@ class Walk:
     def _arrive(self, node: Node) -> bool:
         """Enter a step; False if it isn't to be taken (condition false, or a limit hit)."""
         passage = self.passage
+        if self._view is not None and self._view.scope.notes:
+            self._view.scope.notes.clear()
         record = passage.steps.get(node.number)
         if record is None:
             record = passage.steps[node.number] = StepRecord()
@@ -145,14 +151,18 @@ class Walk:
         when = node.step.when
         if when is None:
             return True
+        why = ""
         try:
-            holds, why = when.holds(self._view_of(node).scope), ""
+            if when.holds(self._view_of(node).scope):
+                return True
         except Unfillable as unfillable:
-            holds, why = False, f": {unfillable}"
-        if not holds:
-            self.record("skipped", text=self._with_notes(f"when: {when.source}{why}"))
-            self._go(node.behind)
-        return holds
+            why = f": {unfillable}"
+        except Exception as error:  # noqa: BLE001
+            self._apply(node, _a_bug(error))
+            return False
+        self.record("skipped", text=self._with_notes(f"when: {when.source}{why}"))
+        self._go(node.behind)
+        return False
 
     def _stop_running_away(self) -> None:
         passage = self.passage
@@ -185,7 +195,8 @@ class Walk:
             self._end(node, decision, result)
 
     def _end(self, node: Node, end: End, result: Result | None) -> None:
-        self.record(end.status, end.failure, end.text, http_status=end.http_status, result=result)
+        text = self._with_notes(end.text)
+        self.record(end.status, end.failure, text, http_status=end.http_status, result=result)
         if self.passage.outcome is None:
             self.leave(end.outcome)
         else:
@@ -193,16 +204,20 @@ class Walk:
 
     def _move(self, node: Node, move: Move, result: Result | None) -> None:
         passage = self.passage
+        view = self._view
+        text = self._with_notes(move.text) if view and view.scope.notes else move.text
         if move.vars or move.user:
-            move = self._within_size(move)
+            problem = self._too_big(move)
+            if problem:
+                text = problem
+                move = Move(status="failed", failure="step.too_big", http_status=move.http_status)
             passage.vars.update(move.vars)
             if move.user:
                 self._write(move.user)
-        view = self._view
         self.record(
             move.status,
             move.failure,
-            self._with_notes(move.text) if view and view.scope.notes else move.text,
+            text,
             arm=move.arm,
             http_status=move.http_status,
             result=result,
@@ -222,14 +237,14 @@ class Walk:
         self.done.writes.update(values)
         self._view = None
 
-    def _within_size(self, move: Move) -> Move:
+    def _too_big(self, move: Move) -> str:
+        """What wouldn't fit any more if ``move`` were written, in words; '' if all does."""
         passage = self.passage
-        state = _size((passage.inputs, passage.vars, move.vars))
-        if state <= LARGEST_STATE and (
-            not move.user or _size((passage.user.attributes, move.user)) <= LARGEST_STATE
-        ):
-            return move
-        return Move(status="failed", failure="step.too_big", text="more than 64 KiB of state")
+        if move.vars and not fit(passage.inputs, {**passage.vars, **move.vars}):
+            return "more than 64 KiB of inputs and variables"
+        if move.user and not fit({**passage.user.attributes, **move.user}):
+            return "more than 64 KiB of attributes"
+        return ""
 
     def _wake_at(self, until: int | None) -> int | None:
         if self.passage.outcome is not None:
@@ -270,26 +285,11 @@ class Walk:
         view.step_id = node.step.id
         view.started = passage.started
         view.visit = passage.steps[node.number].visits
-        if view.scope.notes:
-            view.scope.notes.clear()
         return view
 
     def _with_notes(self, text: str) -> str:
         notes = self._view.scope.notes if self._view else ()
         return "; ".join(part for part in (text, *notes) if part)
-
-
-def _size(parts: Iterable[Mapping[str, object]]) -> int:
-    """An upper bound of the bytes that mappings take as JSON; exact only where it matters."""
-    total = 0
-    for part in parts:
-        for name, value in part.items():
-            total += 6 * len(name) + 4
-            if isinstance(value, str):
-                total += 6 * len(value)
-            else:
-                total += 32 if isinstance(value, float | None) else len(dumps(value))
-    return total
 
 
 def _a_bug(error: Exception) -> Decision:
