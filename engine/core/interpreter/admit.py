@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 from engine.core.expressions.assignment import held_out
+from engine.core.expressions.errors import Unfillable
 from engine.core.guarded_json import dumps
 from engine.core.interpreter.scope import scope_of, zone_of
 from engine.core.interpreter.state import Passage, State
@@ -50,27 +52,43 @@ def admit(passage: Passage, world: World, earlier: Sequence[Earlier]) -> Admissi
     """Whether a fresh ``passage`` may begin, given the user's earlier ones (newest first).
 
     Sets its key, and ends it at once as ``held_out`` for those in the holdout. ``once`` means once
-    per key; limit and cooldown count every earlier passage with the key, held-out ones too.
+    per key; limit and cooldown count every earlier passage with the key, held-out ones too. Who
+    lacks a declared input, or a value for the key, is refused for ``no_input``.
     """
-    passage.key = _key_of(passage, world)
-    admission = _rules(passage, [e for e in earlier if e.key == passage.key])
+    key = _key_of(passage, world)
+    if key is None or not passage.inputs.keys() >= passage.program.journey.entry.inputs.keys():
+        return Admission("no_input")
+    passage.key = key
+    admission = _rules(passage, [e for e in earlier if e.key == key])
     if admission.refusal is None:
-        journey = passage.program.journey
-        if held_out(journey.journey, passage.user.id, journey.entry.holdout):
+        journey, percent = passage.program.journey, passage.program.journey.entry.holdout
+        if percent and held_out(journey.journey, passage.user.id, percent):
             passage.outcome = HELD_OUT
             passage.state = State.ENDED
             passage.ended_at = passage.entered_at
     return admission
 
 
-def _key_of(passage: Passage, world: World) -> str:
+def _key_of(passage: Passage, world: World) -> str | None:
+    """The key as text, '' where the journey has none; None where this user brings nothing for it.
+
+    A long one is cut, and told apart from others by its hash.
+    """
     expression = passage.program.journey.entry.key
     if expression is None:
         return ""
     zone, _ = zone_of(passage, world.zone)
-    value = expression.evaluate(scope_of(passage, passage.entered_at, zone))
+    try:
+        value = expression.evaluate(scope_of(passage, passage.entered_at, zone))
+    except Unfillable:
+        return None
+    if value is None:
+        return None
     text = value if isinstance(value, str) else dumps(value).decode()
-    return text[:LONGEST_KEY]
+    if len(text) <= LONGEST_KEY:
+        return text
+    digest = blake2b(text.encode(), digest_size=16).hexdigest()
+    return f"{text[: LONGEST_KEY - len(digest) - 1]}~{digest}"
 
 
 def _rules(passage: Passage, same_key: list[Earlier]) -> Admission:
