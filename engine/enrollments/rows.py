@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.core.interpreter.state import Execution
+    from engine.core.steps.base import Status
     from engine.versions.store import Published
 
-STATUS = {"succeeded": 1, "failed": 2, "skipped": 3}
-STATUS_NAMES = {number: name for name, number in STATUS.items()}
+STATUS: dict[Status, int] = {"succeeded": 1, "failed": 2, "skipped": 3}
+STATUS_NAMES: dict[int, Status] = {number: name for name, number in STATUS.items()}
 
 
 @dataclass(slots=True)
@@ -52,18 +53,27 @@ class Held:
 
 def encode_data(passage: Passage) -> str:
     """The passage's inputs, variables, step records and counters as JSON."""
-    data: dict[str, object] = {
-        "s": {
-            number: [r.status, r.failure, r.http_status, r.attempts, r.arm, r.visits]
-            for number, r in passage.steps.items()
-        },
-        "n": [passage.moves, passage.unwaited],
-    }
+    # Put together by hand: a record has six small fields, and an encoder takes ten times as long.
+    records = ",".join([_encode_record(n, r) for n, r in passage.steps.items()])
+    parts = [f'{{"s":{{{records}}},"n":[{passage.moves},{passage.unwaited}]']
     if passage.inputs:
-        data["i"] = passage.inputs
+        parts.append(f',"i":{dumps(passage.inputs).decode()}')
     if passage.vars:
-        data["v"] = passage.vars
-    return dumps(data).decode()
+        parts.append(f',"v":{dumps(passage.vars).decode()}')
+    parts.append("}")
+    return "".join(parts)
+
+
+def _encode_record(number: int, record: StepRecord) -> str:
+    status = "null" if record.status is None else STATUS[record.status]
+    failure = "null" if record.failure is None else f'"{record.failure}"'
+    http_status = record.http_status or "null"
+    arm = "null" if record.arm is None else dumps(record.arm).decode()
+    return f'"{number}":[{status},{failure},{http_status},{record.attempts},{arm},{record.visits}]'
+
+
+def _read_record(values: list[Any]) -> StepRecord:
+    return StepRecord(STATUS_NAMES.get(values[0]), *values[1:])
 
 
 def _slot(passage: Passage) -> int:
@@ -173,7 +183,7 @@ def read_passage(row: Sequence[Any], user: User, published: Published) -> Passag
         version=published.number,
         run_id=row[5],
         vars=data.get("v", {}),
-        steps={int(number): StepRecord(*record) for number, record in data["s"].items()},
+        steps={int(number): _read_record(record) for number, record in data["s"].items()},
         position=row[8],
         started=row[9],
         moves=moves,
