@@ -106,6 +106,21 @@ def environment(folder: Path | None = None) -> dict[str, str]:
     return merged
 
 
+def origins(folder: Path | None = None) -> dict[str, str]:
+    """Where each setting that was given is from: ``environment``, ``.env`` (of ``folder``, default:
+    here), or the file that a ``_FILE`` variable names. Others have their default."""
+    written = _dotenv((folder or Path()) / ".env")
+    found: dict[str, str] = {}
+    for field in fields(Settings):
+        variable = PREFIX + field.name.upper()
+        for name in (variable, f"{variable}_FILE"):
+            if name in os.environ or name in written:
+                place = "environment" if name in os.environ else ".env"
+                found[field.name] = place if name == variable else f"{name} ({place})"
+                break
+    return found
+
+
 def _read(variable: str, path: str) -> str:
     try:
         with Path(path).open(encoding="utf-8") as file:

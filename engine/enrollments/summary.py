@@ -21,8 +21,10 @@ STEP_LIMIT = "journey.step_limit"
 
 @dataclass(slots=True)
 class StepTally:
-    """How often a step was entered, and how that ended. Visits are counted, not users."""
+    """How often a step was entered, and how that ended. Visits are counted, not users.
+    ``endpoint`` is the one it calls, if it does."""
 
+    endpoint: str | None = None
     entered: int = 0
     succeeded: int = 0
     failed: int = 0
@@ -88,12 +90,13 @@ class Summary:
     def of(cls, program: Program, version: int | None) -> Summary:
         """The summary of a run of ``program`` in which nothing happened yet: every step and every
         endpoint it names stand in it, in the file's order."""
-        calls = [node.step.endpoint for node in program.nodes if isinstance(node.step, CallApiStep)]
+        steps = [node.step for node in program.nodes]
+        called = {step.id: step.endpoint for step in steps if isinstance(step, CallApiStep)}
         return cls(
             journey=program.journey.journey,
             version=version,
-            steps={node.step.id: StepTally() for node in program.nodes},
-            endpoints={name: CallTally() for name in sorted(calls)},
+            steps={step.id: StepTally(called.get(step.id)) for step in steps},
+            endpoints={name: CallTally() for name in sorted(called.values())},
         )
 
     @property

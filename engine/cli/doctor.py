@@ -1,0 +1,51 @@
+"""``journey doctor``: is this installation all right, and if not, what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.context import database_option, json_option
+from engine.cli.show.terminal import Colour, Paint, plain
+
+if TYPE_CHECKING:
+    from engine.operations.doctor import Check
+
+MARKS: dict[str, tuple[str, Colour]] = {
+    "ok": ("✓", "green"),
+    "odd": ("!", "yellow"),
+    "wrong": ("✗", "red"),
+}
+
+
+@click.command()
+@json_option
+@database_option
+def doctor(as_json: bool, database: str | None) -> int:
+    """Look the installation over: settings, database, key, endpoints, secrets, machine.
+
+    Each line is right (✓), odd (!) or wrong (✗) and says what to do. Nothing is changed and no
+    secret is shown. Exits with 6 if something is wrong.
+    """
+    import sys
+    from dataclasses import asdict
+    from json import dumps
+
+    from engine.cli.context import opened
+    from engine.cli.outcome import CHECK_FAILED
+    from engine.operations.doctor import examine
+
+    wrong = False
+    with opened(database) as installation:
+        paint = Paint.of(sys.stdout, installation.environment)
+        for check in examine(installation.settings, installation.environment):
+            wrong = wrong or check.state == "wrong"
+            click.echo(dumps(asdict(check)) if as_json else _line(check, paint))
+    return CHECK_FAILED if wrong else 0
+
+
+def _line(check: Check, paint: Paint) -> str:
+    mark, colour = MARKS[check.state]
+    remedy = f"; {plain(check.remedy, 300)}" if check.remedy else ""
+    return f"{paint(mark, colour)} {check.name:<11} {plain(check.found, 500)}{remedy}"

@@ -1,0 +1,31 @@
+"""Whether a database is sound: for ``journey doctor``."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.db.connect import Database
+
+OLDEST_SQLITE = (3, 40, 0)
+MOST_DAMAGES = 3
+
+
+def sqlite_version() -> tuple[int, int, int]:
+    """The version of the SQLite library this Python has."""
+    major, minor, patch = sqlite3.sqlite_version_info
+    return major, minor, patch
+
+
+def damages(database: Database) -> tuple[str, ...]:
+    """What SQLite finds wrong with the file, the first few; () for a sound one. Reads all of it."""
+    with database.read() as connection:
+        rows = connection.exec_driver_sql(f"PRAGMA quick_check({MOST_DAMAGES})").scalars().all()
+    return () if rows == ["ok"] else tuple(str(row) for row in rows)
+
+
+def require_writable(database: Database) -> None:
+    """Take the write lock and give it back. Raises DatabaseUnavailable where that can't be done."""
+    with database.write():
+        pass

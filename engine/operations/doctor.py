@@ -1,0 +1,245 @@
+"""Looking an installation over: what is right, what is odd, what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import resource
+import stat
+from dataclasses import dataclass, fields
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Literal
+from zoneinfo import available_timezones
+
+from engine.core.dsl.problems import did_you_mean
+from engine.core.expressions.calendar import find_zone
+from engine.credentials.kek import find_kek, kek_path
+from engine.credentials.listing import search_profiles
+from engine.credentials.references import FromEnv, FromFile, References
+from engine.credentials.store.keys import data_keys
+from engine.credentials.vault import Vault
+from engine.db.connect import Database
+from engine.db.health import OLDEST_SQLITE, damages, require_writable, sqlite_version
+from engine.db.schema import newest_revision, open_database
+from engine.endpoints.store import load_all
+from engine.errors import CredentialFailure, EngineError
+from engine.settings import PREFIX, Settings, unknown_settings
+from engine.wire.egress import Egress
+from engine.wire.origin import origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from engine.credentials.listing import ShownProfile
+    from engine.db.connect import Connection
+
+State = Literal["ok", "odd", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at: what was found, and what to do about it ('' if nothing)."""
+
+    name: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+def examine(settings: Settings, environment: Mapping[str, str]) -> Iterator[Check]:
+    """Every check, in the order in which they build on one another. Changes nothing.
+
+    ``environment`` is the process's: references to variables are looked up in it.
+    """
+    yield from _settings(settings, environment)
+    yield from _egress(settings)
+    yield from _machine(settings)
+    database: Database | None = None
+    try:
+        for found in _database(settings):
+            if isinstance(found, Check):
+                yield found
+            else:
+                database = found
+        if database is not None:
+            with database.read() as connection:
+                yield from _keys(settings, connection)
+                yield from _endpoints(settings, connection)
+                yield from _references(settings, environment, connection)
+    finally:
+        if database is not None:
+            database.close()
+
+
+def _settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Check]:
+    known = [PREFIX + field.name.upper() for field in fields(Settings)]
+    unknown = unknown_settings(environment)
+    for name in unknown:
+        hint = did_you_mean(name.removesuffix("_FILE"), known)
+        yield Check("settings", "odd", f"{name} is no setting", hint or "unset it")
+    try:
+        in_flight = settings.calls_in_flight
+    except EngineError as error:
+        yield Check("settings", "wrong", error.message)
+    else:
+        if not unknown:
+            yield Check("settings", "ok", f"all known; {in_flight:,} calls in flight at most")
+
+
+def _egress(settings: Settings) -> Iterator[Check]:
+    try:
+        Egress.parse(settings.egress_allow)
+    except EngineError as error:
+        yield Check("egress", "wrong", error.message)
+    else:
+        opened = settings.egress_allow or "nothing opened: public addresses only"
+        yield Check("egress", "ok", opened)
+
+
+def _machine(settings: Settings) -> Iterator[Check]:
+    zones = len(available_timezones())
+    if not zones:
+        yield Check("time zones", "wrong", "no time zone data", "pip install tzdata")
+    elif find_zone(settings.timezone) is None:
+        found = f"JOURNEY_TIMEZONE names no known zone: {settings.timezone[:60]!r}"
+        yield Check("time zones", "wrong", found, "use a name like Europe/Istanbul")
+    else:
+        yield Check(
+            "time zones", "ok", f"{zones} zones; this installation's is {settings.timezone}"
+        )
+    version = sqlite_version()
+    shown = ".".join(map(str, version))
+    if version < OLDEST_SQLITE:
+        remedy = "use a Python whose SQLite is 3.40 or newer"
+        yield Check("sqlite", "wrong", f"SQLite {shown} is too old", remedy)
+    else:
+        yield Check("sqlite", "ok", f"SQLite {shown}")
+    yield _open_files(settings)
+
+
+def _open_files(settings: Settings) -> Check:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        return Check("open files", "ok", "no limit")
+    wanted = int(settings.in_flight) if settings.in_flight.isdecimal() else 0
+    if hard // 2 < wanted:
+        remedy = (
+            f"raise it to {2 * wanted:,} (ulimit -Hn, LimitNOFILE=), or lower JOURNEY_IN_FLIGHT"
+        )
+        found = f"a limit of {hard:,} allows {hard // 2:,} calls in flight, not {wanted:,}"
+        return Check("open files", "odd", found, remedy)
+    return Check("open files", "ok", f"a limit of {hard:,}")
+
+
+def _database(settings: Settings) -> Iterator[Check | Database]:
+    """The checks of the database; last, if it can be read, the database itself."""
+    try:
+        if not Database(settings.database).path.exists():
+            remedy = "`journey apply FILE` makes it"
+            yield Check("database", "odd", f"none yet at {settings.database}", remedy)
+            return
+        database = open_database(settings.database, create=False)
+    except EngineError as error:
+        yield Check("database", "wrong", error.message)
+        return
+    found = _damage(database)
+    if found is not None:
+        database.close()
+        yield found
+        return
+    yield Check("database", "ok", f"{database.path} is sound, revision {newest_revision()}")
+    if stat.S_IMODE(database.path.stat().st_mode) & 0o077:
+        remedy = f"chmod 600 {database.path}"
+        yield Check("database", "odd", f"{database.path} may be read by others", remedy)
+    yield database
+
+
+def _damage(database: Database) -> Check | None:
+    """What keeps the database from being written or read."""
+    try:
+        require_writable(database)
+        found = damages(database)
+    except EngineError as error:
+        return Check("database", "wrong", error.message)
+    if not found:
+        return None
+    remedy = "restore it from a backup"
+    return Check("database", "wrong", f"{database.path} is damaged: {found[0]}", remedy)
+
+
+def _keys(settings: Settings, connection: Connection) -> Iterator[Check]:
+    sealed = data_keys(connection)
+    try:
+        kek = find_kek(settings)
+        if sealed and kek is not None:
+            Vault(kek, sealed)
+    except EngineError as error:
+        yield Check("key", "wrong", error.message)
+        return
+    where = "JOURNEY_KEK" if settings.kek else str(kek_path(settings))
+    if kek is not None:
+        yield Check("key", "ok", f"{where} opens what is sealed" if sealed else where)
+    elif sealed:
+        remedy = f"put the key file back to {kek_path(settings)}, or set JOURNEY_KEK"
+        yield Check("key", "wrong", "secrets are sealed and their key is missing", remedy)
+    else:
+        yield Check("key", "ok", "none yet; the first command that needs one makes it")
+
+
+def _endpoints(settings: Settings, connection: Connection) -> Iterator[Check]:
+    stored = load_all(connection)
+    wrong = False
+    for one in stored:
+        name = one.endpoint.name
+        if one.auth_lost is not None:
+            wrong = True
+            found = f"{name} had the auth profile {one.auth_lost}, which was deleted"
+            remedy = f"journey endpoints set {name} --auth PROFILE (or none)"
+            yield Check("endpoints", "wrong", found, remedy)
+        closed = _closed(settings, one.endpoint.base_url)
+        if closed is not None:
+            wrong = True
+            yield Check("endpoints", "wrong", f"{name} can't be called: {closed}")
+    if not wrong:
+        bare = ", ".join(one.endpoint.name for one in stored if one.endpoint.profile is None)
+        without = f"; without authentication: {bare}" if bare else ""
+        count = "1 endpoint" if len(stored) == 1 else f"{len(stored)} endpoints"
+        yield Check("endpoints", "ok", f"{count}{without}")
+
+
+def _closed(settings: Settings, base_url: str) -> str | None:
+    """Why the egress setting keeps a URL with an address in it closed. Names are not looked up."""
+    origin = origin_of(base_url)
+    host = "127.0.0.1" if origin.host == "localhost" else origin.host.strip("[]")
+    try:
+        ip_address(host)
+        return Egress.parse(settings.egress_allow).check(origin.host, origin.port, [host])
+    except (ValueError, EngineError):
+        return None
+
+
+def _references(
+    settings: Settings, environment: Mapping[str, str], connection: Connection
+) -> Iterator[Check]:
+    references = References(environment, settings.secret_folders)
+    profiles = search_profiles(connection)
+    wrong = [check for profile in profiles for check in _secrets(profile, references)]
+    yield from wrong
+    if not wrong:
+        yield Check("secrets", "ok", "every secret can be read" if profiles else "none yet")
+
+
+def _secrets(profile: ShownProfile, references: References) -> Iterator[Check]:
+    """What is wrong with a profile's secrets; names only."""
+    if profile.problem:
+        yield Check("secrets", "wrong", f"{profile.name}: {profile.problem}")
+    for secret in profile.secrets:
+        way, _, name = secret.source.partition(" ")
+        where = f"{profile.name}.{secret.field}"
+        if way in ("env", "file"):
+            try:
+                references.read(FromEnv(name) if way == "env" else FromFile(name))
+            except CredentialFailure as failure:
+                yield Check("secrets", "wrong", f"{where}: {failure.message}")
+        elif not secret.is_set:
+            yield Check(
+                "secrets", "wrong", f"{where} is not set", f"journey auth rotate {profile.name}"
+            )

@@ -1,0 +1,197 @@
+"""``journey doctor``, ``config`` and ``migrate``: what an operator asks of an installation."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.cli.main import main
+from engine.db.schema import open_database
+
+HOME = "JOURNEY_HOME"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(HOME, str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def database(home: Path) -> Path:
+    open_database(f"sqlite:///{home / 'engine.db'}").close()
+    return home / "engine.db"
+
+
+def apply(text: str) -> None:
+    Path("endpoints.yaml").write_text(text)
+    assert main(["apply", "endpoints.yaml"]) == 0
+
+
+def examined(capsys: pytest.CaptureFixture[str], code: int) -> dict[str, list[dict[str, Any]]]:
+    """The checks by name."""
+    capsys.readouterr()
+    assert main(["doctor", "--json"]) == code
+    found: dict[str, list[dict[str, Any]]] = {}
+    for line in capsys.readouterr().out.splitlines():
+        check = json.loads(line)
+        found.setdefault(check["name"], []).append(check)
+    return found
+
+
+def test_a_fresh_folder_is_odd_and_nothing_is_made_in_it(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = examined(capsys, 0)
+    assert found["database"][0]["state"] == "odd"
+    assert "journey apply" in found["database"][0]["remedy"]
+    assert not home.exists()
+
+
+def test_a_good_installation_has_nothing_but_ticks(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply("endpoints: {crm: {base_url: https://crm.example.com}}\n")
+    capsys.readouterr()
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 9
+    assert {line[0] for line in lines} == {"✓"}
+    assert any("without authentication: crm" in line for line in lines)
+
+
+def test_a_misspelt_setting_is_odd(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOURNEY_HOMR", "x")
+    found = examined(capsys, 0)["settings"][0]
+    assert (found["state"], found["remedy"]) == ("odd", "did you mean `JOURNEY_HOME`?")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "check"),
+    [
+        ("JOURNEY_EGRESS_ALLOW", "everything", "egress"),
+        ("JOURNEY_TIMEZONE", "Mars/Phobos", "time zones"),
+        ("JOURNEY_IN_FLIGHT", "many", "settings"),
+        ("JOURNEY_KEK", "short", "key"),
+    ],
+)
+def test_a_wrong_setting_is_wrong(
+    database: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    check: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert examined(capsys, 6)[check][0]["state"] == "wrong"
+
+
+def test_secrets_that_cannot_be_read_are_named(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM_TOKEN", "hidden-value")
+    apply(
+        "auth_profiles:\n"
+        "  crm-key: {kind: bearer, token: {env: CRM_TOKEN}}\n"
+        "  sms-key: {kind: bearer, token: {file: sms.key}}\n"
+        "endpoints:\n"
+        "  crm: {base_url: https://crm.example.com, auth: crm-key}\n"
+        "  sms: {base_url: https://sms.example.com, auth: sms-key}\n"
+    )
+    found = examined(capsys, 6)["secrets"]
+    assert [check["found"].split(":")[0] for check in found] == ["sms-key.token"]
+    monkeypatch.delenv("CRM_TOKEN")
+    found = examined(capsys, 6)["secrets"]
+    assert len(found) == 2
+    assert "hidden-value" not in json.dumps(found)
+
+
+def test_an_endpoint_that_egress_keeps_closed_is_wrong_with_the_line_that_opens_it(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply("endpoints: {crm: {base_url: 'http://127.0.0.1:9'}}\n")
+    assert examined(capsys, 0)["endpoints"][0]["state"] == "ok"
+    monkeypatch.delenv("JOURNEY_EGRESS_ALLOW")
+    found = examined(capsys, 6)["endpoints"][0]["found"]
+    assert "crm can't be called" in found
+    assert "JOURNEY_EGRESS_ALLOW=127.0.0.0/8,[::1]" in found
+
+
+def test_a_missing_key_is_wrong(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    apply("endpoints: {crm: {base_url: https://crm.example.com}}\n")
+    (home / "kek").unlink()
+    assert examined(capsys, 6)["key"][0]["state"] == "wrong"
+
+
+def test_a_key_that_others_may_read_is_wrong(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply("endpoints: {crm: {base_url: https://crm.example.com}}\n")
+    (home / "kek").chmod(0o644)
+    assert "chmod 600" in examined(capsys, 6)["key"][0]["found"]
+
+
+def test_a_damaged_database_is_wrong(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with database.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 8192)
+    assert examined(capsys, 6)["database"][0]["state"] == "wrong"
+
+
+def test_a_file_that_is_no_database_is_wrong(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.mkdir()
+    (home / "engine.db").write_text("hello")
+    assert "is not a database" in examined(capsys, 6)["database"][0]["found"]
+
+
+def test_config_shows_every_setting_and_masks_secrets(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("zone").write_text("Europe/Berlin\n")
+    Path(".env").write_text("JOURNEY_KEK=topsecret\nJOURNEY_TIMEZONE_FILE=zone\n")
+    assert main(["config", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert "topsecret" not in out
+    rows = {row["setting"]: row for row in map(json.loads, out.splitlines())}
+    assert rows["JOURNEY_KEK"]["value"] == "(set)"
+    assert rows["JOURNEY_KEK"]["from"] == ".env"
+    assert rows[HOME]["from"] == "environment"
+    assert rows["JOURNEY_TIMEZONE"]["value"] == "Europe/Berlin"
+    assert rows["JOURNEY_TIMEZONE"]["from"] == "JOURNEY_TIMEZONE_FILE (.env)"
+    assert rows["JOURNEY_LOG_LEVEL"]["from"] == "default"
+
+
+def test_a_database_that_is_up_to_date_is_left_alone(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["migrate"]) == 0
+    assert "is up to date" in capsys.readouterr().out
+    assert [path.name for path in database.parent.glob("*backup*")] == []
+
+
+def test_a_database_of_a_newer_version_is_not_migrated(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connection = sqlite3.connect(database)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    assert main(["migrate"]) == 78
+    assert "newer version" in capsys.readouterr().err
+
+
+def test_there_must_be_a_database_to_migrate(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["migrate"]) == 5
+    assert "there is no database" in capsys.readouterr().err
