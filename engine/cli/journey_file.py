@@ -20,12 +20,6 @@ class UnreadableFile(OperatorError):
     code = "file.unreadable"
 
 
-class NeedsEvents(OperatorError):
-    """The journey uses what only works where events are received."""
-
-    code = "journey.needs_events"
-
-
 def read_bounded(file: Path, most: int = LARGEST) -> bytes:
     """The file's content; of a larger one the first ``most`` + 1 bytes, for a reader to refuse.
 
@@ -47,16 +41,6 @@ def load_journey(file: Path, source: bytes) -> LoadedAndChecked:
     from engine.core.dsl.check import load_and_check
 
     return load_and_check(source, str(file))
-
-
-def refuse_events(loaded: LoadedAndChecked, file: Path) -> None:
-    """Raises NeedsEvents, naming what needs events and its lines."""
-    needs = loaded.checked.needs_events
-    if needs:
-        named = ", ".join(f"{need.what} on line {need.line}" for need in needs)
-        raise NeedsEvents(
-            f"{_shown(file)} needs events, which this version checks but doesn't run yet: {named}"
-        )
 
 
 def _shown(file: Path) -> str:

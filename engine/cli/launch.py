@@ -1,4 +1,4 @@
-"""From a command line to a run: what both modes have in common, and the exit code."""
+"""From a command line to a run: what both modes have in common."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.journey_file import load_journey, read_bounded, refuse_events
-from engine.cli.outcome import CHECK_FAILED
-from engine.cli.run_journey import ONE_USER, Invocation
-from engine.cli.show.output import Form, Output
+from engine.cli.invocation import ONE_USER
+from engine.cli.journey_file import load_journey, read_bounded
+from engine.cli.show.output import Form, Mode, Output
 from engine.core.dsl.problems import render
 from engine.settings import environment, load_settings
 from engine.users.files import UsersFile, UsersFileError, one_user, open_users
 from engine.users.row import UserRow
+from engine.versions.runnable import refuse_events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
+    from engine.cli.invocation import Invocation
     from engine.core.dsl.check import LoadedAndChecked
-    from engine.enrollments.summary import Summary
     from engine.settings import Settings
-
-ENDED_BY_SIGNAL = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +50,9 @@ class Launch:
         return 1 if isinstance(self.users, UserRow) else self.users.count
 
 
-def launch(invocation: Invocation) -> int:
-    """Run what the command line asks for; the exit code.
+@contextmanager
+def prepared(invocation: Invocation) -> Iterator[Launch]:
+    """Everything that a run needs, read and found right.
 
     Raises what :mod:`engine.cli.outcome` translates.
     """
@@ -62,44 +61,14 @@ def launch(invocation: Invocation) -> int:
     start, horizon = invocation.start(settings), invocation.horizon()
     source = read_bounded(invocation.file)
     loaded = load_journey(invocation.file, source)
-    refuse_events(loaded, invocation.file)
+    refuse_events(loaded.checked, str(invocation.file))
+    mode: Mode = "live" if invocation.live else "simulated"
     with _users(invocation, loaded) as users:
-        output = Output(
-            _form(invocation, users),
-            "live" if invocation.live else "simulated",
-            settings.timezone,
-            seen,
-            quiet=invocation.quiet,
-        )
-        ready = Launch(invocation, settings, seen, source, loaded, users, output, start, horizon)
-        _say_what_is_odd(ready)
-        try:
-            return _run(ready)
-        finally:
-            output.progress.clear()
-
-
-def _run(ready: Launch) -> int:
-    if ready.invocation.live:
-        from engine.cli.live_run import run
-
-        summaries, interrupted = run(ready)
-        if interrupted is not None:
-            return ENDED_BY_SIGNAL + interrupted
-    else:
-        from engine.cli.simulated_run import simulated
-
-        summaries = [simulated(ready)]
-    return CHECK_FAILED if _fails(ready.invocation, summaries) else 0
-
-
-def _fails(invocation: Invocation, summaries: Sequence[Summary]) -> bool:
-    """Whether ``--fail-on`` was asked for and it happened."""
-    if invocation.fail_on == "step":
-        return any(summary.failed for summary in summaries)
-    if invocation.fail_on == "journey":
-        return any(summary.left_by_failure or summary.stuck for summary in summaries)
-    return False
+        form = _form(invocation, users)
+        output = Output(form, mode, settings.timezone, seen, quiet=invocation.quiet)
+        launch = Launch(invocation, settings, seen, source, loaded, users, output, start, horizon)
+        _say_what_is_odd(launch)
+        yield launch
 
 
 @contextmanager
@@ -129,12 +98,12 @@ def _form(invocation: Invocation, users: UsersFile | UserRow) -> Form:
     return "timeline" if isinstance(users, UserRow) or users.count == 1 else "table"
 
 
-def _say_what_is_odd(ready: Launch) -> None:
-    if ready.invocation.quiet:
+def _say_what_is_odd(launch: Launch) -> None:
+    if launch.invocation.quiet:
         return
-    for warning in ready.loaded.warnings:
-        click.echo(render(warning, str(ready.invocation.file)), err=True)
-    if isinstance(ready.users, UsersFile) and ready.users.skipped:
-        first = ready.users.problems[0]
-        rows = "1 bad row" if ready.users.skipped == 1 else f"{ready.users.skipped:,} bad rows"
-        ready.output.note(f"{rows} left out; the first on line {first.line}: {first.message}")
+    for warning in launch.loaded.warnings:
+        click.echo(render(warning, str(launch.invocation.file)), err=True)
+    if isinstance(launch.users, UsersFile) and launch.users.skipped:
+        first = launch.users.problems[0]
+        rows = "1 bad row" if launch.users.skipped == 1 else f"{launch.users.skipped:,} bad rows"
+        launch.output.note(f"{rows} left out; the first on line {first.line}: {first.message}")

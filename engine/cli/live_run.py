@@ -14,7 +14,8 @@ from engine.core.guarded_json import dumps
 from engine.db.schema import open_database
 from engine.enrollments import reports, store
 from engine.enrollments.store.runs import FINISHED
-from engine.processes.run import RunOptions, run_live
+from engine.processes.model import RunOptions
+from engine.processes.run import run_live
 from engine.users.row import UserRow
 from engine.versions.store import Versions
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from engine.db.connect import Connection
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.summary import Summary
-    from engine.processes.run import RunOpened, RunResult
+    from engine.processes.model import RunOpened, RunResult
     from engine.settings import Settings
 
 

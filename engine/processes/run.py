@@ -6,7 +6,7 @@ import asyncio
 import signal
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from engine.clock import RealClock, VirtualClock, wall
 from engine.core.dsl.check import load_and_check
@@ -23,13 +23,15 @@ from engine.enrollments.store import runs
 from engine.enrollments.users_held import UsersHeld
 from engine.errors import OperatorError
 from engine.processes.limits import raise_open_files
+from engine.processes.model import RunOpened, RunResult
 from engine.processes.sending import open_sending
-from engine.processes.worker import Observer, Source, Worker
+from engine.processes.worker import Source, Worker
 from engine.versions.publish import publish
+from engine.versions.runnable import refuse_events
 from engine.versions.store import Versions
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from engine.clock import Clock
     from engine.core.dsl.check import LoadedAndChecked
@@ -38,100 +40,10 @@ if TYPE_CHECKING:
     from engine.db.connect import Connection, Database
     from engine.enrollments.rows import Held
     from engine.enrollments.store.runs import Run
-    from engine.settings import Settings
-    from engine.users.row import UserRow
+    from engine.processes.model import RunObserver, RunOptions
 
 LINGER_US = 10_000_000
 """A wait that is over within ten seconds is no sleep: the run stays for it."""
-
-
-class Users(Protocol):
-    """The users of a run: a checked file, or one from the command line."""
-
-    @property
-    def digest(self) -> str:
-        """Identifies this input: the same command goes on with the same run."""
-        ...
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        ...
-
-    @property
-    def skipped(self) -> int:
-        """Rows that were left out."""
-        ...
-
-    def rows(self, start: int = 0) -> Iterator[UserRow]:
-        """The users from number ``start`` on."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What a live run is asked to do. ``now`` makes the clock virtual; ``stay_us`` is how long
-    (journey time) sleepers are waited for, None for the few seconds that are no sleep.
-    """
-
-    file: str
-    source: bytes
-    users: Users
-    settings: Settings
-    actor: str
-    again: bool = False
-    now: int | None = None
-    stay_us: int | None = None
-    telling: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RunOpened:
-    """A run that begins or goes on."""
-
-    run: Run
-    version: int
-    continued: bool
-
-
-class RunObserver(Observer, Protocol):
-    """Who listens to a live run."""
-
-    def opened(self, run: RunOpened) -> None:
-        """A run begins, or goes on."""
-        ...
-
-    def notice(self, text: str) -> None:
-        """One line that the operator should see."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What was run: ids of the runs worked, in order. ``interrupted`` is the signal that ended it
-    early; ``already_ran`` says that there was nothing left to do.
-    """
-
-    run_ids: tuple[int, ...]
-    already_ran: bool = False
-    interrupted: int | None = None
-
-
-class NeedsEvents(OperatorError):
-    """The journey uses what only works where events are received. Exit code 2."""
-
-    code = "journey.needs_events"
-
-
-def refuse_events(loaded: LoadedAndChecked, file: str) -> None:
-    """Raise :class:`NeedsEvents`, naming each place, for a journey that needs events."""
-    needed = loaded.checked.needs_events
-    if needed:
-        places = ", ".join(f"{n.what} (line {n.line})" for n in needed)
-        raise NeedsEvents(
-            f"{file} needs events, which this version doesn't receive yet: {places};"
-            " take these steps out to run it"
-        )
 
 
 def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
@@ -141,7 +53,7 @@ def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
     SettingsError (78), DatabaseUnavailable (5).
     """
     loaded = load_and_check(options.source, options.file)
-    refuse_events(loaded, options.file)
+    refuse_events(loaded.checked, options.file)
     with ExitStack() as stack:
         database = open_database(options.settings.database)
         stack.callback(database.close)
