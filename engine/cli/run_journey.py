@@ -3,96 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.cli.context import database_option
-from engine.errors import SettingsError
+from engine.cli.invocation import Invocation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.settings import Settings
+    from engine.enrollments.summary import Summary
 
-ONE_USER = "u1"
-"""Who is simulated if nobody is named."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
-    """What the command line asks for, as it stands there."""
-
-    file: Path
-    users: str | None
-    user: str | None
-    attributes: tuple[str, ...]
-    inputs: tuple[str, ...]
-    live: bool
-    now: str | None
-    span: str | None
-    answers: tuple[str, ...]
-    endpoints: Path | None
-    again: bool
-    skip_bad: bool
-    database: str | None
-    as_json: bool
-    quiet: bool
-    fail_on: Literal["never", "step", "journey"]
-
-    def check(self) -> None:
-        """Raises click.UsageError for options that don't go together."""
-        if self.users is not None and self.user is not None:
-            raise click.UsageError("--users and --user exclude each other")
-        if self.users is not None and (self.attributes or self.inputs):
-            raise click.UsageError("--set and --input go with --user; a file brings its own")
-        if self.skip_bad and self.users is None:
-            raise click.UsageError("--skip-bad goes with --users")
-        if self.live and self.users is None and self.user is None:
-            raise click.UsageError("--live needs users: --users FILE, or --user ID")
-        self._check_mode()
-
-    def _check_mode(self) -> None:
-        simulated = {"--answer": self.answers, "--endpoints": self.endpoints}
-        live = {"--again": self.again, "--database": self.database}
-        wrong, mode = (simulated, "--simulate") if self.live else (live, "--live")
-        for option, value in wrong.items():
-            if value:
-                raise click.UsageError(f"{option} goes with {mode}")
-
-    def start(self, settings: Settings) -> int | None:
-        """``--now`` in microseconds UTC; local times are the installation's. None: not given."""
-        if self.now is None:
-            return None
-        from engine.core.expressions.calendar import find_zone, parse_iso
-
-        zone = find_zone(settings.timezone)
-        if zone is None:
-            raise SettingsError(
-                f"JOURNEY_TIMEZONE names no known time zone: {settings.timezone[:60]!r}",
-                code="settings.timezone",
-            )
-        instant = parse_iso(self.now, zone)
-        if instant is None:
-            raise click.BadParameter(
-                f"{self.now[:60]!r} is no ISO 8601 time, as in 2026-11-22T09:00+03:00",
-                param_hint="--now",
-            )
-        return instant
-
-    def horizon(self) -> int | None:
-        """``--for`` in microseconds; None: not given."""
-        if self.span is None:
-            return None
-        from engine.core.expressions.durations import DurationError, parse_duration
-
-        try:
-            return parse_duration(self.span).microseconds
-        except DurationError as error:
-            remedy = f"; {error.remedy}" if error.remedy else ""
-            raise click.BadParameter(f"{error.message}{remedy}", param_hint="--for") from None
+ENDED_BY_SIGNAL = 128
 
 
 @click.command(
@@ -153,11 +77,31 @@ def run_journey(simulated: bool, **options: Any) -> int:
 
     Nothing is sent unless --live says so.
     """
-    from engine.cli.launch import launch
+    from engine.cli.outcome import CHECK_FAILED
 
     invocation = Invocation(live=not simulated, **options)
     invocation.check()
-    return launch(invocation)
+    summaries, interrupted = _run(invocation)
+    if interrupted is not None:
+        return ENDED_BY_SIGNAL + interrupted
+    return CHECK_FAILED if any(map(invocation.fails, summaries)) else 0
+
+
+def _run(invocation: Invocation) -> tuple[list[Summary], int | None]:
+    """What became of everybody, and the signal that interrupted it."""
+    from engine.cli.launch import prepared
+
+    with prepared(invocation) as launch:
+        try:
+            if invocation.live:
+                from engine.cli.live_run import run
+
+                return run(launch)
+            from engine.cli.simulated_run import simulated
+
+            return [simulated(launch)], None
+        finally:
+            launch.output.progress.clear()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.enrollments.summary import Summary
 
 Form = Literal["json", "timeline", "table"]
+Mode = Literal["simulated", "live"]
 
 
 class Output:
@@ -27,7 +28,7 @@ class Output:
     def __init__(
         self,
         form: Form,
-        mode: Literal["simulated", "live"],
+        mode: Mode,
         zone: str,
         environment: Mapping[str, str],
         *,

@@ -42,35 +42,53 @@ class SentCall(Protocol):
     """The request a step made, as far as it is shown."""
 
     @property
-    def endpoint(self) -> str: ...  # noqa: D102
+    def endpoint(self) -> str:
+        """The endpoint's name."""
+        ...
 
     @property
-    def method(self) -> str: ...  # noqa: D102
+    def method(self) -> str:
+        """The HTTP method."""
+        ...
 
     @property
-    def target(self) -> str: ...  # noqa: D102
+    def target(self) -> str:
+        """Path and query."""
+        ...
 
 
 class Event(Protocol):
     """Something a passage went through; a live run's and a simulation's are both such."""
 
     @property
-    def passage(self) -> Passage: ...  # noqa: D102
+    def passage(self) -> Passage:
+        """Whose it is."""
+        ...
 
     @property
-    def at(self) -> int: ...  # noqa: D102
+    def at(self) -> int:
+        """When, in microseconds UTC."""
+        ...
 
     @property
-    def execution(self) -> Execution | None: ...  # noqa: D102
+    def execution(self) -> Execution | None:
+        """The step taken, if one was."""
+        ...
 
     @property
-    def call(self) -> SentCall | None: ...  # noqa: D102
+    def call(self) -> SentCall | None:
+        """The request it made."""
+        ...
 
     @property
-    def what(self) -> str: ...  # noqa: D102
+    def what(self) -> str:
+        """What else happened: entered, refused, waits, again, ended, stays."""
+        ...
 
     @property
-    def text(self) -> str: ...  # noqa: D102
+    def text(self) -> str:
+        """Why, in words."""
+        ...
 
 
 class Timeline:

@@ -1,0 +1,101 @@
+"""What a ``run-journey`` command line asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from engine.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.enrollments.summary import Summary
+    from engine.settings import Settings
+
+ONE_USER = "u1"
+"""Who is simulated if nobody is named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """What the command line asks for, as it stands there."""
+
+    file: Path
+    users: str | None
+    user: str | None
+    attributes: tuple[str, ...]
+    inputs: tuple[str, ...]
+    live: bool
+    now: str | None
+    span: str | None
+    answers: tuple[str, ...]
+    endpoints: Path | None
+    again: bool
+    skip_bad: bool
+    database: str | None
+    as_json: bool
+    quiet: bool
+    fail_on: Literal["never", "step", "journey"]
+
+    def check(self) -> None:
+        """Raises click.UsageError for options that don't go together."""
+        if self.users is not None and self.user is not None:
+            raise click.UsageError("--users and --user exclude each other")
+        if self.users is not None and (self.attributes or self.inputs):
+            raise click.UsageError("--set and --input go with --user; a file brings its own")
+        if self.skip_bad and self.users is None:
+            raise click.UsageError("--skip-bad goes with --users")
+        if self.live and self.users is None and self.user is None:
+            raise click.UsageError("--live needs users: --users FILE, or --user ID")
+        self._check_mode()
+
+    def _check_mode(self) -> None:
+        simulated = {"--answer": self.answers, "--endpoints": self.endpoints}
+        live = {"--again": self.again, "--database": self.database}
+        wrong, mode = (simulated, "--simulate") if self.live else (live, "--live")
+        for option, value in wrong.items():
+            if value:
+                raise click.UsageError(f"{option} goes with {mode}")
+
+    def start(self, settings: Settings) -> int | None:
+        """``--now`` in microseconds UTC; local times are the installation's. None: not given."""
+        if self.now is None:
+            return None
+        from engine.core.expressions.calendar import find_zone, parse_iso
+
+        zone = find_zone(settings.timezone)
+        if zone is None:
+            raise SettingsError(
+                f"JOURNEY_TIMEZONE names no known time zone: {settings.timezone[:60]!r}",
+                code="settings.timezone",
+            )
+        instant = parse_iso(self.now, zone)
+        if instant is None:
+            raise click.BadParameter(
+                f"{self.now[:60]!r} is no ISO 8601 time, as in 2026-11-22T09:00+03:00",
+                param_hint="--now",
+            )
+        return instant
+
+    def horizon(self) -> int | None:
+        """``--for`` in microseconds; None: not given."""
+        if self.span is None:
+            return None
+        from engine.core.expressions.durations import DurationError, parse_duration
+
+        try:
+            return parse_duration(self.span).microseconds
+        except DurationError as error:
+            remedy = f"; {error.remedy}" if error.remedy else ""
+            raise click.BadParameter(f"{error.message}{remedy}", param_hint="--for") from None
+
+    def fails(self, summary: Summary) -> bool:
+        """Whether what ``--fail-on`` asks about has happened."""
+        if self.fail_on == "step":
+            return summary.failed > 0
+        if self.fail_on == "journey":
+            return summary.left_by_failure > 0 or summary.stuck > 0
+        return False
