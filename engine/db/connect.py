@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,16 @@ class Database:
         ):
             yield session
             session.flush()
+
+    @contextmanager
+    def untouched(self) -> Iterator[sqlite3.Connection]:
+        """The driver's own connection to a file that may be another program's: opening it changes
+        nothing, while every other one here turns the file to WAL.
+        """
+        with _translated(self.path), closing(sqlite3.connect(self.path)) as connection:
+            connection.isolation_level = None
+            connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            yield connection
 
     def close(self) -> None:
         """Close every connection."""

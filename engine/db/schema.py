@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table
 from sqlmodel import SQLModel
 
 import engine.db.tables  # noqa: F401  the tables register themselves
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x4A524E59  # 'JRNY', in the header of every SQLite file we make
 
+_REVISION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Where Alembic keeps the revision, as it would make it."""
+
 
 def open_database(url: str, *, create: bool = True) -> Database:
     """The database at ``url``, made silently if there is none (unless ``create`` is False).
@@ -27,14 +36,13 @@ def open_database(url: str, *, create: bool = True) -> Database:
     this version, :class:`DatabaseUnavailable` (exit 5) where it can't be reached or written.
     """
     database = Database(url)
-    path = database.path
-    if not path.exists() or path.stat().st_size == 0:
+    if not _is_there(database.path):
         if not create:
             raise DatabaseUnavailable(
-                f"there is no database at {path}; run `journey apply` or `run-journey --live`"
-                " first, or name it with --database"
+                f"there is no database at {database.path}; run `journey apply` or"
+                " `run-journey --live` first, or name it with --database"
             )
-        _make_folder(path.parent)
+        _make_file(database.path)
         _make(database)
         return database
     _check_ours(database)
@@ -42,12 +50,25 @@ def open_database(url: str, *, create: bool = True) -> Database:
     return database
 
 
-def _make_folder(folder: Path) -> None:
+def _is_there(path: Path) -> bool:
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path.exists() and path.stat().st_size > 0
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"the database {path} can't be read: {error.strerror}")
+
+
+def _make_file(path: Path) -> None:
+    """An empty file that only its owner reads: what SQLite puts beside it is made like it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
     except OSError as error:
         raise DatabaseUnavailable(
-            f"the folder {folder} can't be made: {error.strerror}; name another with --database"
+            f"the database {path} can't be made: {error.strerror}; name another with --database"
         ) from None
 
 
@@ -62,11 +83,8 @@ def _make(database: Database) -> None:
             "INSERT INTO installation (id, key, made_at) VALUES (1, ?, ?)",
             (secrets.token_hex(16), clock.wall()),
         )
-        connection.exec_driver_sql(
-            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"
-        )
+        _REVISION.create(connection)
         connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (newest_revision(),))
-    database.path.chmod(0o600)
 
 
 def _check_ours(database: Database) -> None:
@@ -74,17 +92,19 @@ def _check_ours(database: Database) -> None:
         with database.path.open("rb") as file:
             header = file.read(100)
     except OSError as error:
-        raise DatabaseUnavailable(
-            f"the database {database.path} can't be read: {error.strerror}"
-        ) from None
+        raise _unreadable(database.path, error) from None
     if not header.startswith(b"SQLite format 3\x00"):
         raise SettingsError(
             f"{database.path} is not a database; name another file with --database",
             code="settings.database",
         )
-    with database.read() as connection:
-        found = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
-    if found != APPLICATION_ID:
+    with database.untouched() as connection:
+        (found,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not tables and found in (0, APPLICATION_ID):
+        # A process that was ended while it made the database leaves a file without any table.
+        _make(database)
+    elif found != APPLICATION_ID:
         raise SettingsError(
             f"{database.path} is a database of another program; name another file with --database",
             code="settings.database",
@@ -139,8 +159,13 @@ def migrate(database: Database, now: int) -> Path | None:
     if revision_of(database) not in known_revisions():
         _check_revision(database)
     backup = database.path.with_name(f"{database.path.name}.backup-{now // 1_000_000}")
-    with sqlite3.connect(database.path) as source, sqlite3.connect(backup) as target:
-        source.backup(target)
+    with database.untouched() as source:
+        backup.touch(mode=0o600)
+        target = sqlite3.connect(backup)
+        try:
+            source.backup(target)
+        finally:
+            target.close()
     from alembic import command  # noqa: PLC0415 (a third of a second that only this command pays)
 
     command.upgrade(alembic_config(database.path), "head")

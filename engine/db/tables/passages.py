@@ -28,8 +28,8 @@ class UserRow(SQLModel, table=True):
 
 class RunRow(SQLModel, table=True):
     """One launch over users. ``source`` identifies the users' input; ``position`` is how many of
-    its rows were admitted or refused; ``token_base`` (JSON) is each profile's token requests before,
-    ``token_end`` those when it was finished.
+    its rows were admitted or refused; ``token_base`` (JSON) is each profile's token requests
+    before, ``token_end`` those when it was finished.
     """
 
     __tablename__ = "runs"
@@ -58,8 +58,9 @@ class EnrollmentRow(SQLModel, table=True):
     __tablename__ = "enrollments"
     __table_args__ = (
         CheckConstraint(
-            "(state = 2) = (ended_at IS NOT NULL) AND (state <> 2 OR outcome IS NOT NULL)"
-            " AND (slot = 0) = (outcome IS NULL) AND (state = 0 OR wake_at IS NULL)",
+            "state IN (0, 1, 2) AND (state = 2) = (ended_at IS NOT NULL)"
+            " AND (state <> 2 OR outcome IS NOT NULL) AND (state = 0 OR wake_at IS NULL)"
+            " AND slot = CASE WHEN outcome IS NULL THEN 0 ELSE id END",
             name="state_fits",
         ),
         Index("enrollments_passage", "bucket", "user_id", "journey", "key", "slot", unique=True),
