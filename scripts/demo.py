@@ -40,7 +40,7 @@ class Story:
         self._screen = workshop.screen
         self._partners = partners
         self._known = known
-        self._evidence = Evidence(customers, TOKEN_LIFE_S)
+        self._evidence = Evidence(customers, TOKEN_LIFE_S, new_secret=known.new_crm)
         self._chapters = [
             (0.15, self._rotate),
             (0.40, self._revoke),
@@ -86,8 +86,7 @@ class Story:
 
     def _revoke(self) -> None:
         self._screen.note(
-            "The old secret is withdrawn and, to be safe, every access token revoked. Nobody here"
-            " does anything."
+            "The old secret is withdrawn, every access token revoked. Nobody here does anything."
         )
         self._evidence.revoked_at = _now()
         self._partners["oauth"].change(secrets=[self._known.new_crm], revoke=True)

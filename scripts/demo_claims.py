@@ -62,6 +62,7 @@ class Evidence:
     logs: dict[str, Log] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     counts_after: dict[str, dict[str, int]] = field(default_factory=dict)
+    new_secret: str = field(default="", repr=False)
     rotated_at: int = 0
     revoked_at: int = 0
     broken_at: int = 0
@@ -137,8 +138,7 @@ def _tokens(seen: Evidence) -> Iterator[Claim]:
 def _rotation(seen: Evidence) -> Iterator[Claim]:
     after = [each for each in seen.logs["crm"] if each["at"] > seen.rotated_at]
     accepted = [each for each in after if each["status"] < 300]
-    new = _newest_secret(seen)
-    carried = sum(each["credential"] == new for each in accepted)
+    carried = sum(each["credential"] == seen.new_secret for each in accepted)
     version = seen.summary["version"]
     yield Claim(
         carried == len(accepted) > 0 and version == 1,
@@ -146,19 +146,13 @@ def _rotation(seen: Evidence) -> Iterator[Claim]:
         f" carried the new one; the journey is still version {version}",
     )
     revoked = seen.count("crm", "401.revoked")
-    asked = _between(seen.logs["oauth"], seen.revoked_at, seen.revoked_at + SECOND)
+    asked = _between(seen.logs["oauth"], seen.revoked_at, seen.revoked_at + 2 * SECOND)
     failed = sum(seen.step(step, "failed") for step in ("score", "task"))
     yield Claim(
         revoked > 0 and len(asked) == 1 and failed == 0 and _sent_again(seen),
-        f"tokens revoked: {revoked} × 401, then {len(asked)} new token, then {revoked} × 200;"
+        f"tokens revoked: 401 for {revoked}, {len(asked)} new token, 200 for all {revoked};"
         f" {failed} CRM calls failed",
     )
-
-
-def _newest_secret(seen: Evidence) -> str:
-    """The client secret behind the last token that was given out."""
-    given = [each["credential"] for each in seen.logs["oauth"] if each["status"] == 200]
-    return str(given[-1]) if given else ""
 
 
 def _sent_again(seen: Evidence) -> bool:

@@ -1,0 +1,89 @@
+"""scripts/demo: it works, every claim holds, and it leaves nothing behind, however it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from scripts.demo_claims import Leaks
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """The demo under way, with ``folder`` as the place for temporary folders."""
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts" / "demo.py"), "--no-serve", *options],
+        env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "80", "JOURNEY_HOME": "/nowhere"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        cwd=folder,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_demo_ends_well_with_every_claim_ticked(tmp_path: Path) -> None:
+    with demo(tmp_path, "--seconds", "6") as process:
+        output, _ = process.communicate(timeout=150)
+    assert process.returncode == 0, output
+    claims = re.findall(r"^   ([✓✗]) ", output, re.MULTILINE)
+    assert claims.count("✓") == len(claims) >= 13, output
+    assert "\x1b" not in output  # in a pipe there are no colours
+    assert max(map(len, output.splitlines())) <= 80
+    assert list(tmp_path.iterdir()) == []
+    assert_nobody_listens(output)
+
+
+def test_a_demo_that_is_ended_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
+    with demo(tmp_path, "--seconds", "60") as process:
+        assert process.stdout is not None
+        seen = ""
+        for line in process.stdout:
+            seen += line
+            if "% of the customers" in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, seen + rest
+    assert list(tmp_path.iterdir()) == []
+    assert_nobody_listens(seen)
+
+
+def assert_nobody_listens(output: str) -> None:
+    """None of the partners that the output names is there any more."""
+    ports = re.findall(r"http://127\.0\.0\.1:(\d+)", output)
+    assert len(ports) == 4
+    for port in ports:
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", int(port))) != 0
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"... pass-word/1 ...",
+        b"... pass-word%2F1 ...",
+        b"Basic Ym90OnBhc3Mtd29yZC8x",  # bot:pass-word/1
+        b"706173732d776f72642f31",
+    ],
+)
+def test_a_secret_in_any_form_that_requests_have_is_found(written: bytes) -> None:
+    leaks = Leaks.look({"engine.db": b"nothing", "output": written}, ["pass-word/1"])
+    assert leaks.found == ("output",)
+    assert leaks.secrets == 1
