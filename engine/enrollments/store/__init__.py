@@ -176,7 +176,7 @@ def _passage(
 def waiting_calls(connection: Connection, run_id: int) -> dict[str, int]:
     """For each endpoint of a run with unfinished calls, when the first may be tried."""
     rows = connection.exec_driver_sql(statement("waiting_calls"), (run_id,))
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 def next_wake(connection: Connection, buckets: str, now: int, run_id: int) -> int | None:

@@ -79,7 +79,7 @@ def token_requests(connection: Connection) -> dict[str, int]:
         "SELECT p.name, t.requests FROM token_states AS t JOIN auth_profiles AS p"
         " ON p.id = t.profile_id"
     )
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 @dataclass(slots=True, frozen=True)

@@ -1,0 +1,193 @@
+"""What a person or a program sees of a live run, and of its report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.installation import Installation
+from tests.partners import Answers, running
+
+JOURNEY = """\
+dsl: 1
+journey: offers
+steps:
+  - id: half
+    type: split
+    arms: [{name: left, weight: 1}, {name: right, weight: 1}]
+  - {id: ask, type: call_api, endpoint: api, path: "/ask/{{ user.id }}", retry: {delay: 10ms}}
+  - {id: gold, type: set, when: user.tier == 'gold', values: {vars.gold: true}}
+  - {id: tell, type: call_api, endpoint: api, path: "/tell/{{ user.name }}"}
+"""
+USERS = 60
+RUN = ("run-journey", "journey.yaml", "--users", "users.csv", "--live")
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Answers]:
+    with running(Answers()) as partner:
+        yield partner
+
+
+@pytest.fixture
+def here(tmp_path: Path, api: Answers) -> Installation:
+    api.log.clear()
+    api.change(delay=0.0, status=None, fail_first=0)
+    installation = Installation(tmp_path)
+    installation.write("endpoints.yaml", f"endpoints:\n  api: {{base_url: {api.url}}}\n")
+    installation.write("journey.yaml", JOURNEY)
+    rows = [f"u{n},{'gold' if n % 3 else 'base'},{'' if n % 4 == 0 else 'n'}" for n in range(USERS)]
+    installation.write("users.csv", "\n".join(["id,tier,name", *rows]) + "\n")
+    installation.run("journey", "apply", "endpoints.yaml")
+    return installation
+
+
+def recounted(here: Installation) -> dict[str, dict[str, int]]:
+    """Each step's numbers, counted again from the executions."""
+    steps = ("half", "ask", "gold", "tell")
+    found = {step: {"succeeded": 0, "failed": 0, "skipped": 0} for step in steps}
+    status = {1: "succeeded", 2: "failed", 3: "skipped"}
+    for step, number, n in here.query(
+        "SELECT step, status, count(*) FROM executions GROUP BY 1, 2"
+    ):
+        found[steps[step]][status[number]] = n
+    return found
+
+
+def finished(steps: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    keys = ("succeeded", "failed", "skipped")
+    return {name: {key: step[key] for key in keys} for name, step in steps.items()}
+
+
+def test_the_summary_is_what_was_executed_and_what_the_server_saw(
+    here: Installation, api: Answers
+) -> None:
+    api.change(fail_first=1)
+    done = here.run(*RUN, "--json")
+    summary = done.summary
+    steps = done.lines[:-1]
+    assert finished(summary["steps"]) == recounted(here)
+    assert len(steps) == sum(sum(step.values()) for step in finished(summary["steps"]).values())
+    assert {step["type"] for step in steps} == {"step"}
+    # A quarter has no name: their second call can't be filled in and isn't sent.
+    unnamed = USERS // 4
+    calls = 2 * USERS - unnamed
+    assert summary["calls"] == {"succeeded": calls, "failed": unnamed, "attempts": 2 * calls}
+    assert summary["calls"]["attempts"] == len(api.log)
+    assert summary["endpoints"]["api"] == {"calls": 2 * USERS, **summary["calls"]}
+    assert (summary["entered"], summary["finished"], summary["waiting"]) == (USERS, USERS, 0)
+    assert summary["outcomes"] == {"completed": USERS}
+    assert sum(summary["arms"]["half"].values()) == USERS
+    assert summary["version"] == 1
+
+
+def test_the_report_of_a_run_is_its_summary(here: Installation) -> None:
+    summary = here.run(*RUN, "--json").summary
+    said = json.loads(here.run("journey", "report", "offers", "--json").out)
+    run = said.pop("run")
+    assert said.pop("state") == "finished"
+    assert said.pop("opened_at") <= said.pop("finished_at")
+    assert said == summary
+    table = here.run("journey", "report", "offers", "--run", str(run)).out
+    assert "failed 15, went on 15, stuck 0" in table
+    assert "15 times  tell  call.unfillable  for example user u" in table
+    rows = list(csv.DictReader(io.StringIO(here.run("journey", "report", "offers", "--csv").out)))
+    assert [(row["step"], row["entered"], row["endpoint"]) for row in rows] == [
+        ("half", "60", ""),
+        ("ask", "60", "api"),
+        ("gold", "60", ""),
+        ("tell", "60", "api"),
+    ]
+    refused = here.run("journey", "report", "offers", "--run", "7", code=2)
+    assert f"its newest is {run}" in refused.err
+
+
+def test_the_same_command_again_enters_nobody(here: Installation) -> None:
+    first = here.run(*RUN, "--json").summary
+    again = here.run(*RUN, "--json")
+    assert len(again.lines) == 1
+    assert (again.summary["entered"], again.summary["refused"]) == (0, USERS)
+    assert again.summary["refusals"] == {"already_ran": USERS}
+    same = ("calls", "steps", "outcomes", "finished", "waiting", "tokens")
+    assert all(again.summary[key] == first[key] for key in same)
+    assert "--again" in again.err
+
+
+def test_a_simulation_decides_as_the_live_run_does(here: Installation) -> None:
+    simulated = here.run(*RUN[:-1], "--json").summary
+    live = here.run(*RUN, "--json").summary
+    assert simulated.pop("version") is None
+    assert live.pop("version") == 1
+    assert simulated == live
+
+
+def test_one_user_gets_a_timeline(here: Installation, api: Answers) -> None:
+    api.change(status=404)
+    command = ("run-journey", "journey.yaml", "--user", "ann", "--set", "name=ann", "--live")
+    lines = here.run(*command).out.splitlines()
+    assert lines[0].startswith("offers · user ann · live from ")
+    marks = [line.split()[1:3] for line in lines[1:]]
+    assert marks[0] == ["●", "entered"]
+    assert marks[2:] == [["✗", "ask"], ["○", "gold"], ["✗", "tell"], ["■", "completed"]]
+    assert "POST api/ask/ann  call.client_error: answered 404; goes on" in lines[3]
+    assert here.run(*command, "--fail-on", "step", code=6).out.startswith("offers · version 1")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_drains_and_the_same_command_goes_on(
+    here: Installation, api: Answers, number: int, code: int
+) -> None:
+    api.change(delay=0.1)
+    settings = f"endpoints:\n  api: {{base_url: {api.url}, concurrency: 4}}\n"
+    here.write("endpoints.yaml", settings)
+    here.run("journey", "apply", "endpoints.yaml")
+    with here.start(*RUN, "--json") as process:
+        while len(api.log) < 12:
+            assert process.poll() is None
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    interrupted: dict[str, Any] = json.loads(out.splitlines()[-1])
+    assert interrupted["type"] == "summary"
+    assert interrupted["calls"]["attempts"] == len(api.log), "what was on its way was answered"
+    assert finished(interrupted["steps"]) == recounted(here)
+    report = json.loads(here.run("journey", "report", "offers", "--json").out)
+    assert (report["state"], report["calls"]) == ("open", interrupted["calls"])
+    api.change(delay=0.0)
+    whole = here.run(*RUN, "--json")
+    assert "goes on" in whole.err
+    assert whole.summary["finished"] == USERS
+    assert whole.summary["calls"]["attempts"] == len(api.log) == 2 * USERS - USERS // 4
+
+
+def test_sleepers_are_told_and_woken_on_a_virtual_clock(here: Installation, api: Answers) -> None:
+    here.write(
+        "journey.yaml",
+        "dsl: 1\njourney: nap\nsteps:\n  - {id: rest, type: wait, for: P2D}\n"
+        "  - {id: ask, type: call_api, endpoint: api}\n",
+    )
+    now = ("--now", "2026-11-22T09:00Z")
+    done = here.run(*RUN, "--json", *now, "--for", "P1D")
+    assert (done.summary["entered"], done.summary["waiting"]) == (USERS, USERS)
+    assert done.summary["steps"]["rest"]["waiting"] == USERS
+    assert "60 waiting, the first until Tue 24 Nov 2026 09:00 UTC" in done.err
+    assert not api.log
+    done = here.run(*RUN, "--json", *now, "--for", "P3D")
+    assert (done.summary["finished"], done.summary["waiting"]) == (USERS, 0)
+    assert len(api.log) == USERS
+    assert min(line["at"] for line in done.lines[:-1]) >= "2026-11-24T09:00:00"
+
+
+def test_an_endpoint_that_does_not_exist_is_exit_4(here: Installation) -> None:
+    here.write("journey.yaml", JOURNEY.replace("endpoint: api", "endpoint: apple"))
+    refused = here.run(*RUN, code=4)
+    assert "apple" in refused.err
+    assert len(refused.err.splitlines()) == 1
+    assert here.query("SELECT count(*) FROM users") == [(0,)]
