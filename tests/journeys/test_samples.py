@@ -168,12 +168,17 @@ def test_without_a_zone_of_his_own_a_customer_lives_by_the_journeys() -> None:
     assert ways["u1"].waited_until["week_before"] == "2027-07-02T09:00+02:00"
 
 
-def test_who_has_no_date_leaves_at_once_and_the_crm_hears_of_it() -> None:
+def test_who_has_no_date_is_refused_at_the_door() -> None:
     way = walk("renewal", [user()], start=MONDAY)["u1"]
-    assert way.outcome == ["missed:week_before"]
-    assert way.sent == [
-        ("crm", "/tasks", {"user": "u1", "kind": "note", "text": "renewal: missed:week_before"})
-    ]
+    assert way.outcome == ["no_input"]
+    assert (way.steps, way.sent) == ([], [])
+
+
+def test_who_comes_too_late_leaves_and_the_crm_hears_of_it() -> None:
+    way = walk("renewal", [user(contract_ends="2027-02-20")], start=MONDAY)["u1"]
+    assert way.outcome == ["missed:evening_before"]
+    text = "renewal: missed:evening_before"
+    assert way.sent == [("crm", "/tasks", {"user": "u1", "kind": "note", "text": text})]
 
 
 def test_who_comes_in_the_last_week_is_reminded_on_the_evening_before_only() -> None:

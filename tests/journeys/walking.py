@@ -15,7 +15,8 @@ from engine.core.dsl.program import compile_journey
 from engine.core.expressions.calendar import parse_iso
 from engine.core.interpreter.advance import World
 from engine.core.interpreter.simulate import Happened, simulate
-from engine.endpoints.terms_file import read_terms
+from engine.endpoints.file import read_file
+from engine.endpoints.model import terms as terms_of
 from engine.users.files import open_users
 from engine.users.row import UserRow
 
@@ -64,7 +65,8 @@ def walk(
 ) -> dict[str, Way]:
     """Take ``users`` through a sample from ``start`` (ISO 8601); ``answers`` as of ``--answer``."""
     loaded = load(name)
-    terms = read_terms((SAMPLES / "endpoints.yaml").read_bytes(), "endpoints.yaml")
+    file = read_file((SAMPLES / "endpoints.yaml").read_bytes(), "endpoints.yaml")
+    terms = {written.endpoint.name: terms_of(written.endpoint) for written in file.endpoints}
     scripts = read_answers(answers, loaded.checked.endpoints)
     begin = parse_iso(start, UTC)
     assert begin is not None
