@@ -16,7 +16,7 @@ from engine.errors import OperatorError
 if TYPE_CHECKING:
     from engine.credentials.kinds.base import AuthKind
     from engine.credentials.references import References, SecretSource
-    from engine.credentials.store.profiles import SealedSecret, StoredProfile
+    from engine.credentials.store.profiles import ProfileColumns, SealedSecret, StoredProfile
     from engine.credentials.vault import Vault
 
 SECOND = 1_000_000
@@ -24,6 +24,7 @@ SECOND = 1_000_000
 WasHeld = Callable[[str, str], bool]
 """Field and fingerprint → whether the field ever held that value."""
 
+_GUARDED = ("token_url",)
 LONGEST_SECRET = 64 * 1024
 
 
@@ -87,6 +88,53 @@ def require_usable(name: str, profile: AuthKind, field_name: str, value: str) ->
         problem = "isn't valid Unicode"
     if problem is not None:
         raise OperatorError(f"auth profile {name}: {field_name} {problem}", code="auth.unusable")
+
+
+def changed_fields(stored: StoredProfile | None, columns: ProfileColumns) -> tuple[str, ...]:
+    """The names of what isn't secret and differs."""
+    before = None if stored is None else stored.columns
+    if before is None:
+        return ("kind", *columns.settings)
+    changed = [
+        name
+        for name in ("title", "kind", "origins", "inline")
+        if getattr(before, name) != getattr(columns, name)
+    ]
+    settings = {*before.settings, *columns.settings}
+    return (
+        *changed,
+        *sorted(
+            name for name in settings if before.settings.get(name) != columns.settings.get(name)
+        ),
+    )
+
+
+def require_secrets_again(
+    stored: StoredProfile, columns: ProfileColumns, written: AuthKind, given_anew: set[str]
+) -> None:
+    """Nobody points a stored secret at a server of his own: he must know it.
+
+    Raises OperatorError where the profile moves and keeps a sealed secret that wasn't given anew.
+    """
+    before = stored.columns
+    moved = [name for name in _GUARDED if before.settings.get(name) != columns.settings.get(name)]
+    if before.kind != columns.kind:
+        moved = ["kind"]
+    kept = [
+        name
+        for name, source in written.sources().items()
+        if name in stored.secrets and name not in given_anew and _is_kept(source)
+    ]
+    if moved and kept:
+        raise OperatorError(
+            f"auth profile {columns.name}: changing {moved[0]} demands {', '.join(kept)} again:"
+            " give the present value in the same command",
+            code="auth.secret_again",
+        )
+
+
+def _is_kept(source: SecretSource) -> bool:
+    return not isinstance(source, FromEnv | FromFile)
 
 
 def _value(source: SecretSource, references: References) -> str | None:

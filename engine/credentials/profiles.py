@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING
 
 from engine.audit.store import record
 from engine.credentials.attach import origin_text
-from engine.credentials.changes import SecretInputs, require_usable, secret_changes
+from engine.credentials.changes import (
+    SecretInputs,
+    changed_fields,
+    require_secrets_again,
+    require_usable,
+    secret_changes,
+)
 from engine.credentials.kinds.registry import profile_name_problem
 from engine.credentials.loaded import profile_of, secret_place
-from engine.credentials.references import FromEnv, FromFile, SecretSource
+from engine.credentials.references import FromEnv, FromFile
 from engine.credentials.store import profiles as store
 from engine.credentials.store import tokens
 from engine.errors import CallFailure, InUse, NotFound, OperatorError
@@ -28,7 +34,6 @@ if TYPE_CHECKING:
     from engine.db.connect import Connection
 
 _AUDITED = "auth profile"
-_GUARDED = ("token_url",)
 _LONG_ENOUGH_FOR_A_HINT = 16
 
 
@@ -76,8 +81,8 @@ def set_profile(
     changes = secret_changes(name, written, stored, inputs)
     columns = _columns(name, written, stored, inline)
     if stored is not None:
-        _require_secrets_again(stored, columns, written, {*changes.put, *changes.known})
-    changed = _changed(stored, columns)
+        require_secrets_again(stored, columns, written, {*changes.put, *changes.known})
+    changed = changed_fields(stored, columns)
     sealed = (*changes.put, *changes.remove)
     fields = tuple(dict.fromkeys((*changed, *sealed)))
     if stored is not None and not fields:
@@ -223,49 +228,6 @@ def _origins(urls: Iterable[str]) -> list[str]:
         return [origin_text(url) for url in urls]
     except CallFailure as refusal:
         raise OperatorError(f"origins: {refusal.message}", code="auth.origin") from None
-
-
-def _changed(stored: StoredProfile | None, columns: ProfileColumns) -> tuple[str, ...]:
-    before = None if stored is None else stored.columns
-    if before is None:
-        return ("kind", *columns.settings)
-    changed = [
-        name
-        for name in ("title", "kind", "origins", "inline")
-        if getattr(before, name) != getattr(columns, name)
-    ]
-    settings = {*before.settings, *columns.settings}
-    return (
-        *changed,
-        *sorted(
-            name for name in settings if before.settings.get(name) != columns.settings.get(name)
-        ),
-    )
-
-
-def _require_secrets_again(
-    stored: StoredProfile, columns: ProfileColumns, written: AuthKind, given_anew: set[str]
-) -> None:
-    """Nobody points a stored secret at a server of his own: he must know it."""
-    before = stored.columns
-    moved = [name for name in _GUARDED if before.settings.get(name) != columns.settings.get(name)]
-    if before.kind != columns.kind:
-        moved = ["kind"]
-    kept = [
-        name
-        for name, source in written.sources().items()
-        if name in stored.secrets and name not in given_anew and _is_kept(source)
-    ]
-    if moved and kept:
-        raise OperatorError(
-            f"auth profile {columns.name}: changing {moved[0]} demands {', '.join(kept)} again:"
-            " give the present value in the same command",
-            code="auth.secret_again",
-        )
-
-
-def _is_kept(source: SecretSource) -> bool:
-    return not isinstance(source, FromEnv | FromFile)
 
 
 def _follow(connection: Connection, profile_id: int, version: int, fields: tuple[str, ...]) -> None:

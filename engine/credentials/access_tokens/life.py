@@ -32,8 +32,13 @@ class Verdict(Enum):
     OUTDATED = "the profile was edited since: load it again"
 
 
-def verdict(row: TokenRow, *, version: int, rejected: str | None, now: int) -> Verdict:
-    """``rejected`` is the fingerprint of a token that the API has just refused."""
+def verdict(
+    row: TokenRow, *, version: int, rejected: str | None, now: int, anew: bool = False
+) -> Verdict:
+    """``rejected`` is the fingerprint of a token that the API has just refused.
+
+    ``anew`` says that the secrets are others than those that failed: no reason to stand back.
+    """
     if row.profile_version != version:
         return Verdict.OUTDATED if row.profile_version > version else Verdict.ASK
     refused = rejected is not None and row.fingerprint == rejected
@@ -42,7 +47,7 @@ def verdict(row: TokenRow, *, version: int, rejected: str | None, now: int) -> V
         return Verdict.USE
     if refused and now < row.soft_expiry and now < row.next_forced_at:
         return Verdict.TOO_SOON
-    backing_off = now < row.next_try_at
+    backing_off = now < row.next_try_at and not anew
     if not backing_off and not row.leased:
         return Verdict.ASK
     if usable:

@@ -5,7 +5,7 @@ Everything here blocks: it is for a thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -41,15 +41,30 @@ class Seen:
     soft_expiry: int = 0
     hard_expiry: int = 0
     failure_text: str = ""
+    failed_with: str = ""
     next_try_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
+class Secrets:
+    """The keyed fingerprint of what will be shown to the token server; ``anew`` if it is other than
+    what failed.
+    """
+
+    fingerprint: str
+    anew: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Leased:
-    """The lease is ours under ``fence``. ``still`` is a token that is good for a while yet."""
+    """The lease is ours under ``fence``, to ask with the secrets of that fingerprint.
+
+    ``still`` is a token that is good for a while yet.
+    """
 
     fence: int
     failures: int
+    secrets: str
     refresh_token: str | None = field(repr=False)
     still: Seen | None
 
@@ -65,6 +80,11 @@ class Rows:
         self._owner = owner
         self._lot = lot
 
+    def secrets(self, values: Mapping[str, str], failed_with: str) -> Secrets:
+        """What identifies these values, and whether they are others than those that failed."""
+        fingerprint = self._vault.fingerprint(repr(sorted(values.items())))
+        return Secrets(fingerprint, failed_with not in ("", fingerprint))
+
     def look(self, profile_id: int, version: int, rejected: str | None, now: int) -> Seen:
         """What stands, by a read."""
         with self._database.read() as connection:
@@ -72,13 +92,15 @@ class Rows:
         said = verdict(found, version=version, rejected=rejected, now=now)
         return self._seen(profile_id, found, said)
 
-    def lease(self, profile_id: int, version: int, rejected: str | None, now: int) -> Seen | Leased:
+    def lease(
+        self, profile_id: int, version: int, rejected: str | None, now: int, secrets: Secrets
+    ) -> Seen | Leased:
         """The lease, if it is still time to ask and nobody was faster; else what stands."""
         with self._database.write() as connection:
             if store.profile_version(connection, profile_id) != version:
                 return Seen(Verdict.OUTDATED)
             found = store.token_row(connection, profile_id)
-            said = verdict(found, version=version, rejected=rejected, now=now)
+            said = verdict(found, version=version, rejected=rejected, now=now, anew=secrets.anew)
             if said is not Verdict.ASK:
                 return Seen(Verdict.WAIT)
             if found.profile_version < version:
@@ -97,7 +119,7 @@ class Rows:
             if rejected is not None and found.fingerprint == rejected:
                 count, at = space_forced(found.forced_count, found.next_forced_at, now)
                 store.drop_token(connection, profile_id, fence, count=count, next_forced_at=at)
-        return self._leased(profile_id, found, fence, rejected, now)
+        return self._leased(profile_id, found, fence, rejected, now, secrets.fingerprint)
 
     def keep(
         self, profile_id: int, leased: Leased, asked: Asked, started: int, now: int
@@ -113,7 +135,7 @@ class Rows:
             lot=self._lot(),
         )
         refusal = store.Refusal(
-            leased.failures + 1, "credential.unavailable", outcome.text, now + pause
+            leased.failures + 1, "credential.unavailable", outcome.text, leased.secrets, now + pause
         )
         with self._database.write() as connection:
             if not store.keep_refusal(connection, profile_id, leased.fence, refusal, asked.unsent):
@@ -128,7 +150,12 @@ class Rows:
                 still.hard_expiry,
                 next_try_at=refusal.next_try_at,
             )
-        return Seen(Verdict.BACKING_OFF, failure_text=refusal.text, next_try_at=refusal.next_try_at)
+        return Seen(
+            Verdict.BACKING_OFF,
+            failure_text=refusal.text,
+            failed_with=refusal.failed_with,
+            next_try_at=refusal.next_try_at,
+        )
 
     def fall_back(self, profile_id: int, fence: int) -> bool:
         """Forget a withdrawn refresh token, count one request more; False if fenced out."""
@@ -172,18 +199,25 @@ class Rows:
             found.soft_expiry,
             found.hard_expiry,
             text,
+            found.failed_with or "",
             found.next_try_at,
         )
 
     def _leased(
-        self, profile_id: int, found: store.TokenRow, fence: int, rejected: str | None, now: int
+        self,
+        profile_id: int,
+        found: store.TokenRow,
+        fence: int,
+        rejected: str | None,
+        now: int,
+        secrets: str,
     ) -> Leased:
         still = None
         if found.sealed_token and found.fingerprint != rejected and now < found.hard_expiry:
             seen = self._seen(profile_id, found, Verdict.USE_STILL)
             still = seen if seen.token else None
         refresh = self._opened(profile_id, found, "refresh_token")
-        return Leased(fence, found.failures, refresh, still)
+        return Leased(fence, found.failures, secrets, refresh, still)
 
     def _opened(self, profile_id: int, found: store.TokenRow, name: str) -> str | None:
         """A token that doesn't open (changed, other keys) is forgotten: another can be had."""

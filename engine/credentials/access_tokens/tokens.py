@@ -63,6 +63,7 @@ class _Held:
     soft: int = 0
     hard: int = 0
     failure: CredentialFailure | None = None
+    failed_with: str = ""
     next_try_at: int = 0
 
 
@@ -90,6 +91,7 @@ class AccessTokens:
         self._clock = clock
         self._redactor = redactor
         self._held: dict[int, _Held] = {}
+        self._tried: dict[int, tuple[int, str]] = {}
         self._asking: dict[tuple[int, int, str | None], asyncio.Task[Outcome]] = {}
 
     async def token(self, client: Client, rejected: str | None = None) -> AccessToken:
@@ -102,8 +104,9 @@ class AccessTokens:
         held = self._held.get(client.profile_id)
         if held is not None and held.version == client.version:
             now = self._clock.now()
-            if held.failure is not None and now < held.next_try_at:
-                raise _again(held.failure)
+            failure = held.failure if now < held.next_try_at else None
+            if failure is not None and not self._may_differ(client, held.failed_with):
+                raise _again(failure)
             if held.token is not None and held.token.fingerprint != rejected and now < held.hard:
                 if now >= held.soft and now >= held.next_try_at:
                     self._ask_for_all(client, None)
@@ -140,15 +143,20 @@ class AccessTokens:
         while stopwatch() < until:
             seen: row.Seen | row.Leased
             seen = await asyncio.to_thread(self._rows.look, *asks, self._clock.now())
-            outcome = self._settled(client, seen)
+            changed = seen.verdict is Verdict.BACKING_OFF and self._may_differ(
+                client, seen.failed_with
+            )
+            outcome = None if changed else self._settled(client, seen)
             if outcome is not None:
                 return outcome
-            if seen.verdict is Verdict.ASK:
+            if seen.verdict is Verdict.ASK or changed:
                 try:
                     values = client.values()
                 except CredentialFailure as failure:
                     return failure
-                seen = await asyncio.to_thread(self._rows.lease, *asks, self._clock.now())
+                shown = self._rows.secrets(values, seen.failed_with)
+                self._tried[client.profile_id] = (client.version, shown.fingerprint)
+                seen = await asyncio.to_thread(self._rows.lease, *asks, self._clock.now(), shown)
                 if isinstance(seen, row.Leased):
                     outcome = await self._ask(client, values, seen)
                     if outcome is not None:
@@ -156,6 +164,19 @@ class AccessTokens:
             elif seen.verdict is Verdict.WAIT:
                 await asyncio.sleep(_POLL_S)
         return _unavailable(client, "another process is asking for a token and none came")
+
+    def _may_differ(self, client: Client, failed_with: str) -> bool:
+        """Whether a referred secret was changed since it failed, in a file or by a restart.
+
+        Once per value and process, so that processes which disagree cause no storm. A value that
+        can't be read counts as changed: its own failure says more.
+        """
+        try:
+            shown = self._rows.secrets(client.values(), failed_with)
+        except CredentialFailure:
+            return True
+        tried = self._tried.get(client.profile_id)
+        return shown.anew and tried != (client.version, shown.fingerprint)
 
     def _settled(self, client: Client, seen: row.Seen) -> Outcome | None:
         """What the row itself decides, if it does."""
@@ -202,7 +223,10 @@ class AccessTokens:
     def _stand_back(self, client: Client, seen: row.Seen) -> CredentialFailure:
         failure = _unavailable(client, seen.failure_text)
         self._held[client.profile_id] = _Held(
-            client.version, failure=failure, next_try_at=seen.next_try_at
+            client.version,
+            failure=failure,
+            failed_with=seen.failed_with,
+            next_try_at=seen.next_try_at,
         )
         return failure
 
@@ -210,7 +234,7 @@ class AccessTokens:
         self._redactor.learn((seen.token,))
         token = AccessToken(seen.token, seen.fingerprint, client.version)
         self._held[client.profile_id] = _Held(
-            client.version, token, seen.soft_expiry, seen.hard_expiry, None, seen.next_try_at
+            client.version, token, seen.soft_expiry, seen.hard_expiry, next_try_at=seen.next_try_at
         )
         return token
 

@@ -20,7 +20,7 @@ _ROW = """
 SELECT profile_version, fence,
   lease_until > CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER),
   sealed_token, sealed_refresh, sealed_fence, fingerprint, soft_expiry, hard_expiry, failures,
-  failure_text, next_try_at, forced_count, next_forced_at
+  failure_text, failed_with, next_try_at, forced_count, next_forced_at
 FROM token_states WHERE profile_id = ?
 """
 _TAKE = """
@@ -47,6 +47,7 @@ class TokenRow:
     hard_expiry: int = 0
     failures: int = 0
     failure_text: str | None = None
+    failed_with: str | None = None
     next_try_at: int = 0
     forced_count: int = 0
     next_forced_at: int = 0
@@ -66,11 +67,15 @@ class FreshToken:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A failed request: how many in a row, what to say, and when to ask again."""
+    """A failed request: how many in a row, what to say, and when to ask again.
+
+    ``failed_with`` is the keyed fingerprint of the secrets it was made with.
+    """
 
     failures: int
     code: str
     text: str
+    failed_with: str
     next_try_at: int
 
 
@@ -124,8 +129,8 @@ def keep_token(connection: Connection, profile_id: int, token: FreshToken, unsen
     kept = connection.exec_driver_sql(
         "UPDATE token_states SET sealed_token = ?, sealed_refresh = ?, sealed_fence = ?,"
         " fingerprint = ?, soft_expiry = ?, hard_expiry = ?, failures = 0, failure = NULL,"
-        " failure_text = NULL, next_try_at = 0, lease_owner = NULL, lease_until = 0,"
-        " requests = requests - ? WHERE profile_id = ? AND fence = ?",
+        " failure_text = NULL, failed_with = NULL, next_try_at = 0, lease_owner = NULL,"
+        " lease_until = 0, requests = requests - ? WHERE profile_id = ? AND fence = ?",
         (
             token.sealed_token,
             token.sealed_refresh,
@@ -146,13 +151,15 @@ def keep_refusal(
 ) -> bool:
     """Store a failure and give the lease back; False where the fence has moved on."""
     kept = connection.exec_driver_sql(
-        "UPDATE token_states SET failures = ?, failure = ?, failure_text = ?, next_try_at = ?,"
+        "UPDATE token_states SET failures = ?, failure = ?, failure_text = ?, failed_with = ?,"
+        " next_try_at = ?,"
         " lease_owner = NULL, lease_until = 0, requests = requests - ?"
         " WHERE profile_id = ? AND fence = ?",
         (
             refusal.failures,
             refusal.code,
             refusal.text,
+            refusal.failed_with,
             refusal.next_try_at,
             unsent,
             profile_id,
@@ -187,7 +194,8 @@ def forget_token(connection: Connection, profile_id: int, version: int) -> None:
         "UPDATE token_states SET profile_version = ?, fence = fence + 1, lease_owner = NULL,"
         " lease_until = 0, sealed_token = NULL, sealed_refresh = NULL, fingerprint = NULL,"
         " soft_expiry = 0, hard_expiry = 0, failures = 0, failure = NULL, failure_text = NULL,"
-        " next_try_at = 0, forced_count = 0, next_forced_at = 0 WHERE profile_id = ?",
+        " failed_with = NULL, next_try_at = 0, forced_count = 0, next_forced_at = 0"
+        " WHERE profile_id = ?",
         (version, profile_id),
     )
 

@@ -12,9 +12,9 @@ from sqlmodel import Field, SQLModel
 
 class AuthProfile(SQLModel, table=True):
     """How to authenticate against one service. ``version`` rises with every change of the profile
-    or of one of its secrets. ``settings`` (JSON) are its fields that are no secrets, and references;
-    ``origins`` (JSON list) are where its credential may be sent. An ``inline`` profile belongs to
-    the endpoint whose name it has.
+    or of one of its secrets. ``settings`` (JSON) are its fields that are no secrets, and
+    references; ``origins`` (JSON list) are where its credential may be sent. An ``inline`` profile
+    belongs to the endpoint whose name it has.
     """
 
     __tablename__ = "auth_profiles"
@@ -69,7 +69,8 @@ class SecretFingerprint(SQLModel, table=True):
 class TokenState(SQLModel, table=True):
     """The shared access token of one OAuth profile: life, back-off, lease and fence.
 
-    ``requests`` counts every request to the token server. ``sealed_fence`` is the fence under which
+    ``requests`` counts every request to the token server. ``failed_with`` is the keyed fingerprint
+    of the secrets that the last failure was met with. ``sealed_fence`` is the fence under which
     token and refresh token were sealed. Lease instants are the database's clock, all others journey
     time.
     """
@@ -90,6 +91,7 @@ class TokenState(SQLModel, table=True):
     failures: int = 0
     failure: str | None = None
     failure_text: str | None = None
+    failed_with: str | None = None
     next_try_at: int = Field(default=0, sa_type=BigInteger)
     forced_count: int = 0
     next_forced_at: int = Field(default=0, sa_type=BigInteger)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -329,6 +330,16 @@ def test_a_due_token_is_used_while_the_server_is_down_and_not_longer(here: Insta
 
         await eventually(was_asked)
         later(clock, 11)
+
+        async def is_out() -> bool:
+            try:
+                await now(resolver, "scores")
+            except CredentialFailure as failure:
+                return failure.code == "credential.unavailable"
+            return False
+
+        # One who joined the renewal before the clock was moved may still be answered.
+        await eventually(is_out)
         assert await code_of(resolver) == "credential.unavailable"
 
     oauth(here, work)
@@ -386,6 +397,51 @@ def test_an_api_that_rejects_every_token_causes_no_storm(here: Installation) -> 
     here.endpoint("scores", "crm")
     server, clock = TokenServer(server_life), VirtualClock(10**15)
     run(here, lambda r: work(r, server, clock), transport=server, clock=clock)
+
+
+def test_a_token_server_that_echoes_the_secret_is_not_quoted(here: Installation) -> None:
+    async def work(resolver: Resolver, server: TokenServer, clock: VirtualClock) -> None:
+        server.fail = Answer(400, {}, b'{"error": "from-env-1"}')
+        with pytest.raises(CredentialFailure, match=re.escape(f"answered 400 {MASK}")):
+            await now(resolver, "scores")
+        assert b"from-env-1" not in here.database.path.read_bytes()
+
+    oauth(here, work)
+
+
+def test_a_corrected_file_or_variable_ends_the_standing_back(
+    here: Installation, tmp_path: Path
+) -> None:
+    (tmp_path / "secrets").mkdir()
+    file = tmp_path / "secrets" / "crm.key"
+    file.write_text("wrong-secret")
+
+    async def work(resolver: Resolver, server: TokenServer, clock: VirtualClock) -> None:
+        server.fail = Answer(401, {}, b'{"error": "invalid_client"}')
+        for secret in ("wrong-secret", "wrong-as-well", "and-this-one-too"):
+            file.write_text(secret)
+            for _ in range(3):
+                assert await code_of(resolver) == "credential.unavailable"
+        assert len(server.requests) == 3
+        server.fail = None
+        file.write_text("the-right-secret")
+        assert sent(await now(resolver, "scores")) == "Bearer token-4"
+
+    oauth(here, work, client_secret={"file": "crm.key"})
+
+
+def test_processes_that_disagree_about_a_secret_cause_no_storm(here: Installation) -> None:
+    async def work(resolver: Resolver, server: TokenServer, clock: VirtualClock) -> None:
+        server.fail = Answer(401, {}, b'{"error": "invalid_client"}')
+        here.environment["TOKEN"] = "from-env-2"
+        other = here.resolver(server, clock=clock)
+        for _ in range(20):
+            await code_of(resolver)
+            await code_of(other)
+        await other.close()
+        assert len(server.requests) == 2
+
+    oauth(here, work, client_secret={"env": "TOKEN"})
 
 
 def test_retry_after_of_the_token_server_is_obeyed(here: Installation) -> None:
