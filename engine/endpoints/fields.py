@@ -7,7 +7,7 @@ from typing import Annotated
 
 from engine.core.dsl.literal_secrets import is_credential_header, looks_secret
 from engine.core.steps.fields import Read, refuse
-from engine.endpoints.request import AllowRule, target_problem
+from engine.endpoints.targets import AllowRule, target_problem
 from engine.errors import CallFailure
 from engine.wire.origin import origin_of
 from engine.wire.transport import OWNED_HEADERS

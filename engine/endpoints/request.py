@@ -6,12 +6,12 @@ its base path: the target is checked here and the whole URL again by the parser 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from engine import __version__
 from engine.core.message import Request
+from engine.endpoints.targets import AllowRule, target_problem
 from engine.errors import CallFailure
 from engine.wire.origin import Origin, origin_of, prefix_of
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 USER_AGENT = f"journey-engine/{__version__}"
 
-_SAFE = re.compile(
-    r"/[A-Za-z0-9\-._~%!$&'()*+,;=:@/|\[\]]*(?:\?[A-Za-z0-9\-._~%!$&'()*+,;=:@/?|\[\]]*)?"
-)
-_DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 _JSON = "application/json"
 
 
@@ -54,34 +50,6 @@ class Sendable(Protocol):
     def body(self) -> bytes:
         """The bytes to send."""
         ...
-
-
-@dataclass(slots=True, frozen=True)
-class AllowRule:
-    """A method (``*``: any) and a path that calls may have; made by :meth:`read`.
-
-    In the path ``*`` stands for anything within one segment, ``**`` for any number of segments.
-    """
-
-    method: str
-    path: re.Pattern[str]
-
-    @classmethod
-    def read(cls, text: str) -> AllowRule:
-        """From ``POST /users/*/score``, ``GET /reports/**`` or ``* /health``. Raises ValueError."""
-        method, _, path = text.strip().partition(" ")
-        path = path.strip()
-        if not re.fullmatch(r"\*|[A-Z]+", method) or not path.startswith("/") or "?" in path:
-            raise ValueError(
-                "write a method and a path, as in `POST /users/*/score` or `* /health`"
-            )
-        parts = re.split(r"(\*\*|\*)", path)
-        pattern = "".join({"**": ".*", "*": "[^/]*"}.get(part, re.escape(part)) for part in parts)
-        return cls(method, re.compile(pattern))
-
-    def covers(self, method: str, path: str) -> bool:
-        """Whether a call with this method and (encoded) path is allowed."""
-        return self.method in ("*", method) and self.path.fullmatch(path) is not None
 
 
 @dataclass(slots=True, frozen=True)
@@ -151,17 +119,3 @@ class RequestTemplate:
 def build(endpoint: Endpoint, call: Sendable, idempotency_key: str) -> Request:
     """One request, from scratch; see :meth:`RequestTemplate.build`."""
     return RequestTemplate.of(endpoint).build(call, idempotency_key)
-
-
-def target_problem(target: str) -> str | None:
-    """Why this path and query can't be sent, in words that don't hold it, or None if it can."""
-    if _SAFE.fullmatch(target) is None:
-        if not target.startswith("/"):
-            return "the path doesn't begin with /"
-        return "the path holds a character that must be percent-encoded (or a backslash or '#')"
-    path = target.partition("?")[0]
-    if "//" in path:
-        return "the path holds an empty segment (//): a value in it may be empty"
-    if ("/." in path or "/%2" in path) and any(_DOTS.fullmatch(s) for s in path.split("/")):
-        return "the path holds a segment that is . or .. and would leave its place"
-    return None

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from engine.core.steps.base import Call
 from engine.endpoints.model import Endpoint
-from engine.endpoints.request import RequestTemplate, build, target_problem
+from engine.endpoints.request import RequestTemplate, build
+from engine.endpoints.targets import target_problem
 from engine.errors import CallFailure
 from engine.wire.origin import origin_of
 from engine.wire.transport import check_request
