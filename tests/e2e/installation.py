@@ -7,6 +7,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +36,34 @@ class Finished:
         last = self.lines[-1]
         assert last["type"] == "summary", self.out + self.err
         return last
+
+
+class Running:
+    """A command under way."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self._said = ("", "")
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        self._said = self.process.communicate()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has come to its end."""
+        return self.process.poll() is not None
+
+    def finish(self, *, code: int | None = 0) -> Finished:
+        """Wait for its end, which must be exit ``code`` (None: any)."""
+        self._reader.join(120)
+        assert not self._reader.is_alive(), "the command doesn't end"
+        out, err = self._said
+        if code is not None:
+            assert self.process.returncode == code, f"exit {self.process.returncode}\n{err}"
+            assert "Traceback" not in err, err
+        return Finished(self.process.returncode, out, err)
 
 
 @dataclass
@@ -72,6 +103,17 @@ class Installation:
         assert process.returncode == code, f"exit {process.returncode}\n{out[-2000:]}\n{err}"
         assert "Traceback" not in err, err
         return Finished(process.returncode, out, err)
+
+    @contextmanager
+    def running(self, *command: str | Path) -> Iterator[Running]:
+        """Run a command beside the test; what it prints is read all the while."""
+        process = self.start(*command)
+        reading = Running(process)
+        try:
+            yield reading
+        finally:
+            process.kill()
+            reading.finish(code=None)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows straight from the database."""

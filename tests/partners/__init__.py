@@ -18,7 +18,7 @@ from tests.partners.partner import Behaviour, Partner, Protected
 from tests.partners.plain import Answers, Echo
 from tests.partners.processes import Remote, spawned
 from tests.partners.server import running
-from tests.partners.services import CRM, Loyalty, Messenger
+from tests.partners.services import CRM, Desk, Loyalty, Messenger
 from tests.partners.tokens import TokenBook
 from tests.partners.traffic import Reply, Request, bodies_by_key
 
@@ -27,6 +27,7 @@ __all__ = [
     "Answers",
     "AuthorizationServer",
     "Behaviour",
+    "Desk",
     "Echo",
     "Faulty",
     "Loyalty",

@@ -1,4 +1,6 @@
-"""The partners of the demo: a CRM behind OAuth, a loyalty API behind Basic, a keyed messenger."""
+"""The partners of the demo: a CRM behind OAuth, a loyalty API behind Basic, a keyed messenger; and
+a help desk behind a bearer token that doesn't change by itself.
+"""
 
 from __future__ import annotations
 
@@ -145,3 +147,31 @@ class Messenger(Protected):
             value = said.get(name)
             return value if isinstance(value, str) else None
         return dict(parse_qsl(request.body.decode("utf-8", "replace"))).get(name)
+
+
+class Desk(Protected):
+    """``POST /tickets`` for ``Authorization: PREFIX TOKEN`` with one of the fixed ``tokens``; with
+    an empty prefix the token stands alone. Counts ``tickets``, ``401.missing|unknown``.
+    """
+
+    def __init__(self, tokens: Iterable[str], *, prefix: str = "Bearer") -> None:
+        super().__init__()
+        self.tokens = set(tokens)
+        self.prefix = prefix
+
+    def challenge(self, request: Request) -> Reply | None:
+        brought = request.header("authorization")
+        expected = f"{self.prefix} " if self.prefix else ""
+        if brought is None or not brought.startswith(expected):
+            return self.refused("missing", ("www-authenticate", 'Bearer realm="desk"'))
+        token = brought.removeprefix(expected)
+        if token not in self.tokens:
+            return self.refused("unknown", ("www-authenticate", 'Bearer error="invalid_token"'))
+        request.credential = token
+        return None
+
+    def answer(self, request: Request) -> Reply:
+        if request.path.endswith("/tickets") and request.method == "POST":
+            self.counts["tickets"] += 1
+            return Reply.json(201, {"id": f"ticket_{self.counts['tickets']}"})
+        return Reply.json(404, {"error": "not found"})

@@ -14,6 +14,7 @@ from tests.partners import (
     CRM,
     Answers,
     AuthorizationServer,
+    Desk,
     Echo,
     Faulty,
     Loyalty,
@@ -183,6 +184,16 @@ def test_the_messenger_wants_every_key_in_its_place(place: str) -> None:
         messenger.change(keys={"X-Api-Key": "other"})
         assert ask(messenger, "POST", path, body=body.encode(), headers=headers)[0] == 401
         assert messenger.counts["401.missing"] == messenger.counts["401.wrong_key"] == 1
+
+
+@pytest.mark.parametrize(("prefix", "header"), [("Bearer", "Bearer t1"), ("", "t1")])
+def test_the_desk_wants_a_fixed_token_behind_its_prefix(prefix: str, header: str) -> None:
+    with running(Desk({"t1"}, prefix=prefix)) as desk:
+        assert ask(desk, "POST", "/tickets", headers={"authorization": header})[0] == 201
+        assert desk.log[-1].credential == "t1"
+        assert ask(desk, "POST", "/tickets", headers={"authorization": header + "x"})[0] == 401
+        assert ask(desk, "POST", "/tickets")[0] == 401
+        assert (desk.counts["401.unknown"], desk.counts["401.missing"]) == (1, 1)
 
 
 def test_a_partner_records_what_it_got_and_groups_bodies_by_key() -> None:
