@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,7 @@ class Watcher:
     def turned(self, ledger: Ledger) -> None:
         """A turn was committed."""
         calls = failures = 0
-        for (_, step, kind, _), (n, attempts) in ledger.changes.counts.items():
+        for (_, _, step, kind, _), (n, attempts) in ledger.changes.counts.items():
             if step >= 0 and kind in (store.SUCCEEDED, store.FAILED):
                 calls += n if attempts else 0
                 failures += n if kind == store.FAILED else 0
@@ -111,7 +112,10 @@ def run(launch: Launch) -> tuple[list[Summary], int | None]:
         stay_us=launch.horizon_us,
         telling=launch.output.telling,
     )
-    result = run_live(options, Watcher(launch.output, launch.loaded))
+    try:
+        result = run_live(options, Watcher(launch.output, launch.loaded))
+    except BrokenPipeError:  # the reader went away: the run was drained as by a signal
+        return [], signal.SIGPIPE
     return _summaries(launch, settings, result), result.interrupted
 
 

@@ -62,7 +62,7 @@ class Ledger:
         """Note a user who doesn't enter."""
         changes, user = self.changes, passage.user
         changes.refusals.append((user.bucket, changes.run_id, user.id, reason, self.now))
-        changes.count(passage.version_id, -1, store.REFUSED, reason)
+        changes.count(passage, -1, store.REFUSED, reason)
         self.refused += 1
         self._tell(passage, "refused", reason)
 
@@ -70,7 +70,7 @@ class Ledger:
         """Note a user who enters; one who is held out ends with it."""
         self.admitted += 1
         self.changes.bucket = min(self.changes.bucket, passage.user.bucket)
-        self.changes.count(passage.version_id, -1, store.ADMITTED)
+        self.changes.count(passage, -1, store.ADMITTED)
         self._tell(passage, "entered")
         if passage.state is State.ENDED:
             self.changes.new_enrollments.append(enrollment_row(passage))
@@ -88,7 +88,7 @@ class Ledger:
         changes = self.changes
         changes.bucket = min(changes.bucket, passage.user.bucket)
         for number in advanced.entered:
-            changes.count(passage.version_id, number, store.ENTERED)
+            changes.count(passage, number, store.ENTERED)
         for execution in advanced.executions:
             self._execute(passage, execution, call)
         if advanced.writes:
@@ -116,13 +116,13 @@ class Ledger:
         self.changes.started_calls.append((held.call.started_by, *place))
 
     def _execute(self, passage: Passage, execution: Execution, call: PendingCall | None) -> None:
-        changes, version = self.changes, passage.version_id
+        changes = self.changes
         changes.executions.append(execution_row(passage, execution))
         kind = _KINDS[execution.status]
         failure = execution.failure or ""
-        changes.count(version, execution.step, kind, failure, execution.attempts)
+        changes.count(passage, execution.step, kind, failure, execution.attempts)
         if execution.arm is not None:
-            changes.count(version, execution.step, store.ARM, execution.arm)
+            changes.count(passage, execution.step, store.ARM, execution.arm)
         if self.telling:
             own = call if call is not None and call.step == execution.step else None
             self.told.append(StepDone(passage, self.now, execution, own))
@@ -171,7 +171,7 @@ class Ledger:
 
     def _end(self, passage: Passage) -> None:
         self.ended += 1
-        self.changes.count(passage.version_id, -1, store.OUTCOME, passage.outcome or "")
+        self.changes.count(passage, -1, store.OUTCOME, passage.outcome or "")
         self._tell(passage, "ended", passage.outcome or "")
 
     def _tell(

@@ -191,3 +191,22 @@ def test_an_endpoint_that_does_not_exist_is_exit_4(here: Installation) -> None:
     assert "apple" in refused.err
     assert len(refused.err.splitlines()) == 1
     assert here.query("SELECT count(*) FROM users") == [(0,)]
+
+
+def test_whoever_is_restarted_ends_in_his_own_run_and_waits_in_the_new_one(
+    here: Installation,
+) -> None:
+    here.write(
+        "journey.yaml",
+        "dsl: 1\njourney: nap\nentry: {reentry: restart}\n"
+        "steps: [{id: rest, type: wait, for: P2D}]\n",
+    )
+    first = here.run(*RUN, "--json").summary
+    assert first["waiting"] == USERS
+    again = here.run(*RUN, "--json", "--again").summary
+    assert (again["entered"], again["finished"], again["waiting"]) == (USERS, 0, USERS)
+    runs = [row[0] for row in here.query("SELECT id FROM runs ORDER BY id")]
+    old = json.loads(here.run("journey", "report", "nap", "--json", "--run", str(runs[0])).out)
+    assert old["outcomes"] == {"restarted": USERS}
+    assert (old["entered"], old["waiting"]) == (USERS, 0)
+    assert here.query("SELECT state FROM runs ORDER BY id")[1] == ("open",)

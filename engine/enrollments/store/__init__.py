@@ -30,7 +30,8 @@ ENTERED, SUCCEEDED, FAILED, SKIPPED, ARM, OUTCOME, REFUSED, ADMITTED = range(8)
 class Changes:
     """What one transaction writes: rows for the hot statements, in the order they are run.
 
-    ``counts`` maps (version id, step, kind, name) to [n, attempts].
+    ``counts`` maps (run id, version id, step, kind, name) to [n, attempts]: a passage's own run,
+    since an entry may end a passage of an earlier one.
     """
 
     run_id: int
@@ -45,16 +46,17 @@ class Changes:
     failed_calls: list[tuple[object, ...]] = field(default_factory=list)
     started_calls: list[tuple[object, ...]] = field(default_factory=list)
     refusals: list[tuple[object, ...]] = field(default_factory=list)
-    counts: dict[tuple[int, int, int, str], list[int]] = field(default_factory=dict)
+    counts: dict[tuple[int, int, int, int, str], list[int]] = field(default_factory=dict)
     position: int | None = None
 
     def count(
-        self, version_id: int, step: int, kind: int, name: str = "", attempts: int = 0
+        self, passage: Passage, step: int, kind: int, name: str = "", attempts: int = 0
     ) -> None:
-        """Add one to a count, and ``attempts`` to its attempts."""
-        both = self.counts.get((version_id, step, kind, name))
+        """Add one to a count of the passage's run, and ``attempts`` to its attempts."""
+        key = (passage.run_id, passage.version_id, step, kind, name)
+        both = self.counts.get(key)
         if both is None:
-            both = self.counts[(version_id, step, kind, name)] = [0, 0]
+            both = self.counts[key] = [0, 0]
         both[0] += 1
         both[1] += attempts
 
@@ -100,8 +102,7 @@ def _user_row(user: User) -> tuple[object, ...]:
 
 def _count_rows(changes: Changes) -> list[tuple[object, ...]]:
     return [
-        (changes.bucket, changes.run_id, version, step, kind, name, n, attempts)
-        for (version, step, kind, name), (n, attempts) in sorted(changes.counts.items())
+        (changes.bucket, *key, n, attempts) for key, (n, attempts) in sorted(changes.counts.items())
     ]
 
 
