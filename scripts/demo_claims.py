@@ -157,12 +157,13 @@ def _rotation(seen: Evidence) -> Iterator[Claim]:
 
 def _sent_again(seen: Evidence) -> bool:
     """Whether every call that met a revoked token was answered well in the end."""
-    well = {_key(each) for each in seen.logs["crm"] if each["status"] < 300}
-    return all(_key(each) in well for each in seen.logs["crm"] if each["status"] == 401)
+    refused = [each for each in seen.logs["crm"] if each["status"] == 401]
+    return _keys(refused) <= _keys(seen.logs["crm"], below=300)
 
 
-def _key(seen: dict[str, Any]) -> str:
-    return str(seen["headers"].get("idempotency-key"))
+def _keys(log: Log, below: int = 600) -> set[str]:
+    """The idempotency keys of requests that were answered with a status below that."""
+    return {str(each["headers"].get("idempotency-key")) for each in log if each["status"] < below}
 
 
 def _between(log: Log, start: int, end: int) -> Log:
@@ -175,10 +176,14 @@ def _broken(seen: Evidence) -> Iterator[Claim]:
     everywhere = sum(step["failed"] for step in seen.summary["steps"].values())
     told = re.search(r"failed ([\d,]+), went on ([\d,]+), stuck", seen.table)
     on = int(told[2].replace(",", "")) if told else -1
+    # Who was refused in the very moment of the repair is sent once more, with the new password.
+    saved = len(_keys(refused) & _keys(seen.logs["loyalty"], below=300))
+    rejected = "credential.rejected" in seen.table
     yield Claim(
-        len(refused) == failed == on == everywhere > 0 and "credential.rejected" in seen.table,
+        len(refused) == failed + saved and failed == on == everywhere > 0 and rejected,
         f"loyalty password wrong: {len(refused):,} refused there; here failed {failed:,}"
-        f" (credential.rejected), went on {on:,}, stuck 0",
+        f" (credential.rejected), went on {on:,}, stuck 0"
+        + (f"; {saved} were sent again with the new one" if saved else ""),
     )
     while_broken = _between(refused, seen.broken_at, seen.repaired_at)
     lasted = (seen.repaired_at - seen.broken_at) / SECOND
@@ -191,7 +196,7 @@ def _broken(seen: Evidence) -> Iterator[Claim]:
     plain = sum(bool(re.search(r'"upgrade"', each["body"])) for each in seen.logs["messenger"])
     yield Claim(
         plain == failed,
-        f"{plain:,} invitations went out without a gift: one for each refused one",
+        f"{plain:,} invitations went out without a gift: one for each that failed",
     )
 
 
