@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _RANDOM_BITS = 22
-_EPOCH_MS = 1_704_067_200_000  # 2024-01-01: 41 bits of milliseconds last until 2093
+_EPOCH_MS = 946_684_800_000  # 2000-01-01: 41 bits of milliseconds last until 2069
 
 
 class IdMaker:

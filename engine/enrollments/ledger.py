@@ -161,7 +161,7 @@ class Ledger:
             body=wanted.body,
             key=call_key(self.installation, passage.id, step.id, visit),
         )
-        self.changes.new_calls.append(call_row(passage, call, self.now))
+        self.changes.new_calls.append(call_row(passage, call, self.changes.run_id, self.now))
         self.calls.append(Held(passage, call))
 
     def _sleep(self, passage: Passage) -> None:

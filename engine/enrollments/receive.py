@@ -100,7 +100,8 @@ class Receiver:
         passage, held = store.one_passage(
             connection, earlier.bucket, earlier.id, self._versions, self._users
         )
-        advanced = leave(passage, ledger.now, world, "restarted")
+        attempts = held.call.attempts if held else 0
+        advanced = leave(passage, ledger.now, world, "restarted", attempts=attempts)
         ledger.note(passage, advanced, held.call if held else None)
 
 

@@ -139,14 +139,18 @@ def execution_row(passage: Passage, execution: Execution) -> tuple[object, ...]:
     )
 
 
-def call_row(passage: Passage, call: PendingCall, next_try_at: int) -> tuple[object, ...]:
-    """Parameters of ``insert_call``."""
+def call_row(
+    passage: Passage, call: PendingCall, run_id: int, next_try_at: int
+) -> tuple[object, ...]:
+    """Parameters of ``insert_call``. ``run_id`` is the run whose worker makes the call: the one it
+    was decided in, even where that restarted another run's passage.
+    """
     return (
         passage.user.bucket,
         passage.id,
         call.step,
         call.visit,
-        passage.run_id,
+        run_id,
         call.endpoint,
         call.method,
         call.target,

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from engine.core.steps.base import Result
     from engine.credentials.vault import Vault
     from engine.db.connect import Connection, Database
+    from engine.enrollments.ledger import Ledger
     from engine.enrollments.rows import Held
     from engine.enrollments.store.runs import Run
     from engine.processes.model import RunObserver, RunOptions
@@ -50,7 +51,8 @@ def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
     """Take everybody through the journey, durably; the same call again goes on where it stopped.
 
     Raises DefinitionError (exit 3), OperatorError (2; 4 for endpoints that don't exist),
-    SettingsError (78), DatabaseUnavailable (5).
+    SettingsError (78), DatabaseUnavailable (5), and what the observer's ``turned`` raises of
+    OSError: then as after a signal.
     """
     loaded = load_and_check(options.source, options.file)
     refuse_events(loaded.checked, options.file)
@@ -64,7 +66,7 @@ def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
         stack.callback(owned.release)
         with database.write() as connection:
             clock = _clock(connection, options.now)
-            todo = _plan(connection, loaded, options, clock.now(), observer)
+            todo = _plan(connection, loaded, options, observer)
         launch = _Launch(database, opened.vault, clock, options, observer)
         return launch.work(todo)
 
@@ -106,10 +108,9 @@ def _plan(
     connection: Connection,
     loaded: LoadedAndChecked,
     options: RunOptions,
-    now: int,
     observer: RunObserver,
 ) -> list[_Todo]:
-    """Publish, and find or open the runs to work: an unfinished one over the same users first."""
+    """Publish, and find or open the runs to work: unfinished ones over the same users first."""
     journey = loaded.journey.journey
     version_id = publish(
         connection,
@@ -119,26 +120,26 @@ def _plan(
         now=wall(),
         actor=options.actor,
     )
-    before = runs.newest_run(connection, journey, options.users.digest)
-    todo: list[_Todo] = []
+    users = options.users
+    before = runs.newest_run(connection, journey, users.digest)
+    unfinished = runs.unfinished_runs(connection, journey, users.digest)
+    todo = [_Todo(run, continued=True) for run in unfinished]
     if before is not None and before.version_id == version_id and not options.again:
-        return [_Todo(before, continued=True)]
-    if before is not None and before.state == runs.OPEN:
-        if before.version_id != version_id:
-            observer.notice(
-                f"{options.file} changed under an unfinished run over the same users: that run is"
-                " finished on its version first"
-            )
-        todo.append(_Todo(before, continued=True))
+        return todo or [_Todo(before, continued=True)]
+    if any(run.version_id != version_id for run in unfinished):
+        observer.notice(
+            f"{options.file} changed under an unfinished run over the same users: that run is"
+            " finished on its version first"
+        )
     run = runs.Run(
-        id=IdMaker(entropy)(now),
+        id=IdMaker(entropy)(wall()),
         journey=journey,
         version_id=version_id,
-        source=options.users.digest,
+        source=users.digest,
         state=runs.OPEN,
         position=0,
-        total=options.users.count,
-        skipped=options.users.skipped,
+        total=users.count,
+        skipped=users.skipped,
         token_base=runs.token_requests(connection),
     )
     runs.open_run(connection, run, now=wall())
@@ -164,15 +165,18 @@ class _Launch:
         self._versions = Versions()
         self._worker: Worker | None = None
         self._signal: int | None = None
+        self._untold: OSError | None = None
 
     def work(self, todo: list[_Todo]) -> RunResult:
-        """Work them all."""
+        """Work them all. Raises the observer's OSError, once answers aren't waited for any more."""
         ids = tuple(item.run.id for item in todo)
         if len(todo) == 1 and todo[0].run.state == runs.FINISHED:
             self._open(todo[0])
             return RunResult(ids, already_ran=True)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(self._work(todo))
+        if self._untold is not None:
+            raise self._untold
         return RunResult(ids, interrupted=self._signal)
 
     async def _work(self, todo: list[_Todo]) -> None:
@@ -183,8 +187,29 @@ class _Launch:
             for item in todo:
                 # The users' position of a run that another process killed half-way is its own.
                 worker = self._worker_of(item, sender.deliver)
-                if self._signal is None and await worker.work():
+                if self._goes_on and await worker.work():
                     self._finish(item.run)
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._signal is None and self._untold is None
+
+    def turned(self, ledger: Ledger) -> None:
+        """Hand it on; where nobody can be told any more, begin nothing new."""
+        try:
+            self._observer.turned(ledger)
+        except OSError as error:
+            self._untold = error
+            if self._worker is not None:
+                self._worker.stop()
+
+    def paused(self, reason: str) -> None:
+        """Hand it on."""
+        self._observer.paused(reason)
+
+    def resumed(self) -> None:
+        """Hand it on."""
+        self._observer.resumed()
 
     def _open(self, item: _Todo) -> None:
         with self._database.read() as connection:
@@ -214,7 +239,7 @@ class _Launch:
             live,
             self._clock,
             Source(options.users.rows(run.position), run.position),
-            self._observer,
+            self,
             horizon=None if stay is None else self._clock.now() + stay,
             linger=LINGER_US if options.now is None else 0,
         )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from engine.clock import Clock
+    from engine.core.interpreter.state import Passage
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection, Database
     from engine.enrollments.backlog import Backlog
@@ -194,7 +196,7 @@ class Worker:
         if rows:
             turn.arrivals = Arrivals(rows, self._source.position)
         decided: tuple[Ledger, list[Held]] | None = None
-        since = stopwatch()
+        since, waited = stopwatch(), False
         while True:
             try:
                 with self._database.write() as connection:
@@ -203,23 +205,28 @@ class Worker:
                     store.write(connection, decided[0].changes)
             except DatabaseUnavailable as error:
                 self._hold_out(error, since)
+                waited = True
             else:
+                if waited:
+                    self._observer.resumed()
                 return decided
 
     def _decide(
         self, connection: Connection, turn: Turn, loading: _Loading
     ) -> tuple[Ledger, list[Held]]:
         now = self._clock.now()
+        due: list[Passage] = []
         calls: list[Held] = []
         if loading.sleepers:
-            turn.due += self._backlog.load_due(connection, now, SLEEPERS_PER_TURN)
+            due = self._backlog.load_due(connection, now, SLEEPERS_PER_TURN)
         if loading.room:
             calls = self._backlog.load_calls(connection, now, loading.room, self._outbox.held)
-        for held in [held for held in calls if held.call.started_by]:
-            calls.remove(held)
-            turn.answered.append(Answered(held, _unknown(held)))
+        begun = [Answered(held, _unknown(held)) for held in calls if held.call.started_by]
+        # The turn itself stays as it is: if the database fails here, it is loaded for once more.
+        loaded = replace(turn, due=due, answered=[*turn.answered, *begun])
         terms = self._endpoints.terms(connection)
-        return self._decider.decide(connection, turn, terms, now), calls
+        ledger = self._decider.decide(connection, loaded, terms, now)
+        return ledger, [held for held in calls if not held.call.started_by]
 
     def _hold_out(self, error: DatabaseUnavailable, since: float) -> None:
         """Wait a moment for a database that can't be written; raise when patience is over."""
@@ -265,11 +272,9 @@ class Worker:
                 self._clock.move_to(at)
                 return True
         timeout = None if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._wakeup.wait()
-        except TimeoutError:
-            pass
         return True
 
     def _within_horizon(self, wake: int | None) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.db.statements import statement
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Row
+
     from engine.db.connect import Connection
 
 OPEN = "open"
@@ -33,8 +35,16 @@ class Run:
 def newest_run(connection: Connection, journey: str, source: str) -> Run | None:
     """The last run of a journey over this users input."""
     row = connection.exec_driver_sql(statement("newest_run"), (journey, source)).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _run(row)
+
+
+def unfinished_runs(connection: Connection, journey: str, source: str) -> list[Run]:
+    """The runs of a journey over this users input that somebody is still in, oldest first."""
+    rows = connection.exec_driver_sql(statement("unfinished_runs"), (journey, source, OPEN))
+    return [_run(row) for row in rows.fetchall()]
+
+
+def _run(row: Row[Any]) -> Run:
     columns = row._asdict()
     return Run(**columns | {"token_base": json.loads(columns["token_base"])})
 
