@@ -69,7 +69,7 @@ SECRET_SETTINGS = frozenset({"kek"})
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings of this environment.
+    """The settings of this environment; an empty variable is one that isn't set.
 
     Raises :class:`SettingsError` for a ``_FILE`` that can't be read.
     """
@@ -80,6 +80,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             continue
         name = names.get(variable)
         from_file = names.get(variable.removesuffix("_FILE"))
+        if not raw:
+            continue
         if name is not None:
             values[name] = raw
         elif variable.endswith("_FILE") and from_file is not None:
@@ -114,7 +116,7 @@ def origins(folder: Path | None = None) -> dict[str, str]:
     for field in fields(Settings):
         variable = PREFIX + field.name.upper()
         for name in (variable, f"{variable}_FILE"):
-            if name in os.environ or name in written:
+            if os.environ.get(name, written.get(name)):
                 place = "environment" if name in os.environ else ".env"
                 found[field.name] = place if name == variable else f"{name} ({place})"
                 break

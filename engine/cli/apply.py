@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +13,6 @@ from engine.clock import wall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import BinaryIO
 
     from engine.cli.context import Installation
     from engine.endpoints.file import EndpointsFile
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Only print what would change.")
 @click.option(
     "--take-secrets",
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per entry.")
 @database_option
 def apply(
-    file: BinaryIO, dry_run: bool, take_secrets: bool, as_json: bool, database: str | None
+    file: Path, dry_run: bool, take_secrets: bool, as_json: bool, database: str | None
 ) -> None:
     """Create and update the endpoints and auth profiles of FILE (- reads standard input).
 
@@ -37,12 +38,14 @@ def apply(
     {file: NAME} are read when they are used. Doing it twice changes nothing; what isn't in the file
     stays; a rotated secret is kept. All of it is applied, or nothing.
     """
-    from engine.core.dsl.source import Limits
+    from engine.cli.journey_file import LARGEST, read_bounded
     from engine.endpoints.file import read_file
 
     with opened(database) as installation:
-        source = file.read(Limits().bytes + 1)
-        written = read_file(source, file.name, egress=installation.egress())
+        piped = str(file) == "-"
+        source = sys.stdin.buffer.read(LARGEST + 1) if piped else read_bounded(file)
+        name = "<stdin>" if piped else str(file)
+        written = read_file(source, name, egress=installation.egress())
         changes = (_rehearse if dry_run else _apply)(installation, written, take_secrets)
     _print(changes, dry_run=dry_run, as_json=as_json)
 

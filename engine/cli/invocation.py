@@ -61,9 +61,10 @@ class Invocation:
                 raise click.UsageError(f"{option} goes with {mode}")
 
     def start(self, settings: Settings) -> int | None:
-        """``--now`` in microseconds UTC; local times are the installation's. None: not given."""
-        if self.now is None:
-            return None
+        """``--now`` in microseconds UTC; local times are the installation's. None: not given.
+
+        Raises SettingsError for an installation in no known zone.
+        """
         from engine.core.expressions.calendar import find_zone, parse_iso
 
         zone = find_zone(settings.timezone)
@@ -72,6 +73,8 @@ class Invocation:
                 f"JOURNEY_TIMEZONE names no known time zone: {settings.timezone[:60]!r}",
                 code="settings.timezone",
             )
+        if self.now is None:
+            return None
         instant = parse_iso(self.now, zone)
         if instant is None:
             raise click.BadParameter(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from contextlib import suppress
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 import click
@@ -29,6 +32,8 @@ INTERNAL = 70
 SETTINGS = 78
 INTERRUPTED = 130
 
+_OUTPUT_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+
 _BY_CODE = {"journey.unknown_endpoint": MISSING_ENDPOINT, "replay.miss": MISSING_ENDPOINT}
 _BY_KIND: tuple[tuple[type[EngineError], int], ...] = (
     (DefinitionError, INVALID_FILE),
@@ -40,22 +45,24 @@ _BY_KIND: tuple[tuple[type[EngineError], int], ...] = (
 
 def run(command: click.Command, name: str, arguments: Sequence[str]) -> int:
     """Run ``command`` and translate whatever ends it; the exit code."""
+    _prepare_streams()
+    code: object = 0
     try:
         code = command.main(list(arguments), prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit):  # click exits by itself where the pipe is closed
-        return _quiet()
+        _give_up_output()
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return USAGE
     except click.ClickException as error:
-        click.echo(f"error: {_usage(error, name)}", err=True)
+        help_asked = isinstance(error, click.exceptions.NoArgsIsHelpError)
+        _say(error.format_message() if help_asked else f"error: {_usage(error, name)}")
         return USAGE
     except EngineError as error:
         tell(error)
         return exit_code(error)
+    except OSError as error:
+        return _output_failed(error)
     except Exception as error:  # noqa: BLE001 - the last border: a bug is one line, too
         return _bug(error)
     return code if isinstance(code, int) else 0
@@ -74,12 +81,31 @@ def tell(error: EngineError) -> None:
         from engine.core.dsl.problems import render
 
         for problem in error.problems:
-            click.echo(render(problem, error.file), err=True)
+            _say(render(problem, error.file))
         return
-    click.echo(f"error: {error.message}", err=True)
+    _say(f"error: {error.message}")
     if isinstance(error, InUse):
         for line in error.used_by:
-            click.echo(f"  {line}", err=True)
+            _say(f"  {line}")
+
+
+def _say(line: str) -> None:
+    """A line on standard error; the exit code stands even where nobody reads it."""
+    with suppress(OSError):
+        click.echo(line, err=True)
+
+
+def _prepare_streams() -> None:
+    """Standard streams that can be used: a closed one is nowhere, and output is UTF-8 whatever
+    the locale is (as in Python's UTF-8 mode), with half characters escaped.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            # The lowest free descriptor, so the closed one: no database gets into its place.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif mode == "w" and isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _usage(error: click.ClickException, name: str) -> str:
@@ -90,10 +116,18 @@ def _usage(error: click.ClickException, name: str) -> str:
     return message if "--help" in message else f"{message.rstrip('.')}; see `{path} --help`"
 
 
-def _quiet() -> int:
-    """The reader went away: that is no error of ours, and flushing at exit would be one."""
+def _give_up_output() -> None:
+    """Standard output leads nowhere from now on: flushing it at exit would be one more error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+
+
+def _output_failed(error: OSError) -> int:
+    """A full disk behind standard output, or a terminal that is gone. Others are a bug."""
+    if error.errno not in _OUTPUT_FAILED or error.filename is not None:
+        return _bug(error)
+    _give_up_output()
+    _say(f"error: the output can't be written: {error.strerror}")
+    return NO_DATABASE
 
 
 def _bug(error: Exception) -> int:
@@ -102,8 +136,5 @@ def _bug(error: Exception) -> int:
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     where = f"{place.tb_frame.f_globals.get('__name__', '?')}:{place.tb_lineno}" if place else "?"
-    click.echo(
-        f"error: this is a bug in journey ({type(error).__name__} at {where}); please report it",
-        err=True,
-    )
+    _say(f"error: this is a bug in journey ({type(error).__name__} at {where}); please report it")
     return INTERNAL

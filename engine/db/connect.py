@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlmodel import Session
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Database", "Session"]
 
 BUSY_TIMEOUT_MS = 30_000
+WORKER_LOCK = ".worker"
+"""What follows a database's name in that of the file its worker locks."""
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -114,13 +116,29 @@ def _sqlite_path(url: str) -> Path:
             "the database URL can't be read; write sqlite:///path/engine.db",
             code="settings.database",
         ) from None
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+    if parsed.get_backend_name() == "sqlite":
+        return _file_of(parsed)
+    raise SettingsError(
+        f"databases of kind {parsed.get_backend_name()!r} aren't supported;"
+        " use sqlite:///path/engine.db",
+        code="settings.database",
+    )
+
+
+def _file_of(url: URL) -> Path:
+    name = url.database or ""
+    if not name or name == ":memory:" or "\0" in name:
         raise SettingsError(
-            f"databases of kind {parsed.get_backend_name()!r} aren't supported;"
-            " use sqlite:///path/engine.db",
+            "the database URL names no file; write sqlite:///path/engine.db",
             code="settings.database",
         )
-    return Path(parsed.database)
+    if url.host or url.query or name.startswith("file:"):
+        raise SettingsError(
+            "the database URL takes a path and nothing else; write sqlite:///path/engine.db"
+            " (four slashes for a path from the root)",
+            code="settings.database",
+        )
+    return Path(name)
 
 
 def _open(path: Path) -> Engine:

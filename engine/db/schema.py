@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 
 import engine.db.tables  # noqa: F401  the tables register themselves
 from engine import clock
-from engine.db.connect import Database
+from engine.db.connect import WORKER_LOCK, Database
 from engine.errors import DatabaseUnavailable, SettingsError
 
 if TYPE_CHECKING:
@@ -52,9 +52,23 @@ def open_database(url: str, *, create: bool = True) -> Database:
 
 def _is_there(path: Path) -> bool:
     try:
-        return path.exists() and path.stat().st_size > 0
+        if not path.exists():
+            return False
+        if not path.is_file():
+            kind = "a folder" if path.is_dir() else "no regular file"
+            raise DatabaseUnavailable(f"the database {path} can't be read: it is {kind}")
+        if path.stat().st_size > 0:
+            return True
+        used = path.with_name(f"{path.name}{WORKER_LOCK}").exists()
     except OSError as error:
         raise _unreadable(path, error) from None
+    if used:
+        raise SettingsError(
+            f"{path} was a database and is empty now; restore it from a backup,"
+            " or delete it to begin anew",
+            code="settings.database",
+        )
+    return False
 
 
 def _unreadable(path: Path, error: OSError) -> DatabaseUnavailable:
@@ -118,6 +132,11 @@ def _check_revision(database: Database) -> None:
     if found in known_revisions():
         raise SettingsError(
             f"{database.path} is of an older version; run `journey migrate` (it backs up first)",
+            code="settings.database",
+        )
+    if found is None:
+        raise SettingsError(
+            f"{database.path} doesn't say which version it is of; restore it from a backup",
             code="settings.database",
         )
     raise SettingsError(

@@ -9,6 +9,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
+from engine.db.connect import WORKER_LOCK
 from engine.errors import DatabaseUnavailable, OperatorError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Buckets:
 
 def acquire(database: Path) -> Buckets:
     """Take all buckets of the database, or raise :class:`AnotherWorker` naming who has them."""
-    path = database.with_name(f"{database.name}.worker")
+    path = database.with_name(f"{database.name}{WORKER_LOCK}")
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from engine.cli.show.terminal import plain
@@ -55,14 +56,12 @@ class Progress:
     def note(self, text: str) -> None:
         """A line that stays, above the bar."""
         self.clear()
-        self._stream.write(f"{plain(text, 500)}\n")
-        self._stream.flush()
+        self._write(f"{plain(text, 500)}\n")
 
     def clear(self) -> None:
         """Take the bar away."""
         if self._on and self._drawn >= 0:
-            self._stream.write(_CLEAR)
-            self._stream.flush()
+            self._write(_CLEAR)
             self._drawn = -1.0
 
     def line(self) -> str:
@@ -80,5 +79,10 @@ class Progress:
 
     def _draw(self) -> None:
         self._drawn = self._stopwatch()
-        self._stream.write(_CLEAR + self.line())
-        self._stream.flush()
+        self._write(_CLEAR + self.line())
+
+    def _write(self, text: str) -> None:
+        """A run isn't stopped because nobody watches it."""
+        with suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
