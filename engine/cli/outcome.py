@@ -96,8 +96,8 @@ def _say(line: str) -> None:
 
 
 def _prepare_streams() -> None:
-    """Standard streams that can be used: a closed one is nowhere, and output is UTF-8 whatever
-    the locale is (as in Python's UTF-8 mode), with half characters escaped.
+    """Standard streams that can be used: a closed one is nowhere; what isn't a terminal gets
+    UTF-8 whatever the locale is, as in Python's UTF-8 mode; what can't be shown is escaped.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
@@ -105,7 +105,8 @@ def _prepare_streams() -> None:
             # The lowest free descriptor, so the closed one: no database gets into its place.
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
         elif mode == "w" and isinstance(stream, TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def _usage(error: click.ClickException, name: str) -> str:
