@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from io import TextIOWrapper
 from typing import TYPE_CHECKING, Literal
 
 from engine.cli.show.ndjson import step_line, summary_line
@@ -15,7 +14,6 @@ from engine.clock import stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import TextIO
 
     from engine.cli.show.timeline import Event
     from engine.enrollments.summary import Summary
@@ -39,7 +37,6 @@ class Output:
         self._form = form
         self._mode = mode
         self._quiet = quiet
-        _prepare(sys.stdout, form)
         self._paint = Paint.of(sys.stdout, environment)
         self._timeline = Timeline(mode, zone, self._paint)
         shows = not quiet and form != "timeline" and environment.get("TERM") != "dumb"
@@ -80,12 +77,3 @@ class Output:
         if self.progress.drawn:
             self.progress.clear()
         sys.stdout.write(line + "\n")
-
-
-def _prepare(stream: TextIO, form: Form) -> None:
-    """JSON is UTF-8 (RFC 8259, 8.1) whatever the terminal speaks; marks that it can't show are ?."""
-    if isinstance(stream, TextIOWrapper):
-        if form == "json":
-            stream.reconfigure(encoding="utf-8")
-        else:
-            stream.reconfigure(errors="replace")
