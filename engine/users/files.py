@@ -39,7 +39,6 @@ class UsersFile:
     def __init__(
         self, source: Source, reader: _Reader, begin: tuple[int, int], *, skip_bad: bool
     ) -> None:
-        self.digest = source.digest
         self.count = 0
         self._source = source
         self._reader = reader
@@ -54,6 +53,7 @@ class UsersFile:
             raise findings.nobody()
         self.skipped = findings.count
         self.problems = findings.problems
+        self.digest = source.digest()
 
     def rows(self, start: int = 0) -> Iterator[UserRow]:
         """The users in file order, from the ``start``-th on (the first is 0), found without reading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -24,15 +25,13 @@ _READ_AHEAD = 1 << 18
 class Source:
     """A file that stays open, so that both passes read the same bytes.
 
-    ``name`` is what messages call it; ``digest`` is the SHA-256 of its content, in hex.
+    ``name`` is what messages call it.
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self.name = name
         self._file = file
         self._stamp = self._present_stamp()
-        file.seek(0)
-        self.digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
     @classmethod
     def open(cls, path: str | Path, stdin: BinaryIO | None = None) -> Source:
@@ -43,15 +42,23 @@ class Source:
         if str(path) == "-":
             return cls(_spool(stdin or sys.stdin.buffer), "standard input")
         file = Path(path).open("rb")  # noqa: SIM115  it stays open, for the second pass
-        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISREG(mode):
             return cls(file, str(path))
         with file:
+            if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+                raise OSError(errno.ENOTSUP, "it is a device")  # and has no end
             return cls(_spool(file), str(path))
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing at all in it."""
         return self._stamp[0] == 0
+
+    def digest(self) -> str:
+        """The SHA-256 of its content, in hex; all of it is read."""
+        self._file.seek(0)
+        return hashlib.file_digest(self._file, "sha256").hexdigest()  # type: ignore[arg-type]
 
     def head(self, size: int = 4096) -> bytes:
         """The first bytes."""
