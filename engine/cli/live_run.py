@@ -74,8 +74,7 @@ class Watcher:
             if step >= 0 and kind in (store.SUCCEEDED, store.FAILED):
                 calls += n if attempts else 0
                 failures += n if kind == store.FAILED else 0
-        users = ledger.admitted + ledger.refused
-        self._output.progress.add(users=users, calls=calls, failures=failures)
+        self._output.progress.add(users=ledger.settled, calls=calls, failures=failures)
         for event in ledger.told:
             self._output.event(event)
 

@@ -76,6 +76,7 @@ class Decider:
             )
             going.append((answered.held.passage, result))
         going += [(passage, None) for passage in turn.due]
+        ledger.settled -= len(turn.due)
         new: set[int] = set()
         if turn.arrivals is not None:
             entered = self.receiver.receive(connection, turn.arrivals, world, ledger)

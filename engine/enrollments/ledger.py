@@ -43,7 +43,8 @@ class StepDone:
 @dataclass(slots=True)
 class Ledger:
     """Collects what one turn decides. ``calls`` are new and committed with it, ``retries`` are
-    (endpoint, instant) of calls to be tried later. ``telling`` turns ``told`` on.
+    (endpoint, instant) of calls to be tried later. ``settled`` is how many more users than before
+    have nothing to do now: refused, asleep or ended. ``telling`` turns ``told`` on.
     """
 
     changes: Changes
@@ -56,6 +57,7 @@ class Ledger:
     admitted: int = 0
     refused: int = 0
     ended: int = 0
+    settled: int = 0
     next_wake: int | None = None
 
     def refuse(self, passage: Passage, reason: str) -> None:
@@ -64,6 +66,7 @@ class Ledger:
         changes.refusals.append((user.bucket, changes.run_id, user.id, reason, self.now))
         changes.count(passage, -1, store.REFUSED, reason)
         self.refused += 1
+        self.settled += 1
         self._tell(passage, "refused", reason)
 
     def enter(self, passage: Passage) -> None:
@@ -165,12 +168,14 @@ class Ledger:
         self.calls.append(Held(passage, call))
 
     def _sleep(self, passage: Passage) -> None:
+        self.settled += 1
         at = passage.wake_at
         if at is not None and (self.next_wake is None or at < self.next_wake):
             self.next_wake = at
 
     def _end(self, passage: Passage) -> None:
         self.ended += 1
+        self.settled += 1
         self.changes.count(passage, -1, store.OUTCOME, passage.outcome or "")
         self._tell(passage, "ended", passage.outcome or "")
 

@@ -15,9 +15,12 @@ from engine.core.steps.base import Result
 from engine.enrollments.decide import Answered
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from engine.enrollments.rows import Held
+
+MOST_UNCOMMITTED = 128
+"""Answers that may wait for their commit before nothing more is begun: a kill repeats them too."""
 
 QUEUED_PER_PERMIT = 2
 """Calls an endpoint may have queued in memory for each one it may have in flight."""
@@ -84,6 +87,7 @@ class Outbox:
         self._answered: list[Answered] = []
         self._starting: list[Held] = []
         self._closed = False
+        self._uncommitted = 0
         self.in_flight = 0
         self.held: dict[str, set[tuple[int, int]]] = {}
 
@@ -110,7 +114,7 @@ class Outbox:
     def _pump(self, endpoint: str, lane: _Lane) -> None:
         allowed = self._allowance.concurrency(endpoint)
         marked_first = self._allowance.at_most_once(endpoint)
-        while lane.queue and lane.in_flight < allowed and self.in_flight < self._most:
+        while lane.queue and lane.in_flight < allowed and self._may_begin():
             if lane.paused:
                 return
             pause = self._allowance.pause(endpoint)
@@ -145,6 +149,7 @@ class Outbox:
         lane.in_flight -= 1
         self.in_flight -= 1
         self._answered.append(Answered(held, result))
+        self._uncommitted += 1
         if lane.queue:
             self._pump(held.call.endpoint, lane)
         self.wake()
@@ -153,8 +158,16 @@ class Outbox:
         key = (held.passage.user.bucket, held.passage.id)
         self.held.setdefault(held.call.endpoint, set()).add(key)
 
-    def release(self, held: Held) -> None:
-        """Forget a call whose answer was committed."""
+    def committed(self, answered: Sequence[Answered]) -> None:
+        """Forget calls whose answers were committed."""
+        self._uncommitted -= len(answered)
+        for one in answered:
+            self._release(one.held)
+
+    def _may_begin(self) -> bool:
+        return self.in_flight < self._most and self._uncommitted < MOST_UNCOMMITTED
+
+    def _release(self, held: Held) -> None:
         key = (held.passage.user.bucket, held.passage.id)
         self.held[held.call.endpoint].discard(key)
 
@@ -200,9 +213,9 @@ class Outbox:
         self._closed = True
         for lane in self._lanes.values():
             for held in lane.queue:
-                self.release(held)
+                self._release(held)
             lane.queue.clear()
         for held in self._starting:
             self.in_flight -= 1
-            self.release(held)
+            self._release(held)
         self._starting.clear()

@@ -1,4 +1,4 @@
-"""What the operating system lets a worker have."""
+"""What the operating system lets a process have."""
 
 from __future__ import annotations
 
@@ -18,3 +18,12 @@ def raise_open_files(wanted: int) -> int:
     if soft == resource.RLIM_INFINITY:
         return wanted
     return max(1, min(wanted, soft // 2))
+
+
+def no_core_dumps() -> None:
+    """Let a crash leave no image of the memory behind: opened secrets stand in it."""
+    try:
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    except (OSError, ValueError):
+        pass

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from engine.enrollments.send import Outbox
     from engine.users.row import UserRow
 
-ARRIVALS_PER_TURN = 256
+ARRIVALS_PER_TURN = 128
 ANSWERS_PER_TURN = 1024
 SLEEPERS_PER_TURN = 512
 REST_S = 0.002
@@ -237,8 +237,7 @@ class Worker:
 
     def _after(self, turn: Turn, ledger: Ledger, loaded: list[Held]) -> None:
         """What follows from a committed turn."""
-        for answered in turn.answered:
-            self._outbox.release(answered.held)
+        self._outbox.committed(turn.answered)
         for held in turn.starting:
             self._outbox.launch(held)
         for held in (*loaded, *ledger.calls):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.enrollments.send import MOST_UNCOMMITTED
 from tests.e2e.installation import Installation
 from tests.partners import Answers, bodies_by_key, running
 
@@ -29,6 +30,7 @@ steps:
 """
 USERS = 1_500
 KILLS = 20
+CONCURRENCY = 100
 
 
 def _still_runs(process: subprocess.Popen[str]) -> bool:
@@ -63,7 +65,7 @@ def test_nobody_is_lost_or_served_twice_through_twenty_kills(tmp_path: Path, see
                     pass
                 process.kill()
                 process.communicate()
-            in_flight += 100
+            in_flight += CONCURRENCY + MOST_UNCOMMITTED
         summary = here.run(*command).summary
         again = here.run(*command).summary
 
