@@ -34,6 +34,8 @@ INTERRUPTED = 130
 
 _OUTPUT_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
+_ASKS_FOR_HELP = {"-h", "--help", "--version"}
+
 _BY_CODE = {"journey.unknown_endpoint": MISSING_ENDPOINT, "replay.miss": MISSING_ENDPOINT}
 _BY_KIND: tuple[tuple[type[EngineError], int], ...] = (
     (DefinitionError, INVALID_FILE),
@@ -48,6 +50,10 @@ def run(command: click.Command, name: str, arguments: Sequence[str]) -> int:
     _prepare_streams()
     code: object = 0
     try:
+        if not _ASKS_FOR_HELP.intersection(arguments):
+            from engine.cli.process import begin
+
+            begin()
         code = command.main(list(arguments), prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit):  # click exits by itself where the pipe is closed

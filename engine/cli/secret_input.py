@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.errors import OperatorError
+from engine.telemetry.redact import known_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ def from_env(variable: str, environment: Mapping[str, str]) -> str:
     value = environment.get(variable)
     if not value:
         raise OperatorError(f"the environment variable {variable} isn't set")
+    known_secrets.learn((value,))
     return value
 
 
@@ -38,6 +40,7 @@ def asked(what: str) -> str:
     """What somebody types (unseen, twice) or pipes in. Raises OperatorError for nothing."""
     if sys.stdin.isatty():
         value: str = click.prompt(what, hide_input=True, confirmation_prompt=True, err=True)
+        known_secrets.learn((value,))
         return value
     value = _text(sys.stdin.buffer.read(LARGEST + 1), "standard input")
     if not value:
@@ -54,4 +57,6 @@ def _text(content: bytes, where: str) -> str:
         text = content.decode()
     except UnicodeDecodeError:
         raise OperatorError(f"{where} isn't UTF-8 text") from None
-    return text.removesuffix("\n").removesuffix("\r")
+    value = text.removesuffix("\n").removesuffix("\r")
+    known_secrets.learn((value,))
+    return value

@@ -25,7 +25,9 @@ class Credential:
 
     ``version`` is the profile's, the one an execution records. ``origins`` are where it may be sent
     (``https://host:port``, lower-case, the port always there). ``fingerprint`` is keyed and differs
-    whenever anything of what is sent differs. It shows nothing secret in any form of printing.
+    whenever anything of what is sent differs. ``secrets`` are the opened values in the placement,
+    as they were before anything was put around them. It shows nothing secret in any form of
+    printing.
     """
 
     profile_id: int
@@ -35,6 +37,7 @@ class Credential:
     origins: frozenset[str]
     placement: Placement
     fingerprint: str
+    secrets: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Credential({self.profile!r}, {self.kind!r}, version={self.version})"

@@ -116,7 +116,9 @@ class Loaded:
         self._redactor.learn(values.values())
         placement = self.profile.placement(values)
         self._redactor.learn(value for _, value in placement.headers)
-        credential = self._credential(placement, self._vault.fingerprint(_joined(placement)))
+        credential = self._credential(
+            placement, self._vault.fingerprint(_joined(placement)), tuple(values.values())
+        )
         if not any(isinstance(each, FromFile) for each in self.profile.sources().values()):
             self._fixed = credential
         return credential
@@ -128,13 +130,22 @@ class Loaded:
             if self.profile is None:
                 raise self._again()
             placement = self.profile.placement({"access_token": token})
-            self._with_token = known = self._credential(placement, fingerprint)
+            self._with_token = known = self._credential(placement, fingerprint, (token,))
         return known
 
-    def _credential(self, placement: Placement, fingerprint: str) -> Credential:
+    def _credential(
+        self, placement: Placement, fingerprint: str, secrets: tuple[str, ...]
+    ) -> Credential:
         kind = self.profile.kind if self.profile is not None else ""
         return Credential(
-            self.profile_id, self.name, kind, self.version, self.origins, placement, fingerprint
+            self.profile_id,
+            self.name,
+            kind,
+            self.version,
+            self.origins,
+            placement,
+            fingerprint,
+            secrets,
         )
 
     def _named(self, failure: CredentialFailure, field: str = "") -> CredentialFailure:

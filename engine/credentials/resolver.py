@@ -17,7 +17,7 @@ from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.loaded import Loaded, load
 from engine.credentials.store.versions import SQLiteVersions
 from engine.errors import CredentialFailure
-from engine.telemetry.redact import Redactor
+from engine.telemetry.redact import Redactor, known_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +35,8 @@ _RELOADS = 5
 class Resolver:
     """Resolves credentials. One per event loop; close it before the transport and the database.
 
-    ``redactor`` learns every value that is opened. ``lot`` gives numbers in [0, 1) that spread
-    renewals and repeats.
+    ``redactor`` (the process's own, unless given) learns every value that is opened. ``lot`` gives
+    numbers in [0, 1) that spread renewals and repeats.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Resolver:
         self._database = database
         self._vault = vault
         self._references = references
-        self._redactor = redactor or Redactor()
+        self._redactor = redactor or known_secrets
         self._versions = LiveVersions(SQLiteVersions(database))
         self._tokens = AccessTokens(database, vault, transport, clock, self._redactor, lot)
         self._loaded: dict[int, Loaded] = {}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from engine.core.expressions.durations import SECOND
 from engine.core.message import Answer, Request
 from engine.credentials.attach import attach, rejected
+from engine.credentials.echo import without_echo
 from engine.endpoints import store
 from engine.endpoints.model import Endpoint, network
 from engine.endpoints.request import RequestTemplate, Sendable
@@ -196,6 +197,8 @@ class _Attempt:
             answer = await send(request, self._deadline_s, network=network)
         if answer.status or answer.may_have_been_sent:
             self.requests += 1
+        if credential is not None:
+            answer = without_echo(answer, credential)
         self.answer = answer
         return answer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.clock import RealClock
@@ -16,7 +16,7 @@ from engine.credentials.store.tokens import carry_token
 from engine.endpoints import store
 from engine.endpoints.send import Sender
 from engine.errors import CredentialFailure, NotFound, OperatorError
-from engine.telemetry.redact import Redactor
+from engine.telemetry.redact import Redactor, known_secrets
 
 if TYPE_CHECKING:
     from engine.credentials.credential import Credential
@@ -69,7 +69,7 @@ class Means:
     vault: Vault
     references: References
     transport: Transport
-    redactor: Redactor = field(default_factory=Redactor)
+    redactor: Redactor = known_secrets
 
     def resolver(self) -> Resolver:
         """A resolver of its own; close it."""

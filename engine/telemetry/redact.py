@@ -86,6 +86,10 @@ class Redactor:
                 del self._forms[form[:_SHORTEST]]
 
 
+known_secrets = Redactor()
+"""What this process has opened or been given. Its logs are redacted by it."""
+
+
 class RedactionFilter(logging.Filter):
     """Redacts log records whole: message, traceback, and text in extra fields.
 

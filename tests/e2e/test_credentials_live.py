@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.four_services import (
+from tests.e2e.four_partners import (
     NEW,
     OLD,
     PROFILE_OF,
-    Services,
+    Partners,
     executions_by_key,
-    four_services,
+    four_partners,
     steps_of,
     write_journey,
 )
@@ -39,10 +39,10 @@ def wait_for(requests: int, had: Callable[[], int], run: Running) -> None:
         time.sleep(0.01)
 
 
-def rotate(services: Services, profile: str) -> int:
+def rotate(partners: Partners, profile: str) -> int:
     """Rotate a profile; the moment (microseconds UTC) its command had returned."""
-    services.here.environment["ROTATED"] = NEW[profile]
-    said = services.here.run("journey", "auth", "rotate", profile, "--from-env", "ROTATED")
+    partners.here.environment["ROTATED"] = NEW[profile]
+    said = partners.here.run("journey", "auth", "rotate", profile, "--from-env", "ROTATED")
     assert "rotated (version 2)" in said.out
     return now()
 
@@ -54,30 +54,30 @@ def test_a_rotation_holds_for_every_call_resolved_after_the_command_returned(
     tmp_path: Path, users: int
 ) -> None:
     calls = users * ROUNDS * len(PROFILE_OF)
-    with four_services(tmp_path) as services:
-        here = services.here
+    with four_partners(tmp_path) as partners:
+        here = partners.here
         command = write_journey(here, rounds=ROUNDS, users=users)
         with here.running(*command) as run:
-            wait_for(calls // 20, services.requests, run)
-            services.change(delay=0.5)  # the run must outlast four commands
-            returned = {profile: rotate(services, profile) for profile in NEW}
-            at_return = services.requests()
-            services.change(delay=0.0)
+            wait_for(calls // 20, partners.requests, run)
+            partners.change(delay=0.5)  # the run must outlast four commands
+            returned = {profile: rotate(partners, profile) for profile in NEW}
+            at_return = partners.requests()
+            partners.change(delay=0.0)
             summary = run.finish().summary
         assert at_return < calls * 0.9, "too late to mean anything"
 
         assert (summary["entered"], summary["finished"], summary["waiting"]) == (users, users, 0)
         assert summary["calls"]["failed"] == 0
-        assert services.requests() == calls == summary["calls"]["attempts"]
+        assert partners.requests() == calls == summary["calls"]["attempts"]
         assert here.query("SELECT count(*) FROM versions") == [(1,)], "nothing was republished"
         assert summary["tokens"]["crm-oauth"]["requests"] == 2
-        assert services.oauth.counts["token.requests"] == 2
+        assert partners.oauth.counts["token.requests"] == 2
 
         late: Counter[str] = Counter()
         used: Counter[tuple[str, str]] = Counter()
         executions = executions_by_key(here, steps_of(ROUNDS))
         assert len(executions) == calls
-        for endpoint, request in services.logs():
+        for endpoint, request in partners.logs():
             profile = PROFILE_OF[endpoint]
             used[profile, request.credential] += 1
             if request.credential == OLD[profile] and request.at > returned[profile]:
@@ -95,9 +95,9 @@ def test_a_rotation_holds_for_every_call_resolved_after_the_command_returned(
 def test_the_old_file_applied_again_keeps_the_new_secret_unless_told_otherwise(
     tmp_path: Path,
 ) -> None:
-    with four_services(tmp_path) as services:
-        here = services.here
-        rotate(services, "crm-oauth")
+    with four_partners(tmp_path) as partners:
+        here = partners.here
+        rotate(partners, "crm-oauth")
         again = here.run("journey", "apply", "apply.yaml")
         assert again.out.count("kept, rotated just now; --take-secrets to overwrite") == 1
 
@@ -105,14 +105,14 @@ def test_the_old_file_applied_again_keeps_the_new_secret_unless_told_otherwise(
         here.run(*ONE_USER, "first")
         here.run("journey", "apply", "apply.yaml", "--take-secrets")
         here.run(*ONE_USER, "second")
-        used = [request.credential for request in services.of["crm"].log]
+        used = [request.credential for request in partners.of["crm"].log]
     assert used == [NEW["crm-oauth"], OLD["crm-oauth"]]
 
 
 def test_a_profile_is_assigned_and_taken_away_with_a_thousand_users_inside(tmp_path: Path) -> None:
     users, calls = 1_000, 8
-    with four_services(tmp_path) as services, running(Answers()) as api:
-        here = services.here
+    with four_partners(tmp_path) as partners, running(Answers()) as api:
+        here = partners.here
         steps = [
             f"  - {{id: call_{n}, type: call_api, endpoint: api, path: /x}}\n" for n in range(calls)
         ]

@@ -17,8 +17,8 @@ from tests.partners.faulty import Faulty
 from tests.partners.partner import Behaviour, Partner, Protected
 from tests.partners.plain import Answers, Echo
 from tests.partners.processes import Remote, spawned
+from tests.partners.protected import CRM, Desk, Loyalty, Messenger
 from tests.partners.server import running
-from tests.partners.services import CRM, Desk, Loyalty, Messenger
 from tests.partners.tokens import TokenBook
 from tests.partners.traffic import Reply, Request, bodies_by_key
 

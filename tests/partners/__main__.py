@@ -18,8 +18,8 @@ from tests.partners.authorization_server import AuthorizationServer
 from tests.partners.faulty import Faulty
 from tests.partners.partner import Partner
 from tests.partners.plain import Answers, Echo
+from tests.partners.protected import CRM, Loyalty, Messenger
 from tests.partners.server import Server, new_loop
-from tests.partners.services import CRM, Loyalty, Messenger
 from tests.partners.tokens import TokenBook
 
 DEMO = ("oauth", "crm", "loyalty", "messenger")

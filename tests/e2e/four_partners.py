@@ -1,4 +1,4 @@
-"""Four services, each with another way to authenticate, and a journey that calls them in rounds."""
+"""Four partners, each with another way to authenticate, and a journey that calls them in rounds."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ ROUND = (
 
 
 @dataclass
-class Services:
+class Partners:
     """An installation that has the four endpoints, and the servers themselves."""
 
     here: Installation
@@ -72,7 +72,7 @@ class Services:
     of: dict[str, Protected]
 
     def requests(self) -> int:
-        """How many requests all services had so far."""
+        """How many requests all partners had so far."""
         return sum(len(service.log) for service in self.of.values())
 
     def change(self, **settings: object) -> None:
@@ -88,7 +88,7 @@ class Services:
 
 
 @contextmanager
-def four_services(folder: Path) -> Iterator[Services]:
+def four_partners(folder: Path) -> Iterator[Partners]:
     """Serve them; they accept the old secret and the new one (the overlap of a rotation)."""
     oauth = AuthorizationServer(secrets={OLD["crm-oauth"], NEW["crm-oauth"]})
     of: dict[str, Protected] = {
@@ -104,11 +104,11 @@ def four_services(folder: Path) -> Iterator[Services]:
         urls = {name: service.url for name, service in of.items()}
         here.write("apply.yaml", APPLY.format(oauth=oauth.url, **urls))
         here.run("journey", "apply", "apply.yaml")
-        yield Services(here, oauth, of)
+        yield Partners(here, oauth, of)
 
 
 def write_journey(here: Installation, *, rounds: int, users: int) -> tuple[str, ...]:
-    """A journey of so many rounds over the services; the command that takes users through it."""
+    """A journey of so many rounds over the partners; the command that takes users through it."""
     lines = ["dsl: 1", "journey: rounds", "steps:"]
     for number in range(1, rounds + 1):
         for step, endpoint, path in ROUND:
