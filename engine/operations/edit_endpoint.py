@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from engine.core.dsl.problems import did_you_mean
+from engine.credentials.attach import origin_text
 from engine.credentials.profiles import extend_origins
+from engine.credentials.store.profiles import profile_by_name
 from engine.endpoints import store
 from engine.endpoints.model import Endpoint
 from engine.errors import OperatorError
@@ -33,8 +35,9 @@ def set_endpoint(
 ) -> Edited:
     """Create the endpoint ``name``, or change the named fields of it; the others stay.
 
-    Assigning a profile lets its credential be sent to the endpoint's host. Raises OperatorError
-    with everything that is wrong, and NotFound for a profile that doesn't exist.
+    Assigning a profile lets its credential be sent to the endpoint's host; moving an endpoint to
+    another host doesn't, unless its profile is named again. Raises OperatorError with everything
+    that is wrong, and NotFound for a profile that doesn't exist.
     """
     before = store.find(connection, name)
     written: dict[str, Any] = {"name": name}
@@ -46,6 +49,8 @@ def set_endpoint(
     # Nothing takes a field back to its default.
     endpoint = read_endpoint({key: value for key, value in merged.items() if value is not None})
     _require_own(connection, endpoint)
+    if "auth" not in fields:
+        _require_bound(connection, endpoint)
     notes = list(_bind(connection, endpoint, actor, now))
     if before is not None and before.inline and endpoint.auth != before.endpoint.auth:
         notes.append(f"auth: {endpoint.auth} takes the place of its own")
@@ -83,6 +88,19 @@ def _require_own(connection: Connection, endpoint: Endpoint) -> None:
         raise OperatorError(
             f"{endpoint.auth} is endpoint {endpoint.auth}'s own authentication; make a profile of"
             " its own with `journey auth set`"
+        )
+
+
+def _require_bound(connection: Connection, endpoint: Endpoint) -> None:
+    """Nobody points a stored secret at another host by the way."""
+    profile = profile_by_name(connection, endpoint.auth)
+    origin = origin_text(endpoint.base_url)
+    if endpoint.profile is not None and profile and origin not in profile.columns.origins:
+        raise OperatorError(
+            f"endpoint {endpoint.name}: auth profile {endpoint.auth} may not be sent to {origin}:"
+            f" name it again with --auth {endpoint.auth} to allow it, or take it away with"
+            " --auth none",
+            code="credential.host_not_allowed",
         )
 
 

@@ -35,7 +35,12 @@ def test_a_profile_is_assigned_bound_and_taken_away(journey: Journey) -> None:
     made = journey(*SET, "--url", "https://a.example", "--auth", "t")
     assert "auth profile t may now be sent to https://a.example:443" in made.out
     assert shown(journey)["auth"] == "t"
-    moved = journey(*SET, "--url", "https://b.example")
+    refused = journey(*SET, "--url", "https://b.example")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "auth profile t may not be sent to https://b.example:443" in refused.err
+    assert shown(journey)["base_url"] == "https://a.example"
+    assert journey(*SET, "--url", "https://a.example/v3").code == 0
+    moved = journey(*SET, "--url", "https://b.example", "--auth", "t")
     assert "may now be sent to https://b.example:443" in moved.out
     assert journey(*SET, "--auth", "none").out == "endpoint api changed: auth\n"
     assert shown(journey)["auth"] == "none"
