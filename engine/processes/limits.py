@@ -1,7 +1,8 @@
-"""What the operating system lets a process have."""
+"""What the operating system and the interpreter let a process have."""
 
 from __future__ import annotations
 
+import gc
 import resource
 
 
@@ -27,3 +28,12 @@ def no_core_dumps() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     except (OSError, ValueError):
         pass
+
+
+def spare_the_collector() -> None:
+    """Take what is loaded out of garbage collection, and let it look less often: a worker makes
+    millions of objects that die by themselves, and looking at the rest took a sixth of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)

@@ -22,7 +22,7 @@ from engine.enrollments.send import Outbox
 from engine.enrollments.store import runs
 from engine.enrollments.users_held import UsersHeld
 from engine.errors import OperatorError
-from engine.processes.limits import raise_open_files
+from engine.processes.limits import raise_open_files, spare_the_collector
 from engine.processes.model import RunOpened, RunResult
 from engine.processes.sending import open_sending
 from engine.processes.worker import Source, Worker
@@ -170,6 +170,7 @@ class _Launch:
     def work(self, todo: list[_Todo]) -> RunResult:
         """Work them all. Raises the observer's OSError, once answers aren't waited for any more."""
         ids = tuple(item.run.id for item in todo)
+        spare_the_collector()
         if len(todo) == 1 and todo[0].run.state == runs.FINISHED:
             self._open(todo[0])
             return RunResult(ids, already_ran=True)
