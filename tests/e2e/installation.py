@@ -68,10 +68,14 @@ class Running:
 
 @dataclass
 class Installation:
-    """A folder with a home of its own; ``environment`` is added to the process's."""
+    """A folder with a home of its own; ``environment`` is added to the process's.
+
+    ``said`` gathers what commands print, on both outputs.
+    """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
 
     @property
     def database(self) -> Path:
@@ -100,6 +104,7 @@ class Installation:
         """Run a command to its end, which must be exit ``code``."""
         with self.start(*command) as process:
             out, err = process.communicate(timeout=120)
+        self.said += (out, err)
         assert process.returncode == code, f"exit {process.returncode}\n{out[-2000:]}\n{err}"
         assert "Traceback" not in err, err
         return Finished(process.returncode, out, err)
@@ -113,7 +118,8 @@ class Installation:
             yield reading
         finally:
             process.kill()
-            reading.finish(code=None)
+            ended = reading.finish(code=None)
+            self.said += (ended.out, ended.err)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows straight from the database."""

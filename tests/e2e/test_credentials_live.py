@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -146,3 +148,32 @@ def test_a_profile_is_assigned_and_taken_away_with_a_thousand_users_inside(tmp_p
     with_it = sum(header == bearer for _, header in carried)
     assert versions == {None: users * calls - with_it, 2: with_it}, "bound to a host: version 2"
     assert with_it > 500
+
+
+def test_a_secret_opens_nowhere_else_and_goes_to_no_other_host(tmp_path: Path) -> None:
+    with four_partners(tmp_path) as partners, running(Answers()) as elsewhere:
+        here = partners.here
+        write_journey(here, rounds=1, users=0)
+        steps = steps_of(1)
+        moved = partners.of["loyalty"].url
+        # Whoever writes into the database still gets no secret out of it.
+        with closing(sqlite3.connect(here.database)) as database, database:
+            database.execute(
+                "UPDATE auth_secrets SET sealed = (SELECT sealed FROM auth_secrets WHERE"
+                " field = 'X-Api-Key'), field = 'token' WHERE field = 'token'"
+            )
+            database.execute(
+                "UPDATE endpoints SET settings = replace(settings, ?, ?), version = version + 1"
+                " WHERE name = 'loyalty'",
+                (moved, elsewhere.url),
+            )
+        here.run(*ONE_USER, "u1")
+        failures = here.query("SELECT step, failure, attempts FROM executions WHERE status = 2")
+        refused = here.run("journey", "endpoints", "set", "crm", "--url", elsewhere.url, code=2)
+    assert [(steps[number], failure, attempts) for number, failure, attempts in failures] == [
+        ("coupon_1", "credential.host_not_allowed", 0),
+        ("ticket_1", "credential.unreadable", 0),
+    ]
+    assert "auth profile crm-oauth may not be sent to" in refused.err
+    assert not elsewhere.log
+    assert not partners.of["desk"].log

@@ -48,6 +48,9 @@ _SHAPES = (
     ("a vendor's API key", re.compile(r"(?<![0-9A-Za-z_])(?:" + "|".join(_VENDOR_PREFIXES) + ")")),
 )
 
+_IN_ADDRESSES = re.compile(r"(?<=://)[^\s/:@{}\"']{1,200}(?=@)|(?<=[?&]key=)[^&\s{}\"']{1,200}")
+"""A token for a user, a key in a query: no reason to refuse a text, and nothing to be shown."""
+
 _CREDENTIAL_KEY = re.compile(
     r"""(?ix) (?<![a-z0-9])
     (?: [a-z0-9_-]{0,40}(?:token|secret|passw(?:or)?d|passphrase|api[-_]?key|credentials?)
@@ -99,7 +102,7 @@ def masked_shapes(text: str) -> str:
     """``text`` with everything secret-looking as ``*``, whatever keys stand before it."""
     for _, shape in _SHAPES:
         text = shape.sub(lambda found: masked_whole(found.group()), text)
-    return text
+    return _IN_ADDRESSES.sub(lambda found: masked_whole(found.group()), text)
 
 
 def is_credential_header(name: str) -> bool:
