@@ -19,38 +19,45 @@ SHORTEST = 8
 
 def without_echo(answer: Answer, credential: Credential) -> Answer:
     """``answer`` with every form of the credential's secrets as ``[redacted]``."""
-    forms = _forms(credential.secrets)
-    if not forms:
+    marks = _marks(credential.secrets)
+    headers, body = answer.headers, answer.body
+    # One text to search, one character a byte: finding in text is twice as fast as in bytes.
+    said = _latin("\n".join(headers.values())) + "\n" + body.decode("latin-1")
+    for mark in marks:
+        if mark in said:
+            break
+    else:
         return answer
-    body = answer.body
-    for form, mask in forms:
-        if form in body:
-            body = body.replace(form, mask)
-    headers = answer.headers
-    said = "\n".join(headers.values()).encode(errors="surrogateescape")
-    if any(form in said for form, _ in forms):
-        headers = {name: _without(value, forms) for name, value in headers.items()}
-    if body is answer.body and headers is answer.headers:
-        return answer
-    return replace(answer, body=body, headers=headers)
+    return replace(
+        answer,
+        headers={name: _without(value, marks) for name, value in headers.items()},
+        body=_replaced(body.decode("latin-1"), marks).encode("latin-1"),
+    )
 
 
-def _without(value: str, forms: tuple[tuple[bytes, bytes], ...]) -> str:
-    text = value.encode(errors="surrogateescape")
-    for form, mask in forms:
-        text = text.replace(form, mask)
-    return text.decode(errors="surrogateescape")
+def _without(value: str, marks: tuple[str, ...]) -> str:
+    return _replaced(_latin(value), marks).encode("latin-1").decode(errors="surrogateescape")
+
+
+def _replaced(text: str, marks: tuple[str, ...]) -> str:
+    for mark in marks:
+        text = text.replace(mark, MASK)
+    return text
+
+
+def _latin(text: str) -> str:
+    """The UTF-8 of ``text``, one character a byte."""
+    return text if text.isascii() else text.encode(errors="surrogateescape").decode("latin-1")
 
 
 @lru_cache(maxsize=1024)
-def _forms(secrets: tuple[str, ...]) -> tuple[tuple[bytes, bytes], ...]:
-    """Every form to look for with what takes its place, the longest first: one may hold another."""
-    forms = {
-        form
+def _marks(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Every form to look for, the longest first: one may hold another."""
+    marks = {
+        _latin(form)
         for secret in secrets
         if len(secret) >= SHORTEST
         for form in encodings(secret)
         if len(form) >= SHORTEST
     }
-    ordered = sorted(forms, key=lambda form: (-len(form), form))
-    return tuple((form.encode(errors="surrogatepass"), MASK.encode()) for form in ordered)
+    return tuple(sorted(marks, key=lambda mark: (-len(mark), mark)))

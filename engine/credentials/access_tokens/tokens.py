@@ -32,6 +32,9 @@ _log = logging.getLogger(__name__)
 
 LONGEST_WAIT_S = 30.0
 _POLL_S = 0.03
+_LOOK_AGAIN_US = 1_000_000
+"""While the token server may not be asked, the row is looked at each second: a test in another
+process that got a token ends the standing back here, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +219,12 @@ class AccessTokens:
         except BaseException:
             await asyncio.to_thread(rows.release, profile_id, leased.fence)
             raise
-        if isinstance(asked.outcome, Grant) and asked.outcome.warning:
+        if not isinstance(asked.outcome, Grant):
+            _log.info("auth profile %s: %s", client.name, asked.outcome.text)
+        elif asked.outcome.warning:
             _log.warning("auth profile %s: %s", client.name, asked.outcome.warning)
+        else:
+            _log.info("auth profile %s: new access token", client.name)
         return None if seen is None else self._settled(client, seen)
 
     def _stand_back(self, client: Client, seen: row.Seen) -> CredentialFailure:
@@ -226,7 +233,7 @@ class AccessTokens:
             client.version,
             failure=failure,
             failed_with=seen.failed_with,
-            next_try_at=seen.next_try_at,
+            next_try_at=min(seen.next_try_at, self._clock.now() + _LOOK_AGAIN_US),
         )
         return failure
 

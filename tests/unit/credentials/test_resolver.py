@@ -15,6 +15,7 @@ from engine.credentials.credential import Credential
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.references import Given
 from engine.credentials.resolver import Resolver
+from engine.credentials.store.tokens import carry_token
 from engine.errors import CredentialFailure, DatabaseUnavailable
 from engine.telemetry.redact import MASK, Redactor
 from engine.wire.scripted import ScriptedTransport
@@ -365,6 +366,22 @@ def test_an_edit_ends_the_standing_back(here: Installation) -> None:
         await code_of(resolver)
         server.fail = None
         here.rotate("crm", "another-secret")
+        assert sent(await now(resolver, "scores")) == "Bearer token-2"
+
+    oauth(here, work)
+
+
+def test_a_token_got_by_a_test_ends_the_standing_back_of_running_processes(
+    here: Installation,
+) -> None:
+    async def work(resolver: Resolver, server: TokenServer, clock: VirtualClock) -> None:
+        server.fail = Answer(401, {}, b'{"error": "invalid_client"}')
+        await code_of(resolver)
+        server.fail = None
+        with here.database.write() as connection:
+            carry_token(connection, 1, 1)
+        assert await code_of(resolver) == "credential.unavailable"
+        later(clock, 1)
         assert sent(await now(resolver, "scores")) == "Bearer token-2"
 
     oauth(here, work)
