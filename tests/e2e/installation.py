@@ -41,8 +41,9 @@ class Finished:
 class Running:
     """A command under way."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], patience_s: float) -> None:
         self.process = process
+        self._patience_s = patience_s
         self._said = ("", "")
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -57,7 +58,7 @@ class Running:
 
     def finish(self, *, code: int | None = 0) -> Finished:
         """Wait for its end, which must be exit ``code`` (None: any)."""
-        self._reader.join(120)
+        self._reader.join(self._patience_s)
         assert not self._reader.is_alive(), "the command doesn't end"
         out, err = self._said
         if code is not None:
@@ -70,12 +71,13 @@ class Running:
 class Installation:
     """A folder with a home of its own; ``environment`` is added to the process's.
 
-    ``said`` gathers what commands print, on both outputs.
+    ``said`` gathers what commands print, on both outputs; ``patience_s`` is how long they may take.
     """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    patience_s: float = 120.0
 
     @property
     def database(self) -> Path:
@@ -103,7 +105,7 @@ class Installation:
     def run(self, *command: str | Path, code: int = 0) -> Finished:
         """Run a command to its end, which must be exit ``code``."""
         with self.start(*command) as process:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=self.patience_s)
         self.said += (out, err)
         assert process.returncode == code, f"exit {process.returncode}\n{out[-2000:]}\n{err}"
         assert "Traceback" not in err, err
@@ -113,7 +115,7 @@ class Installation:
     def running(self, *command: str | Path) -> Iterator[Running]:
         """Run a command beside the test; what it prints is read all the while."""
         process = self.start(*command)
-        reading = Running(process)
+        reading = Running(process, self.patience_s)
         try:
             yield reading
         finally:
