@@ -12,7 +12,12 @@ MODULE_LINES = 300
 FUNCTION_LINES = 45
 
 # Path, or path::dotted.name → why it may be longer. Keep it short: a longer one holds two ideas.
-LONGER: dict[str, str] = {}
+_FROZEN = "a migration is a record of tables as they were, not code that lives"
+_FIRST = "engine/db/migrations/versions/0001_first.py"
+LONGER: dict[str, str] = {
+    _FIRST: _FROZEN,
+    **{f"{_FIRST}::{part}": _FROZEN for part in ("_journeys", "_credentials", "_users", "_calls")},
+}
 
 NAMES_THAT_SAY_NOTHING = {
     *("util", "utils", "helper", "helpers", "common", "misc"),
