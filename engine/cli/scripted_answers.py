@@ -6,54 +6,19 @@ import re
 from typing import TYPE_CHECKING
 
 from engine.core.guarded_json import NotGuardedJSON, parse
+from engine.core.interpreter.scripted import JSON, NO_CONNECTION, TIMEOUT
 from engine.core.message import Answer
-from engine.core.steps.terms import DEFAULT_TERMS
 from engine.users.row import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from engine.core.steps.base import Call
-    from engine.core.steps.terms import Terms
+    from collections.abc import Iterable
 
 _STATUS = re.compile(r"[1-5][0-9]{2}")
-_JSON = {"content-type": "application/json"}
 _TEXT = {"content-type": "text/plain; charset=utf-8"}
-EMPTY = Answer(status=200, headers=_JSON, body=b"{}")
-"""What an endpoint answers that nothing is scripted for."""
 
 
 class BadAnswer(ValueError):
     """An answer that can't be scripted; the message says what would be right."""
-
-
-class ScriptedAnswers:
-    """Answers by endpoint, for each user in order; the last one stays.
-
-    ``terms`` say how long a call takes that is never answered.
-    """
-
-    def __init__(self, scripts: Mapping[str, Sequence[Answer]], terms: Mapping[str, Terms]) -> None:
-        self._scripts = {name: tuple(answers) for name, answers in scripts.items()}
-        self._terms = terms
-
-    def __call__(self, call: Call, number: int) -> Answer:
-        """The answer to the request ``number`` (from 0) that a user sends to the endpoint."""
-        answers = self._scripts.get(call.endpoint)
-        if not answers:
-            return EMPTY
-        answer = answers[min(number, len(answers) - 1)]
-        if answer.failure != "call.timed_out":
-            return answer
-        terms = self._terms.get(call.endpoint, DEFAULT_TERMS)
-        return Answer(
-            failure=answer.failure, text=answer.text, elapsed_us=call.timeout_us or terms.timeout_us
-        )
-
-    @property
-    def endpoints(self) -> frozenset[str]:
-        """The endpoints with a script."""
-        return frozenset(self._scripts)
 
 
 def read_answers(options: Iterable[str], endpoints: Iterable[str]) -> dict[str, list[Answer]]:
@@ -77,16 +42,15 @@ def read_answers(options: Iterable[str], endpoints: Iterable[str]) -> dict[str, 
 def _answer(script: str) -> Answer:
     status, _, body = script.partition(":")
     if status == "timeout":
-        return Answer(failure="call.timed_out", text="no answer in time")
+        return TIMEOUT
     if status == "connection":
-        text = "can't be connected to"
-        return Answer(failure="call.unreachable", text=text, may_have_been_sent=False)
+        return NO_CONNECTION
     if not _STATUS.fullmatch(status):
         raise BadAnswer(
             f"{status[:60]!r} is no answer: an HTTP status (as in crm=503), timeout or connection"
         )
     if not body:
-        return Answer(status=int(status), headers=_JSON, body=b"{}")
+        return Answer(status=int(status), headers=JSON, body=b"{}")
     return Answer(status=int(status), headers=_type_of(body), body=body.encode(errors="replace"))
 
 
@@ -95,4 +59,4 @@ def _type_of(body: str) -> dict[str, str]:
         parse(body)
     except NotGuardedJSON:
         return _TEXT
-    return _JSON
+    return JSON

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.journey_file import read_bounded
-from engine.cli.scripted_answers import BadAnswer, ScriptedAnswers, read_answers
+from engine.cli.scripted_answers import BadAnswer, read_answers
 from engine.cli.show.moments import date_and_time
 from engine.cli.show.table import users_in_words
 from engine.clock import wall
@@ -15,6 +15,7 @@ from engine.core.dsl.problems import did_you_mean
 from engine.core.dsl.program import compile_journey
 from engine.core.expressions.calendar import find_zone
 from engine.core.interpreter.advance import World
+from engine.core.interpreter.scripted import ScriptedAnswers
 from engine.core.interpreter.simulate import simulate
 from engine.core.steps.call_api import CallApiStep
 from engine.enrollments.summary import Tallying

@@ -7,9 +7,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
-from engine.core.expressions.calendar import find_zone, parse_iso
+from engine.core.expressions.calendar import find_zone
+from engine.core.expressions.declared import fits
+
+LONGEST_PATH = 250
+"""Characters of a path that a message shows: the end of it says most."""
 
 MAX_ID = 255
 """Characters in a user id."""
@@ -18,7 +22,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 _CONSTANTS: dict[str, object] = {"true": True, "false": False, "null": None}
 _MAX_DIGITS = 1000
-_UTC = ZoneInfo("UTC")
 
 
 @dataclass(slots=True)
@@ -133,19 +136,6 @@ def check_inputs(declared: Mapping[str, str], inputs: Mapping[str, object]) -> N
         )
 
 
-def fits(kind: str, value: object) -> bool:
-    """Whether ``value`` is of an input's type: text, number, boolean, date or any."""
-    if kind == "text":
-        return isinstance(value, str)
-    if kind == "number":
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind == "boolean":
-        return isinstance(value, bool)
-    if kind == "date":
-        return isinstance(value, str) and parse_iso(value, _UTC) is not None
-    return True
-
-
 _WANTED = {
     "text": "text",
     "number": "a number",
@@ -155,10 +145,10 @@ _WANTED = {
 }
 
 
-def shown(value: object) -> str:
-    """``value`` as a message shows it: quoted, on one line, cut short."""
+def shown(value: object, most: int = 60) -> str:
+    """``value`` as a message shows it: quoted, on one line, cut to ``most`` characters."""
     quoted = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
-    return quoted if len(quoted) <= 60 else quoted[:56] + "...'"
+    return quoted if len(quoted) <= most else quoted[: most - 4] + "...'"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

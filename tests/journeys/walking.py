@@ -9,11 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from engine.cli.scripted_answers import ScriptedAnswers, read_answers
+from engine.cli.scripted_answers import read_answers
 from engine.core.dsl.check import LoadedAndChecked, load_and_check
 from engine.core.dsl.program import compile_journey
 from engine.core.expressions.calendar import parse_iso
 from engine.core.interpreter.advance import World
+from engine.core.interpreter.scripted import ScriptedAnswers
 from engine.core.interpreter.simulate import Happened, simulate
 from engine.endpoints.file import read_file
 from engine.endpoints.model import terms as terms_of

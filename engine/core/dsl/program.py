@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
+from engine.core.dsl.listening import Listens, listens_of
+
 if TYPE_CHECKING:
     from engine.core.dsl.journey import Journey
     from engine.core.expressions.grammar import Expression
     from engine.core.steps.base import Decision, Exit, Result, View
+    from engine.core.steps.facts import Fact
 
 END = -1
 """The number of the place behind the last step."""
@@ -50,6 +53,10 @@ class Step(Protocol):
         """What to do with the answer of the call made here."""
         ...
 
+    def heed(self, view: View, fact: Fact) -> Decision | None:
+        """What something that happened means for the user who waits here."""
+        ...
+
 
 @dataclass(slots=True, frozen=True)
 class Node:
@@ -80,6 +87,7 @@ class Program:
     first: int
     leaving: int
     max_age: int
+    listens: Listens
 
 
 def compile_journey(journey: Journey) -> Program:
@@ -105,6 +113,7 @@ def compile_journey(journey: Journey) -> Program:
         first=0,
         leaving=leaving if journey.on_exit else END,
         max_age=journey.max_age.microseconds,
+        listens=listens_of(journey),
     )
 
 

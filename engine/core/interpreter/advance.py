@@ -4,29 +4,64 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.core.interpreter.leave import exit_rule, fix
+from engine.core.interpreter.listens import apply
+from engine.core.interpreter.scope import scope_of, zone_of
 from engine.core.interpreter.state import State, World
 from engine.core.interpreter.walk import Walk
 from engine.core.message import Answer
 from engine.core.steps.base import Result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.core.interpreter.state import Advanced, Passage
+    from engine.core.steps.facts import Fact
 
 __all__ = ["World", "advance", "leave"]
 
 
-def advance(passage: Passage, now: int, world: World, result: Result | None = None) -> Advanced:
-    """Move a passage that is due, or whose call was answered with ``result``, as far as it goes.
+def advance(
+    passage: Passage,
+    now: int,
+    world: World,
+    result: Result | None = None,
+    facts: Sequence[Fact] = (),
+) -> Advanced:
+    """Move a passage that is due, that ``facts`` touch, or whose call was answered with ``result``,
+    as far as it goes.
+
+    Facts come first, in order of ``seq``; attribute changes among them already stand in the user's
+    attributes, and his past holds the events. A passage that has ended only counts goals. An
+    outcome fixed while a call is under way leaves it ``calling``: its answer, or the last one if
+    only a retry was pending, takes it to on_exit.
 
     The passage is changed in place; what must be written down is returned. Never raises for
     anything a user, a journey or an endpoint did.
     """
     walk = Walk(passage, now, world)
+    if not passage.moves and passage.program.journey.exit:
+        _look_at_the_door(walk)
+    if facts:
+        apply(walk, facts)
+    elif result is None and passage.started:
+        passage.depth = 0  # time has passed: nothing leads to what follows
     if result is not None:
+        walk.walking = True
         walk.answered(result)
     if walk.walking:
         walk.on()
     return walk.done
+
+
+def _look_at_the_door(walk: Walk) -> None:
+    """End a passage that an exit rule holds for as it begins."""
+    passage = walk.passage
+    if passage.outcome is None:
+        zone, _ = zone_of(passage, walk.world.zone)
+        outcome = exit_rule(passage, None, scope_of(passage, walk.now, zone))
+        if outcome is not None:
+            fix(walk, outcome)
 
 
 def leave(passage: Passage, now: int, world: World, outcome: str, *, attempts: int = 0) -> Advanced:

@@ -63,8 +63,7 @@ class EnrollmentView(Mapping[str, object]):
         if name == "journey":
             return passage.program.journey.journey
         if name == "goal":
-            kind, _, goal = (passage.outcome or "").partition(":")
-            return goal if kind == "goal" else None
+            return _goal_of(passage)
         if name in _ENROLLMENT_FIELDS:
             return getattr(passage, name)
         raise KeyError(name)
@@ -74,6 +73,14 @@ class EnrollmentView(Mapping[str, object]):
 
     def __len__(self) -> int:
         return len(_ENROLLMENT_FIELDS)
+
+
+def _goal_of(passage: Passage) -> str | None:
+    """The goal that ended the passage, else the first that counted."""
+    kind, _, goal = (passage.outcome or "").partition(":")
+    if kind == "goal":
+        return goal
+    return next((passage.program.journey.goals[number].name for number in passage.goals), None)
 
 
 def zone_of(passage: Passage, default_zone: str) -> tuple[ZoneInfo, str | None]:
@@ -108,4 +115,5 @@ def scope_of(passage: Passage, now: int, zone: ZoneInfo) -> Scope:
         vars=passage.vars,
         steps=StepsView(passage),
         enrollment=EnrollmentView(passage, zone),
+        history=None if user.past is None else user.past.times,
     )

@@ -1,32 +1,40 @@
 """A journey on a virtual clock: real decisions, scripted answers, no database and no network.
 
 Everything a live run decides is decided here by the same code: who enters, arms, holdout, waits on
-the user's wall clock, retries and their pauses.
+the user's wall clock, retries and their pauses, goals, exit rules and what events do.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass, replace
+from itertools import count
+from operator import attrgetter
+from typing import TYPE_CHECKING, Protocol
 
 from engine.core.expressions.assignment import bucket_of
-from engine.core.interpreter.admit import admit
-from engine.core.interpreter.advance import advance
+from engine.core.interpreter.admit import Earlier, admit
+from engine.core.interpreter.leave import goals_until
+from engine.core.interpreter.listens import listens
 from engine.core.interpreter.state import Passage, State, User
-from engine.core.steps.base import Result
+from engine.core.interpreter.triggers import let_in
+from engine.core.interpreter.virtual import Answers, Happened, VirtualPassage
+from engine.core.interpreter.walk import MOST_DEPTH
+from engine.core.interpreter.writes import write
+from engine.core.steps.base import Emitted
+from engine.core.steps.facts import Change, Event, Past
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from engine.core.dsl.program import Program
     from engine.core.interpreter.advance import World
-    from engine.core.interpreter.state import Advanced, Execution
-    from engine.core.message import Answer
-    from engine.core.steps.base import Call
+    from engine.core.steps.facts import Fact
 
-Answers = Callable[["Call", int], "Answer"]
-"""What answers: the call, and how many requests this user sent to its endpoint before (from 0)."""
+__all__ = ["Answers", "Arriving", "Facts", "Happened", "simulate"]
+
+_BY_TIME = attrgetter("at")
 
 
 class Arriving(Protocol):
@@ -53,22 +61,22 @@ class Arriving(Protocol):
         ...
 
 
+Facts = Callable[[str], Iterable["Fact"]]
+"""What happens to the user of this id, from outside. Of equal times the earlier one comes first;
+``seq`` is given here."""
+
+
 @dataclass(slots=True, frozen=True)
-class Happened:
-    """Something a passage went through at the instant ``at`` (microseconds UTC).
+class _Setting:
+    """What all users of a simulation share."""
 
-    Either a step was taken (``execution``; ``call`` is what it sent, if it did), or ``what`` else
-    happened, with ``text`` in words: it entered, was refused (``text`` is the reason), waits, tries
-    a call again (``text`` is the failure), ended (``text`` is the outcome), or stays: nothing more
-    happens up to the horizon. The passage is live: it shows what it is when this is read.
-    """
-
-    passage: Passage
-    at: int
-    execution: Execution | None = None
-    call: Call | None = None
-    what: Literal["", "entered", "refused", "waits", "again", "ended", "stays"] = ""
-    text: str = ""
+    program: Program
+    world: World
+    answers: Answers
+    start: int
+    horizon: int | None
+    triggered: bool
+    ids: Iterator[int]
 
 
 def simulate(
@@ -78,102 +86,186 @@ def simulate(
     answers: Answers,
     start: int,
     horizon: int | None = None,
+    *,
+    facts: Facts | None = None,
+    triggered: bool = False,
 ) -> Iterator[Happened]:
-    """Take ``users``, one after another, through a journey that all enter at ``start``.
+    """Take ``users``, one after another, through a journey.
 
-    What happens to one user comes in order of time. Sleepers are woken up to the instant
+    All enter at ``start``; if ``triggered``, whenever the journey's triggers let them in. What
+    happens to one user comes in order of time; at one moment facts come before clocks. Facts before
+    ``start`` are known and move nobody. Sleepers are woken, and facts applied, up to the instant
     ``horizon`` (None: as long as anything can happen); a retry is no sleep and is always made. An
     answer's ``elapsed_us`` passes on the clock. Memory doesn't grow with the users.
     """
-    for number, row in enumerate(users, 1):
+    setting = _Setting(program, world, answers, start, horizon, triggered, count(1))
+    for row in users:
         known = {name: value for name, value in row.attributes.items() if value is not None}
-        passage = Passage(
-            id=number,
-            user=User(row.id, bucket_of(row.id), row.timezone, known),
-            program=program,
-            key="",
-            entered_at=start,
-            inputs=row.inputs,
-            position=program.first,
-        )
-        yield from _Passing(passage, world, answers, horizon).all()
+        user = User(row.id, bucket_of(row.id), row.timezone, known)
+        came = sorted(facts(row.id), key=_BY_TIME) if facts is not None else ()
+        yield from _Life(setting, user, came).all(row.inputs)
 
 
-class _Passing:
-    """One passage from its entry to its end, or to the horizon."""
+class _Life:
+    """One user's time: his passages and what happens to him."""
 
-    __slots__ = ("_answers", "_asked", "_horizon", "_now", "_passage", "_result", "_sent", "_world")
-
-    def __init__(
-        self, passage: Passage, world: World, answers: Answers, horizon: int | None
-    ) -> None:
-        self._passage = passage
-        self._world = world
-        self._answers = answers
-        self._horizon = horizon
-        self._now = passage.entered_at
+    def __init__(self, setting: _Setting, user: User, facts: Iterable[Fact]) -> None:
+        self._setting = setting
+        self._user = user
+        self._facts = deque(facts)
+        self._made: deque[Fact] = deque()
+        self._passages: list[VirtualPassage] = []
         self._asked: dict[str, int] = {}
-        self._sent: Call | None = None
-        self._result: Result | None = None
+        self._seq = 0
+        self._now = setting.start
 
-    def all(self) -> Iterator[Happened]:
-        """Everything that happens."""
-        refusal = admit(self._passage, self._world, ()).refusal
-        if refusal is not None:
-            yield self._happened("refused", refusal)
+    def all(self, inputs: dict[str, object]) -> Iterator[Happened]:
+        """Everything that happens to him."""
+        while self._facts and self._facts[0].at < self._now:
+            self._receive(self._facts.popleft())
+        if not self._setting.triggered:
+            yield from self._enter(inputs, None)
+        while (moved := self._next()) is not None:
+            yield from moved
+            while self._made:
+                yield from self._apply(self._made.popleft())
+        for one in self._passages:
+            if one.passage.state is not State.ENDED:
+                yield Happened(one.passage, self._now, what="stays")
+
+    def _next(self) -> Iterator[Happened] | None:
+        """What happens next, facts before clocks; None: nothing up to the horizon."""
+        at, first = self._first_to_act()
+        fact = self._facts[0] if self._facts else None
+        if fact is not None and self._is_near(fact.at) and (first is None or fact.at <= at):
+            self._now = max(self._now, fact.at)
+            return self._apply(self._facts.popleft())
+        if first is None:
+            return None
+        self._now = max(self._now, at)
+        return self._act(first)
+
+    def _first_to_act(self) -> tuple[int, VirtualPassage | None]:
+        """The passage whose turn is next, and when."""
+        first, when = None, 0
+        for one in self._passages:
+            at = one.next_at
+            if at is None or (one.sleeps and not self._is_near(at)):
+                continue
+            if first is None or at < when:
+                first, when = one, at
+        return when, first
+
+    def _is_near(self, at: int) -> bool:
+        return self._setting.horizon is None or at <= self._setting.horizon
+
+    def _act(self, one: VirtualPassage) -> Iterator[Happened]:
+        yield from one.act(self._now)
+        self._take_made(one)
+
+    def _apply(self, fact: Fact) -> Iterator[Happened]:
+        """Tell everybody whom a fact touches, then let in whom it lets in."""
+        received = self._receive(fact)
+        if received is None:
             return
-        yield self._happened("entered")
-        while self._passage.state is not State.ENDED:
-            advanced = advance(self._passage, self._now, self._world, self._result)
-            yield from self._taken(advanced)
-            if advanced.again is not None:
-                yield self._happened("again", advanced.again.failure)
-                self._now = max(self._now, advanced.again.at)
-                self._send(self._result)
-            elif advanced.call is not None:
-                self._sent = advanced.call
-                self._send(None)
-            elif self._passage.state is State.WAITING:
-                self._result = None
-                yield self._happened("waits", advanced.wait_text)
-                wake_at = self._passage.wake_at
-                if wake_at is None or (self._horizon is not None and wake_at > self._horizon):
-                    yield self._happened("stays")
-                    return
-                self._now = max(self._now, wake_at)
-        yield self._happened("ended", self._passage.outcome or "")
+        for one in self._touched(received):
+            if isinstance(received, Event):
+                yield Happened(one.passage, self._now, what="event", text=received.name)
+            yield from one.hear(self._now, (received,))
+            self._take_made(one)
+        if self._setting.triggered and self._setting.program.journey.entry.triggers:
+            candidate = self._candidate({}, received)
+            for inputs in let_in(candidate, received, self._setting.world):
+                yield from self._enter(inputs, received)
 
-    def _taken(self, advanced: Advanced) -> Iterator[Happened]:
-        """The steps taken; the first of them is the one that an answer was for."""
-        answered = self._result is not None and advanced.again is None
-        for execution in advanced.executions:
-            yield Happened(
-                self._passage, self._now, execution, call=self._sent if answered else None
-            )
-            answered = False
+    def _receive(self, fact: Fact) -> Fact | None:
+        """Give a fact its number and make it known; None: nothing changed."""
+        self._seq += 1
+        if isinstance(fact, Event):
+            event = replace(fact, seq=self._seq)
+            if self._user.past is None:
+                self._user.past = Past()
+            self._user.past.add(event)
+            return event
+        before = fact.before or write(self._user, fact.values)
+        if not before:
+            return None
+        values = {name: fact.values.get(name) for name in before}
+        return replace(fact, seq=self._seq, values=values, before=before)
 
-    def _send(self, before: Result | None) -> None:
-        """Make an attempt of the present call; ``before`` is what became of the ones so far."""
-        call = self._sent
-        assert call is not None  # noqa: S101 - for the type checker
-        number = self._asked.get(call.endpoint, 0)
-        self._asked[call.endpoint] = number + 1
-        answer = self._answers(call, number)
-        on_the_wire = bool(answer.status or answer.may_have_been_sent)
-        self._result = Result(
-            answer=answer,
-            failure=answer.failure,
-            text=answer.text,
-            attempts=(before.attempts if before else 0) + on_the_wire,
-            tries=(before.tries if before else 0) + 1,
-            first_at=before.first_at if before else self._now,
+    def _touched(self, fact: Fact) -> list[VirtualPassage]:
+        if not listens(self._setting.program, fact):
+            return []
+        return [one for one in self._passages if _may_be_moved(one.passage, fact)]
+
+    def _take_made(self, one: VirtualPassage) -> None:
+        """Make facts of what steps emitted and wrote."""
+        depth = one.passage.depth + 1
+        for made in one.made:
+            if isinstance(made, Emitted):
+                self._made.append(Event(0, self._now, made.name, made.properties, None, depth))
+        one.made.clear()
+        if one.before:
+            known = {**self._user.attributes, "timezone": self._user.timezone}
+            values = {name: known.get(name) for name in one.before}
+            self._made.append(Change(0, self._now, values, one.before, depth))
+            one.before = {}
+
+    def _candidate(self, inputs: dict[str, object], by: Fact | None) -> Passage:
+        seq = self._seq
+        return Passage(
+            id=0,
+            user=self._user,
+            program=self._setting.program,
+            key="",
+            entered_at=self._now,
+            inputs=inputs,
+            position=self._setting.program.first,
+            entered_seq=seq,
+            seen_seq=seq,
+            depth=by.depth if by is not None else 0,
         )
-        self._now += answer.elapsed_us
 
-    def _happened(
-        self,
-        what: Literal["entered", "refused", "waits", "again", "ended", "stays"],
-        text: str = "",
-    ) -> Happened:
-        call = self._sent if what == "again" else None
-        return Happened(self._passage, self._now, call=call, what=what, text=text)
+    def _enter(self, inputs: dict[str, object], by: Fact | None) -> Iterator[Happened]:
+        passage = self._candidate(inputs, by)
+        passage.id = next(self._setting.ids)
+        refusal = "depth"
+        if passage.depth <= MOST_DEPTH:
+            earlier = [_earlier(one.passage) for one in reversed(self._passages)]
+            admission = admit(passage, self._setting.world, earlier)
+            refusal = admission.refusal or ""
+            if admission.restarts is not None:
+                yield from self._restart(admission.restarts.id)
+        if refusal:
+            yield Happened(passage, self._now, what="refused", text=refusal)
+            return
+        yield Happened(passage, self._now, what="entered")
+        entered = VirtualPassage(passage, self._setting.world, self._setting.answers, self._asked)
+        self._passages.append(entered)
+        if passage.state is State.ENDED:
+            entered.next_at = None
+            yield Happened(passage, self._now, what="ended", text=passage.outcome or "")
+
+    def _restart(self, number: int) -> Iterator[Happened]:
+        live = next(one for one in self._passages if one.passage.id == number)
+        yield from live.leave(self._now, "restarted")
+        self._take_made(live)
+
+
+def _may_be_moved(passage: Passage, fact: Fact) -> bool:
+    """Whether a passage still counts goals, or is still on its way."""
+    if passage.outcome is None:
+        return True
+    until = goals_until(passage)
+    return until is not None and fact.at < until
+
+
+def _earlier(passage: Passage) -> Earlier:
+    return Earlier(
+        passage.key,
+        passage.user.bucket,
+        passage.id,
+        passage.entered_at,
+        passage.ended_at,
+        passage.outcome,
+    )

@@ -9,7 +9,19 @@ from engine.core.guarded_json import dumps
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from engine.core.interpreter.state import Passage
+    from engine.core.steps.base import Move
+
 LARGEST_STATE = 64 * 1024
+
+
+def too_big(passage: Passage, move: Move) -> str:
+    """What wouldn't fit any more if ``move`` were written, in words; '' if all does."""
+    if move.vars and not fit(passage.inputs, {**passage.vars, **move.vars}):
+        return "more than 64 KiB of inputs and variables"
+    if move.user and not fit({**passage.user.attributes, **move.user}):
+        return "more than 64 KiB of attributes"
+    return ""
 
 
 def fit(*parts: Mapping[str, object]) -> bool:

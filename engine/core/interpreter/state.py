@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from engine.core.dsl.program import Program
-    from engine.core.steps.base import Again, Call, Status
+    from engine.core.steps.base import Again, Call, Emitted, Started, Status
+    from engine.core.steps.facts import Past
     from engine.core.steps.terms import Terms
 
 
@@ -34,14 +35,29 @@ class Reason(IntEnum):
     CHILD = 6
 
 
+REASONS = {
+    "timer": Reason.TIMER,
+    "event": Reason.EVENT,
+    "quiet_hours": Reason.QUIET_HOURS,
+    "frequency_cap": Reason.FREQUENCY_CAP,
+    "endpoint_hold": Reason.ENDPOINT_HOLD,
+    "child": Reason.CHILD,
+}
+"""The same by the words that steps say."""
+
+
 @dataclass(slots=True, weakref_slot=True)
 class User:
-    """A user and his attributes as they stand now; passages of one user share one object."""
+    """A user and his attributes as they stand now; passages of one user share one object.
+
+    ``past`` are his events, as far as journeys count them or look back at them.
+    """
 
     id: str
     bucket: int
     timezone: str | None
     attributes: dict[str, object]
+    past: Past | None = None
 
 
 @dataclass(slots=True)
@@ -64,6 +80,10 @@ class Passage:
     to be entered). ``outcome`` is fixed as soon as it is known: while on_exit runs, the passage is
     not ended but its outcome is set. ``moves`` counts steps taken, ``unwaited`` those since the
     last wait.
+
+    ``goals`` are the numbers of the goals that counted, each with the fact's own time; they count
+    after the end, too. Facts up to ``entered_seq`` were there before the entry, those up to
+    ``seen_seq`` have been applied. ``depth`` is that of the fact that moved it last.
     """
 
     id: int
@@ -86,6 +106,10 @@ class Passage:
     wake_at: int | None = None
     outcome: str | None = None
     ended_at: int | None = None
+    goals: dict[int, int] = field(default_factory=dict)
+    entered_seq: int = 0
+    seen_seq: int = 0
+    depth: int = 0
 
 
 @dataclass(slots=True)
@@ -111,7 +135,9 @@ class Advanced:
 
     ``entered`` are the numbers of the steps reached. ``call`` is a new call, made by the step the
     passage now stands at; ``again`` keeps the present call and sends it once more at its time.
-    ``writes`` are the user's attributes that were set (None removes).
+    ``writes`` are the user's attributes that were set (None removes) and ``before`` what those that
+    changed by it were; ``makes`` are the events and the entries into other journeys that steps
+    made, ``goals`` the numbers of those that counted now.
     """
 
     entered: list[int] = field(default_factory=list)
@@ -120,6 +146,9 @@ class Advanced:
     again: Again | None = None
     wait_text: str = ""
     writes: dict[str, object] = field(default_factory=dict)
+    before: Mapping[str, object] | None = None
+    makes: tuple[Emitted | Started, ...] = ()
+    goals: tuple[int, ...] = ()
 
 
 @dataclass(slots=True, frozen=True)

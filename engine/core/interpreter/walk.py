@@ -7,31 +7,31 @@ from typing import TYPE_CHECKING
 
 from engine.core.dsl.program import END
 from engine.core.expressions.errors import Unfillable
-from engine.core.interpreter.scope import scope_of, zone_of
-from engine.core.interpreter.size import fit
-from engine.core.interpreter.state import Advanced, Execution, Reason, State, StepRecord
-from engine.core.steps.base import FOLLOWING, Again, Call, End, Move, View, Wait
+from engine.core.interpreter.size import too_big
+from engine.core.interpreter.state import (
+    REASONS,
+    Advanced,
+    Execution,
+    Reason,
+    State,
+    StepRecord,
+)
+from engine.core.interpreter.view import view_of
+from engine.core.interpreter.writes import write
+from engine.core.steps.base import FOLLOWING, Again, Call, End, Move, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from engine.core.dsl.program import Node
     from engine.core.interpreter.state import Passage, World
-    from engine.core.steps.base import Decision, Result, Status
+    from engine.core.steps.base import Decision, Result, Status, View
+    from engine.core.steps.facts import Fact
 
 MOST_STEPS = 10_000
 MOST_STEPS_UNWAITED = 1_000
+MOST_DEPTH = 10
+"""So many events and entries may lead to one another."""
 _LAST_TRY = 1_000_000
 """More tries than any policy allows."""
-
-_REASONS = {
-    "timer": Reason.TIMER,
-    "event": Reason.EVENT,
-    "quiet_hours": Reason.QUIET_HOURS,
-    "frequency_cap": Reason.FREQUENCY_CAP,
-    "endpoint_hold": Reason.ENDPOINT_HOLD,
-    "child": Reason.CHILD,
-}
 
 
 class Walk:
@@ -71,12 +71,40 @@ class Walk:
         """Let the step that made the call judge its answer."""
         node = self.passage.program.nodes[self.passage.position]
         self.passage.state = State.WAITING
+        fixed = self._leaves()
+        if fixed:
+            result = replace(result, tries=_LAST_TRY)
         decision = self._judge(node, result)
         if isinstance(decision, Again) and (
             self.passage.outcome is None and decision.at >= self.expires_at
         ):
             decision = self._judge(node, replace(result, tries=_LAST_TRY))
         self._apply(node, decision, result)
+        if fixed:
+            self._go(self.passage.program.leaving)
+
+    def _leaves(self) -> bool:
+        """Whether the outcome was fixed while a call was under way that isn't one of on_exit."""
+        passage = self.passage
+        if passage.outcome is None:
+            return False
+        leaving = passage.program.leaving
+        return leaving == END or passage.position < leaving
+
+    def heed(self, fact: Fact) -> None:
+        """Let the step that the user waits at take notice, and go on if it does."""
+        passage = self.passage
+        if passage.state is not State.WAITING or not passage.started:
+            return
+        node = passage.program.nodes[passage.position]
+        try:
+            decision = node.step.heed(self._view_of(node), fact)
+        except Exception as error:  # noqa: BLE001
+            decision = _a_bug(error)
+        if decision is not None:
+            self.walking = True
+            self._apply(node, decision)
+            self.on()
 
     def _judge(self, node: Node, result: Result) -> Decision:
         try:
@@ -134,7 +162,7 @@ class Walk:
     def _arrive(self, node: Node) -> bool:
         """Enter a step; False if it isn't to be taken (condition false, or a limit hit)."""
         passage = self.passage
-        if self._view is not None and self._view.scope.notes:
+        if self._view is not None:
             self._view.scope.notes.clear()
         record = passage.steps.get(node.number)
         if record is None:
@@ -182,7 +210,7 @@ class Walk:
             self.done.call = decision
             self.walking = False
         elif isinstance(decision, Wait):
-            passage.state, passage.reason = State.WAITING, _REASONS[decision.reason]
+            passage.state, passage.reason = State.WAITING, REASONS[decision.reason]
             passage.wake_at = self._wake_at(decision.until)
             passage.unwaited = 0
             self.done.wait_text = decision.text
@@ -207,13 +235,21 @@ class Walk:
         view = self._view
         text = self._with_notes(move.text) if view and view.scope.notes else move.text
         if move.vars or move.user:
-            problem = self._too_big(move)
+            problem = too_big(passage, move)
             if problem:
                 text = problem
                 move = Move(status="failed", failure="step.too_big", http_status=move.http_status)
             passage.vars.update(move.vars)
             if move.user:
-                self._write(move.user)
+                self.done.before = write(passage.user, move.user) | dict(self.done.before or {})
+                self.done.writes.update(move.user)
+                self._view = None
+        elif move.makes is not None:
+            if passage.depth < MOST_DEPTH:
+                self.done.makes = (*self.done.makes, move.makes)
+            else:
+                text = f"{move.text}: {MOST_DEPTH} events led to one another"
+                move = Move(status="failed", failure="step.too_deep")
         self.record(
             move.status,
             move.failure,
@@ -224,27 +260,6 @@ class Walk:
         )
         passage.position = node.follow if move.exit == FOLLOWING else node.exits[move.exit]
         passage.started = 0
-
-    def _write(self, values: Mapping[str, object]) -> None:
-        attributes = self.passage.user.attributes
-        for name, value in values.items():
-            if name == "timezone":
-                self.passage.user.timezone = value if isinstance(value, str) else None
-            elif value is None:
-                attributes.pop(name, None)
-            else:
-                attributes[name] = value
-        self.done.writes.update(values)
-        self._view = None
-
-    def _too_big(self, move: Move) -> str:
-        """What wouldn't fit any more if ``move`` were written, in words; '' if all does."""
-        passage = self.passage
-        if move.vars and not fit(passage.inputs, {**passage.vars, **move.vars}):
-            return "more than 64 KiB of inputs and variables"
-        if move.user and not fit({**passage.user.attributes, **move.user}):
-            return "more than 64 KiB of attributes"
-        return ""
 
     def _wake_at(self, until: int | None) -> int | None:
         if self.passage.outcome is not None:
@@ -268,20 +283,7 @@ class Walk:
         passage = self.passage
         view = self._view
         if view is None:
-            zone, fallback = zone_of(passage, self.world.zone)
-            view = self._view = View(
-                now=self.now,
-                started=passage.started,
-                scope=scope_of(passage, self.now, zone),
-                journey=passage.program.journey.journey,
-                user_id=passage.user.id,
-                key=passage.key,
-                step_id=node.step.id,
-                visit=1,
-                terms=self.world.terms,
-                default_zone=passage.program.journey.timezone or self.world.zone,
-                zone_fallback=fallback,
-            )
+            view = self._view = view_of(passage, self.now, self.world)
         view.step_id = node.step.id
         view.started = passage.started
         view.visit = passage.steps[node.number].visits

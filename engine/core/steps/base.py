@@ -1,12 +1,13 @@
 """What every step type is made of: what it sees (View) and what it answers (Decision).
 
 A step type is one file beside this one, named as in the language: a frozen pydantic model of what
-an author writes, with three methods that decide and do nothing:
+an author writes, with methods that decide and do nothing:
 
 - ``exits()`` lists the places it may go to besides the following step, in a fixed order;
 - ``decide(view)`` is asked when a user stands at the step: first on arrival, and again whenever a
   wait is over (``view.started`` then still is the arrival);
-- ``resume(view, result)`` is asked when a call it made was answered (call_api only).
+- ``resume(view, result)`` is asked when a call it made was answered (call_api only);
+- ``heed(view, fact)`` is asked when something happened while the user waits at it.
 
 Decisions are values that nobody changes; they aren't frozen because making a frozen dataclass takes
 three times as long, and one is made for every step of every user.
@@ -22,10 +23,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from engine.core.expressions.scope import Scope
     from engine.core.message import Answer
+    from engine.core.steps.facts import Event
     from engine.core.steps.terms import Terms
 
 FOLLOWING = -1
@@ -41,6 +43,8 @@ class View:
     ``started`` is when this visit began; ``visit`` counts from 1. ``terms`` are the live settings
     of endpoints by name (timeout, retry, success), read at this moment; an endpoint that is missing
     there has the defaults. ``zone_fallback`` says in words when the user's zone was unusable.
+    ``earlier`` gives the events of a name that came since the entry at ``entered_at``, by their own
+    time.
     """
 
     now: int
@@ -54,6 +58,8 @@ class View:
     terms: Mapping[str, Terms]
     default_zone: str
     zone_fallback: str | None = None
+    entered_at: int = 0
+    earlier: Callable[[str], Iterable[Event]] | None = None
 
 
 @dataclass(slots=True)
@@ -75,8 +81,26 @@ class Result:
 
 
 @dataclass(slots=True)
+class Emitted:
+    """An event that a step makes."""
+
+    name: str
+    properties: Mapping[str, object]
+
+
+@dataclass(slots=True)
+class Started:
+    """Another journey that a step lets the user enter."""
+
+    journey: str
+    inputs: Mapping[str, object]
+
+
+@dataclass(slots=True)
 class Move:
-    """The step is over; go on by ``exit``. ``vars`` and ``user`` are the values it wrote."""
+    """The step is over; go on by ``exit``. ``vars`` and ``user`` are the values it wrote, ``makes``
+    is what follows from it elsewhere.
+    """
 
     exit: int = FOLLOWING
     status: Status = "succeeded"
@@ -86,6 +110,7 @@ class Move:
     vars: Mapping[str, object] = field(default_factory=dict)
     user: Mapping[str, object] = field(default_factory=dict)
     http_status: int | None = None
+    makes: Emitted | Started | None = None
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from engine.core.steps.base import Move, View
+from engine.core.expressions.errors import Unfillable
+from engine.core.steps.base import Emitted, Move, View
 from engine.core.steps.computed import AnyValue
 from engine.core.steps.fields import DataName, EventName
 from engine.core.steps.model import StepModel
@@ -22,7 +23,9 @@ class EmitStep(StepModel):
     properties: dict[DataName, AnyValue] = Field({}, description="The event's properties.")
 
     def decide(self, view: View) -> Move:
-        """Nobody here takes events yet: a failure that says so, and the user goes on."""
-        return Move(
-            status="failed", failure="step.needs_events", text="events aren't received here"
-        )
+        """The event, made of what stands now; or ``step.unfillable`` and none."""
+        try:
+            properties = {name: value.render(view.scope) for name, value in self.properties.items()}
+        except Unfillable as failure:
+            return Move(status="failed", failure="step.unfillable", text=failure.message)
+        return Move(text=self.event, makes=Emitted(self.event, properties))

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from engine.core.expressions.errors import Unfillable
 from engine.core.steps.base import Exit
 from engine.core.steps.computed import Condition, Where
 from engine.core.steps.definition import Definition
+from engine.core.steps.facts import Event, seeing
 from engine.core.steps.fields import EventName, NotEmpty, StepId, refuse
 
 if TYPE_CHECKING:
+    from engine.core.expressions.grammar import Expression
+    from engine.core.expressions.scope import Scope
+
     # The registry puts the union of all step types in this place.
     from engine.core.steps.model import StepModel as AnyStep
 
@@ -95,3 +100,24 @@ class Occurrence(Definition):
                 "use `when` alone, or name the event",
             )
         return self
+
+    def fits(self, event: Event, scope: Scope) -> bool:
+        """Whether ``event`` is what this looks out for."""
+        if self.event != event.name:
+            return False
+        if self.where is None:
+            return True
+        with seeing(scope, event):
+            return is_true(self.where, scope)
+
+    def holds(self, scope: Scope) -> bool:
+        """Whether this is a condition, and true now."""
+        return self.when is not None and is_true(self.when, scope)
+
+
+def is_true(condition: Expression, scope: Scope) -> bool:
+    """Whether ``condition`` is true; one that can't be computed for this user isn't."""
+    try:
+        return condition.holds(scope)
+    except Unfillable:
+        return False

@@ -12,6 +12,7 @@ from engine.core.steps.fields import StepId, Title
 
 if TYPE_CHECKING:
     from engine.core.steps.base import Decision, Exit, Result, View
+    from engine.core.steps.facts import Fact
 
 
 class StepModel(Definition):
@@ -43,3 +44,7 @@ class StepModel(Definition):
     def resume(self, view: View, result: Result) -> Decision:
         """What to do with the answer of the call made here; only ``call_api`` makes calls."""
         raise TypeError(f"a {self.type} step makes no calls")
+
+    def heed(self, view: View, fact: Fact) -> Decision | None:
+        """What ``fact`` means for the user who waits here; None: nothing."""
+        return None

@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from engine.core.steps.base import Move, View
+from engine.core.expressions.errors import Unfillable
+from engine.core.steps.base import Move, Started, View
 from engine.core.steps.computed import Condition
 from engine.core.steps.fields import DataName, Flag, JourneyId
 from engine.core.steps.model import StepModel
@@ -23,7 +24,9 @@ class StartJourneyStep(StepModel):
     await_: Flag = Field(False, alias="await", description="Wait until the user has left it.")
 
     def decide(self, view: View) -> Move:
-        """Nobody here admits to other journeys yet: a failure that says so; the user goes on."""
-        return Move(
-            status="failed", failure="step.needs_events", text="journeys aren't entered from here"
-        )
+        """The entry into the other journey; or ``step.unfillable`` and none."""
+        try:
+            inputs = {name: source.evaluate(view.scope) for name, source in self.inputs.items()}
+        except Unfillable as failure:
+            return Move(status="failed", failure="step.unfillable", text=failure.message)
+        return Move(text=self.journey, makes=Started(self.journey, inputs))

@@ -29,6 +29,7 @@ from engine.core.expressions.values import Value
 from engine.core.steps.base import End, Exit, Move, Wait
 from engine.core.steps.computed import Condition, read_value
 from engine.core.steps.definition import Definition
+from engine.core.steps.facts import Change
 from engine.core.steps.fields import (
     Count,
     NotEmpty,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from engine.core.steps.base import View
+    from engine.core.steps.facts import Fact
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -180,6 +182,12 @@ class WaitStep(StepModel):
         if self.until.date is None:
             return _wait(view, self.until.after_arrival(view.started, zone), zone, self._note(view))
         return self._until_date(view, self.until, zone)
+
+    def heed(self, view: View, fact: Fact) -> Wait | Move | End | None:
+        """A wait follows its date and the user's zone: whichever changed, it is computed anew."""
+        if self.until is None or not isinstance(fact, Change):
+            return None
+        return self.decide(view)
 
     def _for(self, view: View) -> Wait | Move:
         span = self.for_

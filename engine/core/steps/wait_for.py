@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from engine.core.expressions.errors import Unfillable
 from engine.core.steps.base import FOLLOWING, Exit, Move, View, Wait
 from engine.core.steps.computed import Where
+from engine.core.steps.facts import Event, Fact, seeing
 from engine.core.steps.fields import NotEmpty, Window
 from engine.core.steps.flow import Body, Occurrence, Otherwise, otherwise_exit
 from engine.core.steps.model import StepModel
-from engine.core.steps.writes import Target
+from engine.core.steps.writes import Target, Write, write_to, written
 
 
 class Alternative(Body, Occurrence):
@@ -47,8 +50,53 @@ class WaitForStep(StepModel):
         return any_ if self.otherwise is None else (*any_, otherwise_exit(self.otherwise))
 
     def decide(self, view: View) -> Wait | Move:
-        """The time is what a step can see alone: wait for it, then ``otherwise``."""
+        """What holds already, else the time there is; once that is over, ``otherwise``."""
         until = view.started + self.within.elapsed
-        if view.now < until:
-            return Wait(until, "event", "until something happens")
-        return Move(FOLLOWING if self.otherwise is None else len(self.any), text="nothing happened")
+        if view.now >= until:
+            way = FOLLOWING if self.otherwise is None else len(self.any)
+            return Move(way, text="nothing happened")
+        return self._already(view, until) or Wait(until, "event", "until something happens")
+
+    def heed(self, view: View, fact: Fact) -> Move | None:
+        """The first alternative, in file order, that ``fact`` makes true; its own time counts."""
+        until = view.started + self.within.elapsed
+        if fact.at >= until:
+            return None
+        since = view.started if self.since == "step" else view.entered_at
+        event = fact if isinstance(fact, Event) and fact.at >= since else None
+        for number, one in enumerate(self.any):
+            if event is not None and one.fits(event, view.scope):
+                return self._taken(number, view, event)
+            if one.holds(view.scope):
+                return self._taken(number, view, None)
+        return None
+
+    def _already(self, view: View, until: int) -> Move | None:
+        """The first alternative that is true on arrival."""
+        for number, one in enumerate(self.any):
+            if one.holds(view.scope):
+                return self._taken(number, view, None)
+            if self.since == "step" or one.event is None or view.earlier is None:
+                continue
+            for event in view.earlier(one.event):
+                if event.at < until and one.fits(event, view.scope):
+                    return self._taken(number, view, event)
+        return None
+
+    def _taken(self, number: int, view: View, event: Event | None) -> Move:
+        one = self.any[number]
+        text = one.event or (one.when.source if one.when else "")
+        with seeing(view.scope, event):
+            try:
+                variables, attributes = written(self._writes[number], view.scope)
+            except Unfillable as failure:
+                why = f"{text}: {failure.message}"
+                return Move(number, status="failed", failure="step.unfillable", text=why)
+        return Move(number, text=text, vars=variables, user=attributes)
+
+    @cached_property
+    def _writes(self) -> tuple[tuple[Write, ...], ...]:
+        return tuple(
+            tuple(write_to(target, source.fill) for target, source in one.outputs.items())
+            for one in self.any
+        )

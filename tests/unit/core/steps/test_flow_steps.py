@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.core.expressions.assignment import pick_arm
-from engine.core.steps.base import End, Exit, Move, Wait
+from engine.core.steps.base import Emitted, End, Exit, Move, Started, Wait
 from engine.core.steps.registry import STEP_TYPES
 from tests.unit.core.steps.standing import NOW, USER, answered, refusals, step, view
 
@@ -145,13 +145,22 @@ def test_wait_for_waits_its_time_and_then_goes_the_other_way() -> None:
     assert made.decide(view(now=NOW + two_days, started=NOW)) == Move(2, text="nothing happened")
 
 
-@pytest.mark.parametrize(
-    "keys", [{"type": "emit", "event": "x"}, {"type": "start_journey", "journey": "other"}]
-)
-def test_what_cant_be_done_here_yet_is_a_recorded_failure(keys: dict[str, Any]) -> None:
-    decision = step(**keys).decide(view())
+def test_emit_makes_an_event_of_what_stands_now() -> None:
+    written = {"type": "emit", "event": "scored", "properties": {"to": "{{ user.email }}", "n": 1}}
+    decision = step(**written).decide(view())
     assert isinstance(decision, Move)
-    assert (decision.status, decision.failure) == ("failed", "step.needs_events")
+    assert decision.makes == Emitted("scored", {"to": "u1@example.com", "n": 1})
+    lacking = step(**{**written, "properties": {"to": "{{ user.gone }}"}}).decide(view())
+    assert isinstance(lacking, Move)
+    assert (lacking.status, lacking.failure, lacking.makes) == ("failed", "step.unfillable", None)
+
+
+def test_start_journey_names_the_journey_and_what_it_brings() -> None:
+    decision = step(type="start_journey", journey="other", inputs={"to": "user.email"}).decide(
+        view()
+    )
+    assert isinstance(decision, Move)
+    assert decision.makes == Started("other", {"to": "u1@example.com"})
 
 
 def test_a_step_that_makes_no_calls_takes_no_answers() -> None:

@@ -1,0 +1,72 @@
+"""Who is touched by a fact, and what it does to him."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from engine.core.dsl.listening import ANY
+from engine.core.interpreter.leave import exit_rule, fix, goals_met
+from engine.core.interpreter.scope import scope_of, zone_of
+from engine.core.interpreter.state import State
+from engine.core.steps.facts import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.core.dsl.program import Program
+    from engine.core.interpreter.state import Passage
+    from engine.core.interpreter.walk import Walk
+    from engine.core.steps.facts import Fact
+
+_BY_SEQ = attrgetter("seq")
+
+
+def listens(program: Program, fact: Fact) -> bool:
+    """Whether a fact can move anybody on his way through ``program``."""
+    if isinstance(fact, Event):
+        return fact.name in program.listens.events
+    wanted = program.listens.attributes
+    return ANY in wanted or not wanted.isdisjoint(fact.values)
+
+
+def apply(walk: Walk, facts: Sequence[Fact]) -> None:
+    """Apply ``facts`` to the walk's passage one by one in order of ``seq``: goals first, then exit
+    rules, then the step. Those applied before are passed over. The walk is left walking if there is
+    more to do now.
+    """
+    passage = walk.passage
+    walk.walking = False
+    for fact in facts if len(facts) == 1 else sorted(facts, key=_BY_SEQ):
+        if fact.seq > passage.seen_seq:
+            passage.seen_seq = fact.seq
+            passage.depth = max(passage.depth, fact.depth)
+            _apply(walk, fact)
+    walk.walking = _is_due(passage, walk.now)
+
+
+def _apply(walk: Walk, fact: Fact) -> None:
+    passage = walk.passage
+    if fact.at < passage.entered_at:
+        return
+    zone, _ = zone_of(passage, walk.world.zone)
+    scope = scope_of(passage, walk.now, zone)
+    outcome = None
+    for number, goal in goals_met(passage, fact, scope):
+        passage.goals[number] = fact.at
+        walk.done.goals = (*walk.done.goals, number)
+        if goal.exit and outcome is None:
+            outcome = f"goal:{goal.name}"
+    if passage.outcome is not None or fact.at >= walk.expires_at:
+        return
+    outcome = outcome or exit_rule(passage, fact, scope)
+    if outcome is not None:
+        fix(walk, outcome)
+    else:
+        walk.heed(fact)
+
+
+def _is_due(passage: Passage, now: int) -> bool:
+    if passage.state is not State.WAITING:
+        return False
+    return not passage.started or (passage.wake_at is not None and passage.wake_at <= now)

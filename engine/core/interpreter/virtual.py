@@ -1,0 +1,152 @@
+"""One passage on a virtual clock: what it does next and when, with its calls answered by script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from engine.core.interpreter.advance import advance, leave
+from engine.core.interpreter.state import State
+from engine.core.steps.base import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from engine.core.interpreter.advance import World
+    from engine.core.interpreter.state import Advanced, Execution, Passage
+    from engine.core.message import Answer
+    from engine.core.steps.base import Call, Emitted, Started
+    from engine.core.steps.facts import Fact
+
+Answers = Callable[["Call", int], "Answer"]
+"""What answers: the call, and how many requests this user sent to its endpoint before (from 0)."""
+
+What = Literal["", "entered", "refused", "waits", "again", "ended", "stays", "event", "goal"]
+
+
+@dataclass(slots=True, frozen=True)
+class Happened:
+    """Something a passage went through at the instant ``at`` (microseconds UTC).
+
+    Either a step was taken (``execution``; ``call`` is what it sent, if it did), or ``what`` else
+    happened, with ``text`` in words: it entered, was refused (``text`` is the reason), waits, tries
+    a call again (``text`` is the failure), heard of an event (its name), met a goal (its name),
+    ended (``text`` is the outcome), or stays: nothing more happens up to the horizon. The passage
+    is live: it shows what it is when this is read.
+    """
+
+    passage: Passage
+    at: int
+    execution: Execution | None = None
+    call: Call | None = None
+    what: What = ""
+    text: str = ""
+
+
+class VirtualPassage:
+    """A passage, and what it does next: at ``next_at`` it wakes, gets an answer or tries again
+    (None: nothing, unless a fact moves it). ``made`` is what its steps made, and ``before`` what
+    attributes that they set were before, until somebody takes them away.
+    """
+
+    __slots__ = (
+        *("_answers", "_asked", "_call", "_next", "_result", "_told_wait", "_world"),
+        *("before", "made", "next_at", "passage"),
+    )
+
+    def __init__(
+        self, passage: Passage, world: World, answers: Answers, asked: dict[str, int]
+    ) -> None:
+        self.passage = passage
+        self.next_at: int | None = passage.entered_at
+        self.made: list[Emitted | Started] = []
+        self.before: dict[str, object] = {}
+        self._world = world
+        self._answers = answers
+        self._asked = asked
+        self._call: Call | None = None
+        self._result: Result | None = None
+        self._next: Literal["wake", "answer", "try"] = "wake"
+        self._told_wait: tuple[int, int, int | None] | None = None
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether it only waits: for a time, or for something to happen."""
+        return self._next == "wake"
+
+    def act(self, now: int) -> Iterator[Happened]:
+        """Do what is next."""
+        if self._next == "try":
+            self._send(now)
+        elif self._next == "answer":
+            yield from self._went(advance(self.passage, now, self._world, self._result), now)
+        else:
+            yield from self._went(advance(self.passage, now, self._world), now)
+
+    def hear(self, now: int, facts: Sequence[Fact]) -> Iterator[Happened]:
+        """Be told of facts. Whose outcome they fix between two attempts makes no further one."""
+        had = self.passage.outcome
+        advanced = advance(self.passage, now, self._world, None, facts)
+        yield from self._went(advanced, now)
+        fixed = had is None and self.passage.outcome is not None
+        if fixed and self.passage.state is State.CALLING and self._next == "try" and self._result:
+            yield from self._went(advance(self.passage, now, self._world, self._result), now)
+
+    def leave(self, now: int, outcome: str) -> Iterator[Happened]:
+        """End it from outside; on_exit goes on."""
+        attempts = self._result.attempts if self._result else 0
+        yield from self._went(
+            leave(self.passage, now, self._world, outcome, attempts=attempts), now
+        )
+
+    def _went(self, advanced: Advanced, now: int) -> Iterator[Happened]:
+        passage = self.passage
+        self.made += advanced.makes
+        if advanced.before:
+            self.before = {**advanced.before, **self.before}
+        for number in advanced.goals:
+            yield self._happened(now, "goal", passage.program.journey.goals[number].name)
+        sent = self._call if self._result is not None and advanced.again is None else None
+        for execution in advanced.executions:  # the first is the one that an answer was for
+            yield Happened(passage, now, execution, call=sent)
+            sent = None
+        if advanced.again is not None:
+            yield self._happened(now, "again", advanced.again.failure)
+            self._next, self.next_at = "try", max(now, advanced.again.at)
+        elif advanced.call is not None:
+            self._call, self._result = advanced.call, None
+            self._send(now)
+        elif passage.state is State.ENDED:
+            if self.next_at is not None:
+                self.next_at = None
+                yield self._happened(now, "ended", passage.outcome or "")
+        elif passage.state is State.WAITING:
+            self._result = None
+            self._next, self.next_at = "wake", passage.wake_at
+            wait = (passage.position, passage.steps[passage.position].visits, passage.wake_at)
+            if wait != self._told_wait:
+                self._told_wait = wait
+                yield self._happened(now, "waits", advanced.wait_text)
+
+    def _send(self, now: int) -> None:
+        """Make an attempt of the present call."""
+        call, before = self._call, self._result
+        assert call is not None  # noqa: S101 - for the type checker
+        number = self._asked.get(call.endpoint, 0)
+        self._asked[call.endpoint] = number + 1
+        answer = self._answers(call, number)
+        on_the_wire = bool(answer.status or answer.may_have_been_sent)
+        self._result = Result(
+            answer=answer,
+            failure=answer.failure,
+            text=answer.text,
+            attempts=(before.attempts if before else 0) + on_the_wire,
+            tries=(before.tries if before else 0) + 1,
+            first_at=before.first_at if before else now,
+        )
+        self._next, self.next_at = "answer", now + answer.elapsed_us
+
+    def _happened(self, at: int, what: What, text: str = "") -> Happened:
+        call = self._call if what == "again" else None
+        return Happened(self.passage, at, call=call, what=what, text=text)
