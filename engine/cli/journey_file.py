@@ -44,6 +44,6 @@ def load_journey(file: Path, source: bytes) -> LoadedAndChecked:
 
 
 def _shown(file: Path) -> str:
-    from engine.users.row import shown
+    from engine.users.row import LONGEST_PATH, shown
 
-    return shown(str(file))
+    return shown(str(file), LONGEST_PATH)

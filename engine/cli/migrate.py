@@ -16,16 +16,10 @@ def migrate(database: str | None) -> None:
     """
     from engine.clock import wall
     from engine.db import schema
-    from engine.db.connect import Database
     from engine.enrollments import buckets
-    from engine.errors import DatabaseUnavailable
 
     with opened(database) as installation:
-        found = Database(installation.settings.database)
-        if not found.path.exists():
-            raise DatabaseUnavailable(
-                f"there is no database at {found.path}; name it with --database"
-            )
+        found = schema.find_database(installation.settings.database)
         owned = buckets.acquire(found.path)
         try:
             backup = schema.migrate(found, wall())

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from engine.errors import CredentialFailure
@@ -82,6 +82,8 @@ def read_source(written: object, *, stored: bool = False) -> SecretSource:
     if way == "file":
         if "\x00" in name:
             raise ValueError("a file name can't hold that character")
+        if ".." in PurePath(name).parts and not stored:
+            raise ValueError("a file reference can't lead out of JOURNEY_SECRET_DIRS by ..")
         return FromFile(name)
     if way in ("env", "seal_from_env"):
         _require_variable(name)

@@ -35,18 +35,28 @@ def open_database(url: str, *, create: bool = True) -> Database:
     Raises :class:`SettingsError` (exit 78) for a file that is foreign, damaged, newer or older than
     this version, :class:`DatabaseUnavailable` (exit 5) where it can't be reached or written.
     """
+    if not create:
+        database = find_database(url)
+    else:
+        database = Database(url)
+        if not _is_there(database.path):
+            _make_file(database.path)
+            _make(database)
+            return database
+        _check_ours(database)
+    _check_revision(database)
+    return database
+
+
+def find_database(url: str) -> Database:
+    """The database at ``url``, of whatever version. Raises as :func:`open_database` does."""
     database = Database(url)
     if not _is_there(database.path):
-        if not create:
-            raise DatabaseUnavailable(
-                f"there is no database at {database.path}; run `journey apply` or"
-                " `run-journey --live` first, or name it with --database"
-            )
-        _make_file(database.path)
-        _make(database)
-        return database
+        raise DatabaseUnavailable(
+            f"there is no database at {database.path}; run `journey apply` or"
+            " `run-journey --live` first, or name it with --database"
+        )
     _check_ours(database)
-    _check_revision(database)
     return database
 
 
@@ -170,9 +180,9 @@ def newest_revision() -> str:
 def migrate(database: Database, now: int) -> Path | None:
     """Bring a database up to date, after a backup beside it; None if there was nothing to do.
 
-    Returns the backup's path. Raises :class:`SettingsError` for a foreign or newer database.
+    ``database`` is as :func:`find_database` gives it. Returns the backup's path. Raises
+    :class:`SettingsError` for a newer database.
     """
-    _check_ours(database)
     if revision_of(database) == newest_revision():
         return None
     if revision_of(database) not in known_revisions():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,9 +29,10 @@ from engine.processes.worker import Source, Worker
 from engine.versions.publish import publish
 from engine.versions.runnable import refuse_events
 from engine.versions.store import Versions
+from engine.wire.egress import Egress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from engine.clock import Clock
     from engine.core.dsl.check import LoadedAndChecked
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
     from engine.enrollments.rows import Held
     from engine.enrollments.store.runs import Run
     from engine.processes.model import RunObserver, RunOptions
+    from engine.settings import Settings
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LINGER_US = 10_000_000
 """A wait that is over within ten seconds is no sleep: the run stays for it."""
 
@@ -56,6 +59,7 @@ def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
     """
     loaded = load_and_check(options.source, options.file)
     refuse_events(loaded.checked, options.file)
+    _require_usable(options.settings)
     with ExitStack() as stack:
         database = open_database(options.settings.database)
         stack.callback(database.close)
@@ -69,6 +73,12 @@ def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
             todo = _plan(connection, loaded, options, observer)
         launch = _Launch(database, opened.vault, clock, options, observer)
         return launch.work(todo)
+
+
+def _require_usable(settings: Settings) -> None:
+    """Raise SettingsError for settings the work can't be done with, before anything is stored."""
+    _ = settings.calls_in_flight
+    Egress.parse(settings.egress_allow)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -181,15 +191,14 @@ class _Launch:
         return RunResult(ids, interrupted=self._signal)
 
     async def _work(self, todo: list[_Todo]) -> None:
-        self._listen_to_signals()
-        async with open_sending(
-            self._database, self._vault, self._clock, self._options.settings
-        ) as sender:
-            for item in todo:
-                # The users' position of a run that another process killed half-way is its own.
-                worker = self._worker_of(item, sender.deliver)
-                if self._goes_on and await worker.work():
-                    self._finish(item.run)
+        sending = open_sending(self._database, self._vault, self._clock, self._options.settings)
+        with self._listening_to_signals():
+            async with sending as sender:
+                for item in todo:
+                    # The users' position of a run that another process killed half-way is its own.
+                    worker = self._worker_of(item, sender.deliver)
+                    if self._goes_on and await worker.work():
+                        self._finish(item.run)
 
     @property
     def _goes_on(self) -> bool:
@@ -252,10 +261,16 @@ class _Launch:
             if runs.everybody_ended(connection, run.id):
                 runs.finish_run(connection, run.id, now=wall())
 
-    def _listen_to_signals(self) -> None:
+    @contextmanager
+    def _listening_to_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _SIGNALS:
             loop.add_signal_handler(number, self._interrupt, number)
+        try:
+            yield
+        finally:  # uvloop leaves them behind when it is closed, and they would be deaf
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
 
     def _interrupt(self, number: int) -> None:
         if self._signal is not None:

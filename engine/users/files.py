@@ -20,7 +20,15 @@ from engine.users.csv_rows import CSVRows
 from engine.users.findings import Findings, UsersFileError, placed
 from engine.users.jsonl_rows import JSONLRows
 from engine.users.repeats import Repeats
-from engine.users.row import BadRow, UserRow, check_id, check_inputs, check_zone, shown
+from engine.users.row import (
+    LONGEST_PATH,
+    BadRow,
+    UserRow,
+    check_id,
+    check_inputs,
+    check_zone,
+    shown,
+)
 from engine.users.source import EndlessRow, Lines, Source
 
 __all__ = ["UserRow", "UsersFile", "UsersFileError", "one_user", "open_users"]
@@ -147,7 +155,7 @@ def open_users(
         source = Source.open(path, stdin)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or "not a file's name"
-        raise UsersFileError(f"can't read {shown(str(path))}: {reason}") from None
+        raise UsersFileError(f"can't read {shown(str(path), LONGEST_PATH)}: {reason}") from None
     try:
         reader, begin = _reader(source, inputs)
         return UsersFile(source, reader, begin, skip_bad=skip_bad)
