@@ -113,7 +113,7 @@ def test_the_old_file_applied_again_keeps_the_new_secret_unless_told_otherwise(
 
 
 def test_a_profile_is_assigned_and_taken_away_with_a_thousand_users_inside(tmp_path: Path) -> None:
-    users, calls = 1_000, 8
+    users, calls = 1_000, 6
     with four_partners(tmp_path) as partners, running(Answers()) as api:
         here = partners.here
         steps = [

@@ -152,7 +152,7 @@ def test_the_search_finds_a_secret_in_every_form() -> None:
 
 
 def test_no_secret_of_any_run_is_on_any_surface(tmp_path: Path) -> None:
-    users = 20
+    users = 6
     usable = {name: value for name, value in SECRETS.items() if name not in ("BY_FILE", "LITERAL")}
     here = Installation(tmp_path, {**usable, "JOURNEY_LOG_LEVEL": "DEBUG"})
     here.environment["JOURNEY_LOG_FILE"] = str(tmp_path / "home" / "engine.log")

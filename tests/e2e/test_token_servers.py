@@ -119,7 +119,8 @@ def test_everybody_reaches_the_end_whatever_the_token_server_answers(
         assert summary["tokens"].get(case.name, {"requests": 0})["requests"] == counted, case.name
         assert counted <= 6 + took / 60, case.name
     assert cases[0].counts is not None
-    assert cases[0].counts.counts["requests"] == 1, "a refused client isn't asked about again"
+    asked = cases[0].counts.counts["requests"]
+    assert 1 <= asked <= 1 + took / 30, "after a refusal the server isn't asked for half a minute"
 
 
 def test_short_tokens_are_renewed_in_time_and_not_for_each_request(tmp_path: Path) -> None:
@@ -138,10 +139,10 @@ def test_short_tokens_are_renewed_in_time_and_not_for_each_request(tmp_path: Pat
             {name: api.url for name, api in apis.items()},
             rate_limit="{count: 100, per: 1s}",
         )
-        summary = run(here, 500)
-    assert summary["calls"] == {"succeeded": 1_000, "failed": 0, "attempts": 1_000}
+        summary = run(here, 350)
+    assert summary["calls"] == {"succeeded": 700, "failed": 0, "attempts": 700}
     for name, life in lives.items():
-        assert apis[name].counts["requests"] == apis[name].counts["tasks"] == 500
+        assert apis[name].counts["requests"] == apis[name].counts["tasks"] == 350
         span = (apis[name].log[-1].at - apis[name].log[0].at) / 1_000_000
         asked = servers[name].counts["token.requests"]
         assert summary["tokens"][name]["requests"] == asked
