@@ -1,7 +1,10 @@
-"""Draw engine/docs/demo.svg: what scripts/demo shows, from a run of it made now.
+"""Draw the pictures of the README and the docs.
 
-``scripts/dev python scripts/picture.py [FILE]``; FILE is a demo's output kept from before, made
-with ``FORCE_COLOR=1 COLUMNS=92 scripts/demo``.
+``scripts/dev python scripts/picture.py [FILE]`` draws engine/docs/demo.svg: what scripts/demo
+shows, from a run of it made now; FILE is a demo's output kept from before, made with
+``FORCE_COLOR=1 COLUMNS=92 scripts/demo``.
+
+``scripts/dev python scripts/picture.py --graphs`` draws the sample journeys into engine/docs/img.
 """
 
 from __future__ import annotations
@@ -11,14 +14,20 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
+from engine.core.drawing.svg import svg
+from engine.core.dsl.check import load_and_check
+from engine.core.dsl.program import compile_journey
+
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "engine" / "docs" / "demo.svg"
+GRAPHS = ROOT / "engine" / "docs" / "img"
 COLUMNS = 92
 THEME = TerminalTheme(
     (22, 27, 34),
@@ -78,8 +87,22 @@ def draw(lines: list[str]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in drawn.splitlines())
 
 
+def graphs() -> Iterator[tuple[Path, str]]:
+    """Each sample journey's picture: its file, and what stands in it."""
+    for journey in sorted((ROOT / "journeys").glob("*.yaml")):
+        if re.search(r"^journey:", journey.read_text(encoding="utf-8"), re.MULTILINE):
+            loaded = load_and_check(journey.read_bytes(), journey.name)
+            yield GRAPHS / f"{journey.stem}.svg", svg(compile_journey(loaded.journey))
+
+
 def main() -> None:
-    """Draw it."""
+    """Draw what is asked for."""
+    if sys.argv[1:] == ["--graphs"]:
+        GRAPHS.mkdir(exist_ok=True)
+        for file, drawn in graphs():
+            file.write_text(drawn, encoding="utf-8")
+            print(file.relative_to(ROOT))
+        return
     given = Path(sys.argv[1]).read_text(encoding="utf-8") if len(sys.argv) > 1 else output_of_demo()
     PICTURE.write_text(draw(excerpt(given)), encoding="utf-8")
     print(PICTURE.relative_to(ROOT))

@@ -22,6 +22,7 @@ COMMANDS = {
     "config": ("engine.cli.config:config", "Every setting, its value, and where it is from."),
     "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),
     "endpoints": ("engine.cli.endpoints:endpoints", "Endpoints: where journeys' calls go."),
+    "graph": ("engine.cli.graph:graph", "Draw a journey, as SVG or Mermaid."),
     "migrate": ("engine.cli.migrate:migrate", "Bring an older database up to date."),
     "report": ("engine.cli.report:report", "What became of a journey's run."),
     "run": ("engine.cli.run_journey:run_journey", "Take users through a journey (run-journey)."),

@@ -24,7 +24,7 @@ RAIL = 4.0
 """The height of the bar that shows how a step's visits ended."""
 
 _TEXT_WIDTH = WIDTH - TEXT_AT - PADDING
-_END_WIDTH = 200.0
+_END_WIDTH = 228.0
 ENDING_TEXT_AT = 42.0
 _TAG_WIDTH = 232.0
 _TAG_PADDING = 11.0
@@ -84,7 +84,7 @@ def tag_of(label: Label) -> Tag:
     """The label of a way: its name, and its condition or share below."""
     inner = _TAG_WIDTH - 2 * _TAG_PADDING
     lines = [*_lines(label.name, "jg-name", TAG, 1, inner)] if label.name else []
-    lines += _lines(label.detail, "jg-condition", TAG_CODE, 2, inner)
+    lines += _lines(label.detail, "jg-condition", TAG_CODE, 3, inner)
     width = max((line.face.width(line.pieces[0][0]) for line in lines), default=0)
     height = sum(line.face.leading for line in lines) + 8
     return Tag(tuple(lines), (width + 2 * _TAG_PADDING, height))

@@ -39,8 +39,10 @@ _UNDERMOST = {"failure": 0, "jump": 1, "arm": 2, "on": 3}
 _PILL = 21.0
 
 
-def svg(program: Program, counts: Counts | None = None) -> str:
+def svg(program: Program, counts: Counts | None = None, *, named: bool = True) -> str:
     """The drawing of a journey; with ``counts`` each step shows its numbers.
+
+    Its name and description stand above it, unless it stands where they are already (``named``).
 
     An ``<svg>`` element with its size, fit to be a file or to stand inside HTML.
     """
@@ -48,7 +50,9 @@ def svg(program: Program, counts: Counts | None = None) -> str:
     cards = [card_of(node, counts) for node in graph.nodes]
     layout = lay_out(graph, [card.size for card in cards], lambda label: tag_of(label).size)
     width = max(layout.width + 2 * _MARGIN, _NARROWEST)
-    heading, below = _heading(program.journey, min(width - 2 * _MARGIN, _WIDEST_HEADING))
+    heading, below = _heading(
+        program.journey, min(width - 2 * _MARGIN, _WIDEST_HEADING), named=named
+    )
     left = (width - layout.width) / 2
     links = sorted(layout.links, key=lambda link: _UNDERMOST[link.route])
     parts = [
@@ -93,14 +97,15 @@ def _described(graph: Graph) -> str:
     return f"Flow chart of {len(steps)} steps: {named}{more}."
 
 
-def _heading(journey: Journey, width: float) -> tuple[list[str], float]:
+def _heading(journey: Journey, width: float, *, named: bool) -> tuple[list[str], float]:
     """Name, description, goals and exit rules; and where the drawing begins below them."""
     y = _MARGIN
     lines: list[str] = []
-    for line in wrap(journey.title or journey.journey, HEADING, width, 2):
+    title, description = journey.title or journey.journey, journey.description or ""
+    for line in wrap(title, HEADING, width, 2) if named else ():
         y += HEADING.leading
         lines.append(_line(_MARGIN, y - 7, "jg-heading", ((line, ""),)))
-    for line in wrap(journey.description or "", ABOUT, width, 4):
+    for line in wrap(description, ABOUT, width, 4) if named else ():
         y += ABOUT.leading
         lines.append(_line(_MARGIN, y - 5, "jg-about", ((line, ""),)))
     facts = list(about(journey))
@@ -110,7 +115,7 @@ def _heading(journey: Journey, width: float) -> tuple[list[str], float]:
             rest = line.removeprefix(f"{word} ") if number == 0 else line
             word_piece = ((f"{word} ", "jg-is-text"),) if number == 0 else ()
             lines.append(_line(_MARGIN, y - 5, "jg-about", (*word_piece, (rest, ""))))
-    return lines, y + 24
+    return lines, y + 24 if lines else y
 
 
 def _frame(frame: Frame) -> str:

@@ -12,8 +12,8 @@ import click
 from engine.cli.main import COMMANDS, journey
 from tests.house.source import DOCS
 
-PAGES = [DOCS / "cli.md", DOCS / "running.md"]
-HERE = {"check", "config", "doctor", "migrate", "report", "run"}
+PAGES = [DOCS / "cli.md", DOCS / "graph.md", DOCS / "running.md"]
+HERE = {"check", "config", "doctor", "graph", "migrate", "report", "run"}
 
 
 def _options(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
