@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 
 from tests.partners.partner import Partner
@@ -19,7 +20,9 @@ class Faulty(Partner):
     ``/badjson/0``; ``/nojson/0`` (HTML called JSON); ``/deep/LEVELS``; ``/redirect/NNN`` (to
     ``/status/200`` here); ``/close/0`` (after reading, no answer); ``/reset/0``;
     ``/half/0`` (closes in the middle of the body); ``/header/BYTES`` (one header so long);
-    ``/informational/N`` (so many 103 first). Anything else is answered 200 ``{}``.
+    ``/headers/N`` (so many); ``/informational/N`` (so many 103 first); ``/html/0`` (and says so);
+    ``/nan/0``; ``/twice/0`` (a key that stands twice); ``/gzip/MEBIBYTES`` (a bomb, in JSON).
+    Anything else is answered 200 ``{}``.
     """
 
     def answer(self, request: Request) -> Reply:
@@ -87,6 +90,22 @@ def _header(how: str, _: Faulty) -> Reply:
     return Reply(200, b"{}", (("x-long", "x" * int(how)),))
 
 
+def _headers(how: str, _: Faulty) -> Reply:
+    return Reply(200, b"{}", [(f"x-{n}", "x") for n in range(int(how))])
+
+
+def _html(_: str, __: Faulty) -> Reply:
+    return Reply(200, b"<html>It works!</html>", (("content-type", "text/html"),))
+
+
+def _gzip(how: str, _: Faulty) -> Reply:
+    packed = zlib.compressobj(wbits=31)
+    head = packed.compress(b'"') + packed.flush(zlib.Z_FULL_FLUSH)
+    mebibyte = packed.compress(b" " * 2**20) + packed.flush(zlib.Z_FULL_FLUSH)
+    headers = (("content-type", "application/json"), ("content-encoding", "gzip"))
+    return Reply(200, head + mebibyte * int(how), headers)
+
+
 def _informational(how: str, _: Faulty) -> Reply:
     hints = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" * int(how)
     return Reply(pieces=[(0.0, hints), (0.0, HEAD + b"content-length: 2\r\n\r\n{}")])
@@ -115,5 +134,10 @@ _FAULTS: dict[str, Callable[[str, Faulty], Reply]] = {
     "reset": _reset,
     "half": _half,
     "header": _header,
+    "headers": _headers,
+    "html": _html,
+    "nan": _text(lambda _: b'{"a": NaN}'),
+    "twice": _text(lambda _: b'{"a": 1, "a": 2}'),
+    "gzip": _gzip,
     "informational": _informational,
 }

@@ -104,7 +104,8 @@ class Connection(asyncio.Protocol):
             return
 
         def send() -> None:
-            self.transport.write(piece)
+            if not self.transport.is_closing():
+                self.transport.write(piece)
             self._drip(pieces, reply)
 
         asyncio.get_running_loop().call_later(pause, send)
