@@ -167,7 +167,7 @@ class _Layout:
         margin = FRAME if self._graph.nodes[node].group else 0.0
         cell.left = cell.right = self._sizes[node][0] / 2 + margin
         widths = [self._reach(way, inner) for way, inner in cell.beside]
-        centre = len(widths) // 2 if cell.straight is None else _balanced(widths)
+        centre = len(widths) // 2
         left, right = 0.0, 0.0
         if cell.straight is not None:
             left, right = self._reach(cell.straight, None)
@@ -241,12 +241,6 @@ class _Layout:
         tag = self._tag_size(way.label) if way.label else (0.0, 0.0)
         route: Route = "jump" if jump and way.kind != "failure" else way.kind
         self._runs.append(Run(source, way, via, route, tag))
-
-
-def _balanced(widths: Sequence[tuple[float, float]]) -> int:
-    """How many of these to put to the left, so that both sides are about as wide."""
-    wide = [left + right + _BETWEEN_COLUMNS for left, right in widths]
-    return min(range(len(wide) + 1), key=lambda n: abs(sum(wide[:n]) - sum(wide[n:])))
 
 
 def _grouped(graph: Graph) -> Iterator[tuple[Group, list[int]]]:
