@@ -173,7 +173,7 @@ def one_user(
     ``--set timezone=ZONE`` sets the zone. Raises :class:`UsersFileError`.
     """
     try:
-        _require_utf8((user, *settings, *inputs))
+        user, settings, inputs = _utf8(user), [*map(_utf8, settings)], [*map(_utf8, inputs)]
         attributes = dict(_pairs("--set", settings))
         brought = {
             name: text if declared.get(name) in ("text", "date") else _json_or_text(text)
@@ -243,15 +243,16 @@ def _endless(name: str, line: int) -> UsersFileError:
     return UsersFileError(placed(name, problem), (problem,))
 
 
-def _require_utf8(arguments: Sequence[str]) -> None:
-    """Bytes of a command line that aren't UTF-8 come in as half surrogates."""
-    for argument in arguments:
-        try:
-            argument.encode()
-        except UnicodeEncodeError:
-            raise BadRow(
-                "users.not_utf8", f"{shown(argument)} is not UTF-8", "give it as UTF-8"
-            ) from None
+def _utf8(argument: str) -> str:
+    """An argument as text: bytes that the locale has no character for come in as half surrogates
+    (PEP 383).
+    """
+    try:
+        return argument.encode(errors="surrogateescape").decode()
+    except UnicodeError:
+        raise BadRow(
+            "users.not_utf8", f"{shown(argument)} is not UTF-8", "give it as UTF-8"
+        ) from None
 
 
 def _pairs(option: str, settings: Sequence[str]) -> dict[str, str]:
