@@ -116,7 +116,7 @@ class Ledger:
     def start(self, held: Held) -> None:
         """Mark a call that may be made at most once, before the wire is touched."""
         place = call_place(held.passage, held.call)
-        self.changes.started_calls.append((held.call.started_by, *place))
+        self.changes.started_calls.append((*place, held.call.started_by))
 
     def _execute(self, passage: Passage, execution: Execution, call: PendingCall | None) -> None:
         changes = self.changes
@@ -133,7 +133,7 @@ class Ledger:
     def _again(self, passage: Passage, call: PendingCall, again: Again) -> None:
         place = call_place(passage, call)
         self.changes.retried_calls.append(
-            (call.attempts, call.tries, call.first_at, again.at, again.failure, *place)
+            (*place, call.attempts, call.tries, call.first_at, again.at, again.failure)
         )
         self.retries.append((call.endpoint, again.at))
         self._tell(passage, "again", again.failure, call)
@@ -145,7 +145,7 @@ class Ledger:
             self.changes.answered_calls.append(place)
             return
         self.changes.failed_calls.append(
-            (call.attempts, call.tries, call.first_at, own.failure, self.now, *place)
+            (*place, call.attempts, call.tries, call.first_at, own.failure, self.now)
         )
 
     def _call(self, passage: Passage, advanced: Advanced) -> None:

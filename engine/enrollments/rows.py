@@ -106,6 +106,8 @@ def enrollment_row(passage: Passage) -> tuple[object, ...]:
 def enrollment_change(passage: Passage) -> tuple[object, ...]:
     """Parameters of ``update_enrollment``."""
     return (
+        passage.user.bucket,
+        passage.id,
         _slot(passage),
         int(passage.state),
         int(passage.reason),
@@ -115,8 +117,6 @@ def enrollment_change(passage: Passage) -> tuple[object, ...]:
         passage.ended_at,
         passage.outcome,
         encode_data(passage),
-        passage.user.bucket,
-        passage.id,
     )
 
 
@@ -164,7 +164,7 @@ def call_row(
 
 def call_place(passage: Passage, call: PendingCall) -> tuple[object, ...]:
     """The key of a call's row, as the statements that change it take it."""
-    return (passage.user.bucket, passage.id, call.step, call.visit)
+    return (passage.user.bucket, passage.id, call.step, call.visit, 0)
 
 
 def read_user(bucket: int, user_id: str, timezone: str | None, attributes: str) -> User:

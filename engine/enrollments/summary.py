@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
+from engine.core.interpreter.admit import HELD_OUT
 from engine.core.interpreter.state import State
 from engine.core.steps.call_api import CallApiStep
 
@@ -51,6 +52,14 @@ class CallTally:
         return self.succeeded + self.failed
 
 
+@dataclass(slots=True)
+class GoalTally:
+    """For how many passages a goal counted, and for how many of those held out."""
+
+    met: int = 0
+    held_out: int = 0
+
+
 @dataclass(slots=True, frozen=True)
 class FailureSeen:
     """A failure of a step, how often it happened, and one user it happened to."""
@@ -69,7 +78,8 @@ class Summary:
     ``version`` is None for a journey that was simulated from its file. ``refusals`` are users not
     admitted, by reason; ``outcomes`` finished passages, by outcome; ``arms`` how often each arm
     of a step was taken; ``endpoints`` the calls by endpoint; ``tokens`` requests to token servers
-    by auth profile. ``stuck`` are passages that nothing will ever move again: there should be none.
+    by auth profile; ``goals`` for whom each goal counted. ``stuck`` are
+    passages that nothing will ever move again: there should be none.
     """
 
     journey: str
@@ -84,6 +94,7 @@ class Summary:
     arms: dict[str, dict[str, int]] = field(default_factory=dict)
     endpoints: dict[str, CallTally] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
+    goals: dict[str, GoalTally] = field(default_factory=dict)
     failures: tuple[FailureSeen, ...] = ()
 
     @classmethod
@@ -97,6 +108,7 @@ class Summary:
             version=version,
             steps={step.id: StepTally(called.get(step.id)) for step in steps},
             endpoints={name: CallTally() for name in sorted(called.values())},
+            goals={goal.name: GoalTally() for goal in program.journey.goals},
         )
 
     @property
@@ -173,12 +185,12 @@ class Event(Protocol):
 
     @property
     def what(self) -> str:
-        """What else happened: entered, refused, ended, stays."""
+        """What else happened: entered, refused, goal, ended, stays."""
         ...
 
     @property
     def text(self) -> str:
-        """The reason, or the outcome."""
+        """The reason, the goal's name, or the outcome."""
         ...
 
 
@@ -202,6 +214,12 @@ class Tallying:
                 summary.entered += 1
             case "refused":
                 summary.refusals[event.text] = summary.refusals.get(event.text, 0) + 1
+            case "goal":
+                tally = summary.goals.setdefault(event.text, GoalTally())
+                if passage.outcome == HELD_OUT:
+                    tally.held_out += 1
+                else:
+                    tally.met += 1
             case "ended":
                 summary.finished += 1
                 summary.outcomes[event.text] = summary.outcomes.get(event.text, 0) + 1

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engine.core.interpreter.admit import Earlier
-from engine.db.statements import statement
+from engine.db.statements import statement, write_rows
 from engine.enrollments.rows import Held, read_call, read_passage, read_user
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ class Changes:
 
 def write(connection: Connection, changes: Changes) -> None:
     """Write a set of changes in the transaction of ``connection``."""
-    run = connection.exec_driver_sql
     for name, rows in (
         ("upsert_user", [_user_row(user) for user in changes.users.values()]),
         ("update_enrollment", changes.enrollments),
@@ -89,10 +88,10 @@ def write(connection: Connection, changes: Changes) -> None:
         ("insert_refusal", changes.refusals),
         ("add_count", _count_rows(changes)),
     ):
-        if rows:
-            run(statement(name), rows)
+        write_rows(connection, name, rows)
     if changes.position is not None:
-        run(statement("move_run"), (changes.position, changes.run_id))
+        place = (changes.position, changes.run_id)
+        connection.exec_driver_sql(statement("move_run"), place)
 
 
 def _user_row(user: User) -> tuple[object, ...]:

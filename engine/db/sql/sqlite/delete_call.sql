@@ -1,2 +1,2 @@
 DELETE FROM calls
-WHERE bucket = ? AND enrollment = ? AND step = ? AND visit = ? AND redrive = 0
+WHERE (bucket, enrollment, step, visit, redrive) IN (VALUES (?, ?, ?, ?, ?))
