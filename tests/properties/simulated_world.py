@@ -172,7 +172,7 @@ class Told:
         changes = ledger.changes
         self.settled += len(changes.answered_calls) + len(changes.retried_calls)
         # An unknown one was sent by a process that is gone.
-        self.settled += sum(row[3] != "call.unknown" for row in changes.failed_calls)
+        self.settled += sum(row[8] != "call.unknown" for row in changes.failed_calls)
         if self.crash():
             raise Crash
 
