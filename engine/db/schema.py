@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 from pathlib import Path
@@ -121,6 +122,11 @@ def _check_ours(database: Database) -> None:
         raise SettingsError(
             f"{database.path} is not a database; name another file with --database",
             code="settings.database",
+        )
+    if not os.access(database.path, os.W_OK):
+        # SQLite would make what it puts beside the file as unwritable, and leave it there.
+        raise DatabaseUnavailable(
+            f"the database {database.path} can't be written; make file and folder writable"
         )
     with database.untouched() as connection:
         (found,) = connection.execute("PRAGMA application_id").fetchone()
