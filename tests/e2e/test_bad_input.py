@@ -168,9 +168,8 @@ def test_a_bad_journey_is_refused_in_words_and_leaves_no_trace(
 ) -> None:
     (untouched.folder / "bad.yaml").write_bytes(content)
     assert_said(untouched.call("run-journey", "bad.yaml", "--user", "x", *LIVE), code, *said)
-    if code != 4:
-        assert_said(untouched.call("run-journey", "bad.yaml"), code, *said)
     if code == 3:
+        assert_said(untouched.call("run-journey", "bad.yaml"), code, *said)
         checked = untouched.call("journey", "check", "bad.yaml")
         assert_said(Finished(checked.code, "", checked.out), 3, *said)
 
