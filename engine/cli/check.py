@@ -65,7 +65,7 @@ def _text(
     yield f"{file}: {name} is right: {steps} step{'' if steps == 1 else 's'}, calls {calls}"
     if checked.needs_events:
         needs = ", ".join(f"{need.what} on line {need.line}" for need in checked.needs_events)
-        yield f"{file}: it needs events, which this version doesn't run yet: {needs}"
+        yield f"{file}: it needs events, which live runs of this version don't take yet: {needs}"
 
 
 def _json(file: Path, problems: tuple[Problem, ...]) -> Iterator[str]:

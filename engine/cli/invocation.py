@@ -33,6 +33,7 @@ class Invocation:
     span: str | None
     answers: tuple[str, ...]
     endpoints: Path | None
+    events: str | None
     again: bool
     skip_bad: bool
     database: str | None
@@ -50,10 +51,22 @@ class Invocation:
             raise click.UsageError("--skip-bad goes with --users")
         if self.live and self.users is None and self.user is None:
             raise click.UsageError("--live needs users: --users FILE, or --user ID")
+        if self.users == self.events == "-":
+            raise click.UsageError("only one of --users and --events can be standard input")
         self._check_mode()
 
+    @property
+    def names_nobody(self) -> bool:
+        """Whether the command line leaves it open who is taken through the journey."""
+        named = (self.users, self.user, self.events)
+        return not any(one is not None for one in named) and not (self.attributes or self.inputs)
+
     def _check_mode(self) -> None:
-        simulated = {"--answer": self.answers, "--endpoints": self.endpoints}
+        simulated = {
+            "--answer": self.answers,
+            "--endpoints": self.endpoints,
+            "--events": self.events,
+        }
         live = {"--again": self.again, "--database": self.database}
         wrong, mode = (simulated, "--simulate") if self.live else (live, "--live")
         for option, value in wrong.items():

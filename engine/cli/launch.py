@@ -12,6 +12,12 @@ import click
 from engine.cli.invocation import ONE_USER
 from engine.cli.journey_file import load_journey, read_bounded
 from engine.cli.show.output import Form, Mode, Output
+from engine.cli.what_happens import (
+    enters_by_trigger,
+    first_scenario,
+    opened_events,
+    traveller,
+)
 from engine.core.dsl.problems import render
 from engine.settings import environment, load_settings
 from engine.users.files import UsersFile, UsersFileError, one_user, open_users
@@ -23,15 +29,18 @@ if TYPE_CHECKING:
 
     from engine.cli.invocation import Invocation
     from engine.core.dsl.check import LoadedAndChecked
+    from engine.core.dsl.scenario import Scenario
     from engine.settings import Settings
+    from engine.users.events import EventsFile
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
     """Everything that was read and found right before anybody enters.
 
-    ``users`` is a checked file, or the one user of the command line. ``start`` is ``--now`` in
-    microseconds UTC and ``horizon_us`` the span ``--for`` from there, both None where not given.
+    ``users`` is a checked file, or the one user of the command line or of a scenario; None: those
+    whom the events are about. ``start`` is ``--now`` in microseconds UTC and ``horizon_us`` the
+    span ``--for`` from there, both None where not given.
     """
 
     invocation: Invocation
@@ -39,15 +48,27 @@ class Launch:
     environment: Mapping[str, str]
     source: bytes
     loaded: LoadedAndChecked
-    users: UsersFile | UserRow
+    users: UsersFile | UserRow | None
     output: Output
     start: int | None
     horizon_us: int | None
+    events: EventsFile | None = None
+    scenario: Scenario | None = None
 
     @property
     def total(self) -> int:
         """How many users there are."""
+        if self.users is None:
+            return self.events.count if self.events is not None else 0
         return 1 if isinstance(self.users, UserRow) else self.users.count
+
+    def population(self) -> Iterator[UserRow]:
+        """Everybody who is to be simulated."""
+        if isinstance(self.users, UserRow):
+            return iter((self.users,))
+        if self.users is not None:
+            return self.users.rows()
+        return self.events.rows() if self.events is not None else iter(())
 
 
 @contextmanager
@@ -61,26 +82,48 @@ def prepared(invocation: Invocation) -> Iterator[Launch]:
     start, horizon = invocation.start(settings), invocation.horizon()
     source = read_bounded(invocation.file)
     loaded = load_journey(invocation.file, source)
-    refuse_events(loaded.checked, str(invocation.file))
+    if invocation.live:
+        refuse_events(loaded.checked, str(invocation.file))
+    scenario = first_scenario(invocation, loaded)
     mode: Mode = "live" if invocation.live else "simulated"
-    with _users(invocation, loaded) as users:
+    with (
+        opened_events(invocation, loaded, settings) as events,
+        _users(invocation, loaded, events, scenario) as users,
+    ):
         form = _form(invocation, users)
         output = Output(form, mode, settings.timezone, seen, quiet=invocation.quiet)
-        launch = Launch(invocation, settings, seen, source, loaded, users, output, start, horizon)
+        read = (invocation, settings, seen, source, loaded, users)
+        launch = Launch(*read, output, start, horizon, events, scenario)
         _say_what_is_odd(launch)
         yield launch
 
 
 @contextmanager
-def _users(invocation: Invocation, loaded: LoadedAndChecked) -> Iterator[UsersFile | UserRow]:
-    declared = loaded.journey.entry.inputs
-    if invocation.users is None:
+def _users(
+    invocation: Invocation,
+    loaded: LoadedAndChecked,
+    events: EventsFile | None,
+    scenario: Scenario | None,
+) -> Iterator[UsersFile | UserRow | None]:
+    # Whom a trigger lets in, it brings the inputs; everybody else brings them himself.
+    declared = {} if events and enters_by_trigger(loaded) else loaded.journey.entry.inputs
+    if scenario is not None:
+        yield traveller(scenario)
+    elif invocation.users is not None:
+        with _users_file(invocation, declared) as users:
+            yield users
+    elif invocation.user is None and events is not None:
+        yield None
+    else:
         user = ONE_USER if invocation.user is None else invocation.user
         yield one_user(user, invocation.attributes, invocation.inputs, declared)
-        return
+
+
+def _users_file(invocation: Invocation, declared: Mapping[str, str]) -> UsersFile:
+    assert invocation.users is not None  # noqa: S101 - for the type checker
     stdin = sys.stdin.buffer if invocation.users == "-" else None
     try:
-        users = open_users(
+        return open_users(
             invocation.users, inputs=declared, skip_bad=invocation.skip_bad, stdin=stdin
         )
     except UsersFileError as error:
@@ -88,14 +131,13 @@ def _users(invocation: Invocation, loaded: LoadedAndChecked) -> Iterator[UsersFi
             remedy = f"; {problem.remedy}" if problem.remedy else ""
             click.echo(f"{invocation.users}:{problem.line}: {problem.message}{remedy}", err=True)
         raise
-    with users:
-        yield users
 
 
-def _form(invocation: Invocation, users: UsersFile | UserRow) -> Form:
+def _form(invocation: Invocation, users: UsersFile | UserRow | None) -> Form:
     if invocation.as_json:
         return "json"
-    return "timeline" if isinstance(users, UserRow) or users.count == 1 else "table"
+    one = isinstance(users, UserRow) or (users is not None and users.count == 1)
+    return "timeline" if one else "table"
 
 
 def _say_what_is_odd(launch: Launch) -> None:

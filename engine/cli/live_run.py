@@ -98,6 +98,7 @@ def run(launch: Launch) -> tuple[list[Summary], int | None]:
     """Run it and print what became of it: the summaries, and the signal that interrupted it."""
     invocation, users = launch.invocation, launch.users
     settings = launch.settings
+    assert users is not None  # noqa: S101 - only events leave them open, and those are simulated
     if invocation.database is not None:
         settings = replace(settings, database_url=invocation.database)
     options = RunOptions(

@@ -26,6 +26,7 @@ COMMANDS = {
     "migrate": ("engine.cli.migrate:migrate", "Bring an older database up to date."),
     "report": ("engine.cli.report:report", "What became of a journey's run."),
     "run": ("engine.cli.run_journey:run_journey", "Take users through a journey (run-journey)."),
+    "test": ("engine.cli.run_scenarios:test", "Run scenarios: tests of journeys."),
 }
 """Command → where it is (``module:attribute``), and its line in ``journey --help``."""
 

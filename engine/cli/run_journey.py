@@ -60,6 +60,12 @@ ENDED_BY_SIGNAL = 128
     help="Simulated: the endpoints' timeouts, retries and rules of success"
     " (default: endpoints.yaml beside FILE, if there is one).",
 )
+@click.option(
+    "--events",
+    metavar="FILE",
+    help="Simulated: what happens to users, as CSV (user,event,at,...) or JSON Lines; users then"
+    " enter by the journey's triggers, if it has any.",
+)
 @click.option("--again", is_flag=True, help="Live: a new run over users who finished one.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad rows of --users out, and count them.")
 @database_option

@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.journey_file import read_bounded
+from engine.cli.endpoint_terms import terms_beside
 from engine.cli.scripted_answers import BadAnswer, read_answers
 from engine.cli.show.moments import date_and_time
 from engine.cli.show.table import users_in_words
+from engine.cli.what_happens import enters_by_trigger
 from engine.clock import wall
 from engine.core.dsl.problems import did_you_mean
 from engine.core.dsl.program import compile_journey
 from engine.core.expressions.calendar import find_zone
 from engine.core.interpreter.advance import World
+from engine.core.interpreter.scenario import facts_of, fixed, replies
 from engine.core.interpreter.scripted import ScriptedAnswers
 from engine.core.interpreter.simulate import simulate
 from engine.core.steps.call_api import CallApiStep
 from engine.enrollments.summary import Tallying
-from engine.users.row import UserRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from engine.core.steps.terms import Terms
     from engine.enrollments.summary import Summary
 
-ENDPOINTS_FILE = "endpoints.yaml"
-
 
 def simulated(launch: Launch) -> Summary:
     """Simulate, print it as it happens, and its summary."""
@@ -41,12 +40,28 @@ def simulated(launch: Launch) -> Summary:
     terms = _terms(launch)
     answers = _answers(launch, terms)
     _say_what_is_assumed(launch, program, terms, answers)
-    start = wall() if launch.start is None else launch.start
+    facts, triggered = None, False
+    if launch.scenario is not None:
+        program, came = fixed(program, launch.scenario), facts_of(launch.scenario)
+        facts, triggered = (lambda _: came), launch.scenario.enter is None
+    elif launch.events is not None:
+        facts, triggered = launch.events.of, enters_by_trigger(launch.loaded)
+    start = _start(launch)
     horizon = None if launch.horizon_us is None else start + launch.horizon_us
-    users = [launch.users] if isinstance(launch.users, UserRow) else launch.users.rows()
+    world = World(terms, settings.timezone)
+    happening = simulate(
+        program,
+        launch.population(),
+        world,
+        answers,
+        start,
+        horizon,
+        facts=facts,
+        triggered=triggered,
+    )
     tally = Tallying(program)
     output.progress.total = launch.total
-    for event in simulate(program, users, World(terms, settings.timezone), answers, start, horizon):
+    for event in happening:
         tally.add(event)
         _progress(output, program, event)
         output.event(event)
@@ -57,18 +72,22 @@ def simulated(launch: Launch) -> Summary:
     return summary
 
 
+def _start(launch: Launch) -> int:
+    """``--now``; else when the scenario or the first event begins; else now."""
+    if launch.start is not None:
+        return launch.start
+    if launch.scenario is not None:
+        return launch.scenario.starts_at
+    if launch.events is not None and launch.events.first_at is not None:
+        return launch.events.first_at
+    return wall()
+
+
 def _terms(launch: Launch) -> Mapping[str, Terms]:
     """The endpoints' terms, from the file named or the one beside the journey."""
-    file = launch.invocation.endpoints
+    file, terms = terms_beside(launch.invocation.file, launch.invocation.endpoints)
     if file is None:
-        file = launch.invocation.file.with_name(ENDPOINTS_FILE)
-        if not file.is_file():
-            return {}
-    from engine.endpoints.file import read_file
-    from engine.endpoints.model import terms as terms_of
-
-    endpoints = [written.endpoint for written in read_file(read_bounded(file), str(file)).endpoints]
-    terms = {endpoint.name: terms_of(endpoint) for endpoint in endpoints}
+        return terms
     for name, steps in launch.loaded.checked.endpoints.items():
         if name not in terms:
             hint = did_you_mean(name, terms)
@@ -84,6 +103,8 @@ def _answers(launch: Launch, terms: Mapping[str, Terms]) -> ScriptedAnswers:
         scripts = read_answers(launch.invocation.answers, launch.loaded.checked.endpoints)
     except BadAnswer as bad:
         raise click.BadParameter(str(bad), param_hint="--answer") from None
+    if launch.scenario is not None:
+        scripts = {**replies(launch.scenario), **scripts}
     return ScriptedAnswers(scripts, terms)
 
 
@@ -91,6 +112,8 @@ def _say_what_is_assumed(
     launch: Launch, program: Program, terms: Mapping[str, Terms], answers: ScriptedAnswers
 ) -> None:
     """Name the steps that read an answer's body where no answer is scripted."""
+    if launch.scenario is not None:
+        return
     unscripted: dict[str, list[str]] = {}
     for node in program.nodes:
         step = node.step

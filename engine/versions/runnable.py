@@ -21,6 +21,6 @@ def refuse_events(checked: Checked, file: str) -> None:
     if checked.needs_events:
         named = ", ".join(f"{need.what} on line {need.line}" for need in checked.needs_events)
         raise NeedsEvents(
-            f"{file} needs events, which this version checks but doesn't run yet: {named};"
-            " take these out to run it"
+            f"{file} needs events, which live runs of this version don't take yet: {named};"
+            " simulate it, or take these out"
         )

@@ -94,6 +94,7 @@ def test_every_library_the_engine_imports_is_declared() -> None:
             *project["dependencies"],
             *project["optional-dependencies"]["httpx"],
             *project["optional-dependencies"]["postgres"],
+            *project["optional-dependencies"]["testing"],
         ]
     }
     undeclared = {

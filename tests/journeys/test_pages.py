@@ -8,11 +8,19 @@ from pathlib import Path
 import pytest
 
 from engine.core.dsl.check import load_and_check
+from engine.core.dsl.program import compile_journey
+from engine.core.dsl.scenarios import check_scenarios, read_scenarios
+from engine.core.interpreter.scenario import run_scenario
 from engine.endpoints.file import read_file
 from engine.errors import DefinitionError
 from tests.journeys.walking import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "journeys").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "journeys").glob("*.md")),
+    ROOT / "engine" / "docs" / "events.md",
+    ROOT / "engine" / "docs" / "scenarios.md",
+]
 BLOCKS = [
     (page, text)
     for page in PAGES
@@ -33,6 +41,12 @@ def test_a_yaml_block_has_no_error_and_no_warning(page: Path, text: str) -> None
     try:
         if "dsl: 1" in text:
             assert load_and_check(text.encode(), page.name).warnings == ()
+        elif "scenarios:" in text:
+            (beside,) = (other for of, other in BLOCKS if of == page and "dsl: 1" in other)
+            program = compile_journey(load_and_check(beside.encode(), page.name).journey)
+            scenarios = read_scenarios(text.encode(), page.name)
+            check_scenarios(scenarios, program.journey)
+            assert [run_scenario(program, one, {}) for one in scenarios.file.scenarios] == [()]
         else:
             read_file(text.encode(), page.name)
     except DefinitionError as error:

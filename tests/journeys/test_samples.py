@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from engine.cli.scenario_files import load_scenarios
 from engine.endpoints.file import read_file
 from tests.journeys.walking import SAMPLES, load, sample_users, user, walk
 
 NAMES = ("welcome", "loyalty-upgrade", "renewal")
+BY_EVENTS = ("cart-rescue", "win-back")
 MONDAY = "2027-03-01T12:00:00+00:00"
 
 
@@ -23,16 +25,21 @@ COUPON = 'loyalty=201:{"code": "C-1"}'
 # --- the files ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_sample_has_no_error_and_no_warning_and_needs_no_events(name: str) -> None:
+@pytest.mark.parametrize("name", [*NAMES, *BY_EVENTS])
+def test_a_sample_has_no_error_and_no_warning_and_runs_live_or_says_it_needs_events(
+    name: str,
+) -> None:
     loaded = load(name)
     assert loaded.warnings == ()
-    assert loaded.checked.needs_events == ()
+    assert bool(loaded.checked.needs_events) is (name in BY_EVENTS)
     assert loaded.journey.journey == name
 
 
 def test_every_yaml_file_among_the_samples_is_known_to_the_tests() -> None:
-    assert {path.stem for path in SAMPLES.glob("*.yaml")} == {*NAMES, "endpoints"}
+    assert {path.stem for path in SAMPLES.glob("*.yaml")} == {
+        "endpoints",
+        *(name + ending for name in (*NAMES, *BY_EVENTS) for ending in ("", ".scenarios")),
+    }
 
 
 def test_the_samples_name_only_endpoints_that_their_file_has() -> None:
@@ -40,7 +47,7 @@ def test_the_samples_name_only_endpoints_that_their_file_has() -> None:
     written = read_file(file.read_bytes(), str(file))
     named = {each.endpoint.name for each in written.endpoints}
     profiles = {each.name for each in written.profiles}
-    assert named == {end for name in NAMES for end in load(name).checked.endpoints}
+    assert named == {end for name in (*NAMES, *BY_EVENTS) for end in load(name).checked.endpoints}
     assert {each.endpoint.profile for each in written.endpoints} == profiles
 
 
@@ -54,6 +61,14 @@ def test_the_sample_customers_are_forty_over_many_zones() -> None:
 def test_the_readme_of_the_samples_names_each_of_them() -> None:
     text = (SAMPLES / "README.md").read_text(encoding="utf-8")
     assert [path.name for path in _samples() if f"`{path.name}`" not in text] == []
+
+
+@pytest.mark.parametrize("name", [*NAMES, *BY_EVENTS])
+def test_the_scenarios_of_a_sample_go_as_they_say(name: str) -> None:
+    loaded = load_scenarios(SAMPLES / f"{name}.scenarios.yaml")
+    assert {one.name: loaded.run(one) for _, one in loaded.each()} == {
+        one.name: () for _, one in loaded.each()
+    }
 
 
 def _samples() -> list[Path]:

@@ -38,6 +38,9 @@ def summary_line(summary: Summary) -> str:
 def summary_data(summary: Summary) -> dict[str, object]:
     """The summary as JSON has it."""
     calls = summary.calls
+    goals = {
+        name: {"met": one.met, "held_out": one.held_out} for name, one in summary.goals.items()
+    }
     return {
         "journey": summary.journey,
         "version": summary.version,
@@ -63,6 +66,7 @@ def summary_data(summary: Summary) -> dict[str, object]:
         "tokens": {name: {"requests": n} for name, n in summary.tokens.items()},
         "outcomes": summary.outcomes,
         "arms": summary.arms,
+        **({"goals": goals} if goals else {}),
         "steps": {
             name: {
                 "entered": tally.entered,

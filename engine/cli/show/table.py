@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.cli.show.terminal import Paint, plain
+from engine.core.interpreter.admit import HELD_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -70,10 +71,22 @@ def _facts(summary: Summary) -> list[str]:
         facts.append(f"refused   {_counts(summary.refusals)}")
     if summary.outcomes:
         facts.append(f"outcomes  {_counts(summary.outcomes)}")
+    facts += [f"goal      {_goal(summary, name)}" for name in summary.goals]
     if summary.tokens:
         requests = (f"{plain(name)} {n:,}" for name, n in summary.tokens.items())
         facts.append(f"token requests  {', '.join(requests)}")
     return facts
+
+
+def _goal(summary: Summary, name: str) -> str:
+    """``purchased 812 of 9,500 (8.5 %), held out 31 of 500 (6.2 %)``."""
+    tally, held_out = summary.goals[name], summary.outcomes.get(HELD_OUT, 0)
+    said = f"{plain(name)} {_share(tally.met, summary.entered - held_out)}"
+    return f"{said}, held out {_share(tally.held_out, held_out)}" if held_out else said
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} ({part / whole:.1%})" if whole else f"{part:,}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

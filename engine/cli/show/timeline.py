@@ -35,6 +35,8 @@ _COLOURS: dict[str, Colour] = {
     "○": "dim",
     "■": "bold",
     "…": "dim",
+    "▸": "blue",
+    "★": "green",
 }
 
 
@@ -82,7 +84,7 @@ class Event(Protocol):
 
     @property
     def what(self) -> str:
-        """What else happened: entered, refused, waits, again, ended, stays."""
+        """What else happened: entered, refused, waits, again, event, goal, ended, stays."""
         ...
 
     @property
@@ -140,6 +142,10 @@ class Timeline:
                 told = ("↻", _step_of(passage).id, f"{_request(event.call)}  {text}; tries again")
             case "ended":
                 told = ("■", text, self._balance())
+            case "event":
+                told = ("▸", "event", text)
+            case "goal":
+                told = ("★", "goal", text)
             case "stays":
                 told = ("…", _step_of(passage).id, "is where it stands")
         return told

@@ -123,7 +123,7 @@ def _missing(
     document: Document, path: Path, key: str, error: ErrorDetails, model: type[BaseModel]
 ) -> Finding:
     where = step_name(document, path) or (
-        f" in `{_last_name(path)}`" if path else " in the journey"
+        f" in `{_last_name(path)}`" if path else f" in the {_kind_of(model)}"
     )
     message = f"`{key}` is missing{where}"
     problem = document.lines.problem(
@@ -230,6 +230,10 @@ def _noun_of(written: object) -> str:
         return "true or false"
     nouns = {str: "text", int: "a number", float: "a number", dict: "a mapping", list: "a list"}
     return nouns.get(type(written), "nothing")
+
+
+def _kind_of(model: type[BaseModel]) -> str:
+    return "journey" if model.__name__ == "Journey" else "file"
 
 
 def _last_name(path: Path) -> str:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 def goals_met(passage: Passage, fact: Fact, scope: Scope) -> Iterator[tuple[int, Goal]]:
     """The goals, with their numbers, that ``fact`` makes count for this passage now. Each counts
-    once, from the entry until its window is over, whether the user has left or not.
+    once, from the entry up to its window's last moment, whether the user has left or not.
     """
     before = None
     for number, goal in enumerate(passage.program.journey.goals):
-        if number in passage.goals or fact.at >= counts_until(passage, goal):
+        if number in passage.goals or fact.at > counts_until(passage, goal):
             continue
         if goal.when is None:
             if isinstance(fact, Event) and goal.fits(fact, scope):
@@ -60,7 +60,7 @@ def fix(walk: Walk, outcome: str) -> None:
 
 
 def counts_until(passage: Passage, goal: Goal) -> int:
-    """When a goal's window is over, in microseconds UTC."""
+    """The last moment at which a goal counts, in microseconds UTC."""
     window = passage.program.max_age if goal.within is None else goal.within.microseconds
     return passage.entered_at + window
 

@@ -57,7 +57,7 @@ def _apply(walk: Walk, fact: Fact) -> None:
         walk.done.goals = (*walk.done.goals, number)
         if goal.exit and outcome is None:
             outcome = f"goal:{goal.name}"
-    if passage.outcome is not None or fact.at >= walk.expires_at:
+    if passage.outcome is not None or fact.at > walk.expires_at:
         return
     outcome = outcome or exit_rule(passage, fact, scope)
     if outcome is not None:

@@ -123,12 +123,12 @@ class _Life:
         """Everything that happens to him."""
         while self._facts and self._facts[0].at < self._now:
             self._receive(self._facts.popleft())
-        if not self._setting.triggered:
-            yield from self._enter(inputs, None)
-        while (moved := self._next()) is not None:
+        moved = None if self._setting.triggered else self._enter(inputs, None)
+        while (moved := moved or self._next()) is not None:
             yield from moved
             while self._made:
                 yield from self._apply(self._made.popleft())
+            moved = None
         for one in self._passages:
             if one.passage.state is not State.ENDED:
                 yield Happened(one.passage, self._now, what="stays")
@@ -245,6 +245,8 @@ class _Life:
         if passage.state is State.ENDED:
             entered.next_at = None
             yield Happened(passage, self._now, what="ended", text=passage.outcome or "")
+        else:
+            yield from self._act(entered)
 
     def _restart(self, number: int) -> Iterator[Happened]:
         live = next(one for one in self._passages if one.passage.id == number)
@@ -257,7 +259,7 @@ def _may_be_moved(passage: Passage, fact: Fact) -> bool:
     if passage.outcome is None:
         return True
     until = goals_until(passage)
-    return until is not None and fact.at < until
+    return until is not None and fact.at <= until
 
 
 def _earlier(passage: Passage) -> Earlier:

@@ -58,9 +58,11 @@ class WaitForStep(StepModel):
         return self._already(view, until) or Wait(until, "event", "until something happens")
 
     def heed(self, view: View, fact: Fact) -> Move | None:
-        """The first alternative, in file order, that ``fact`` makes true; its own time counts."""
+        """The first alternative, in file order, that ``fact`` makes true. Its own time counts: up
+        to the last moment, as facts come before clocks.
+        """
         until = view.started + self.within.elapsed
-        if fact.at >= until:
+        if fact.at > until:
             return None
         since = view.started if self.since == "step" else view.entered_at
         event = fact if isinstance(fact, Event) and fact.at >= since else None
@@ -79,7 +81,7 @@ class WaitForStep(StepModel):
             if self.since == "step" or one.event is None or view.earlier is None:
                 continue
             for event in view.earlier(one.event):
-                if event.at < until and one.fits(event, view.scope):
+                if event.at <= until and one.fits(event, view.scope):
                     return self._taken(number, view, event)
         return None
 

@@ -51,7 +51,7 @@ def test_what_needs_events_is_right_and_said(
     file = tmp_path / "j.yaml"
     file.write_text(RIGHT + "goals: [{name: bought, event: order}]\n")
     assert main(["check", str(file)]) == 0
-    assert "doesn't run yet: goal `bought` on line 4" in capsys.readouterr().out
+    assert "don't take yet: goal `bought` on line 4" in capsys.readouterr().out
 
 
 def test_a_file_that_is_not_there_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,7 +76,8 @@ def test_at_one_moment_facts_come_before_clocks() -> None:
     exits = journey(pause(), put(), exit=[{"event": "left"}])
     assert outcomes(run(exits, event("left", 86_400))) == [(86_400, "exit:1")]
     waits = journey(LISTEN, OUT, END)
-    assert outcomes(run(waits, event("clicked", 2 * 86_400))) == [(2 * 86_400, "completed")]
+    assert outcomes(run(waits, event("clicked", 2 * 86_400))) == [(2 * 86_400, "clicked")]
+    assert outcomes(run(waits, event("clicked", 2 * 86_400 + 1))) == [(2 * 86_400, "completed")]
 
 
 def test_an_event_between_two_attempts_makes_the_next_one_never_be_made() -> None:

@@ -1,0 +1,102 @@
+"""What happens to the users of a simulation: events from a file, or the first scenario's."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.core.dsl.trigger import AudienceTrigger, EventTrigger
+from engine.core.expressions.calendar import find_zone
+from engine.core.expressions.scope import UTC_ZONE
+from engine.errors import OperatorError
+from engine.users.row import UserRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.cli.invocation import Invocation
+    from engine.core.dsl.check import LoadedAndChecked
+    from engine.core.dsl.scenario import Scenario
+    from engine.settings import Settings
+    from engine.users.events import EventsFile
+
+
+class NotSimulated(OperatorError):
+    """Users would enter by what a simulation hasn't got."""
+
+    code = "trigger.not_simulated"
+
+
+def enters_by_trigger(loaded: LoadedAndChecked) -> bool:
+    """Whether the journey lets users in by itself."""
+    return bool(loaded.journey.entry.triggers)
+
+
+def first_scenario(invocation: Invocation, loaded: LoadedAndChecked) -> Scenario | None:
+    """The first scenario beside the journey, if nobody is named to be simulated."""
+    if invocation.live or not invocation.names_nobody:
+        return None
+    from engine.cli.scenario_files import LARGEST, scenarios_beside
+
+    file = scenarios_beside(invocation.file)
+    if file is None:
+        return None
+    from engine.cli.journey_file import read_bounded
+    from engine.core.dsl.scenarios import check_scenarios, read_scenarios
+
+    scenarios = read_scenarios(read_bounded(file, LARGEST), str(file))
+    check_scenarios(scenarios, loaded.journey)
+    scenario = scenarios.file.scenarios[0]
+    if not invocation.quiet:
+        click.echo(f"{file}:{scenarios.line(0)}: {scenario.name}", err=True)
+    return scenario
+
+
+def traveller(scenario: Scenario) -> UserRow:
+    """The user of a scenario."""
+    user = scenario.user
+    inputs = dict(scenario.enter.inputs) if scenario.enter is not None else {}
+    return UserRow(0, user.id, user.timezone, dict(user.attributes), inputs)
+
+
+@contextmanager
+def opened_events(
+    invocation: Invocation, loaded: LoadedAndChecked, settings: Settings
+) -> Iterator[EventsFile | None]:
+    """The events of ``--events``, checked.
+
+    Raises NotSimulated for a journey whose users enter by a schedule or a date, EventsFileError.
+    """
+    if invocation.events is None:
+        yield None
+        return
+    from engine.users.events import EventsFileError, open_events
+
+    _refuse_clocks(loaded, str(invocation.file))
+    if not enters_by_trigger(loaded) and invocation.users is None and invocation.user is None:
+        raise click.UsageError(
+            "the journey has no triggers: say who enters, with --users or --user"
+        )
+    stdin = sys.stdin.buffer if invocation.events == "-" else None
+    try:
+        events = open_events(invocation.events, find_zone(settings.timezone) or UTC_ZONE, stdin)
+    except EventsFileError as error:
+        for problem in error.problems[1:]:
+            click.echo(problem, err=True)
+        raise
+    with events:
+        yield events
+
+
+def _refuse_clocks(loaded: LoadedAndChecked, file: str) -> None:
+    for number, trigger in enumerate(loaded.journey.entry.triggers):
+        if not isinstance(trigger, EventTrigger | AudienceTrigger):
+            line = loaded.document.place(("entry", "triggers", number)).line
+            kind = "schedule" if hasattr(trigger, "schedule") else "date"
+            raise NotSimulated(
+                f"{file}:{line}: with --events users enter by triggers, and a trigger by {kind} "
+                "isn't simulated by this version; leave --events out to let everybody enter at once"
+            )
