@@ -53,8 +53,8 @@ def test_the_first_alternative_in_file_order_that_is_true_is_taken() -> None:
 def test_the_events_own_time_decides_the_race_with_the_clock() -> None:
     made = waiting(otherwise="late")
     late = NOW + 3 * DAY
-    assert told(made, event("clicked", NOW + 2 * DAY - 1), now=late) == Move(0, text="clicked")
-    assert told(made, event("clicked", NOW + 2 * DAY), now=late) is None
+    assert told(made, event("clicked", NOW + 2 * DAY), now=late) == Move(0, text="clicked")
+    assert told(made, event("clicked", NOW + 2 * DAY + 1), now=late) is None
     assert made.decide(view(now=late, started=NOW)) == Move(2, text="nothing happened")
 
 
