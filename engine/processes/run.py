@@ -26,7 +26,7 @@ from engine.processes.limits import raise_open_files, spare_the_collector
 from engine.processes.model import RunOpened, RunResult
 from engine.processes.sending import open_sending
 from engine.processes.worker import Source, Worker
-from engine.versions.publish import publish
+from engine.versions.publish import publish, require_endpoints
 from engine.versions.runnable import refuse_events
 from engine.versions.store import Versions
 from engine.wire.egress import Egress
@@ -63,6 +63,8 @@ def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
     with ExitStack() as stack:
         database = open_database(options.settings.database)
         stack.callback(database.close)
+        with database.read() as connection:  # before keys are made for nothing
+            require_endpoints(connection, loaded.journey.journey, loaded.checked.endpoints)
         opened = open_vault(database, options.settings)
         if opened.notice:
             observer.notice(opened.notice)

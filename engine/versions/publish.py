@@ -21,6 +21,19 @@ class UnknownEndpoints(OperatorError):
     code = "journey.unknown_endpoint"
 
 
+def require_endpoints(
+    connection: Connection, journey: str, endpoints: Mapping[str, tuple[str, ...]]
+) -> None:
+    """Raise :class:`UnknownEndpoints` if a journey names endpoints that don't exist here."""
+    missing = store.missing_endpoints(connection, endpoints)
+    if missing:
+        named = "; ".join(f"{name} (step {', '.join(endpoints[name])})" for name in missing)
+        raise UnknownEndpoints(
+            f"{journey} names endpoints that don't exist here: {named};"
+            " add them with `journey apply FILE` or `journey endpoints set NAME --url URL`"
+        )
+
+
 def publish(
     connection: Connection,
     journey: str,
@@ -35,13 +48,7 @@ def publish(
     ``endpoints`` are the endpoints it names with the ids of the steps that do. Its triggers stay
     off: only commands enter it. Raises :class:`UnknownEndpoints`.
     """
-    missing = store.missing_endpoints(connection, endpoints)
-    if missing:
-        named = "; ".join(f"{name} (step {', '.join(endpoints[name])})" for name in missing)
-        raise UnknownEndpoints(
-            f"{journey} names endpoints that don't exist here: {named};"
-            " add them with `journey apply FILE` or `journey endpoints set NAME --url URL`"
-        )
+    require_endpoints(connection, journey, endpoints)
     source_hash = hashlib.sha256(source).hexdigest()
     before = store.newest(connection, journey)
     if before is not None and before.hash == source_hash:
