@@ -59,11 +59,14 @@ def expiries(start: int, life: int, lot: float) -> tuple[int, int]:
     """Soft and hard expiry of a token asked for at ``start`` that lives ``life`` microseconds.
 
     Both are relative to the life: a fixed margin would turn every use of a short token into a
-    request for a new one. The lot spreads the renewals of processes that started together.
+    request for a new one. The lot spreads the renewals of processes that started together. A JWT
+    ends at a whole second (``exp``), up to one earlier than ``expires_in`` says: hence the least
+    margin.
     """
     hard = start + life - min(5 * SECOND, life // 10)
     margin = min(60 * SECOND, life // 5) * (0.8 + 0.4 * lot)
-    return min(start + life - int(margin), hard), hard
+    least = min(SECOND, life // 3)
+    return min(start + life - max(int(margin), least), hard), hard
 
 
 def stand_back(failures: int, *, permanent: bool, retry_after: int | None, lot: float) -> int:

@@ -78,6 +78,14 @@ def test_a_token_is_renewed_after_its_half_life_and_before_its_end(life: int, lo
     assert soft >= 1000 + life - 72 * SECOND - 1
 
 
+@given(st.integers(3, 60), LOTS)
+def test_a_short_token_whose_end_is_cut_to_whole_seconds_is_renewed_in_time(
+    seconds: int, lot: float
+) -> None:
+    soft, _hard = expiries(0, seconds * SECOND, lot)
+    assert soft <= (seconds - 1) * SECOND
+
+
 def test_failures_that_may_mend_themselves_are_repeated_at_most_six_times_in_ten_seconds() -> None:
     now, requests = 0, 0
     while now < 10 * SECOND:
