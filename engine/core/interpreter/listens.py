@@ -49,6 +49,11 @@ def _apply(walk: Walk, fact: Fact) -> None:
     passage = walk.passage
     if fact.at < passage.entered_at:
         return
+    journey = passage.program.journey
+    if not journey.goals and not journey.exit:
+        if passage.outcome is None and fact.at <= walk.expires_at:
+            walk.heed(fact)
+        return
     zone, _ = zone_of(passage, walk.world.zone)
     scope = scope_of(passage, walk.now, zone)
     outcome = None

@@ -107,7 +107,7 @@ def scope_of(passage: Passage, now: int, zone: ZoneInfo) -> Scope:
     attributes = dict(user.attributes)
     attributes["id"] = user.id
     attributes["timezone"] = user.timezone
-    return Scope(
+    scope = Scope(
         now=now,
         zone=zone,
         user=attributes,
@@ -115,5 +115,7 @@ def scope_of(passage: Passage, now: int, zone: ZoneInfo) -> Scope:
         vars=passage.vars,
         steps=StepsView(passage),
         enrollment=EnrollmentView(passage, zone),
-        history=None if user.past is None else user.past.times,
     )
+    if user.past is not None:
+        scope.history = user.past.times
+    return scope

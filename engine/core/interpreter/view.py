@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def view_of(passage: Passage, now: int, world: World) -> View:
     """The view of a passage at ``now``; which step looks, and its visit, is still to be set."""
     zone, fallback = zone_of(passage, world.zone)
-    return View(
+    view = View(
         now=now,
         started=passage.started,
         scope=scope_of(passage, now, zone),
@@ -31,8 +31,10 @@ def view_of(passage: Passage, now: int, world: World) -> View:
         default_zone=passage.program.journey.timezone or world.zone,
         zone_fallback=fallback,
         entered_at=passage.entered_at,
-        earlier=None if passage.user.past is None else partial(_since_the_entry, passage),
     )
+    if passage.user.past is not None:
+        view.earlier = partial(_since_the_entry, passage)
+    return view
 
 
 def _since_the_entry(passage: Passage, name: str) -> Iterator[Event]:

@@ -71,7 +71,7 @@ class Walk:
         """Let the step that made the call judge its answer."""
         node = self.passage.program.nodes[self.passage.position]
         self.passage.state = State.WAITING
-        fixed = self._leaves()
+        fixed = self.passage.outcome is not None and self._leaves()
         if fixed:
             result = replace(result, tries=_LAST_TRY)
         decision = self._judge(node, result)
@@ -84,12 +84,9 @@ class Walk:
             self._go(self.passage.program.leaving)
 
     def _leaves(self) -> bool:
-        """Whether the outcome was fixed while a call was under way that isn't one of on_exit."""
-        passage = self.passage
-        if passage.outcome is None:
-            return False
-        leaving = passage.program.leaving
-        return leaving == END or passage.position < leaving
+        """Whether the call under way isn't one of on_exit."""
+        leaving = self.passage.program.leaving
+        return leaving == END or self.passage.position < leaving
 
     def heed(self, fact: Fact) -> None:
         """Let the step that the user waits at take notice, and go on if it does."""
@@ -162,7 +159,7 @@ class Walk:
     def _arrive(self, node: Node) -> bool:
         """Enter a step; False if it isn't to be taken (condition false, or a limit hit)."""
         passage = self.passage
-        if self._view is not None:
+        if self._view is not None and self._view.scope.notes:
             self._view.scope.notes.clear()
         record = passage.steps.get(node.number)
         if record is None:
