@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+# Loaded here, or each inner pytest would load PyYAML's C part anew, which it doesn't take.
+import engine.cli.scenario_files  # noqa: F401
 from tests.unit.cli.test_run_scenarios import GOES_WELL, GOES_WRONG, NUDGE
 
 pytest_plugins = ["pytester"]
