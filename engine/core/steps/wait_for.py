@@ -55,7 +55,7 @@ class WaitForStep(StepModel):
         if view.now >= until:
             way = FOLLOWING if self.otherwise is None else len(self.any)
             return Move(way, text="nothing happened")
-        return self._already(view, until) or Wait(until, "event", "until something happens")
+        return self._already(view, until) or Wait(until, "event", self._text)
 
     def heed(self, view: View, fact: Fact) -> Move | None:
         """The first alternative, in file order, that ``fact`` makes true. Its own time counts: up
@@ -95,6 +95,11 @@ class WaitForStep(StepModel):
                 why = f"{text}: {failure.message}"
                 return Move(number, status="failed", failure="step.unfillable", text=why)
         return Move(number, text=text, vars=variables, user=attributes)
+
+    @cached_property
+    def _text(self) -> str:
+        names = [one.event or (one.when.source if one.when else "") for one in self.any]
+        return f"for {' or '.join(names)}, {self.within.text} at most"
 
     @cached_property
     def _writes(self) -> tuple[tuple[Write, ...], ...]:

@@ -141,7 +141,9 @@ def test_wait_for_waits_its_time_and_then_goes_the_other_way() -> None:
         Exit("otherwise", next="late", at=("otherwise",)),
     )
     two_days = 2 * 86_400_000_000
-    assert made.decide(view()) == Wait(NOW + two_days, "event", "until something happens")
+    assert made.decide(view()) == Wait(
+        NOW + two_days, "event", "for bought or user.vip, P2D at most"
+    )
     assert made.decide(view(now=NOW + two_days, started=NOW)) == Move(2, text="nothing happened")
 
 
