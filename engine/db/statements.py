@@ -1,8 +1,8 @@
 """The hot statements: named SQL files, one folder per database, that take sets.
 
 A set is written by one statement with many rows, not by one statement many times: SQLite's driver
-gives Python's lock back at each step of a statement, and a thread that sends calls meanwhile would be
-handed it, and hand it back, for every row.
+gives Python's lock back at each step of a statement, and a thread that sends calls meanwhile would
+be handed it, and hand it back, for every row.
 """
 
 from __future__ import annotations

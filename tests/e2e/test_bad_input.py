@@ -230,14 +230,14 @@ def test_a_hundred_megabytes_are_refused_at_once_and_not_read(
             file.write(b"- x\n" * (MIB // 4))
     untouched.call("journey", "check", "journey.yaml")  # what is imported once isn't counted
     words = ("journey", "apply", large) if command == "apply" else ("run-journey", large)
-    began = time.monotonic()
+    began = time.thread_time()
     tracemalloc.start()
     try:
         assert_said(untouched.call(*words), 3, "larger than 1024 KiB")
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert time.monotonic() - began < 1
+    assert time.thread_time() - began < 1
     assert peak < 8 * MIB
 
 

@@ -183,9 +183,9 @@ def test_a_thousand_steps_load_and_one_more_doesnt() -> None:
 
 def test_a_file_wrong_all_over_is_refused_soon_and_in_bounded_words() -> None:
     text = "dsl: 1\njourney: j\nsteps:\n" + "  - {id: A, typ: x, url: y}\n" * 1_000
-    began = time.perf_counter()
+    began = time.thread_time()
     problems = problems_of(text)
-    assert time.perf_counter() - began < 3
+    assert time.thread_time() - began < 3
     assert len(problems) == 200
     assert "more problems" in problems[-1].message
 
