@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from engine.enrollments.rows import Held
 
-MOST_UNCOMMITTED = 128
+MOST_UNCOMMITTED = 256
 """Answers that may wait for their commit before nothing more is begun: a kill repeats them too."""
 
 QUEUED_PER_PERMIT = 2

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from engine.enrollments.send import Outbox
     from engine.users.row import UserRow
 
-ARRIVALS_PER_TURN = 128
+ARRIVALS_PER_TURN = 256
 ANSWERS_PER_TURN = 1024
 SLEEPERS_PER_TURN = 512
 REST_S = 0.002
