@@ -93,7 +93,7 @@ def set_profile(
 
 @click.command()
 @click.argument("name")
-@click.option("--field", help="Which secret, where the profile has several.")
+@click.option("--field", help="Which secret; client_secret if there is one, else the only one.")
 @click.option("--from-env", metavar="VARIABLE", help="Take the value of a variable.")
 @click.option("--from-file", metavar="PATH", help="Take the text of a file.")
 @click.option("--overlap", metavar="DURATION", help="Not supported by this version.")
