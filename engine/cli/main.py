@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -78,11 +78,18 @@ def journey() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``journey``; the exit code. The console script's entry."""
+    """Run ``journey``; the exit code."""
     from engine.cli.outcome import run
 
     return run(journey, "journey", sys.argv[1:] if arguments is None else arguments)
 
 
+def entry() -> NoReturn:
+    """The console script ``journey``: run it, and end the process."""
+    from engine.cli.outcome import leave
+
+    leave(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -72,6 +72,19 @@ def run(command: click.Command, name: str, arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last border: a bug is one line, too
         return _bug(error)
     return code if isinstance(code, int) else 0
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with ``code`` once everything said is written: a console script's last act.
+
+    The interpreter isn't taken apart: threads of the HTTP client may still let go of Python
+    objects, and one that does so in the middle of that aborts the process (exit code 134) after
+    its work is done. What must be closed, a command closes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def exit_code(error: EngineError) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -111,11 +111,18 @@ def _run(invocation: Invocation) -> tuple[list[Summary], int | None]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``run-journey``; the exit code. The console script's entry."""
+    """Run ``run-journey``; the exit code."""
     from engine.cli.outcome import run
 
     return run(run_journey, "run-journey", sys.argv[1:] if arguments is None else arguments)
 
 
+def entry() -> NoReturn:
+    """The console script ``run-journey``: run it, and end the process."""
+    from engine.cli.outcome import leave
+
+    leave(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -46,6 +46,19 @@ def test_help_imports_nothing_that_is_heavy() -> None:
     assert b"apply" in out
 
 
+@pytest.mark.parametrize("module", ["main", "run_journey"])
+def test_a_process_ends_without_taking_the_interpreter_apart(module: str) -> None:
+    program = (
+        "import atexit, sys; atexit.register(print, 'taken apart');"
+        f"from engine.cli.{module} import entry; sys.argv[1:] = ['--help']; entry()"
+    )
+    with started("-c", program) as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, b"")
+    assert b"Usage" in out
+    assert b"taken apart" not in out
+
+
 def test_every_command_of_the_table_is_there_and_says_what_it_does() -> None:
     context = click.Context(cli.journey)
     for name, (_, line) in cli.COMMANDS.items():
