@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 from engine.processes.worker import Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from engine.endpoints.send import Sent
+    from engine.enrollments.rows import Held
     from engine.enrollments.store.runs import Run
     from engine.settings import Settings
     from engine.users.row import UserRow
@@ -41,7 +43,8 @@ class Users(Protocol):
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What a live run is asked to do. ``now`` makes the clock virtual; ``stay_us`` is how long
-    (journey time) sleepers are waited for, None for the few seconds that are no sleep.
+    (journey time) sleepers are waited for, None for the few seconds that are no sleep;
+    ``listening`` is told of each attempt of a call, on the event loop.
     """
 
     file: str
@@ -53,6 +56,7 @@ class RunOptions:
     now: int | None = None
     stay_us: int | None = None
     telling: bool = False
+    listening: Callable[[Held, Sent], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

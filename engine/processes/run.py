@@ -193,7 +193,10 @@ class _Launch:
         return RunResult(ids, interrupted=self._signal)
 
     async def _work(self, todo: list[_Todo]) -> None:
-        sending = open_sending(self._database, self._vault, self._clock, self._options.settings)
+        options = self._options
+        sending = open_sending(
+            self._database, self._vault, self._clock, options.settings, options.listening
+        )
         with self._listening_to_signals():
             async with sending as sender:
                 for item in todo:

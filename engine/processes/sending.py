@@ -16,23 +16,29 @@ from engine.wire.egress import Egress
 from engine.wire.reqwest_transport import ReqwestTransport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from engine.clock import Clock
     from engine.credentials.vault import Vault
     from engine.db.connect import Database
+    from engine.endpoints.send import Sent
     from engine.enrollments.rows import Held
     from engine.settings import Settings
+
+    Listening = Callable[[Held, Sent], None]
 
 _UNREADABLE_PAUSE_S = 0.5
 
 
 class Sending:
-    """Puts held calls on the wire. ``sender`` may be used beside it for single requests."""
+    """Puts held calls on the wire. ``sender`` may be used beside it for single requests;
+    ``listening`` is told of each attempt that was made, on the event loop.
+    """
 
-    def __init__(self, sender: Sender, clock: Clock) -> None:
+    def __init__(self, sender: Sender, clock: Clock, listening: Listening | None = None) -> None:
         self.sender = sender
         self._clock = clock
+        self._listening = listening
 
     async def deliver(self, held: Held) -> Result:
         """Make one attempt of a call. Never raises for what the world does; while the endpoint's
@@ -48,6 +54,8 @@ class Sending:
             except DatabaseUnavailable:
                 await asyncio.sleep(_UNREADABLE_PAUSE_S)
                 continue
+            if self._listening is not None:
+                self._listening(held, sent)
             return Result(
                 answer=sent.answer,
                 failure=sent.failure,
@@ -61,7 +69,11 @@ class Sending:
 
 @asynccontextmanager
 async def open_sending(
-    database: Database, vault: Vault, clock: Clock, settings: Settings
+    database: Database,
+    vault: Vault,
+    clock: Clock,
+    settings: Settings,
+    listening: Listening | None = None,
 ) -> AsyncIterator[Sending]:
     """A sender on this event loop, closed with everything it holds."""
     egress = Egress.parse(settings.egress_allow)
@@ -69,7 +81,7 @@ async def open_sending(
     transport = ReqwestTransport(egress)
     resolver = Resolver(database, vault, transport, clock, references)
     try:
-        yield Sending(Sender(database, resolver, transport), clock)
+        yield Sending(Sender(database, resolver, transport), clock, listening)
     finally:
         await resolver.close()
         await transport.close()
