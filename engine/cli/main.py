@@ -24,6 +24,7 @@ COMMANDS = {
     "endpoints": ("engine.cli.endpoints:endpoints", "Endpoints: where journeys' calls go."),
     "graph": ("engine.cli.graph:graph", "Draw a journey, as SVG or Mermaid."),
     "migrate": ("engine.cli.migrate:migrate", "Bring an older database up to date."),
+    "new": ("engine.cli.new:new", "Begin a journey, with its scenarios and endpoints."),
     "report": ("engine.cli.report:report", "What became of a journey's run."),
     "run": ("engine.cli.run_journey:run_journey", "Take users through a journey (run-journey)."),
     "test": ("engine.cli.run_scenarios:test", "Run scenarios: tests of journeys."),

@@ -13,7 +13,7 @@ from engine.cli.main import COMMANDS, journey
 from tests.house.source import DOCS
 
 PAGES = [DOCS / "cli.md", DOCS / "graph.md", DOCS / "running.md"]
-HERE = {"check", "config", "doctor", "graph", "migrate", "report", "run", "test"}
+HERE = {"check", "config", "doctor", "graph", "migrate", "new", "report", "run", "test"}
 
 
 def _options(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
