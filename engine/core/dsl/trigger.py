@@ -8,8 +8,10 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from engine.core.expressions.durations import Duration, parse_duration
+from engine.core.expressions.schedules import schedule_problem
 from engine.core.steps.computed import FromArrival, FromUser
 from engine.core.steps.definition import Definition
+from engine.core.steps.editors import ToldByKey
 from engine.core.steps.fields import (
     DataName,
     EventName,
@@ -28,10 +30,30 @@ _DAY: Duration = parse_duration("P1D")
 def _read_schedule(raw: object) -> str:
     if not isinstance(raw, str) or not _CRON.fullmatch(raw.strip()) or len(raw) > 200:
         refuse("schedule.invalid", "this is no schedule", 'five cron fields, as in "0 9 * * mon"')
-    return " ".join(raw.split())
+    fields = " ".join(raw.split())
+    problem = schedule_problem(fields)
+    if problem is not None:
+        refuse(
+            "schedule.invalid",
+            f"this is no schedule: {problem}",
+            'minute, hour, day, month, weekday, as in "0 9 * * mon"',
+        )
+    return fields
 
 
-Schedule = Annotated[str, Read(_read_schedule, {"type": "string", "examples": ["0 9 * * mon"]})]
+Schedule = Annotated[
+    str,
+    Read(
+        _read_schedule,
+        {
+            "title": "schedule",
+            "type": "string",
+            "pattern": rf"^\s*{_CRON.pattern}\s*$",
+            "errorMessage": 'five cron fields, as in "0 9 * * mon"',
+            "examples": ["0 9 * * mon"],
+        },
+    ),
+]
 """Five cron fields: minute, hour, day, month, weekday."""
 
 
@@ -101,5 +123,9 @@ Trigger = Annotated[
     | Annotated[DateTrigger, Tag("by date")],
     Discriminator(_kind_of),
     BeforeValidator(_check),
+    ToldByKey(
+        tuple(key for key, _ in _KINDS),
+        tuple(str(model.model_fields[key].description) for key, model in _KINDS),
+    ),
 ]
 """One of the four, told apart by their keys; a schedule may have an audience."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from engine.core.expressions.assignment import bucket_of
 from engine.core.interpreter.admit import Earlier, admit
+from engine.core.interpreter.clock_triggers import ClockTriggers, UserClock, follows_the_clock
 from engine.core.interpreter.leave import goals_until
 from engine.core.interpreter.listens import listens
 from engine.core.interpreter.state import Passage, State, User
@@ -77,6 +78,7 @@ class _Setting:
     horizon: int | None
     triggered: bool
     ids: Iterator[int]
+    clocks: ClockTriggers | None
 
 
 def simulate(
@@ -93,12 +95,16 @@ def simulate(
     """Take ``users``, one after another, through a journey.
 
     All enter at ``start``; if ``triggered``, whenever the journey's triggers let them in. What
-    happens to one user comes in order of time; at one moment facts come before clocks. Facts before
-    ``start`` are known and move nobody. Sleepers are woken, and facts applied, up to the instant
-    ``horizon`` (None: as long as anything can happen); a retry is no sleep and is always made. An
-    answer's ``elapsed_us`` passes on the clock. Memory doesn't grow with the users.
+    happens to one user comes in order of time; at one moment facts come before clocks, and a
+    passage's clock before a trigger's. Facts before ``start`` are known and move nobody. Sleepers
+    are woken, facts applied and users let in up to the instant ``horizon`` (None: as long as
+    anything can happen, for ever if a schedule lets them in); a retry is no sleep and is always
+    made. An answer's ``elapsed_us`` passes on the clock. Memory doesn't grow with the users.
     """
-    setting = _Setting(program, world, answers, start, horizon, triggered, count(1))
+    clocks = None
+    if triggered and follows_the_clock(program.journey):
+        clocks = ClockTriggers(program.journey, world.zone, start)
+    setting = _Setting(program, world, answers, start, horizon, triggered, count(1), clocks)
     for row in users:
         known = {name: value for name, value in row.attributes.items() if value is not None}
         user = User(row.id, bucket_of(row.id), row.timezone, known)
@@ -118,11 +124,14 @@ class _Life:
         self._asked: dict[str, int] = {}
         self._seq = 0
         self._now = setting.start
+        self._clock = None if setting.clocks is None else UserClock(setting.clocks)
 
     def all(self, inputs: dict[str, object]) -> Iterator[Happened]:
         """Everything that happens to him."""
         while self._facts and self._facts[0].at < self._now:
             self._receive(self._facts.popleft())
+        if self._clock is not None:
+            self._clock.look(self._candidate({}, None))
         moved = None if self._setting.triggered else self._enter(inputs, None)
         while (moved := moved or self._next()) is not None:
             yield from moved
@@ -135,7 +144,11 @@ class _Life:
 
     def _next(self) -> Iterator[Happened] | None:
         """What happens next, facts before clocks; None: nothing up to the horizon."""
+        first: VirtualPassage | UserClock | None
         at, first = self._first_to_act()
+        enters = None if self._clock is None else self._clock.next_at
+        if enters is not None and self._is_near(enters) and (first is None or enters < at):
+            at, first = enters, self._clock
         fact = self._facts[0] if self._facts else None
         if fact is not None and self._is_near(fact.at) and (first is None or fact.at <= at):
             self._now = max(self._now, fact.at)
@@ -143,7 +156,7 @@ class _Life:
         if first is None:
             return None
         self._now = max(self._now, at)
-        return self._act(first)
+        return self._enter_at(first) if isinstance(first, UserClock) else self._act(first)
 
     def _first_to_act(self) -> tuple[int, VirtualPassage | None]:
         """The passage whose turn is next, and when."""
@@ -177,6 +190,12 @@ class _Life:
             candidate = self._candidate({}, received)
             for inputs in let_in(candidate, received, self._setting.world):
                 yield from self._enter(inputs, received)
+        if self._clock is not None and isinstance(received, Change):
+            self._clock.look(self._candidate({}, received))
+
+    def _enter_at(self, clock: UserClock) -> Iterator[Happened]:
+        for inputs in clock.take(self._candidate({}, None)):
+            yield from self._enter(inputs, None)
 
     def _receive(self, fact: Fact) -> Fact | None:
         """Give a fact its number and make it known; None: nothing changed."""

@@ -45,14 +45,14 @@ def let_in(candidate: Passage, fact: Fact, world: World) -> Iterator[dict[str, o
                 continue
             with seeing(scope, fact):
                 if trigger.where is None or is_true(trigger.where, scope):
-                    yield _inputs(journey, trigger.inputs, fact.properties, scope)
+                    yield inputs_of(journey, trigger.inputs, fact.properties, scope)
         elif isinstance(trigger, AudienceTrigger) and isinstance(fact, Change):
             before = replace(scope, user={**scope.user, **fact.before})
             if is_true(trigger.audience, scope) and not is_true(trigger.audience, before):
-                yield _inputs(journey, trigger.inputs, {}, scope)
+                yield inputs_of(journey, trigger.inputs, {}, scope)
 
 
-def _inputs(
+def inputs_of(
     journey: Journey,
     said: Mapping[str, Expression],
     properties: Mapping[str, object],

@@ -1,0 +1,67 @@
+"""Schedules of five cron fields, as cronsim reads them, on the clock of a zone.
+
+That is Debian's cron: where minute and hour are both named, a time that a spring change skips fires
+right after the gap, and one that an autumn change repeats fires the first time; where one of them
+begins with ``*``, hours are counted as they pass.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+from engine.core.expressions.calendar import LAST_INSTANT, from_instant, to_instant, utc
+
+
+def schedule_problem(fields: str) -> str | None:
+    """Why five ``fields`` are no schedule, in words; None if they are one."""
+    try:
+        fires = CronSim(fields, utc(0))
+        next(fires)
+    except CronSimError as error:
+        return str(error)[:1].lower() + str(error)[1:]
+    except (StopIteration, RecursionError, ValueError, TypeError, AssertionError):
+        return "it never comes"
+    return None
+
+
+class Fires:
+    """When a schedule fires in a zone from ``start`` on (that moment included), in microseconds
+    UTC. They are computed as far as they are asked for, and kept: users share them.
+    """
+
+    def __init__(self, fields: str, zone: ZoneInfo, start: int) -> None:
+        self._coming = _fires(fields, from_instant(start - 1, zone), start)
+        self._known: list[int] = []
+
+    def first_from(self, at: int) -> int | None:
+        """The first at ``at`` or later; None: there is none any more."""
+        while not self._known or self._known[-1] < at:
+            fire = next(self._coming, None)
+            if fire is None:
+                return None
+            self._known.append(fire)
+        return self._known[bisect_left(self._known, at)]
+
+
+def _fires(fields: str, local: datetime, start: int) -> Iterator[int]:
+    last = start - 1
+    for moment in _moments(CronSim(fields, local)):
+        instant = to_instant(moment)
+        if instant >= LAST_INSTANT:
+            return
+        if instant > last:  # two times in one spring gap are one
+            yield instant
+            last = instant
+
+
+def _moments(schedule: CronSim) -> Iterator[datetime]:
+    while True:
+        try:
+            yield next(schedule)
+        except (StopIteration, OverflowError, ValueError):  # the calendar's last year
+            return
