@@ -31,6 +31,34 @@ def test_what_is_written_is_read_back(value: object) -> None:
     assert guarded_json.parse(guarded_json.dumps(value)) == value
 
 
+@given(values)
+@settings(max_examples=100, deadline=None)
+def test_it_is_written_as_pythons_own_encoder_writes_it(value: object) -> None:
+    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    assert guarded_json.dumps(value) == written.encode()
+
+
+@pytest.mark.parametrize("text", ["", " ", "1 2", '\n{"a": 1}\n\n ]', "\n\n  [1,\n]", "\u00a01"])
+def test_a_slip_is_found_where_pythons_own_decoder_finds_it(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError) as expected:
+        json.loads(text)
+    with pytest.raises(NotGuardedJSON) as refused:
+        guarded_json.parse(text)
+    place = f"line {expected.value.lineno}, column {expected.value.colno}"
+    assert str(refused.value) == f"not JSON at {place}"
+
+
+def test_blanks_around_it_are_passed_over() -> None:
+    assert guarded_json.parse(b" \t\r\n[1] \t\r\n") == [1]
+
+
+def test_what_holds_itself_is_not_written() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    with pytest.raises(ValueError, match="deep"):
+        guarded_json.dumps(endless)
+
+
 @given(st.binary(max_size=200) | st.text(max_size=200))
 @settings(max_examples=100, deadline=None)
 def test_any_input_is_a_value_or_a_refusal(data: bytes | str) -> None:
