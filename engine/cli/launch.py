@@ -40,7 +40,8 @@ class Launch:
 
     ``users`` is a checked file, or the one user of the command line or of a scenario; None: those
     whom the events are about. ``start`` is ``--now`` in microseconds UTC and ``horizon_us`` the
-    span ``--for`` from there, both None where not given.
+    span ``--for`` from there, both None where not given. ``triggered``: users enter when the
+    journey's triggers let them in.
     """
 
     invocation: Invocation
@@ -54,6 +55,7 @@ class Launch:
     horizon_us: int | None
     events: EventsFile | None = None
     scenario: Scenario | None = None
+    triggered: bool = False
 
     @property
     def total(self) -> int:
@@ -85,15 +87,16 @@ def prepared(invocation: Invocation) -> Iterator[Launch]:
     if invocation.live:
         refuse_events(loaded.checked, str(invocation.file))
     scenario = first_scenario(invocation, loaded)
+    triggered = scenario is None and enters_by_trigger(invocation, loaded)
     mode: Mode = "live" if invocation.live else "simulated"
     with (
         opened_events(invocation, loaded, settings) as events,
-        _users(invocation, loaded, events, scenario) as users,
+        _users(invocation, loaded, events, scenario, triggered) as users,
     ):
         form = _form(invocation, users)
         output = Output(form, mode, settings.timezone, seen, quiet=invocation.quiet)
         read = (invocation, settings, seen, source, loaded, users)
-        launch = Launch(*read, output, start, horizon, events, scenario)
+        launch = Launch(*read, output, start, horizon, events, scenario, triggered)
         _say_what_is_odd(launch)
         yield launch
 
@@ -104,9 +107,10 @@ def _users(
     loaded: LoadedAndChecked,
     events: EventsFile | None,
     scenario: Scenario | None,
+    triggered: bool,
 ) -> Iterator[UsersFile | UserRow | None]:
     # Whom a trigger lets in, it brings the inputs; everybody else brings them himself.
-    declared = {} if events and enters_by_trigger(loaded) else loaded.journey.entry.inputs
+    declared = {} if triggered else loaded.journey.entry.inputs
     if scenario is not None:
         yield traveller(scenario)
     elif invocation.users is not None:

@@ -10,10 +10,10 @@ from engine.cli.endpoint_terms import terms_beside
 from engine.cli.scripted_answers import BadAnswer, read_answers
 from engine.cli.show.moments import date_and_time
 from engine.cli.show.table import users_in_words
-from engine.cli.what_happens import enters_by_trigger
 from engine.clock import wall
 from engine.core.dsl.problems import did_you_mean
 from engine.core.dsl.program import compile_journey
+from engine.core.dsl.trigger import by_the_clock
 from engine.core.expressions.calendar import find_zone
 from engine.core.interpreter.advance import World
 from engine.core.interpreter.scenario import facts_of, fixed, replies
@@ -40,14 +40,14 @@ def simulated(launch: Launch) -> Summary:
     terms = _terms(launch)
     answers = _answers(launch, terms)
     _say_what_is_assumed(launch, program, terms, answers)
-    facts, triggered = None, False
+    facts, triggered = None, launch.triggered
     if launch.scenario is not None:
         program, came = fixed(program, launch.scenario), facts_of(launch.scenario)
         facts, triggered = (lambda _: came), launch.scenario.enter is None
     elif launch.events is not None:
-        facts, triggered = launch.events.of, enters_by_trigger(launch.loaded)
+        facts = launch.events.of
     start = _start(launch)
-    horizon = None if launch.horizon_us is None else start + launch.horizon_us
+    horizon = _horizon(launch, start)
     world = World(terms, settings.timezone)
     happening = simulate(
         program,
@@ -83,6 +83,14 @@ def _start(launch: Launch) -> int:
     return wall()
 
 
+def _horizon(launch: Launch, start: int) -> int | None:
+    """``--for``; else where the scenario ends; None: as long as anything can happen."""
+    if launch.horizon_us is not None:
+        return start + launch.horizon_us
+    until = None if launch.scenario is None else launch.scenario.until
+    return None if until is None else until.at
+
+
 def _terms(launch: Launch) -> Mapping[str, Terms]:
     """The endpoints' terms, from the file named or the one beside the journey."""
     file, terms = terms_beside(launch.invocation.file, launch.invocation.endpoints)
@@ -111,9 +119,16 @@ def _answers(launch: Launch, terms: Mapping[str, Terms]) -> ScriptedAnswers:
 def _say_what_is_assumed(
     launch: Launch, program: Program, terms: Mapping[str, Terms], answers: ScriptedAnswers
 ) -> None:
-    """Name the steps that read an answer's body where no answer is scripted."""
+    """Say when users enter if it isn't as the clock would have it, and name the steps that read an
+    answer's body where no answer is scripted.
+    """
     if launch.scenario is not None:
         return
+    if not launch.triggered and by_the_clock(program.journey.entry.triggers):
+        launch.output.note(
+            "everybody enters at the beginning: with --for DUR the journey's schedules and dates"
+            " let users in"
+        )
     unscripted: dict[str, list[str]] = {}
     for node in program.nodes:
         step = node.step

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.core.dsl.trigger import AudienceTrigger, EventTrigger
+from engine.core.dsl.trigger import by_the_clock, never_end
 from engine.core.expressions.calendar import find_zone
 from engine.core.expressions.scope import UTC_ZONE
-from engine.errors import OperatorError
 from engine.users.row import UserRow
 
 if TYPE_CHECKING:
@@ -24,15 +23,22 @@ if TYPE_CHECKING:
     from engine.users.events import EventsFile
 
 
-class NotSimulated(OperatorError):
-    """Users would enter by what a simulation hasn't got."""
+def enters_by_trigger(invocation: Invocation, loaded: LoadedAndChecked) -> bool:
+    """Whether users enter when the journey's triggers let them in, and not all at the beginning:
+    where ``--events`` says what happens, or a schedule or a date has its time by ``--for``.
 
-    code = "trigger.not_simulated"
-
-
-def enters_by_trigger(loaded: LoadedAndChecked) -> bool:
-    """Whether the journey lets users in by itself."""
-    return bool(loaded.journey.entry.triggers)
+    Raises click.UsageError where that would never end.
+    """
+    triggers = loaded.journey.entry.triggers
+    if invocation.live or not triggers:
+        return False
+    if invocation.events is None and not (by_the_clock(triggers) and invocation.span is not None):
+        return False
+    if invocation.span is None and never_end(triggers):
+        raise click.UsageError(
+            "a schedule of the journey lets users in for ever: say how far, as in --for P90D"
+        )
+    return True
 
 
 def first_scenario(invocation: Invocation, loaded: LoadedAndChecked) -> Scenario | None:
@@ -66,17 +72,13 @@ def traveller(scenario: Scenario) -> UserRow:
 def opened_events(
     invocation: Invocation, loaded: LoadedAndChecked, settings: Settings
 ) -> Iterator[EventsFile | None]:
-    """The events of ``--events``, checked.
-
-    Raises NotSimulated for a journey whose users enter by a schedule or a date, EventsFileError.
-    """
+    """The events of ``--events``, checked. Raises EventsFileError."""
     if invocation.events is None:
         yield None
         return
     from engine.users.events import EventsFileError, open_events
 
-    _refuse_clocks(loaded, str(invocation.file))
-    if not enters_by_trigger(loaded) and invocation.users is None and invocation.user is None:
+    if not loaded.journey.entry.triggers and invocation.users is None and invocation.user is None:
         raise click.UsageError(
             "the journey has no triggers: say who enters, with --users or --user"
         )
@@ -89,14 +91,3 @@ def opened_events(
         raise
     with events:
         yield events
-
-
-def _refuse_clocks(loaded: LoadedAndChecked, file: str) -> None:
-    for number, trigger in enumerate(loaded.journey.entry.triggers):
-        if not isinstance(trigger, EventTrigger | AudienceTrigger):
-            line = loaded.document.place(("entry", "triggers", number)).line
-            kind = "schedule" if hasattr(trigger, "schedule") else "date"
-            raise NotSimulated(
-                f"{file}:{line}: with --events users enter by triggers, and a trigger by {kind} "
-                "isn't simulated by this version; leave --events out to let everybody enter at once"
-            )

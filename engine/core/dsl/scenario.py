@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from engine.core.expressions.calendar import find_zone, parse_iso
 from engine.core.expressions.scope import UTC_ZONE
 from engine.core.steps.definition import Definition
+from engine.core.steps.editors import excludes, takes_any_of, takes_one_of
 from engine.core.steps.fields import (
     Count,
     DataName,
@@ -53,7 +54,17 @@ def _read_moment(raw: object) -> Moment:
 
 At = Annotated[
     Moment,
-    Read(_read_moment, {"type": "string", "format": "date-time"}, lambda moment: moment.text),
+    Read(
+        _read_moment,
+        {
+            "title": "moment",
+            "type": "string",
+            "pattern": r"^\s*[0-9]{4}(-[0-9]{2}){2}[Tt ][0-9]{2}:[0-9]{2}.*([Zz]|[+-][0-9:]+)\s*$",
+            "errorMessage": 'a moment with its offset, as in "2026-11-22T09:00:00+03:00"',
+            "examples": ["2026-11-22T09:00:00+03:00"],
+        },
+        lambda moment: moment.text,
+    ),
 ]
 """A moment, ISO 8601 with an offset."""
 
@@ -95,6 +106,8 @@ class Reply(Definition):
     that never comes, and for the server that isn't there.
     """
 
+    editor_rules = (excludes("body", "text"),)
+
     status: Count = Field(200, ge=100, le=599, description="The HTTP status.")
     body: Any = Field(None, description="JSON data.")
     text: str | None = Field(None, description="Plain text instead of a body.")
@@ -108,12 +121,17 @@ class Reply(Definition):
         return self
 
 
-Answer = Annotated[Reply, BeforeValidator(_read_answer)]
+Answer = Annotated[
+    Reply,
+    BeforeValidator(_read_answer, json_schema_input_type=Reply | Literal["timeout", "connection"]),
+]
 """A reply, or one of the two words."""
 
 
 class Occurring(Definition):
     """Something that happens to the user: an event, or a change of his attributes."""
+
+    editor_rules = takes_one_of("event", "attributes")
 
     at: At = Field(description="When.")
     event: EventName | None = Field(None, description="The event's name.")
@@ -155,11 +173,23 @@ class Expect(Definition):
 class Scenario(Definition):
     """One user, what happens to him, and what should come of it."""
 
+    editor_rules = (
+        takes_any_of(
+            *("enter", "events", "from"),
+            message="nobody enters here: `enter: {at: ...}`, `events`, or `from`",
+        ),
+        excludes("enter", "from", message="it begins with `enter`: `from` goes without"),
+    )
+
     name: Title = Field(description="What it shows, in words.")
     user: Traveller = Field(Traveller(), description="The user.")
     enter: Enter | None = Field(
         None, description="His entry; without it the journey's triggers decide."
     )
+    from_: At | None = Field(
+        None, alias="from", description="When it begins; with `enter` or the first event else."
+    )
+    until: At | None = Field(None, description="When it ends; when nothing more happens else.")
     answers: dict[Name, Annotated[tuple[Answer, ...], NotEmpty()]] = Field(
         {}, description="What endpoints answer, in order; the last repeats; 200 and {} unless said."
     )
@@ -172,15 +202,21 @@ class Scenario(Definition):
 
     @model_validator(mode="after")
     def _begins(self) -> Scenario:
-        if self.enter is None and not self.events:
-            refuse("scenario.no_entry", "nobody enters here", "`enter: {at: ...}`, or `events`")
+        if self.enter is None and self.from_ is None and not self.events:
+            remedy = "`enter: {at: ...}`, `events`, or `from` for a trigger by the clock"
+            refuse("scenario.no_entry", "nobody enters here", remedy)
+        if self.enter is not None and self.from_ is not None:
+            refuse("scenario.begins_twice", "it begins with `enter`", "drop `from`")
+        if self.until is not None and self.until.at < self.starts_at:
+            refuse("scenario.ends_first", "`until` is before the beginning", "a later moment")
         return self
 
     @property
     def starts_at(self) -> int:
-        """When it begins, in microseconds UTC: with the entry, else with the first event."""
-        if self.enter is not None:
-            return self.enter.at.at
+        """When it begins, in microseconds UTC: with the entry, ``from``, or the first event."""
+        begins = self.from_ if self.enter is None else self.enter.at
+        if begins is not None:
+            return begins.at
         return min(one.at.at for one in self.events)
 
 

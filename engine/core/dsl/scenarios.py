@@ -13,6 +13,7 @@ from engine.core.dsl.model_problems import findings
 from engine.core.dsl.problems import Place, did_you_mean, in_file_order, one_of, quoted
 from engine.core.dsl.scenario import Scenario, ScenarioFile
 from engine.core.dsl.source import Limits, compose
+from engine.core.dsl.trigger import never_end
 from engine.core.expressions.declared import fits
 from engine.core.steps.call_api import CallApiStep
 from engine.core.steps.split import SplitStep
@@ -126,6 +127,9 @@ class _Checking:
             if not self._journey.entry.triggers:
                 message = "the journey has no trigger that would let anybody in"
                 yield self._problem("scenario.no_entry", message, path, "`enter: {at: ...}`")
+            elif one.until is None and never_end(self._journey.entry.triggers):
+                message = "a schedule lets him in for ever"
+                yield self._problem("scenario.no_end", message, path, "`until:` a moment")
             return
         declared = self._journey.entry.inputs
         inputs = (*path, "enter", "inputs")

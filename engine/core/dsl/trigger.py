@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
@@ -129,3 +130,19 @@ Trigger = Annotated[
     ),
 ]
 """One of the four, told apart by their keys; a schedule may have an audience."""
+
+
+def by_the_clock(triggers: Iterable[Trigger]) -> bool:
+    """Whether time alone lets somebody in: there is a schedule or a date."""
+    return any(isinstance(one, ScheduleTrigger | DateTrigger) for one in triggers)
+
+
+def never_end(triggers: Iterable[Trigger]) -> bool:
+    """Whether time alone lets users in for ever: there is a schedule, or a date that is another one
+    as time passes.
+    """
+    return any(
+        isinstance(one, ScheduleTrigger)
+        or (isinstance(one, DateTrigger) and one.date.depends_on_time)
+        for one in triggers
+    )

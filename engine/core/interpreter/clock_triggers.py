@@ -26,20 +26,6 @@ if TYPE_CHECKING:
 _MIDNIGHT = time()
 
 
-def never_ends(journey: Journey) -> bool:
-    """Whether the clock alone can let users in for ever."""
-    return any(
-        isinstance(trigger, ScheduleTrigger)
-        or (isinstance(trigger, DateTrigger) and trigger.date.depends_on_time)
-        for trigger in journey.entry.triggers
-    )
-
-
-def follows_the_clock(journey: Journey) -> bool:
-    """Whether the clock alone can let anybody in."""
-    return any(isinstance(t, ScheduleTrigger | DateTrigger) for t in journey.entry.triggers)
-
-
 class ClockTriggers:
     """The schedules and dates of a journey, from the instant ``start`` on; when a schedule fires is
     worked out once for all users. ``zone`` is the installation's.

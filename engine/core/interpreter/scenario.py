@@ -109,6 +109,7 @@ def take(
         World(terms),
         answer,
         scenario.starts_at,
+        None if scenario.until is None else scenario.until.at,
         facts=lambda _: facts,
         triggered=enter is None,
     )

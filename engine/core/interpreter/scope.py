@@ -1,8 +1,8 @@
-"""What a passage shows to expressions: ``steps`` and ``enrollment``, built when asked for."""
+"""What a passage shows to expressions; most of it is only made when it is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,63 @@ if TYPE_CHECKING:
     from engine.core.interpreter.state import Passage
 
 _UTC = ZoneInfo("UTC")
+
+
+class PassageScope(Scope):
+    """The scope in which a passage's expressions are evaluated at ``now``.
+
+    ``user`` is what stands when the scope is made. What isn't there yet is made by ``__getattr__``
+    when it is asked for first, and is a plain attribute from then on.
+    """
+
+    __slots__ = ("_default_zone", "_passage")
+
+    def __init__(self, passage: Passage, now: int, default_zone: str) -> None:
+        user = passage.user
+        attributes = user.attributes.copy()
+        attributes["id"] = user.id
+        attributes["timezone"] = user.timezone
+        self.now = now
+        self.user = attributes
+        self.inputs = passage.inputs
+        self.vars = passage.vars
+        self.notes = []
+        self._passage = passage
+        self._default_zone = default_zone
+
+    def __getattr__(self, name: str) -> object:
+        make = _MADE.get(name)
+        if make is None:
+            raise AttributeError(name)
+        made = make(self)
+        setattr(self, name, made)
+        return made
+
+
+def _zone(scope: PassageScope) -> ZoneInfo:
+    return zone_of(scope._passage, scope._default_zone)[0]
+
+
+def _history(scope: PassageScope) -> object:
+    past = scope._passage.user.past
+    return None if past is None else past.times
+
+
+def _nothing(scope: PassageScope) -> None:
+    return None
+
+
+_MADE: dict[str, Callable[[PassageScope], object]] = {
+    "zone": _zone,
+    "steps": lambda scope: StepsView(scope._passage),
+    "enrollment": lambda scope: EnrollmentView(scope._passage, scope.zone),
+    "history": _history,
+    "response": _nothing,
+    "event": _nothing,
+    "event_name": _nothing,
+    "event_time": _nothing,
+    "event_id": _nothing,
+}
 
 
 class StepsView(Mapping[str, object]):
@@ -99,23 +156,3 @@ def zone_of(passage: Passage, default_zone: str) -> tuple[ZoneInfo, str | None]:
         if found is not None:
             return found, note and f"{note}; {name} taken"
     return _UTC, note and f"{note}; UTC taken"
-
-
-def scope_of(passage: Passage, now: int, zone: ZoneInfo) -> Scope:
-    """The scope in which this passage's expressions are evaluated at ``now``."""
-    user = passage.user
-    attributes = dict(user.attributes)
-    attributes["id"] = user.id
-    attributes["timezone"] = user.timezone
-    scope = Scope(
-        now=now,
-        zone=zone,
-        user=attributes,
-        inputs=passage.inputs,
-        vars=passage.vars,
-        steps=StepsView(passage),
-        enrollment=EnrollmentView(passage, zone),
-    )
-    if user.past is not None:
-        scope.history = user.past.times
-    return scope

@@ -13,9 +13,10 @@ from itertools import count
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
+from engine.core.dsl.trigger import by_the_clock
 from engine.core.expressions.assignment import bucket_of
 from engine.core.interpreter.admit import Earlier, admit
-from engine.core.interpreter.clock_triggers import ClockTriggers, UserClock, follows_the_clock
+from engine.core.interpreter.clock_triggers import ClockTriggers, UserClock
 from engine.core.interpreter.leave import goals_until
 from engine.core.interpreter.listens import listens
 from engine.core.interpreter.state import Passage, State, User
@@ -102,7 +103,7 @@ def simulate(
     made. An answer's ``elapsed_us`` passes on the clock. Memory doesn't grow with the users.
     """
     clocks = None
-    if triggered and follows_the_clock(program.journey):
+    if triggered and by_the_clock(program.journey.entry.triggers):
         clocks = ClockTriggers(program.journey, world.zone, start)
     setting = _Setting(program, world, answers, start, horizon, triggered, count(1), clocks)
     for row in users:

@@ -1,40 +1,56 @@
-"""What steps see of a passage."""
+"""What steps see of a passage; most of it is only looked up when it is asked for."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from engine.core.interpreter.scope import scope_of, zone_of
+from engine.core.interpreter.scope import PassageScope, zone_of
 from engine.core.steps.base import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from engine.core.interpreter.state import Passage, World
     from engine.core.steps.facts import Event
 
 
-def view_of(passage: Passage, now: int, world: World) -> View:
-    """The view of a passage at ``now``; which step looks, and its visit, is still to be set."""
-    zone, fallback = zone_of(passage, world.zone)
-    view = View(
-        now=now,
-        started=passage.started,
-        scope=scope_of(passage, now, zone),
-        journey=passage.program.journey.journey,
-        user_id=passage.user.id,
-        key=passage.key,
-        step_id="",
-        visit=1,
-        terms=world.terms,
-        default_zone=passage.program.journey.timezone or world.zone,
-        zone_fallback=fallback,
-        entered_at=passage.entered_at,
-    )
-    if passage.user.past is not None:
-        view.earlier = partial(_since_the_entry, passage)
-    return view
+class PassageView(View):
+    """The view of a passage at ``now``; whoever lets a step look sets ``started``, ``visit`` and
+    ``step_id``.
+    """
+
+    __slots__ = ("_passage", "_world")
+
+    def __init__(self, passage: Passage, now: int, world: World) -> None:
+        self.now = now
+        self.scope = PassageScope(passage, now, world.zone)
+        self.terms = world.terms
+        self._passage = passage
+        self._world = world
+
+    def __getattr__(self, name: str) -> object:
+        passage = self._passage
+        match name:
+            case "user_id":
+                return passage.user.id
+            case "journey":
+                return passage.program.journey.journey
+            case "key":
+                return passage.key
+            case "entered_at":
+                return passage.entered_at
+            case "zone_fallback":
+                return zone_of(passage, self._world.zone)[1]
+            case "default_zone":
+                return passage.program.journey.timezone or self._world.zone
+            case "earlier":
+                return _earlier(passage)
+        raise AttributeError(name)
+
+
+def _earlier(passage: Passage) -> Callable[[str], Iterable[Event]] | None:
+    return None if passage.user.past is None else partial(_since_the_entry, passage)
 
 
 def _since_the_entry(passage: Passage, name: str) -> Iterator[Event]:

@@ -174,15 +174,60 @@ def test_a_journey_without_triggers_takes_its_users_and_tells_them_what_happens(
     assert "+2d 0h    ★ goal        bought\n" in ended.out
 
 
-def test_triggers_by_clock_are_refused_by_name(nudge: Journey) -> None:
-    entry = "entry: {triggers: [{event: cart}, {schedule: '0 9 * * mon'}]}"
-    nudge.write("clock.yaml", NUDGE.replace(NUDGE.splitlines()[2], entry))
+CLOCK = NUDGE.replace(
+    NUDGE.splitlines()[2],
+    """\
+entry:
+  triggers: [{schedule: '0 9 * * mon', audience: user.gold}, {date: user.renews, offset: -P7D}]
+  reentry: after_exit""",
+)
+MARCH = ("--now", "2026-03-01T00:00Z")
+
+
+def test_with_a_span_schedules_and_dates_let_users_in(nudge: Journey) -> None:
+    nudge.write("clock.yaml", CLOCK)
+    nudge.write("users.csv", "id,gold,renews\nu1,true,\nu2,,2026-03-20\nu3,,\n")
+    ended = nudge("run", "clock.yaml", "--users", "users.csv", "--for", "P30D", *MARCH, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    entered = [json.loads(line) for line in ended.out.splitlines()]
+    greeted = [(one["user"], one["at"][5:16]) for one in entered if one.get("step") == "greet"]
+    mondays = [("u1", f"03-{day:02}T09:00") for day in (2, 9, 16, 23, 30)]
+    assert greeted == [*mondays, ("u2", "03-13T00:00")]
+
+
+def test_without_a_span_they_say_that_everybody_enters_at_the_beginning(nudge: Journey) -> None:
+    nudge.write("clock.yaml", CLOCK)
+    ended = nudge("run", "clock.yaml", "--user", "u1", *MARCH)
+    assert "+0s       ● entered" in ended.out
+    assert ended.err == (
+        "everybody enters at the beginning: with --for DUR the journey's schedules and dates let"
+        " users in\n"
+    )
+    dated = CLOCK.replace("{schedule: '0 9 * * mon', audience: user.gold}, ", "")
+    nudge.write("dated.yaml", dated)
+    way = nudge("run", "dated.yaml", "--set", "renews=2026-03-20", "--for", "P30D", *MARCH)
+    assert "simulated from Fri 13 Mar 2026 00:00 UTC" in way.out
+
+
+def test_events_and_a_schedule_without_an_end_are_refused(nudge: Journey) -> None:
+    nudge.write("clock.yaml", CLOCK)
     nudge.write("events.csv", EVENTS)
     ended = nudge("run", "clock.yaml", "--events", "events.csv")
-    assert ended.code == 2
-    assert "clock.yaml:3: with --events users enter by triggers, and a trigger by schedule" in (
-        ended.err
-    )
+    assert (ended.code, "say how far, as in --for P90D" in ended.err) == (2, True)
+    assert nudge("run", "clock.yaml", "--events", "events.csv", "--for", "P9D").code == 0
+
+
+def test_a_scenario_may_begin_and_end_with_the_clock(nudge: Journey) -> None:
+    nudge.write("nudge.yaml", CLOCK)
+    text = GOES_WELL.replace('enter: {at: "2026-03-28T12:00:00Z"}', 'from: "2026-03-01T00:00:00Z"')
+    text = text.replace("outcome: completed", "entered: 2").replace("{id: ada}", "{gold: true}")
+    nudge.write("nudge.scenarios.yaml", text)
+    ended = nudge("test")
+    assert (ended.code, "a schedule lets him in for ever" in ended.err) == (3, True)
+    begins, ends = "    from:", '    until: "2026-03-09T09:00:00Z"\n    from:'
+    nudge.write("nudge.scenarios.yaml", text.replace(begins, ends))
+    assert nudge("test").code == 0
+    assert nudge("run", "nudge.yaml").out.count("● entered") == 2
 
 
 def test_bad_events_are_refused(nudge: Journey) -> None:

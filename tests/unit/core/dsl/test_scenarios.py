@@ -82,6 +82,7 @@ def test_a_good_file_is_read_with_the_lines_of_its_scenarios() -> None:
         ("2026-03-28T", "2026-03-32T", "moment.invalid", 5, "as in"),
         ("Europe/Berlin", "Europe/Berln", "zone.unknown", 4, "an IANA name"),
         ("  - name: all goes well\n", "  -\n", "key.missing", 4, "add `name: ...`"),
+        ("    arms:", "    from: 2026-03-28Z\n    arms:", "moment.invalid", 7, "as in"),
     ],
 )
 def test_a_slip_is_named_at_its_line_with_what_would_be_right(
@@ -105,6 +106,18 @@ def test_who_never_enters_is_no_scenario() -> None:
     text = f"journey: nudge\nscenarios: [{{name: x, events: [{event}], expect: {{entered: 0}}}}]\n"
     (problem,) = problems(text)
     assert (problem.code, "no trigger" in problem.message) == ("scenario.no_entry", True)
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [
+        ("from: 2026-03-28T22:30:00Z", "scenario.begins_twice"),
+        ("until: 2026-03-28T20:00:00Z", "scenario.ends_first"),
+    ],
+)
+def test_a_scenario_begins_once_and_ends_afterwards(key: str, code: str) -> None:
+    (problem,) = problems(GOOD.replace("    expect:", f"    {key}\n    expect:"))
+    assert (problem.code, problem.line) == (code, 3)
 
 
 @pytest.mark.parametrize("text", ["", "- x", "journey: nudge", "journey: nudge\nscenarios: []"])

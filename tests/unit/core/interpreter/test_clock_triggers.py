@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from engine.core.dsl.program import Program
+from engine.core.dsl.trigger import never_end
 from engine.core.expressions.calendar import from_instant, parse_iso
 from engine.core.expressions.scope import UTC_ZONE
 from engine.core.interpreter.advance import World
-from engine.core.interpreter.clock_triggers import never_ends
 from engine.core.interpreter.simulate import Happened, simulate
 from engine.core.message import Answer
 from engine.core.steps.facts import Change, Event, Fact
@@ -150,13 +150,13 @@ def test_a_date_that_is_over_counts_as_long_as_its_grace() -> None:
 def test_a_date_that_looks_at_the_clock_is_looked_at_once_a_day() -> None:
     silent = {"date": "user.asked if days_since(user.seen) >= 3 else none", "grace": "P30D"}
     program = by(silent)
-    assert never_ends(program.journey)
+    assert never_end(program.journey.entry.triggers)
     assert entries(live(program, seen="2026-11-21", asked="2026-11-20")) == ["11-24T00:00"]
 
 
 def test_only_schedules_and_dates_that_look_at_the_clock_never_end() -> None:
-    assert never_ends(by(MONDAYS).journey)
-    assert not never_ends(by(RENEWS, {"event": "ordered"}).journey)
+    assert never_end(by(MONDAYS).journey.entry.triggers)
+    assert not never_end(by(RENEWS, {"event": "ordered"}).journey.entry.triggers)
 
 
 def test_without_triggers_in_force_nobody_waits_for_the_clock() -> None:
