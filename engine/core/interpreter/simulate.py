@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
@@ -21,7 +21,7 @@ from engine.core.interpreter.leave import goals_until
 from engine.core.interpreter.listens import listens
 from engine.core.interpreter.state import Passage, State, User
 from engine.core.interpreter.triggers import let_in
-from engine.core.interpreter.virtual import Answers, Happened, VirtualPassage
+from engine.core.interpreter.virtual import Answers, Exchange, Happened, VirtualPassage
 from engine.core.interpreter.walk import MOST_DEPTH
 from engine.core.interpreter.writes import write
 from engine.core.steps.base import Emitted
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from engine.core.interpreter.advance import World
     from engine.core.steps.facts import Fact
 
-__all__ = ["Answers", "Arriving", "Facts", "Happened", "simulate"]
+__all__ = ["Answers", "Arriving", "Exchange", "Facts", "Happened", "simulate"]
 
 _BY_TIME = attrgetter("at")
 
@@ -78,8 +78,9 @@ class _Setting:
     start: int
     horizon: int | None
     triggered: bool
-    ids: Iterator[int]
     clocks: ClockTriggers | None
+    exchanges: Callable[[str], Exchange] | None
+    ids: Iterator[int] = field(default_factory=lambda: count(1))
 
 
 def simulate(
@@ -92,6 +93,7 @@ def simulate(
     *,
     facts: Facts | None = None,
     triggered: bool = False,
+    exchanges: Callable[[str], Exchange] | None = None,
 ) -> Iterator[Happened]:
     """Take ``users``, one after another, through a journey.
 
@@ -101,11 +103,13 @@ def simulate(
     are woken, facts applied and users let in up to the instant ``horizon`` (None: as long as
     anything can happen, for ever if a schedule lets them in); a retry is no sleep and is always
     made. An answer's ``elapsed_us`` passes on the clock. Memory doesn't grow with the users.
+
+    ``exchanges`` gives what answers the user of an id, instead of ``answers``.
     """
     clocks = None
     if triggered and by_the_clock(program.journey.entry.triggers):
         clocks = ClockTriggers(program.journey, world.zone, start)
-    setting = _Setting(program, world, answers, start, horizon, triggered, count(1), clocks)
+    setting = _Setting(program, world, answers, start, horizon, triggered, clocks, exchanges)
     for row in users:
         known = {name: value for name, value in row.attributes.items() if value is not None}
         user = User(row.id, bucket_of(row.id), row.timezone, known)
@@ -126,6 +130,7 @@ class _Life:
         self._seq = 0
         self._now = setting.start
         self._clock = None if setting.clocks is None else UserClock(setting.clocks)
+        self._exchange = None if setting.exchanges is None else setting.exchanges(user.id)
 
     def all(self, inputs: dict[str, object]) -> Iterator[Happened]:
         """Everything that happens to him."""
@@ -260,7 +265,8 @@ class _Life:
             yield Happened(passage, self._now, what="refused", text=refusal)
             return
         yield Happened(passage, self._now, what="entered")
-        entered = VirtualPassage(passage, self._setting.world, self._setting.answers, self._asked)
+        shared = self._setting.world, self._setting.answers, self._asked, self._exchange
+        entered = VirtualPassage(passage, *shared)
         self._passages.append(entered)
         if passage.state is State.ENDED:
             entered.next_at = None

@@ -22,6 +22,23 @@ if TYPE_CHECKING:
 Answers = Callable[["Call", int], "Answer"]
 """What answers: the call, and how many requests this user sent to its endpoint before (from 0)."""
 
+
+@dataclass(slots=True)
+class Exchanged:
+    """One attempt of a call, made: its answer, how many requests it put on the wire (resends
+    counted), and the version of the credential they carried.
+    """
+
+    answer: Answer
+    requests: int
+    credential_version: int | None = None
+
+
+Exchange = Callable[["Passage", "Call", int, int], Exchanged]
+"""What answers one user where the call alone doesn't say it: his passage, the call, which attempt
+of it this is (from 1), and how many requests he sent to its endpoint before.
+"""
+
 What = Literal["", "entered", "refused", "waits", "again", "ended", "stays", "event", "goal"]
 
 
@@ -51,12 +68,17 @@ class VirtualPassage:
     """
 
     __slots__ = (
-        *("_answers", "_asked", "_call", "_next", "_result", "_told_wait", "_world"),
+        *("_answers", "_asked", "_call", "_exchange", "_next", "_result", "_told_wait", "_world"),
         *("before", "made", "next_at", "passage"),
     )
 
     def __init__(
-        self, passage: Passage, world: World, answers: Answers, asked: dict[str, int]
+        self,
+        passage: Passage,
+        world: World,
+        answers: Answers,
+        asked: dict[str, int],
+        exchange: Exchange | None = None,
     ) -> None:
         self.passage = passage
         self.next_at: int | None = passage.entered_at
@@ -65,6 +87,7 @@ class VirtualPassage:
         self._world = world
         self._answers = answers
         self._asked = asked
+        self._exchange = exchange
         self._call: Call | None = None
         self._result: Result | None = None
         self._next: Literal["wake", "answer", "try"] = "wake"
@@ -135,15 +158,21 @@ class VirtualPassage:
         assert call is not None  # noqa: S101 - for the type checker
         number = self._asked.get(call.endpoint, 0)
         self._asked[call.endpoint] = number + 1
-        answer = self._answers(call, number)
-        on_the_wire = bool(answer.status or answer.may_have_been_sent)
+        tries, version = (before.tries if before else 0) + 1, None
+        if self._exchange is None:
+            answer = self._answers(call, number)
+            requests = 1 if answer.status or answer.may_have_been_sent else 0
+        else:
+            made = self._exchange(self.passage, call, tries, number)
+            answer, requests, version = made.answer, made.requests, made.credential_version
         self._result = Result(
             answer=answer,
             failure=answer.failure,
             text=answer.text,
-            attempts=(before.attempts if before else 0) + on_the_wire,
-            tries=(before.tries if before else 0) + 1,
+            attempts=(before.attempts if before else 0) + requests,
+            tries=tries,
             first_at=before.first_at if before else now,
+            credential_version=version,
         )
         self._next, self.next_at = "answer", now + answer.elapsed_us
 
