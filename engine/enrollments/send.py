@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from engine.core.message import Answer
 from engine.core.steps.base import Result
 from engine.enrollments.decide import Answered
+from engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -22,8 +23,15 @@ if TYPE_CHECKING:
 MOST_UNCOMMITTED = 256
 """Answers that may wait for their commit before nothing more is begun: a kill repeats them too."""
 
-QUEUED_PER_PERMIT = 2
-"""Calls an endpoint may have queued in memory for each one it may have in flight."""
+QUEUED_PER_PERMIT = 8
+"""Calls an endpoint may have queued in memory for each one it may have in flight: enough that it
+doesn't run dry while a turn is decided."""
+
+UNREADABLE_PAUSE_S = 0.5
+"""Between two looks at a database that can't be read."""
+
+
+_T = TypeVar("_T")
 
 
 class Allowance(Protocol):
@@ -46,6 +54,7 @@ class Allowance(Protocol):
 class _Lane:
     """One endpoint's calls: queued, and how many are on their way."""
 
+    endpoint: str
     queue: deque[Held] = field(default_factory=deque)
     in_flight: int = 0
     paused: bool = False
@@ -68,8 +77,15 @@ def _a_bug(held: Held, error: Exception) -> Result:
 
 
 class Outbox:
-    """Calls in memory. ``deliver`` puts one on the wire and never raises for what the world does;
-    ``wake`` is called when an answer came or a call waits to be marked as started.
+    """Calls in memory, between two threads: the one that decides offers calls and takes answers,
+    the event loop's sends. Each thing here has one writer; what passes from one to the other goes
+    through a deque, and enters the next place before it leaves the last, so that nothing is ever
+    nowhere.
+
+    ``deliver`` puts a call on the wire and never raises for what the world does; while it raises
+    DatabaseUnavailable, nothing was sent, and it is asked again. ``wake`` is called on the loop
+    when an answer came or a call waits to be marked as started; ``notify`` by the deciding thread
+    when there may be something to send.
     """
 
     def __init__(
@@ -82,140 +98,160 @@ class Outbox:
         self._allowance = allowance
         self._most = in_flight
         self.wake: Callable[[], None] = _nobody
+        self.notify: Callable[[], None] = _nobody
         self._lanes: dict[str, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._answered: list[Answered] = []
-        self._starting: list[Held] = []
+        self._answered: deque[Answered] = deque()
+        self._starting: deque[Held] = deque()
+        self._launching: deque[Held] = deque()
         self._closed = False
-        self._uncommitted = 0
+        self._came = 0
+        self._committed = 0
         self.in_flight = 0
         self.held: dict[str, set[tuple[int, int]]] = {}
 
+    # --- the deciding thread ---------------------------------------------------------------
+
     def offer(self, held: Held) -> bool:
         """Take a committed call; False if its endpoint's queue is full: it stays stored."""
-        lane = self._lanes.setdefault(held.call.endpoint, _Lane())
-        if self._closed or self._room(held.call.endpoint, lane) <= 0:
+        endpoint = held.call.endpoint
+        lane = self._lanes.get(endpoint)
+        if lane is None:
+            lane = self._lanes[endpoint] = _Lane(endpoint)
+        if self._closed or self._room(lane) <= 0:
             return False
-        self._hold(held)
+        key = (held.passage.user.bucket, held.passage.id)
+        self.held.setdefault(endpoint, set()).add(key)
         lane.queue.append(held)
         return True
 
     def launch(self, held: Held) -> None:
         """Send a call that was marked as started."""
-        self._start(held)
-
-    def pump(self) -> None:
-        """Put on the wire what may go now."""
-        if self._closed:
-            return
-        for endpoint, lane in self._lanes.items():
-            self._pump(endpoint, lane)
-
-    def _pump(self, endpoint: str, lane: _Lane) -> None:
-        allowed = self._allowance.concurrency(endpoint)
-        marked_first = self._allowance.at_most_once(endpoint)
-        while lane.queue and lane.in_flight < allowed and self._may_begin():
-            if lane.paused:
-                return
-            pause = self._allowance.pause(endpoint)
-            if pause > 0:
-                lane.paused = True
-                asyncio.get_running_loop().call_later(pause, self._resume, lane)
-                return
-            held = lane.queue.popleft()
-            lane.in_flight += 1
-            self.in_flight += 1
-            if marked_first:
-                self._starting.append(held)
-                self.wake()
-            else:
-                self._start(held)
-
-    def _resume(self, lane: _Lane) -> None:
-        lane.paused = False
-        self.pump()
-
-    def _start(self, held: Held) -> None:
-        task = asyncio.get_running_loop().create_task(self._one(held))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _one(self, held: Held) -> None:
-        try:
-            result = await self._deliver(held)
-        except Exception as error:  # noqa: BLE001 (a bug costs this call, not the run)
-            result = _a_bug(held, error)
-        lane = self._lanes[held.call.endpoint]
-        lane.in_flight -= 1
-        self.in_flight -= 1
-        self._answered.append(Answered(held, result))
-        self._uncommitted += 1
-        if lane.queue:
-            self._pump(held.call.endpoint, lane)
-        self.wake()
-
-    def _hold(self, held: Held) -> None:
-        key = (held.passage.user.bucket, held.passage.id)
-        self.held.setdefault(held.call.endpoint, set()).add(key)
+        self._launching.append(held)
 
     def committed(self, answered: Sequence[Answered]) -> None:
         """Forget calls whose answers were committed."""
-        self._uncommitted -= len(answered)
+        self._committed += len(answered)
         for one in answered:
-            self._release(one.held)
-
-    def _may_begin(self) -> bool:
-        return self.in_flight < self._most and self._uncommitted < MOST_UNCOMMITTED
-
-    def _release(self, held: Held) -> None:
-        key = (held.passage.user.bucket, held.passage.id)
-        self.held[held.call.endpoint].discard(key)
+            passage = one.held.passage
+            self.held[one.held.call.endpoint].discard((passage.user.bucket, passage.id))
 
     def take_answers(self, most: int) -> list[Answered]:
         """Answers that came and were not taken yet, oldest first."""
-        taken, self._answered = self._answered[:most], self._answered[most:]
-        return taken
+        return _taken(self._answered, most)
 
     def take_starting(self) -> list[Held]:
         """Calls to be marked as started, then launched."""
-        taken, self._starting = self._starting, []
-        return taken
+        return _taken(self._starting, len(self._starting))
 
     @property
-    def answers(self) -> int:
-        """How many answers wait to be taken."""
-        return len(self._answered)
+    def busy(self) -> bool:
+        """A call is on its way, or its answer isn't taken yet."""
+        return bool(self.in_flight or self._answered)
 
     @property
     def idle(self) -> bool:
         """Nothing in memory."""
-        queued = any(lane.queue for lane in self._lanes.values())
-        return not (self.in_flight or self._answered or queued)
+        queued = any([lane.queue for lane in self._lanes.values()])
+        return not (queued or self.busy)
 
     def room(self, endpoint: str) -> int:
         """How many more calls of an endpoint may be held."""
-        lane = self._lanes.get(endpoint) or _Lane()
-        return max(0, self._room(endpoint, lane))
+        return max(0, self._room(self._lanes.get(endpoint) or _Lane(endpoint)))
 
-    def _room(self, endpoint: str, lane: _Lane) -> int:
-        permits = min(self._allowance.concurrency(endpoint), self._most)
-        return QUEUED_PER_PERMIT * permits + permits - len(lane.queue) - lane.in_flight
+    def _room(self, lane: _Lane) -> int:
+        permits = self._permits(lane.endpoint)
+        return (QUEUED_PER_PERMIT + 1) * permits - len(lane.queue) - lane.in_flight
 
     def hungry(self, endpoint: str) -> bool:
         """Whether an endpoint's queue runs low, so that it could take more than it gets."""
         lane = self._lanes.get(endpoint)
-        if lane is None:
-            return True
-        return 2 * len(lane.queue) < min(self._allowance.concurrency(endpoint), self._most)
+        return lane is None or 2 * len(lane.queue) < QUEUED_PER_PERMIT * self._permits(endpoint)
+
+    def _permits(self, endpoint: str) -> int:
+        return min(self._allowance.concurrency(endpoint), self._most)
+
+    # --- the event loop's thread -----------------------------------------------------------
 
     def close(self) -> None:
         """Begin nothing any more. What is queued stays in the database."""
         self._closed = True
-        for lane in self._lanes.values():
-            for held in lane.queue:
-                self._release(held)
-            lane.queue.clear()
-        for held in self._starting:
+
+    def pump(self) -> None:
+        """Put on the wire what may go now."""
+        while self._launching:
+            held = self._launching.popleft()
+            self._start(self._lanes[held.call.endpoint], held)
+        for lane in list(self._lanes.values()):
+            self._pump(lane)
+
+    def _pump(self, lane: _Lane) -> None:
+        while (held := self._next(lane)) is not None:
+            self._start(lane, held)
+
+    def _start(self, lane: _Lane, held: Held) -> None:
+        task = asyncio.get_running_loop().create_task(self._send(lane, held))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _next(self, lane: _Lane) -> Held | None:
+        """The next call of a lane that may go on the wire now, counted as being on its way."""
+        while lane.queue and not self._closed:
+            if (
+                lane.in_flight >= self._allowance.concurrency(lane.endpoint)
+                or self.in_flight >= self._most
+                or self._came - self._committed >= MOST_UNCOMMITTED
+                or self._must_pause(lane)
+            ):
+                return None
+            lane.in_flight += 1
+            self.in_flight += 1
+            held = lane.queue.popleft()
+            if not self._allowance.at_most_once(lane.endpoint):
+                return held
+            self._starting.append(held)
+            self.wake()
+        return None
+
+    def _must_pause(self, lane: _Lane) -> bool:
+        """Whether the lane's rate is used up; it goes on by itself."""
+        if not lane.paused:
+            pause = self._allowance.pause(lane.endpoint)
+            if pause > 0:
+                lane.paused = True
+                asyncio.get_running_loop().call_later(pause, self._resume, lane)
+        return lane.paused
+
+    def _resume(self, lane: _Lane) -> None:
+        lane.paused = False
+        self._pump(lane)
+
+    async def _send(self, lane: _Lane, held: Held | None) -> None:
+        """Send a call, and then others of its lane for as long as there are any that may go."""
+        while held is not None:
+            result = await self._result(held)
+            if result is not None:
+                self._came += 1
+                self._answered.append(Answered(held, result))
+            lane.in_flight -= 1
             self.in_flight -= 1
-            self._release(held)
-        self._starting.clear()
+            self.wake()
+            held = self._next(lane)
+
+    async def _result(self, held: Held) -> Result | None:
+        """What became of a call; None for one that was not sent and, as this is the end, won't be:
+        it stays in the database."""
+        while True:
+            try:
+                return await self._deliver(held)
+            except DatabaseUnavailable:
+                if self._closed:
+                    return None
+                await asyncio.sleep(UNREADABLE_PAUSE_S)
+            except Exception as error:  # noqa: BLE001 (a bug costs this call, not the run)
+                return _a_bug(held, error)
+
+
+def _taken(queue: deque[_T], most: int) -> list[_T]:
+    """Up to ``most`` from the front of a queue that another thread adds to."""
+    return [queue.popleft() for _ in range(min(most, len(queue)))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ from engine.core.steps.base import Result
 from engine.credentials.references import References
 from engine.credentials.resolver import Resolver
 from engine.endpoints.send import Sender
-from engine.errors import DatabaseUnavailable
 from engine.settings import environment
 from engine.wire.egress import Egress
 from engine.wire.reqwest_transport import ReqwestTransport
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 
     Listening = Callable[[Held, Sent], None]
 
-_UNREADABLE_PAUSE_S = 0.5
-
 
 class Sending:
     """Puts held calls on the wire. ``sender`` may be used beside it for single requests;
@@ -41,30 +37,26 @@ class Sending:
         self._listening = listening
 
     async def deliver(self, held: Held) -> Result:
-        """Make one attempt of a call. Never raises for what the world does; while the endpoint's
-        settings can't be read from the database, it waits.
+        """Make one attempt of a call. Never raises for what the world does.
+
+        Raises DatabaseUnavailable where the endpoint's settings can't be read; nothing was sent.
         """
         call = held.call
         first_at = call.first_at or self._clock.now()
         step = held.passage.program.nodes[call.step].step
         timeout: int | None = getattr(step, "timeout_us", None)
-        while True:
-            try:
-                sent = await self.sender.send(call, timeout)
-            except DatabaseUnavailable:
-                await asyncio.sleep(_UNREADABLE_PAUSE_S)
-                continue
-            if self._listening is not None:
-                self._listening(held, sent)
-            return Result(
-                answer=sent.answer,
-                failure=sent.failure,
-                text=sent.text,
-                attempts=call.attempts + sent.attempts,
-                tries=call.tries + 1,
-                first_at=first_at,
-                credential_version=sent.credential_version,
-            )
+        sent = await self.sender.send(call, timeout)
+        if self._listening is not None:
+            self._listening(held, sent)
+        return Result(
+            answer=sent.answer,
+            failure=sent.failure,
+            text=sent.text,
+            attempts=call.attempts + sent.attempts,
+            tries=call.tries + 1,
+            first_at=first_at,
+            credential_version=sent.credential_version,
+        )
 
 
 @asynccontextmanager

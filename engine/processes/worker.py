@@ -1,16 +1,19 @@
 """The worker: receive, decide and send for one run, as a pipeline.
 
-One turn at a time decides and commits, in a thread of its own; calls are on the wire meanwhile and
-hold no transaction. A turn takes what is there (answers, sleepers, new users), so sets are small
-when little happens and grow only under load.
+A thread of its own decides and commits, turn after turn, while the event loop has calls on the
+wire, which hold no transaction; neither waits for the other as long as both have work. A turn takes
+what is there (answers, sleepers, new users), so sets are small when little happens and grow only
+under load.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -116,7 +119,7 @@ class Worker:
         self._database = database
         self._decider = decider
         self._backlog = backlog
-        self._outbox = outbox
+        self.outbox = outbox
         outbox.wake = self.wake
         self._endpoints = endpoints
         self._clock = clock
@@ -124,18 +127,18 @@ class Worker:
         self._observer = observer
         self._horizon = horizon
         self._linger = linger
-        self._wakeup = asyncio.Event()
+        self.woken = threading.Event()
         self._stopping = False
         self._name = decider.installation[:8]
 
     def wake(self) -> None:
         """Something came in: look again."""
-        self._wakeup.set()
+        self.woken.set()
 
     def stop(self) -> None:
-        """Begin nothing new; :meth:`work` returns when the calls on the wire are answered."""
+        """Begin nothing new; the work ends when the calls on the wire are answered."""
         self._stopping = True
-        self._outbox.close()
+        self.outbox.close()
         self.wake()
 
     async def work(self) -> bool:
@@ -144,39 +147,49 @@ class Worker:
         Raises DatabaseUnavailable where the database stays unwritable for a minute.
         """
         loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, thread_name_prefix="decide") as writer:
-            await loop.run_in_executor(writer, self._open)
-            while True:
-                self._outbox.pump()
-                turn, loading = self._gather()
-                if not turn.empty or not loading.empty:
-                    ledger, calls = await loop.run_in_executor(writer, self._take, turn, loading)
-                    self._after(turn, ledger, calls)
-                    await self._rest()
-                elif self._stopping and not self._outbox.in_flight:
-                    return False
-                elif not await self._wait():
-                    return True
+        self.outbox.notify = partial(loop.call_soon_threadsafe, self.outbox.pump)
+        with ThreadPoolExecutor(1, thread_name_prefix="decide") as thread:
+            await loop.run_in_executor(thread, self._decide_all)
+        return not self._stopping
 
-    def _open(self) -> None:
+    def _decide_all(self) -> None:
+        self.open()
+        while (pause := self.turn()) is not None:
+            self.woken.wait(min(pause, threading.TIMEOUT_MAX))
+
+    def open(self) -> None:
+        """Read what is there to do; once, before the first turn."""
         with self._database.read() as connection:
             self._backlog.open(connection)
 
+    def turn(self) -> float | None:
+        """Take in what is there, decide, and commit. For how many seconds there is nothing more to
+        do unless woken; None if there is nothing to do at all any more.
+        """
+        turn, loading = self._gather()
+        if turn.empty and loading.empty:
+            return self._pause()
+        ledger, calls = self._take(turn, loading)
+        self._after(turn, ledger, calls)
+        if self.outbox.in_flight:  # let answers gather and other processes write
+            rest(REST_S)
+        return 0.0
+
     def _gather(self) -> tuple[Turn, _Loading]:
         """What the next turn takes in."""
-        self._wakeup.clear()
+        self.woken.clear()
         turn = Turn(
-            answered=self._outbox.take_answers(ANSWERS_PER_TURN),
-            starting=self._outbox.take_starting(),
+            answered=self.outbox.take_answers(ANSWERS_PER_TURN),
+            starting=self.outbox.take_starting(),
         )
         for held in turn.starting:
             held.call.started_by = self._name
         if self._stopping:
             return turn, _Loading()
         now = self._clock.now()
-        room = {name: self._outbox.room(name) for name in self._backlog.due_endpoints(now)}
+        room = {name: self.outbox.room(name) for name in self._backlog.due_endpoints(now)}
         loading = _Loading(
-            room={name: free for name, free in room.items() if free and self._outbox.hungry(name)},
+            room={name: free for name, free in room.items() if free and self.outbox.hungry(name)},
             sleepers=self._backlog.sleeper_due(now),
             arrivals=ARRIVALS_PER_TURN if self._may_admit() else 0,
         )
@@ -185,10 +198,10 @@ class Worker:
     def _may_admit(self) -> bool:
         """New users are taken in while some endpoint that the last ones went to could take more."""
         targets = self._source.targets
-        return not self._source.done and (not targets or any(map(self._outbox.hungry, targets)))
+        return not self._source.done and (not targets or any(map(self.outbox.hungry, targets)))
 
     def _take(self, turn: Turn, loading: _Loading) -> tuple[Ledger, list[Held]]:
-        """One turn, in the writer's thread: load, decide, commit."""
+        """One turn: load, decide, commit."""
         rows = list(islice(self._source.rows, loading.arrivals)) if loading.arrivals else []
         if loading.arrivals:
             self._source.position += len(rows)
@@ -220,7 +233,7 @@ class Worker:
         if loading.sleepers:
             due = self._backlog.load_due(connection, now, SLEEPERS_PER_TURN)
         if loading.room:
-            calls = self._backlog.load_calls(connection, now, loading.room, self._outbox.held)
+            calls = self._backlog.load_calls(connection, now, loading.room, self.outbox.held)
         begun = [Answered(held, _unknown(held)) for held in calls if held.call.started_by]
         # The turn itself stays as it is: if the database fails here, it is loaded for once more.
         loaded = replace(turn, due=due, answered=[*turn.answered, *begun])
@@ -237,11 +250,11 @@ class Worker:
 
     def _after(self, turn: Turn, ledger: Ledger, loaded: list[Held]) -> None:
         """What follows from a committed turn."""
-        self._outbox.committed(turn.answered)
+        self.outbox.committed(turn.answered)
         for held in turn.starting:
-            self._outbox.launch(held)
+            self.outbox.launch(held)
         for held in (*loaded, *ledger.calls):
-            if not self._outbox.offer(held):
+            if not self.outbox.offer(held):
                 self._backlog.add_call(held.call.endpoint, self._clock.now())
         for endpoint, at in ledger.retries:
             self._backlog.add_call(endpoint, at)
@@ -249,35 +262,26 @@ class Worker:
             self._backlog.add_sleeper(ledger.next_wake)
         if turn.arrivals is not None:
             self._source.targets = {held.call.endpoint for held in ledger.calls}
+        self.outbox.notify()
         self._observer.turned(ledger)
 
-    async def _rest(self) -> None:
-        """Let answers gather and other processes write."""
-        self._outbox.pump()
-        await asyncio.sleep(REST_S if self._outbox.in_flight else 0)
-
-    async def _wait(self) -> bool:
-        """Wait until something may be done; False if nobody can move any more."""
-        outbox, backlog = self._outbox, self._backlog
-        next_call = None if self._stopping else backlog.next_call(outbox.hungry)
-        wake = None if self._stopping else backlog.next_wake
-        if not outbox.idle:
-            at = min((t for t in (next_call, wake) if t is not None), default=None)
-        elif next_call is None and not self._within_horizon(wake):
-            return False
-        else:
-            at = min(t for t in (next_call, wake) if t is not None)
-            if isinstance(self._clock, VirtualClock):
-                self._clock.move_to(at)
-                return True
-        timeout = None if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await self._wakeup.wait()
-        return True
+    def _pause(self) -> float | None:
+        """For how long there is nothing to do; None if nobody can move any more."""
+        outbox, backlog = self.outbox, self._backlog
+        if self._stopping:
+            return math.inf if outbox.busy else None
+        next_call, wake = backlog.next_call(outbox.hungry), backlog.next_wake
+        idle = outbox.idle
+        if idle and next_call is None and not self._within_horizon(wake):
+            return None
+        at = min((t for t in (next_call, wake) if t is not None), default=None)
+        if idle and at is not None and isinstance(self._clock, VirtualClock):
+            self._clock.move_to(at)
+            return 0.0
+        return math.inf if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)
 
     def _within_horizon(self, wake: int | None) -> bool:
-        if wake is None or self._stopping:
+        if wake is None:
             return False
         horizon = self._horizon
         return wake <= (self._clock.now() + self._linger if horizon is None else horizon)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import selectors
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,16 +82,6 @@ class Loop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         self._skipping.slept += 1e-6
         return self._skipping.slept
-
-    def run_in_executor(  # type: ignore[override]
-        self, executor: Any, func: Any, *args: Any
-    ) -> Any:
-        future = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 class Wire:
@@ -209,7 +201,7 @@ class Life:
         database = FailingDatabase(self._url, self._lots, self.faults)
         try:
             with asyncio.Runner(loop_factory=Loop) as runner:
-                runner.run(self._worker(database, told).work())
+                runner.run(self._work(self._worker(database, told)))
         except Crash:
             self.may_repeat += len(self.wire.log) - sent - told.settled
             return False
@@ -218,6 +210,19 @@ class Life:
         assert len(self.wire.log) - sent == told.settled, "who isn't killed repeats nothing"
         with Database(self._url).read() as connection:
             return runs.everybody_ended(connection, self.run_id)
+
+    async def _work(self, worker: Worker) -> None:
+        """What the deciding thread does, between what the event loop does."""
+        loop = asyncio.get_running_loop()
+        worker.outbox.notify = partial(loop.call_soon, worker.outbox.pump)
+        worker.open()
+        while (pause := worker.turn()) is not None:
+            for _ in range(self._lots.randrange(4)):
+                await asyncio.sleep(0)
+            over = loop.time() + min(pause, 10.0)
+            while not worker.woken.is_set() and loop.time() < over:
+                await asyncio.sleep(0.05)
+            assert pause < math.inf or worker.woken.is_set(), "nothing will ever happen any more"
 
     def _crashes(self) -> bool:
         if self.faults.left and self._lots.random() < self.faults.rate / 4:
