@@ -34,6 +34,9 @@ class Invocation:
     answers: tuple[str, ...]
     endpoints: Path | None
     events: str | None
+    record: Path | None
+    replay: Path | None
+    html: Path | None
     again: bool
     skip_bad: bool
     database: str | None
@@ -53,6 +56,8 @@ class Invocation:
             raise click.UsageError("--live needs users: --users FILE, or --user ID")
         if self.users == self.events == "-":
             raise click.UsageError("only one of --users and --events can be standard input")
+        if self.record is not None and self.replay is not None:
+            raise click.UsageError("--record and --replay exclude each other")
         self._check_mode()
 
     @property
@@ -66,6 +71,8 @@ class Invocation:
             "--answer": self.answers,
             "--endpoints": self.endpoints,
             "--events": self.events,
+            "--replay": self.replay,
+            "--html": self.html,
         }
         live = {"--again": self.again, "--database": self.database}
         wrong, mode = (simulated, "--simulate") if self.live else (live, "--live")

@@ -113,10 +113,20 @@ def run(launch: Launch) -> tuple[list[Summary], int | None]:
         telling=launch.output.telling,
     )
     try:
-        result = run_live(options, Watcher(launch.output, launch.loaded))
+        result = _work(launch, options)
     except BrokenPipeError:  # the reader went away: the run was drained as by a signal
         return [], signal.SIGPIPE
     return _summaries(launch, settings, result), result.interrupted
+
+
+def _work(launch: Launch, options: RunOptions) -> RunResult:
+    watcher = Watcher(launch.output, launch.loaded)
+    if launch.invocation.record is None:
+        return run_live(options, watcher)
+    from engine.cli.recorded import recording, stored_terms
+
+    with recording(launch, stored_terms(options.settings), anew=False) as file:
+        return run_live(replace(options, listening=file.attempted), watcher)
 
 
 def _summaries(launch: Launch, settings: Settings, result: RunResult) -> list[Summary]:

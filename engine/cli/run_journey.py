@@ -66,6 +66,24 @@ ENDED_BY_SIGNAL = 128
     help="Simulated: what happens to users, as CSV (user,event,at,...) or JSON Lines; users then"
     " enter by the journey's triggers, if it has any.",
 )
+@click.option(
+    "--record",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write what endpoints answer to FILE, without secrets; it holds personal data.",
+)
+@click.option(
+    "--replay",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Simulated: endpoints answer what a --record wrote; exits with 4 where that says nothing.",
+)
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Simulated: write a page with the graph and all tables to FILE.",
+)
 @click.option("--again", is_flag=True, help="Live: a new run over users who finished one.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad rows of --users out, and count them.")
 @database_option

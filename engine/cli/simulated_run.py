@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.endpoint_terms import terms_beside
+from engine.cli.recorded import exchanges
 from engine.cli.scripted_answers import BadAnswer, read_answers
 from engine.cli.show.moments import date_and_time
 from engine.cli.show.table import users_in_words
@@ -49,27 +50,39 @@ def simulated(launch: Launch) -> Summary:
     start = _start(launch)
     horizon = _horizon(launch, start)
     world = World(terms, settings.timezone)
-    happening = simulate(
-        program,
-        launch.population(),
-        world,
-        answers,
-        start,
-        horizon,
-        facts=facts,
-        triggered=triggered,
-    )
     tally = Tallying(program)
     output.progress.total = launch.total
-    for event in happening:
-        tally.add(event)
-        _progress(output, program, event)
-        output.event(event)
+    with exchanges(launch, terms.values(), answers) as exchanging:
+        for event in simulate(
+            program,
+            launch.population(),
+            world,
+            answers,
+            start,
+            horizon,
+            facts=facts,
+            triggered=triggered,
+            exchanges=exchanging,
+        ):
+            tally.add(event)
+            _progress(output, program, event)
+            output.event(event)
     summary = tally.summary()
-    zone = find_zone(settings.timezone)
-    when = f" · from {date_and_time(start, zone)}" if zone else ""
-    output.summary(summary, f"{users_in_words(launch.total)}{when}")
+    _tell(launch, program, summary, start)
     return summary
+
+
+def _tell(launch: Launch, program: Program, summary: Summary, start: int) -> None:
+    """How it ended, and the page with it."""
+    zone = find_zone(launch.settings.timezone)
+    when = f" · from {date_and_time(start, zone)}" if zone else ""
+    about = f"{users_in_words(launch.total)}{when}"
+    launch.output.summary(summary, about)
+    if launch.invocation.html is not None:
+        from engine.cli.output_file import write
+        from engine.cli.show.page import page
+
+        write(launch.invocation.html, page(program, summary, f"simulated · {about}"))
 
 
 def _start(launch: Launch) -> int:
@@ -122,7 +135,7 @@ def _say_what_is_assumed(
     """Say when users enter if it isn't as the clock would have it, and name the steps that read an
     answer's body where no answer is scripted.
     """
-    if launch.scenario is not None:
+    if launch.scenario is not None or launch.invocation.replay is not None:
         return
     if not launch.triggered and by_the_clock(program.journey.entry.triggers):
         launch.output.note(

@@ -250,3 +250,17 @@ def test_the_command_loads_no_database_and_no_network() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stderr == "[]\n"
+
+
+def test_a_simulation_is_a_page_as_well(nudge: Journey) -> None:
+    nudge.write("events.csv", EVENTS)
+    run = ("run", "nudge.yaml", "--events", "events.csv", "--for", "P1D")
+    ended = nudge(*run, "--html", "page.html")
+    assert ended.code == 0
+    assert "entered   2" in ended.out
+    page = (nudge.folder / "page.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "simulated · 3 users · from Sun 1 Mar 2026 00:00 UTC" in page
+    assert "<svg" in page
+    assert nudge(*run, "--html", "no/such/page.html").code == 2
+    assert nudge("run", "nudge.yaml", "--user", "a", "--live", "--html", "page.html").code == 2
