@@ -61,7 +61,7 @@ _CREDENTIAL_KEY = re.compile(
     """
 )
 
-_CREDENTIAL_HEADERS = frozenset(
+CREDENTIAL_HEADERS = frozenset(
     (
         *("authorization", "proxy-authorization", "cookie", "set-cookie", "x-authorization"),
         *("x-api-key", "api-key", "apikey", "x-apikey", "api-token", "x-api-token", "x-secret"),
@@ -72,6 +72,7 @@ _CREDENTIAL_HEADERS = frozenset(
         *("x-shopify-access-token", "x-vault-token"),
     )
 )
+"""Headers and query parameters that carry credentials by published custom; `_` stands for `-`."""
 
 _CREDENTIAL_OPTIONS = frozenset(
     (
@@ -107,7 +108,7 @@ def masked_shapes(text: str) -> str:
 
 def is_credential_header(name: str) -> bool:
     """Whether a header or query parameter of this name carries a credential by published custom."""
-    return name.strip().lower().replace("_", "-") in _CREDENTIAL_HEADERS
+    return name.strip().lower().replace("_", "-") in CREDENTIAL_HEADERS
 
 
 def is_credential_option(key: str) -> bool:

@@ -20,8 +20,9 @@ _LAST = datetime(9998, 12, 31, tzinfo=UTC)
 LAST_INSTANT = (_LAST - _EPOCH).days * DAY
 FIRST_INSTANT = (datetime(2, 1, 1, tzinfo=UTC) - _EPOCH).days * DAY
 
+_CALENDAR = r"(?:(?P<years>[0-9]{1,9})Y)?(?:(?P<months>[0-9]{1,9})M)?"
 _ISO = re.compile(
-    r"P(?=[0-9T])(?:(?P<years>[0-9]{1,9})Y)?(?:(?P<months>[0-9]{1,9})M)?"
+    rf"P(?=[0-9T]){_CALENDAR}"
     r"(?:(?P<weeks>[0-9]{1,9})W)?(?:(?P<days>[0-9]{1,9})D)?"
     r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,9})H)?(?:(?P<minutes>[0-9]{1,9})M)?"
     r"(?:(?P<seconds>[0-9]{1,9})(?:\.(?P<fraction>[0-9]{1,6}))?S)?)?"
@@ -127,6 +128,15 @@ def parse_duration(text: str, *, signed: bool = False) -> Duration:
     if elapsed > _LONGEST or months > 1_200:
         raise DurationError(f"{text[:40]!r} is longer than 100 years")
     return Duration(text, sign * months, sign * elapsed)
+
+
+def duration_pattern(*, signed: bool = False, fixed: bool = False) -> str:
+    """What :func:`parse_duration` reads as a pattern of JSON Schema (ECMA-262), for editors;
+    ``fixed`` leaves years and months out.
+    """
+    iso = _ISO.pattern.replace(_CALENDAR, "") if fixed else _ISO.pattern
+    either = re.sub(r"\(\?P<[a-z]+>", "(?:", f"(?:{iso}|(?=[0-9]){_SHORT.pattern})")
+    return rf"^\s*{'[-+]?' if signed else ''}\s*{either}\s*$"
 
 
 def _sign_of(text: str, signed: bool) -> tuple[int, str]:

@@ -14,6 +14,7 @@ from engine.core.guarded_json import NotGuardedJSON
 from engine.core.steps.answers import failure_of_status, next_attempt, response_of
 from engine.core.steps.base import FOLLOWING, Again, Call, End, Exit, Move, Result, View
 from engine.core.steps.computed import AnyValue, FromAnswer, Path
+from engine.core.steps.editors import excludes, needs
 from engine.core.steps.fields import Flag, Name, Read, refuse
 from engine.core.steps.flow import Jump, Way
 from engine.core.steps.model import StepModel
@@ -76,16 +77,37 @@ def _read_media_type(raw: object) -> str:
 
 
 HeaderName = Annotated[
-    str, Read(_read_header_name, {"type": "string", "pattern": f"^{_TOKEN.pattern}$"})
+    str,
+    Read(
+        _read_header_name,
+        {"title": "header", "type": "string", "pattern": f"^{_TOKEN.pattern}$"},
+    ),
 ]
 """A field name of RFC 9110, 5.1."""
 
-MediaType = Annotated[str, Read(_read_media_type, {"type": "string", "examples": ["text/csv"]})]
+MediaType = Annotated[
+    str,
+    Read(
+        _read_media_type,
+        {
+            "title": "media type",
+            "type": "string",
+            "pattern": f"^{_MEDIA_TYPE.pattern}$",
+            "examples": ["text/csv"],
+        },
+    ),
+]
 """A ``Content-Type``."""
 
 
 class CallApiStep(StepModel):
     """Call an endpoint. How to reach it, and authenticate there, is the endpoint's business."""
+
+    editor_rules = (
+        excludes("body", "form", "text"),
+        excludes("form", "text"),
+        needs("content_type", "text"),
+    )
 
     type: Literal["call_api"] = Field(description="Calls an endpoint.")
     endpoint: Name = Field(description="The name of the endpoint.")

@@ -44,7 +44,8 @@ def _expression(allow: frozenset[str], about: str) -> Read:
         except ExpressionError as error:
             refuse("expression.invalid", error.message, error.remedy, offset=error.offset)
 
-    schema = {"type": ["string", "boolean", "number"], "description": about}
+    kinds = ["string", "boolean", "number"]
+    schema = {"title": "expression", "description": about, "type": kinds, "pattern": "\\S"}
     return Read(read, schema, lambda expression: expression.source)
 
 
@@ -92,11 +93,20 @@ def _read_path(raw: object) -> PathTemplate:
         refuse("path.invalid", error.message, error.remedy, offset=error.offset)
 
 
-AnyValue = Annotated[Value, Read(read_value, {}, lambda value: value.raw)]
+AnyValue = Annotated[Value, Read(read_value, {"title": "value"}, lambda value: value.raw)]
 """Any data; texts inside may hold ``{{ }}``."""
 
 Path = Annotated[
     PathTemplate,
-    Read(_read_path, {"type": "string", "pattern": "^/"}, lambda path: path.source),
+    Read(
+        _read_path,
+        {
+            "title": "path",
+            "type": "string",
+            "pattern": "^/",
+            "errorMessage": "a path begins with /, as in /users/{{ user.id }}",
+        },
+        lambda path: path.source,
+    ),
 ]
 """The path of a call, beginning with ``/``; ``{{ }}`` are percent-encoded."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine.core.expressions.durations import Duration
 from engine.core.expressions.paths import PathTemplate
+from engine.core.steps.editors import Rule, no_null
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 
 class Definition(BaseModel):
-    """Something an author writes: frozen, no unknown keys, and no key with nothing behind it."""
+    """Something an author writes: frozen, no unknown keys, and no key with nothing behind it.
+
+    ``editor_rules`` are what its schema says of keys together; they add to those of its bases.
+    """
+
+    editor_rules: ClassVar[tuple[Rule, ...]] = ()
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -37,9 +43,14 @@ class Definition(BaseModel):
         """The schema as authors meet it: an optional key may be left out, but is never null, and
         a default is what one would write."""
         schema = handler(core_schema)
-        keys = handler.resolve_ref_schema(schema).get("properties", {})
+        described = handler.resolve_ref_schema(schema)
+        rules = [rule for base in cls.__mro__ for rule in vars(base).get("editor_rules", ())]
+        if rules:
+            described["allOf"] = rules
+        keys = described.get("properties", {})
         for key in keys.values():
             _without_null(key)
+            no_null(key)
         for name, field in cls.model_fields.items():
             default = None if field.is_required() else field.get_default(call_default_factory=True)
             if default is not None and (field.alias or name) in keys:

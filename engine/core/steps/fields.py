@@ -24,6 +24,7 @@ from engine.core.expressions.calendar import (
     parse_wall_time,
 )
 from engine.core.expressions.durations import Duration
+from engine.core.steps.editors import duration_schema
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -84,7 +85,8 @@ class _Name:
 
 
 def _name(slug: str, what: str, pattern: str, remedy: str) -> Read:
-    schema = {"type": "string", "pattern": f"^{pattern}$"}
+    title = what.partition(" ")[2]
+    schema = {"title": title, "type": "string", "pattern": f"^{pattern}$", "errorMessage": remedy}
     return Read(_Name(slug, what, re.compile(pattern), remedy), schema)
 
 
@@ -147,6 +149,8 @@ _WORDS = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*")
 
 
 def _text(slug: str, most: int) -> Read:
+    schema = {"title": "text", "type": "string", "pattern": "\\S", "maxLength": most}
+
     def read(raw: object) -> str:
         if not isinstance(raw, str):
             refuse(slug, "this is not text", "put it in quotes")
@@ -156,7 +160,7 @@ def _text(slug: str, most: int) -> Read:
             )
         return raw
 
-    return Read(read, {"type": "string", "minLength": 1, "maxLength": most})
+    return Read(read, schema)
 
 
 Title = Annotated[str, _text("text.title", 200)]
@@ -167,8 +171,6 @@ Text = Annotated[str, _text("text.invalid", 10_000)]
 
 
 # --- time ------------------------------------------------------------------------------------
-
-_DURATION_SCHEMA = {"type": "string", "examples": ["PT45M", "P2D", "45m", "2d 4h"]}
 
 
 def read_duration(raw: object, *, signed: bool = False, fixed: bool = False) -> Duration:
@@ -193,12 +195,13 @@ def above_zero(duration: Duration) -> Duration:
     refuse("duration.zero", "this can't be zero", "as in PT45M or 45m", offset=0)
 
 
-Span = Annotated[Duration, Read(read_duration, _DURATION_SCHEMA, lambda d: d.text)]
-"""A duration; years and months are counted by the calendar."""
-
 FixedSpan = Annotated[
     Duration,
-    Read(lambda raw: read_duration(raw, fixed=True), _DURATION_SCHEMA, lambda d: d.text),
+    Read(
+        lambda raw: read_duration(raw, fixed=True),
+        duration_schema("duration", "45m", "P2D", fixed=True),
+        lambda d: d.text,
+    ),
 ]
 """A duration that is the same length everywhere: no years, no months."""
 
@@ -209,7 +212,7 @@ Offset = Annotated[
     Duration,
     Read(
         lambda raw: read_duration(raw, signed=True),
-        {"type": "string", "examples": ["-P7D", "PT2H"]},
+        duration_schema("offset", "-P7D", "PT2H", signed=True),
         lambda d: d.text,
     ),
 ]
@@ -229,7 +232,12 @@ WallTime = Annotated[
     time,
     Read(
         _read_wall_time,
-        {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"},
+        {
+            "title": "time of day",
+            "type": "string",
+            "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$",
+            "errorMessage": 'a time of day, as in "09:00", in quotes',
+        },
         lambda at: at.isoformat("minutes" if at.second == 0 else "seconds"),
     ),
 ]
@@ -243,7 +251,7 @@ def _read_zone(raw: object) -> str:
     refuse("zone.unknown", f"{shown} is no time zone", "an IANA name, as in Europe/Istanbul")
 
 
-Zone = Annotated[str, Read(_read_zone, {"type": "string", "examples": ["Europe/Istanbul"]})]
+Zone = Annotated[str, Read(_read_zone, {"title": "time zone", "type": "string"})]
 """The name of an IANA time zone."""
 
 

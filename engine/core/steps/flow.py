@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -10,6 +10,7 @@ from engine.core.expressions.errors import Unfillable
 from engine.core.steps.base import Exit
 from engine.core.steps.computed import Condition, Where
 from engine.core.steps.definition import Definition
+from engine.core.steps.editors import Rule, excludes, needs, takes_one_of
 from engine.core.steps.facts import Event, seeing
 from engine.core.steps.fields import EventName, NotEmpty, StepId, refuse
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 class Body(Definition):
     """Where to go: a jump, a body of steps, or (neither) on behind the step that holds it."""
+
+    editor_rules: ClassVar[tuple[Rule, ...]] = (excludes("next", "steps"),)
 
     next: StepId | None = Field(None, description="The step to go to.")
     steps: Annotated[tuple[AnyStep, ...], NotEmpty()] | None = Field(
@@ -82,6 +85,11 @@ def otherwise_exit(otherwise: str | Body) -> Exit:
 
 class Occurrence(Definition):
     """Something that happens: an event (that `where` may narrow), or a condition becoming true."""
+
+    editor_rules: ClassVar[tuple[Rule, ...]] = (
+        *takes_one_of("event", "when"),
+        needs("where", "event", message="`where` narrows an event"),
+    )
 
     event: EventName | None = Field(None, description="The event that is waited for.")
     where: Where | None = Field(None, description="Only events for which this is true count.")

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Tag
 from engine.core.steps.branch import BranchStep, Path
 from engine.core.steps.call_api import CallApiStep
 from engine.core.steps.definition import Definition
+from engine.core.steps.editors import ToldByType
 from engine.core.steps.emit import EmitStep
 from engine.core.steps.exit import ExitStep
 from engine.core.steps.flow import Body
@@ -48,6 +49,10 @@ else:
     AnyStep = Annotated[
         Union[tuple(Annotated[model, Tag(_name_of(model))] for model in STEP_TYPES)],  # noqa: UP007
         Discriminator(_type_of),
+        ToldByType(
+            tuple(_name_of(model) for model in STEP_TYPES),
+            tuple(str(model.model_fields["type"].description) for model in STEP_TYPES),
+        ),
     ]
     """Any step: the union of all types, told apart by ``type``."""
 

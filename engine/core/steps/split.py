@@ -39,6 +39,19 @@ class Arm(Body):
 class SplitStep(StepModel):
     """Send users different ways by lot, for an experiment."""
 
+    editor_rules = (
+        {
+            "properties": {
+                "arms": {
+                    "contains": {
+                        "not": {"properties": {"weight": {"maximum": 0}}, "required": ["weight"]}
+                    },
+                    "errorMessage": "no arm has a weight above 0: 1 and 1 are halves",
+                }
+            }
+        },
+    )
+
     type: Literal["split"] = Field(description="Sends users different ways by a sticky lot.")
     arms: Annotated[tuple[Arm, ...], NotEmpty()] = Field(max_length=100, description="The ways.")
     salt: Title | None = Field(

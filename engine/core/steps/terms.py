@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 from engine.core.expressions.durations import SECOND, Duration, parse_duration
 from engine.core.steps.computed import FromAnswer
 from engine.core.steps.definition import Definition
+from engine.core.steps.editors import takes_one_of
 from engine.core.steps.fields import Count, FixedSpan, NotEmpty, Read, Window, refuse
 
 Delivery = Literal["at_least_once", "at_most_once"]
@@ -45,7 +46,7 @@ def _read_cause(raw: object) -> str:
     return cause
 
 
-Cause = Annotated[str, Read(_read_cause, {"enum": ["timeout", "connection", 429, "429", "5xx"]})]
+Cause = Annotated[str, Read(_read_cause, {"enum": ["timeout", "connection", 429, "5xx", "429"]})]
 """A kind of failure that trying again may cure."""
 
 
@@ -123,10 +124,12 @@ Status = Annotated[
     Read(
         _read_status,
         {
+            "title": "status",
             "anyOf": [
                 {"type": "integer", "minimum": 100, "maximum": 599},
-                {"type": "string", "pattern": "^([1-5]xx|[1-5][0-9]{2}(-[1-5][0-9]{2})?)$"},
-            ]
+                {"type": "string", "pattern": "^([1-5][xX][xX]|[1-5][0-9]{2}(-[1-5][0-9]{2})?)$"},
+            ],
+            "examples": [200, "2xx", "200-204"],
         },
         lambda status: status.text,
     ),
@@ -136,6 +139,8 @@ Status = Annotated[
 
 class Success(Definition):
     """Which answers are a success: by status, or by a condition over ``response``."""
+
+    editor_rules = takes_one_of("status", "when")
 
     status: Annotated[tuple[Status, ...], NotEmpty()] | None = Field(
         None, description="Statuses that are a success: 200, 2xx, 200-204."

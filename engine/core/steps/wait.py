@@ -26,6 +26,7 @@ from engine.core.expressions.calendar import (
 )
 from engine.core.expressions.errors import Unfillable
 from engine.core.expressions.values import Value
+from engine.core.steps import editors
 from engine.core.steps.base import End, Exit, Move, Wait
 from engine.core.steps.computed import Condition, read_value
 from engine.core.steps.definition import Definition
@@ -63,11 +64,14 @@ def _read_span(raw: object) -> Duration | Value:
     return above_zero(read_duration(raw))
 
 
+_SPAN_SCHEMA = editors.duration_schema("duration or value", "45m", "P2D", "{{ inputs.pause }}")
+_SPAN_SCHEMA["pattern"] += r"|\{\{"
+
 SpanOrValue = Annotated[
     Duration | Value,
     Read(
         _read_span,
-        {"type": "string", "examples": ["PT45M", "2d 4h", "{{ inputs.pause }}"]},
+        _SPAN_SCHEMA,
         lambda span: span.text if isinstance(span, Duration) else span.raw,
     ),
 ]
@@ -82,6 +86,23 @@ class Until(Definition):
     is that date, moved by ``offset`` (whole days by the calendar), at ``time`` if one is given, and
     moved on to one of the ``weekdays``.
     """
+
+    editor_rules = (
+        editors.depends(
+            "date",
+            (
+                editors.takes_any_of("missing", message="`missing` says what if there is no date"),
+                editors.takes_none_of("days", message="`days` count from the arrival"),
+            ),
+            (
+                editors.takes_any_of(
+                    *("time", "weekdays", "days"),
+                    message="this says no moment: `time`, `weekdays`, `days` or `date`",
+                ),
+                editors.takes_none_of("offset", "past", "missing", message="this goes with `date`"),
+            ),
+        ),
+    )
 
     time: WallTime | None = Field(None, description="The time of day, HH:MM, on the user's clock.")
     weekdays: Annotated[tuple[Weekday, ...], NotEmpty()] | None = Field(
@@ -159,6 +180,8 @@ class Until(Definition):
 
 class WaitStep(StepModel):
     """Wait for a time, or until a moment."""
+
+    editor_rules = editors.takes_one_of("for", "until")
 
     type: Literal["wait"] = Field(description="Waits for a time, or until a moment.")
     for_: SpanOrValue | None = Field(None, alias="for", description="How long to wait.")

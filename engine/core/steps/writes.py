@@ -24,7 +24,18 @@ def _read_target(raw: object) -> str:
     return raw
 
 
-Target = Annotated[str, Read(_read_target, {"type": "string", "pattern": f"^{_TARGET.pattern}$"})]
+Target = Annotated[
+    str,
+    Read(
+        _read_target,
+        {
+            "title": "vars.NAME or user.NAME",
+            "type": "string",
+            "pattern": rf"^(?!user\.id$){_TARGET.pattern}$",
+            "errorMessage": "vars.NAME or user.NAME",
+        },
+    ),
+]
 """What a step writes to: ``vars.NAME`` (this passage) or ``user.NAME`` (the user)."""
 
 
