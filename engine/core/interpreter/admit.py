@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from engine.core.expressions.assignment import held_out
 from engine.core.expressions.errors import Unfillable
 from engine.core.guarded_json import dumps
-from engine.core.interpreter.scope import scope_of, zone_of
+from engine.core.interpreter.scope import PassageScope
 from engine.core.interpreter.state import Passage, State
 
 if TYPE_CHECKING:
@@ -77,9 +77,8 @@ def _key_of(passage: Passage, world: World) -> str | None:
     expression = passage.program.journey.entry.key
     if expression is None:
         return ""
-    zone, _ = zone_of(passage, world.zone)
     try:
-        value = expression.evaluate(scope_of(passage, passage.entered_at, zone))
+        value = expression.evaluate(PassageScope(passage, passage.entered_at, world.zone))
     except Unfillable:
         return None
     if value is None:

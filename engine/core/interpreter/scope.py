@@ -46,6 +46,13 @@ class PassageScope(Scope):
         return made
 
 
+def scope_of(passage: Passage, now: int, zone: ZoneInfo) -> Scope:
+    """The scope of this passage at ``now`` on a clock that is known."""
+    scope = PassageScope(passage, now, "")
+    scope.zone = zone
+    return scope
+
+
 def _zone(scope: PassageScope) -> ZoneInfo:
     return zone_of(scope._passage, scope._default_zone)[0]
 

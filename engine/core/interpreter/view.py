@@ -42,8 +42,6 @@ class PassageView(View):
                 return passage.entered_at
             case "zone_fallback":
                 return zone_of(passage, self._world.zone)[1]
-            case "default_zone":
-                return passage.program.journey.timezone or self._world.zone
             case "earlier":
                 return _earlier(passage)
         raise AttributeError(name)

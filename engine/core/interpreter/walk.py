@@ -16,14 +16,14 @@ from engine.core.interpreter.state import (
     State,
     StepRecord,
 )
-from engine.core.interpreter.view import view_of
+from engine.core.interpreter.view import PassageView
 from engine.core.interpreter.writes import write
 from engine.core.steps.base import FOLLOWING, Again, Call, End, Move, Wait
 
 if TYPE_CHECKING:
     from engine.core.dsl.program import Node
     from engine.core.interpreter.state import Passage, World
-    from engine.core.steps.base import Decision, Result, Status, View
+    from engine.core.steps.base import Decision, Result, Status
     from engine.core.steps.facts import Fact
 
 MOST_STEPS = 10_000
@@ -32,6 +32,7 @@ MOST_DEPTH = 10
 """So many events and entries may lead to one another."""
 _LAST_TRY = 1_000_000
 """More tries than any policy allows."""
+_WAITING, _CALLING, _ENDED = State.WAITING, State.CALLING, State.ENDED
 
 
 class Walk:
@@ -45,7 +46,7 @@ class Walk:
         self.world = world
         self.done = Advanced()
         self.walking = True
-        self._view: View | None = None
+        self._view: PassageView | None = None
 
     def on(self) -> None:
         """Take steps until there is none to take now."""
@@ -70,7 +71,7 @@ class Walk:
     def answered(self, result: Result) -> None:
         """Let the step that made the call judge its answer."""
         node = self.passage.program.nodes[self.passage.position]
-        self.passage.state = State.WAITING
+        self.passage.state = _WAITING
         fixed = self.passage.outcome is not None and self._leaves()
         if fixed:
             result = replace(result, tries=_LAST_TRY)
@@ -91,7 +92,7 @@ class Walk:
     def heed(self, fact: Fact) -> None:
         """Let the step that the user waits at take notice, and go on if it does."""
         passage = self.passage
-        if passage.state is not State.WAITING or not passage.started:
+        if passage.state is not _WAITING or not passage.started:
             return
         node = passage.program.nodes[passage.position]
         try:
@@ -127,9 +128,8 @@ class Walk:
         status: Status,
         failure: str | None = None,
         text: str = "",
-        *,
-        arm: str | None = None,
         http_status: int | None = None,
+        arm: str | None = None,
         result: Result | None = None,
     ) -> None:
         """Note that the present step is over, in the passage and as an execution."""
@@ -203,17 +203,17 @@ class Walk:
         if isinstance(decision, Move):
             self._move(node, decision, result)
         elif isinstance(decision, Call):
-            passage.state, passage.wake_at = State.CALLING, None
+            passage.state, passage.wake_at = _CALLING, None
             self.done.call = decision
             self.walking = False
         elif isinstance(decision, Wait):
-            passage.state, passage.reason = State.WAITING, REASONS[decision.reason]
+            passage.state, passage.reason = _WAITING, REASONS[decision.reason]
             passage.wake_at = self._wake_at(decision.until)
             passage.unwaited = 0
             self.done.wait_text = decision.text
             self.walking = False
         elif isinstance(decision, Again):
-            passage.state = State.CALLING
+            passage.state = _CALLING
             self.done.again = decision
             self.walking = False
         else:
@@ -221,7 +221,7 @@ class Walk:
 
     def _end(self, node: Node, end: End, result: Result | None) -> None:
         text = self._with_notes(end.text)
-        self.record(end.status, end.failure, text, http_status=end.http_status, result=result)
+        self.record(end.status, end.failure, text, end.http_status, None, result)
         if self.passage.outcome is None:
             self.leave(end.outcome)
         else:
@@ -236,10 +236,11 @@ class Walk:
             if problem:
                 text = problem
                 move = Move(status="failed", failure="step.too_big", http_status=move.http_status)
-            passage.vars.update(move.vars)
+            if move.vars:
+                passage.vars.update(move.vars)
             if move.user:
                 self.done.before = write(passage.user, move.user) | dict(self.done.before or {})
-                self.done.writes.update(move.user)
+                self.done.writes = {**(self.done.writes or {}), **move.user}
                 self._view = None
         elif move.makes is not None:
             if passage.depth < MOST_DEPTH:
@@ -247,14 +248,7 @@ class Walk:
             else:
                 text = f"{move.text}: {MOST_DEPTH} events led to one another"
                 move = Move(status="failed", failure="step.too_deep")
-        self.record(
-            move.status,
-            move.failure,
-            text,
-            arm=move.arm,
-            http_status=move.http_status,
-            result=result,
-        )
+        self.record(move.status, move.failure, text, move.http_status, move.arm, result)
         passage.position = node.follow if move.exit == FOLLOWING else node.exits[move.exit]
         passage.started = 0
 
@@ -272,15 +266,15 @@ class Walk:
             self.leave("completed")
             return
         passage = self.passage
-        passage.state, passage.reason, passage.wake_at = State.ENDED, Reason.DUE, None
+        passage.state, passage.reason, passage.wake_at = _ENDED, Reason.DUE, None
         passage.ended_at = self.now
         self.walking = False
 
-    def _view_of(self, node: Node) -> View:
+    def _view_of(self, node: Node) -> PassageView:
         passage = self.passage
         view = self._view
         if view is None:
-            view = self._view = view_of(passage, self.now, self.world)
+            view = self._view = PassageView(passage, self.now, self.world)
         view.step_id = node.step.id
         view.started = passage.started
         view.visit = passage.steps[node.number].visits
