@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 
 from engine.core.dsl.document import Document, Path
+from engine.core.dsl.doubtful import doubtful_problems
 from engine.core.dsl.flow import END, Edge, edges, endless, reachable
 from engine.core.dsl.journey import Journey
 from engine.core.dsl.listening import Listens, Need, listens_of, needs_of, waiting_conditions
 from engine.core.dsl.load import Loaded, read_journey, source_hash
+from engine.core.dsl.missing import missing_problems
 from engine.core.dsl.names import name_problems, names_of
 from engine.core.dsl.problems import by_place, did_you_mean, in_file_order, one_of, quoted
 from engine.core.dsl.trigger import EventTrigger
@@ -92,13 +94,21 @@ def check(journey: Journey, document: Document) -> Checked:
     """Check a journey that was read from ``document``. Never raises for what an author wrote."""
     steps = list(journey.all_steps())
     computed = list(computed_in(journey))
+    graph = [
+        *edges(journey.on_enter, ("on_enter",)),
+        *edges(journey.steps, ("steps",)),
+        *edges(journey.on_exit, ("on_exit",)),
+    ]
     problems = [
         *name_problems(document, names_of(document), computed),
-        *_flow_problems(journey, document, steps),
+        *_flow_problems(journey, document, steps, graph),
         *_entry_problems(journey, document),
         *_same_names(journey, document, steps),
         *_timed_conditions(journey, document),
     ]
+    if all(problem.severity == "warning" for problem in problems):
+        problems += missing_problems(journey, document, computed)
+        problems += doubtful_problems(journey, document, steps, graph)
     endpoints: dict[str, list[str]] = {}
     for _, step in steps:
         if isinstance(step, CallApiStep):
@@ -116,13 +126,11 @@ def check(journey: Journey, document: Document) -> Checked:
 
 
 def _flow_problems(
-    journey: Journey, document: Document, steps: list[tuple[Path, StepModel]]
+    journey: Journey,
+    document: Document,
+    steps: list[tuple[Path, StepModel]],
+    graph: list[Edge],
 ) -> Iterator[Problem]:
-    graph = [
-        *edges(journey.on_enter, ("on_enter",)),
-        *edges(journey.steps, ("steps",)),
-        *edges(journey.on_exit, ("on_exit",)),
-    ]
     limits = {step.id: _visits_looked_at(step) for _, step in steps}
     for knot in endless(graph, limits):
         yield _endless_problem(document, knot, [step.id for _, step in steps])
