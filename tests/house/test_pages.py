@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,11 @@ def of(*kinds: str) -> list[object]:
 
 def failing(block: Block, error: DefinitionError) -> None:
     """Fail, naming the line of the page."""
-    ahead = block.whole[: block.whole.find(block.text)].count("\n")
-    told = [f"{block.page.name}:{block.line + p.line - 1 - ahead}" for p in error.problems]
-    shown = [render(problem, at) for at, problem in zip(told, error.problems, strict=True)]
+    moved = block.line - 1 - block.whole[: block.whole.find(block.text)].count("\n")
+    shown = [
+        render(replace(problem, line=problem.line + moved), block.page.name)
+        for problem in error.problems
+    ]
     pytest.fail(f"the block at {block.place} isn't right:\n" + "\n".join(shown), pytrace=False)
 
 
