@@ -152,7 +152,7 @@ class Outbox:
     @property
     def idle(self) -> bool:
         """Nothing in memory."""
-        queued = any([lane.queue for lane in self._lanes.values()])
+        queued = any(lane.queue for lane in self._lanes.values())
         return not (queued or self.busy)
 
     def room(self, endpoint: str) -> int:
