@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.endpoint_terms import terms_beside
+from engine.cli.endpoint_terms import Beside, terms_beside
 from engine.cli.recorded import exchanges
 from engine.cli.scripted_answers import BadAnswer, read_answers
 from engine.cli.show.moments import date_and_time
@@ -17,6 +17,7 @@ from engine.core.dsl.program import compile_journey
 from engine.core.dsl.trigger import by_the_clock
 from engine.core.expressions.calendar import find_zone
 from engine.core.interpreter.advance import World
+from engine.core.interpreter.contact import governed
 from engine.core.interpreter.scenario import facts_of, fixed, replies
 from engine.core.interpreter.scripted import ScriptedAnswers
 from engine.core.interpreter.simulate import simulate
@@ -38,15 +39,19 @@ def simulated(launch: Launch) -> Summary:
     """Simulate, print it as it happens, and its summary."""
     output, settings = launch.output, launch.settings
     program = compile_journey(launch.loaded.journey)
-    terms = _terms(launch)
+    beside = _beside(launch)
+    terms, policy = beside.terms, beside.contact_policy
     answers = _answers(launch, terms)
     _say_what_is_assumed(launch, program, terms, answers)
     facts, triggered = None, launch.triggered
     if launch.scenario is not None:
-        program, came = fixed(program, launch.scenario), facts_of(launch.scenario)
+        came = facts_of(launch.scenario)
+        program = fixed(program, launch.scenario, policy)
         facts, triggered = (lambda _: came), launch.scenario.enter is None
-    elif launch.events is not None:
-        facts = launch.events.of
+    else:
+        program = governed(program, policy)
+        if launch.events is not None:
+            facts = launch.events.of
     start = _start(launch)
     horizon = _horizon(launch, start)
     world = World(terms, settings.timezone)
@@ -104,19 +109,19 @@ def _horizon(launch: Launch, start: int) -> int | None:
     return None if until is None else until.at
 
 
-def _terms(launch: Launch) -> Mapping[str, Terms]:
-    """The endpoints' terms, from the file named or the one beside the journey."""
-    file, terms = terms_beside(launch.invocation.file, launch.invocation.endpoints)
-    if file is None:
-        return terms
+def _beside(launch: Launch) -> Beside:
+    """Terms and contact policy, from the file named or the one beside the journey."""
+    beside = terms_beside(launch.invocation.file, launch.invocation.endpoints)
+    if beside.file is None:
+        return beside
     for name, steps in launch.loaded.checked.endpoints.items():
-        if name not in terms:
-            hint = did_you_mean(name, terms)
+        if name not in beside.terms:
+            hint = did_you_mean(name, beside.terms)
             launch.output.note(
-                f"{file} has no endpoint {name} (step {', '.join(steps)});"
+                f"{beside.file} has no endpoint {name} (step {', '.join(steps)});"
                 f" {hint or 'the defaults are taken'}"
             )
-    return terms
+    return beside
 
 
 def _answers(launch: Launch, terms: Mapping[str, Terms]) -> ScriptedAnswers:
