@@ -98,7 +98,7 @@ class Outbox:
         self._allowance = allowance
         self._most = in_flight
         self.wake: Callable[[], None] = _nobody
-        self.notify: Callable[[], None] = _nobody
+        self.notify: Callable[[], object] = _nobody
         self._lanes: dict[str, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._answered: deque[Answered] = deque()
