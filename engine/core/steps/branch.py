@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -42,9 +43,14 @@ class BranchStep(StepModel):
         try:
             for number, path in enumerate(self.paths):
                 if path.when.holds(view.scope):
-                    return Move(number, text=path.name)
+                    return self._moves[number]
         except Unfillable as failure:
             return Move(status="failed", failure="step.unfillable", text=failure.message)
-        if self.otherwise is None:
-            return Move(text="none is true")
-        return Move(len(self.paths), text="otherwise")
+        return self._moves[-1]
+
+    @cached_property
+    def _moves(self) -> tuple[Move, ...]:
+        """By every path, and by none."""
+        paths = (Move(number, text=path.name) for number, path in enumerate(self.paths))
+        none = Move(text="none is true")
+        return *paths, none if self.otherwise is None else Move(len(self.paths), text="otherwise")

@@ -220,13 +220,7 @@ class CallApiStep(StepModel):
             content_type = self.content_type or "text/plain; charset=utf-8"
         headers = render_headers(self._headers, scope) if self.headers else ()
         return Call(
-            endpoint=self.endpoint,
-            method=self.method,
-            target=target,
-            headers=headers,
-            body=body,
-            content_type=content_type,
-            timeout_us=self.timeout_us,
+            self.endpoint, self.method, target, headers, body, content_type, self.timeout_us
         )
 
     @cached_property
@@ -258,9 +252,10 @@ class CallApiStep(StepModel):
         if not self.outputs and success.when is None:
             return Move(http_status=answer.status)
         try:
-            view.scope.response = response_of(
-                answer, self._outputs_read | _keys_read([success.when])
-            )
+            read = self._outputs_read
+            if success.when is not None:
+                read |= _keys_read([success.when])
+            view.scope.response = response_of(answer, read)
             if success.when is not None and not success.when.holds(view.scope):
                 code = failure_of_status(answer.status)
                 return code, f"answered {answer.status}; not true: {success.when.source}"

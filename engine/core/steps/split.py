@@ -82,4 +82,8 @@ class SplitStep(StepModel):
         number = pick_arm(
             self.salt or f"{view.journey}/{view.step_id}", view.user_id, self._weights
         )
-        return Move(number, arm=self.arms[number].name)
+        return self._moves[number]
+
+    @cached_property
+    def _moves(self) -> tuple[Move, ...]:
+        return tuple(Move(number, arm=arm.name) for number, arm in enumerate(self.arms))
