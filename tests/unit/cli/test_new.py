@@ -93,7 +93,10 @@ def test_a_file_that_is_there_is_not_overwritten_and_nothing_else_is_written(
 
 
 def test_endpoints_that_are_there_stay_and_what_they_lack_is_named(journey: Journey) -> None:
-    mine = "endpoints: {messenger: {base_url: https://msg.example.com}}\n"
+    mine = (
+        "endpoints: {messenger: {base_url: https://msg.example.com, contact: true}}\n"
+        "contact_policy: {suppress: user.unsubscribed}\n"
+    )
     journey.write("endpoints.yaml", mine)
     assert "endpoints.yaml  is there and has what it calls\n" in journey("new", "hello").out
     said = "endpoints.yaml  is there and stays: add crm and loyalty under `endpoints:`\n"
