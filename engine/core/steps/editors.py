@@ -67,6 +67,11 @@ def _either(keys: tuple[str, ...]) -> str:
     return " or ".join(f"`{key}`" for key in keys)
 
 
+def _exactly(name: str) -> Rule:
+    """A ``const``: editors that complete take `wait` for the beginning of `wait_for` there."""
+    return {"type": "string", "pattern": f"^{name}$"}
+
+
 def no_null(schema: Rule) -> None:
     """Let a property that takes any data refuse nothing but null, in place."""
     if not schema.keys() - {"title", "description", "default", "examples"}:
@@ -108,7 +113,7 @@ class ToldByType:
             "properties": {"id": {"description": "The step's name."}, "type": kinds},
             "allOf": [
                 {
-                    "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+                    "if": {"properties": {"type": _exactly(name)}, "required": ["type"]},
                     "then": choice,
                 }
                 for name, choice in zip(self.types, choices, strict=True)
