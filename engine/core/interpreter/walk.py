@@ -22,6 +22,7 @@ from engine.core.steps.base import FOLLOWING, Again, Call, End, Move, Wait
 
 if TYPE_CHECKING:
     from engine.core.dsl.program import Node
+    from engine.core.expressions.grammar import Expression
     from engine.core.interpreter.state import Passage, World
     from engine.core.steps.base import Decision, Result, Status
     from engine.core.steps.facts import Fact
@@ -44,7 +45,7 @@ class Walk:
         self.passage = passage
         self.now = now
         self.world = world
-        self.done = Advanced()
+        self.done = Advanced([], [])
         self.walking = True
         self._view: PassageView | None = None
 
@@ -59,11 +60,11 @@ class Walk:
                 self._arrive_at_the_end()
                 continue
             node = nodes[passage.position]
-            if passage.started == 0 and not self._arrive(node):
+            view = self._view_of(node) if passage.started else self._arrive(node)
+            if view is None:
                 continue
-            view = self._view_of(node)
             try:
-                decision = node.step.decide(view)
+                decision = node.decide(view)
             except Exception as error:  # noqa: BLE001 (costs this user this step, nobody else)
                 decision = _a_bug(error)
             self._apply(node, decision)
@@ -138,7 +139,7 @@ class Walk:
         record.status = status
         record.failure = failure
         record.http_status = http_status
-        record.attempts = result.attempts if result else 0
+        record.attempts = 0 if result is None else result.attempts
         record.arm = arm
         self.done.executions.append(
             Execution(
@@ -152,15 +153,13 @@ class Walk:
                 arm,
                 passage.started,
                 self.now,
-                result.credential_version if result else None,
+                None if result is None else result.credential_version,
             )
         )
 
-    def _arrive(self, node: Node) -> bool:
-        """Enter a step; False if it isn't to be taken (condition false, or a limit hit)."""
+    def _arrive(self, node: Node) -> PassageView | None:
+        """Enter a step; None if it isn't to be taken (condition false, or a limit hit)."""
         passage = self.passage
-        if self._view is not None and self._view.scope.notes:
-            self._view.scope.notes.clear()
         record = passage.steps.get(node.number)
         if record is None:
             record = passage.steps[node.number] = StepRecord()
@@ -170,15 +169,20 @@ class Walk:
         passage.moves += 1
         passage.unwaited += 1
         self.done.entered.append(node.number)
+        view = self._view_of(node)
+        if view.scope.notes:
+            view.scope.notes.clear()
         if passage.moves > MOST_STEPS or passage.unwaited > MOST_STEPS_UNWAITED:
             self._stop_running_away()
-            return False
-        when = node.step.when
-        if when is None:
-            return True
+            return None
+        if node.when is None or self._is_to_be_taken(node, node.when, view):
+            return view
+        return None
+
+    def _is_to_be_taken(self, node: Node, when: Expression, view: PassageView) -> bool:
         why = ""
         try:
-            if when.holds(self._view_of(node).scope):
+            if when.holds(view.scope):
                 return True
         except Unfillable as unfillable:
             why = f": {unfillable}"
@@ -229,8 +233,7 @@ class Walk:
 
     def _move(self, node: Node, move: Move, result: Result | None) -> None:
         passage = self.passage
-        view = self._view
-        text = self._with_notes(move.text) if view and view.scope.notes else move.text
+        text = self._with_notes(move.text)
         if move.vars or move.user:
             problem = too_big(passage, move)
             if problem:
@@ -275,14 +278,16 @@ class Walk:
         view = self._view
         if view is None:
             view = self._view = PassageView(passage, self.now, self.world)
-        view.step_id = node.step.id
+        view.step_id = node.id
         view.started = passage.started
         view.visit = passage.steps[node.number].visits
         return view
 
     def _with_notes(self, text: str) -> str:
-        notes = self._view.scope.notes if self._view else ()
-        return "; ".join(part for part in (text, *notes) if part)
+        view = self._view
+        if view is None or not view.scope.notes:
+            return text
+        return "; ".join(part for part in (text, *view.scope.notes) if part)
 
 
 def _a_bug(error: Exception) -> Decision:

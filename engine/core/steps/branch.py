@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,11 @@ from engine.core.steps.computed import Condition
 from engine.core.steps.fields import Name, NotEmpty
 from engine.core.steps.flow import Body, Otherwise, otherwise_exit
 from engine.core.steps.model import StepModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.core.expressions.scope import Scope
 
 
 class Path(Body):
@@ -41,16 +46,20 @@ class BranchStep(StepModel):
     def decide(self, view: View) -> Move:
         """The first path that is true, else ``otherwise``, else on."""
         try:
-            for number, path in enumerate(self.paths):
-                if path.when.holds(view.scope):
-                    return self._moves[number]
+            for holds, move in self._ways:
+                if holds(view.scope):
+                    return move
         except Unfillable as failure:
             return Move(status="failed", failure="step.unfillable", text=failure.message)
-        return self._moves[-1]
+        return self._otherwise
 
     @cached_property
-    def _moves(self) -> tuple[Move, ...]:
-        """By every path, and by none."""
-        paths = (Move(number, text=path.name) for number, path in enumerate(self.paths))
-        none = Move(text="none is true")
-        return *paths, none if self.otherwise is None else Move(len(self.paths), text="otherwise")
+    def _ways(self) -> tuple[tuple[Callable[[Scope], bool], Move], ...]:
+        moves = (Move(number, text=path.name) for number, path in enumerate(self.paths))
+        return tuple(zip((path.when.holds for path in self.paths), moves, strict=True))
+
+    @cached_property
+    def _otherwise(self) -> Move:
+        if self.otherwise is None:
+            return Move(text="none is true")
+        return Move(len(self.paths), text="otherwise")

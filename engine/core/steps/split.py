@@ -79,11 +79,10 @@ class SplitStep(StepModel):
 
     def decide(self, view: View) -> Move:
         """The user's arm."""
-        number = pick_arm(
-            self.salt or f"{view.journey}/{view.step_id}", view.user_id, self._weights
-        )
-        return self._moves[number]
+        salt, weights, moves = self._lottery
+        return moves[pick_arm(salt or f"{view.journey}/{self.id}", view.user_id, weights)]
 
     @cached_property
-    def _moves(self) -> tuple[Move, ...]:
-        return tuple(Move(number, arm=arm.name) for number, arm in enumerate(self.arms))
+    def _lottery(self) -> tuple[str | None, tuple[float, ...], tuple[Move, ...]]:
+        moves = tuple(Move(number, arm=arm.name) for number, arm in enumerate(self.arms))
+        return self.salt, self._weights, moves
