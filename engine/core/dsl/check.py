@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from engine.core.dsl.bare_values import bare_values
 from engine.core.dsl.document import Document, Path
 from engine.core.dsl.doubtful import doubtful_problems
 from engine.core.dsl.flow import END, Edge, edges, endless, reachable
@@ -81,7 +82,10 @@ def load_and_check(source: bytes, file: str) -> LoadedAndChecked:
     if journey is None:
         if all(problem.code in _HARMLESS for problem in document.problems):
             computed = islice(computed_in_text(document), _MOST_READ_AGAIN)
-            problems.extend(name_problems(document, names_of(document), computed))
+            names = names_of(document, generous=True)
+            taken = {(problem.line, problem.column) for problem in problems}
+            found = name_problems(document, names, computed)
+            problems.extend(one for one in found if (one.line, one.column) not in taken)
         raise DefinitionError(file, in_file_order(problems))
     checked = check(journey, document)
     problems.extend(checked.errors)
@@ -105,6 +109,7 @@ def check(journey: Journey, document: Document) -> Checked:
         *_entry_problems(journey, document),
         *_same_names(journey, document, steps),
         *_timed_conditions(journey, document),
+        *bare_values(document, computed),
     ]
     if all(problem.severity == "warning" for problem in problems):
         problems += missing_problems(journey, document, computed)
@@ -132,6 +137,8 @@ def _flow_problems(
     graph: list[Edge],
 ) -> Iterator[Problem]:
     limits = {step.id: _visits_looked_at(step) for _, step in steps}
+    if len(limits) < len(steps):
+        return  # two steps of one id: nobody knows which one a way leads to
     for knot in endless(graph, limits):
         yield _endless_problem(document, knot, [step.id for _, step in steps])
     if any(edge.target not in limits and edge.target != END for edge in graph):

@@ -98,6 +98,8 @@ class Composer:
         node = Node(event.value, place, style=style)
         if event.tag is not None:
             self._refuse_tag(event, node)
+        elif event.anchor is not None and style == "plain" and not event.value:
+            self._refuse_lone_anchor(event, node)
         elif style == "plain":
             self._resolve(node, event)
         elif style == '"' and (found := _NO_TEXT.search(event.value)):
@@ -136,7 +138,7 @@ class Composer:
             first = top.node.keys[name].line
             message = f"the key {quoted(name)} stands twice; the first is in line {first}"
             self._problem("yaml.duplicate_key", message, place, "keep one of them")
-            top.kept = False
+            top.kept, top.node.items[name].broken = False, True
         else:
             top.node.keys[name] = place
         self._keep_anchor(event.anchor, Node(name, place, style=style))
@@ -171,21 +173,26 @@ class Composer:
             self._complex_key(event)
             self._open[-1].key, self._open[-1].kept = "", False
             return
-        name = event.anchor
-        target = self._anchors.get(name or "")
+        target = self._anchors.get(event.anchor or "")
         if target is None:
-            trap = yaml_traps.explain(self.lines.raw(place.line), place.column)
-            inside = name in self._anchors
-            message = f"the alias `*{name}` stands inside what it stands for" if inside else ""
-            message = message or (
-                trap.message if trap else f"no anchor `&{name}` stands before this"
-            )
-            self._problem("yaml.alias", message, place, trap.remedy if trap and not inside else "")
+            self._refuse_alias(event, place)
             self._add(Node("", place, broken=True), 1)
             return
         self._count(target.size, event)
         self._check_depth(len(self._open) + target.height, event)
         self._add(replace(target, place=place), 0)
+
+    def _refuse_alias(self, event: yaml.AliasEvent, place: Place) -> None:
+        """Report an alias without its anchor: mostly text that begins with ``*``."""
+        trap = yaml_traps.explain(self.lines.raw(place.line), place.column)
+        if event.anchor in self._anchors:
+            message = f"the alias `*{event.anchor}` stands inside what it stands for"
+            self._problem("yaml.alias", message, place)
+        elif trap and trap.column == place.column and not trap.alone:
+            self._problem(trap.code, trap.message, place, trap.remedy)
+        else:
+            message = f"no anchor `&{event.anchor}` stands before the alias `*{event.anchor}`"
+            self._problem("yaml.alias", message, place, trap.remedy if trap else "")
 
     def _key_comes(self) -> bool:
         return bool(self._open) and self._open[-1].is_mapping and self._open[-1].key is None
@@ -247,6 +254,14 @@ class Composer:
             remedy = "take the tag out; quote the value if it begins with `!`"
             self._problem("yaml.tag", f"YAML tags aren't read here: {event.tag}", place, remedy)
         node.broken = True
+
+    def _refuse_lone_anchor(self, event: yaml.ScalarEvent, node: Node) -> None:
+        """Report an anchor with nothing behind it: text that begins with ``&``."""
+        trap = yaml_traps.explain(self.lines.raw(node.place.line), node.place.column)
+        message = trap.message if trap else f"the anchor `&{event.anchor}` holds nothing"
+        remedy = trap.remedy if trap else "take it out"
+        self._problem("yaml.quote", message, node.place, remedy)
+        node.data, node.broken = None, True
 
     def _problem(self, code: str, message: str, place: Place, remedy: str = "") -> None:
         problem = self.lines.problem(code, message, place, remedy)

@@ -71,6 +71,7 @@ class Lines:
             remedy=_one_line(masked(remedy)),
             text=self.shown(place.line),
             severity=severity,
+            end=place.column + place.length if place.length else 0,
         )
 
 
@@ -98,10 +99,17 @@ def by_place(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """'did you mean `x`?' for the known word nearest to ``word``, or '' if none is near."""
-    candidates = sorted(set(known))
+    near = nearest(word, known)
+    return f"did you mean `{near}`?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """The known word nearest to ``word``, or '' if none is near (to a short word: a short one)."""
+    longest = len(word) + 1 if len(word) <= 3 else 1_000
+    candidates = sorted(name for name in set(known) if len(name) <= longest)
     folded = {name.lower(): name for name in reversed(candidates)}
-    near = difflib.get_close_matches(word.lower()[:100], list(folded), n=1, cutoff=0.6)
-    return f"did you mean `{folded[near[0]]}`?" if near else ""
+    near = difflib.get_close_matches(word.lower()[:100], list(folded), n=1, cutoff=cutoff)
+    return folded[near[0]] if near else ""
 
 
 def one_of(known: Iterable[str], *, most: int = 24) -> str:
