@@ -167,6 +167,8 @@ def _fixed(node: Node, arms: Mapping[str, str]) -> Node:
     if not isinstance(step, SplitStep) or step.id not in arms:
         return node
     names = [arm.name for arm in step.arms]
+    if arms[step.id] not in names:  # a version that hasn't got this arm
+        return node
     return replace(node, step=_FixedSplit(step, names.index(arms[step.id])))
 
 
