@@ -89,7 +89,7 @@ class Program:
     (a body stands directly behind the step that holds it), then on_exit's calls.
 
     A passage starts at ``first``; when its outcome is fixed it goes to ``leaving`` (END: there is
-    no on_exit). ``max_age`` is in microseconds.
+    no on_exit). ``max_age`` is in microseconds; ``name`` is the journey's.
     """
 
     journey: Journey
@@ -99,6 +99,10 @@ class Program:
     leaving: int
     max_age: int
     listens: Listens
+    name: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.journey.journey)
 
 
 def compile_journey(journey: Journey) -> Program:

@@ -87,7 +87,7 @@ class StepsView(Mapping[str, object]):
     def __init__(self, passage: Passage) -> None:
         self._passage = passage
 
-    def __getitem__(self, name: str) -> object:
+    def __getitem__(self, name: str) -> dict[str, object]:
         number = self._passage.program.numbers[name]
         record = self._passage.steps.get(number)
         if record is None:
@@ -125,7 +125,7 @@ class EnrollmentView(Mapping[str, object]):
         if name == "entered_at":
             return from_instant(passage.entered_at, self._zone)
         if name == "journey":
-            return passage.program.journey.journey
+            return passage.program.name
         if name == "goal":
             return _goal_of(passage)
         if name in _ENROLLMENT_FIELDS:

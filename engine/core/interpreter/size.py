@@ -30,26 +30,24 @@ def _fits(
     """Whether ``old`` with ``new`` in it, and what stands ``beside``, take at most LARGEST_STATE
     bytes of JSON; counted only where they might not.
     """
-    bound = _bound(old) + _bound(new)
-    if beside:
-        bound += _bound(beside)
-    if bound <= LARGEST_STATE:
+    if _bound(old, new, beside or {}) <= LARGEST_STATE:
         return True
     size = len(dumps({**old, **new})) + (len(dumps(beside)) if beside is not None else 0)
     return size <= LARGEST_STATE
 
 
-def _bound(part: Mapping[str, object]) -> int:
-    """No less than the bytes a mapping takes as JSON."""
-    total = 2
-    for name, value in part.items():
-        kind = type(value)
-        if kind is str:
-            total += 6 * (len(name) + len(value)) + 6  # type: ignore[arg-type]
-        elif kind in _SHORT:
-            total += 6 * len(name) + 38
-        else:
-            total += 6 * len(name) + 6 + len(dumps(value))
+def _bound(*parts: Mapping[str, object]) -> int:
+    """No less than the bytes that mappings take as JSON."""
+    total = 2 * len(parts)
+    for part in parts:
+        for name, value in part.items():
+            kind = type(value)
+            if kind is str:
+                total += 6 * (len(name) + len(value)) + 6  # type: ignore[arg-type]
+            elif kind in _SHORT:
+                total += 6 * len(name) + 38
+            else:
+                total += 6 * len(name) + 6 + len(dumps(value))
     return total
 
 

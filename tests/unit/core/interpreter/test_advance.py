@@ -520,3 +520,11 @@ def test_an_ended_passage_never_moves_back(steps: list[dict[str, Any]]) -> None:
     leave(passage, NOW, WORLD, "restarted") if passage.outcome is None else None
     assert passage.position == -1
     assert passage.started == 0
+
+
+def test_a_wait_for_a_date_on_another_clock_reads_it_there() -> None:
+    until = {"date": "user.born", "timezone": "Asia/Tokyo", "missing": "exit"}
+    passage = entered(journey({"id": "w", "type": "wait", "until": until}), born="2026-10-01")
+    done = go(passage)
+    assert done.executions == []
+    assert passage.wake_at == 1_790_780_400_000_000  # 2026-10-01T00:00+09:00
