@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from engine.cli.show.problems import Located
+    from engine.cli.surroundings import Finder
     from engine.core.dsl.check import LoadedAndChecked
 
 
@@ -27,7 +28,20 @@ if TYPE_CHECKING:
 )
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @click.option("--fix", is_flag=True, help="Quote what YAML reads otherwise than it is meant.")
-def check(files: tuple[Path, ...], form: str, strict: bool, fix: bool) -> int:
+@click.option(
+    "--endpoints",
+    type=click.Path(path_type=Path),
+    help="Endpoints and catalogue to check against; endpoints.yaml beside a journey unless named.",
+)
+@click.option("--database", metavar="URL", help="Check against those of this installation.")
+def check(
+    files: tuple[Path, ...],
+    form: str,
+    strict: bool,
+    fix: bool,
+    endpoints: Path | None,
+    database: str | None,
+) -> int:
     """Check journey files, and those of folders, without running them.
 
     Every error and warning of every file is told with its place and what would be right; warnings
@@ -36,12 +50,14 @@ def check(files: tuple[Path, ...], form: str, strict: bool, fix: bool) -> int:
     from engine.cli.journey_files import journey_files
     from engine.cli.outcome import INVALID_FILE
     from engine.cli.show.problems import as_github, as_json
+    from engine.cli.surroundings import Finder
 
+    finder = Finder(endpoints, database)
     found: list[Located] = []
     for file in journey_files(files):
         if fix:
             _fix(file)
-        loaded, problems = _problems(file, strict=strict)
+        loaded, problems = _problems(file, finder, strict=strict)
         found += problems
         if form == "text":
             for line in _text(file, loaded, problems):
@@ -71,19 +87,24 @@ def _fix(file: Path) -> None:
         click.echo(f"{file}:{repair.line}: now {repair.now.strip()}", err=True)
 
 
-def _problems(file: Path, *, strict: bool) -> tuple[LoadedAndChecked | None, list[Located]]:
-    """The journey, None if it has errors; and its problems."""
+def _problems(
+    file: Path, finder: Finder, *, strict: bool
+) -> tuple[LoadedAndChecked | None, list[Located]]:
+    """The journey, None if it has errors; and its problems, with those of what is around it."""
     from dataclasses import replace
 
     from engine.cli.journey_file import load_journey, read_bounded
     from engine.cli.show.problems import Located
+    from engine.core.dsl.problems import by_place
     from engine.errors import DefinitionError
 
+    loaded = None
     try:
         loaded = load_journey(file, read_bounded(file))
+        around = finder.of(file)
+        problems = by_place((*loaded.warnings, *(around.problems(loaded) if around else ())))
     except DefinitionError as error:
-        return None, [Located(str(file), problem) for problem in error.problems]
-    problems = loaded.warnings
+        return loaded, [Located(error.file, problem) for problem in error.problems]
     if strict:
         problems = tuple(replace(problem, severity="error") for problem in problems)
     return loaded, [Located(str(file), problem) for problem in problems]

@@ -1,4 +1,5 @@
-"""Endpoints and auth profiles as a file: ``journey apply`` stores it, simulation reads its terms.
+"""Endpoints, auth profiles and the catalogue as a file: ``journey apply`` stores it, simulation
+reads its terms, ``journey check`` its names.
 
 The file can live in git, since it never holds a secret: secret fields say where their value comes
 from. Every problem is found at once, each with line and column.
@@ -12,6 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from engine.core.dsl import catalogue
+from engine.core.dsl.catalogue import Catalogue, read_catalogue
 from engine.core.dsl.contact_policy import ContactPolicy
 from engine.core.dsl.document import Document, Node, Path
 from engine.core.dsl.literal_secrets import is_credential_header, looks_secret
@@ -25,10 +28,10 @@ from engine.endpoints.model import NO_AUTH, Endpoint
 from engine.errors import DefinitionError, Problem
 from engine.wire.egress import Egress
 
-SECTIONS = ("auth_profiles", "endpoints")
+SECTIONS = ("auth_profiles", "endpoints", *catalogue.SECTIONS)
 POLICY = "contact_policy"
 """The section that simulations and scenarios go by, and that isn't supported live."""
-LATER = (POLICY, "attributes", "events")
+LATER = (POLICY,)
 """Sections that are designed and not supported live by this version."""
 
 
@@ -58,6 +61,7 @@ class EndpointsFile:
     document: Document
     profiles: list[WrittenProfile] = field(default_factory=list)
     endpoints: list[WrittenEndpoint] = field(default_factory=list)
+    catalogue: Catalogue = field(default_factory=Catalogue)
     contact_policy: ContactPolicy | None = None
 
 
@@ -102,6 +106,8 @@ class _Reader:
             self._profile(name, node, ("auth_profiles", name))
         for name, node in self._section("endpoints"):
             self._endpoint(name, node, ("endpoints", name))
+        self.found.catalogue, problems = read_catalogue(self._document)
+        self.problems += problems
         if self._simulated:
             self._policy(root)
 
@@ -112,9 +118,6 @@ class _Reader:
                     message = f"{quoted(key)} isn't supported live by this version"
                     remedy = "it holds in simulations and scenarios: name a file of it there"
                     self._problem("key.not_supported", message, (key,), remedy)
-            elif key in LATER:
-                message = f"{quoted(key)} isn't supported by this version"
-                self._problem("key.not_supported", message, (key,), "leave it out")
             elif key not in SECTIONS:
                 remedy = did_you_mean(key, SECTIONS + LATER) or one_of(SECTIONS)
                 self._problem("key.unknown", f"unknown key {quoted(key)}", (key,), remedy)

@@ -18,6 +18,7 @@ from engine.db import connect
 from engine.db.connect import Database
 from engine.db.schema import (
     APPLICATION_ID,
+    find_database,
     known_revisions,
     migrate,
     newest_revision,
@@ -203,6 +204,23 @@ def test_an_older_database_is_refused_and_the_remedy_is_named(
     path = _made(tmp_path / "engine.db")
     monkeypatch.setattr("engine.db.schema.known_revisions", lambda: (*known_revisions(), "9999"))
     assert "journey migrate" in _refused(path, SettingsError)
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = _made(tmp_path / "engine.db")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "DROP TABLE attributes; DROP TABLE event_types;"
+            " UPDATE alembic_version SET version_num = '0001'"
+        )
+    assert "journey migrate" in _refused(path, SettingsError)
+    with closing(find_database(_url(path))) as database:
+        backup = migrate(database, 1_000_000)
+    assert backup is not None
+    assert backup.exists()
+    with closing(open_database(_url(path))) as database, database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM attributes").scalar() == 0
+        assert connection.exec_driver_sql("SELECT count(*) FROM event_types").scalar() == 0
 
 
 def test_a_database_up_to_date_is_not_migrated(tmp_path: Path) -> None:

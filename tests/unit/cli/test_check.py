@@ -173,3 +173,55 @@ def test_fix_leaves_what_it_cannot_help_and_reports_it(
     assert said.err == ""
     assert Path(files[1]).read_text() == WRONG
     assert Path(files[1]).stat().st_ino == before.st_ino
+
+
+CALLS = "dsl: 1\njourney: calls\nsteps: [{id: a, type: call_api, endpoint: crn, when: user.teir}]\n"
+AROUND = "endpoints: {crm: {base_url: https://crm.example.com}}\nattributes: {tier: text}\n"
+
+
+def codes(out: str) -> list[str]:
+    return [problem["code"] for problem in json.loads(out)]
+
+
+def test_a_journey_is_checked_against_what_stands_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "j.yaml"
+    file.write_text(CALLS)
+    assert main(["check", "--strict", str(file)]) == 0
+    (tmp_path / "endpoints.yaml").write_text(AROUND)
+    capsys.readouterr()
+    assert main(["check", "--format", "json", str(file)]) == 0
+    assert codes(capsys.readouterr().out) == ["endpoint.unknown", "attribute.undeclared"]
+    assert main(["check", "--strict", "--format", "json", str(file)]) == 3
+    other = tmp_path / "other.yaml"
+    other.write_text("attributes: {teir: text}\n")
+    capsys.readouterr()
+    assert main(["check", "--format", "json", "--endpoints", str(other), str(file)]) == 0
+    assert codes(capsys.readouterr().out) == []
+
+
+def test_a_journey_is_checked_against_an_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "j.yaml").write_text(CALLS)
+    (tmp_path / "around.yaml").write_text(AROUND)
+    url = f"sqlite:///{tmp_path}/engine.db"
+    assert main(["apply", "--database", url, "around.yaml"]) == 0
+    capsys.readouterr()
+    assert main(["check", "--format", "json", "--database", url, "j.yaml"]) == 0
+    assert codes(capsys.readouterr().out) == ["endpoint.unknown", "attribute.undeclared"]
+    assert main(["check", "--database", f"sqlite:///{tmp_path}/none.db", "j.yaml"]) == 5
+
+
+def test_what_is_wrong_beside_journeys_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "endpoints.yaml").write_text("endpoints: {crm: {}}\n")
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(RIGHT)
+    assert main(["check", str(tmp_path)]) == 3
+    out = capsys.readouterr().out
+    assert out.count("endpoints.yaml:1:") == 1
+    assert "b.yaml: right is right" in out

@@ -295,4 +295,4 @@ def test_without_errors_only() -> None:
 
     with pytest.raises(DefinitionError) as refused:
         load_and_check((HEAD + COUPON + USE + "- {id: use, type: exit}\n").encode(), "j.yaml")
-    assert [one.code for one in refused.value.problems] == ["flow.endless", "step.same_id"]
+    assert [one.code for one in refused.value.problems] == ["step.same_id"]
