@@ -63,6 +63,10 @@ def _as_written(default: object) -> object:
         return default.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     if isinstance(default, frozenset):
         return sorted(default)
+    if isinstance(default, tuple):
+        return list(default)
+    if isinstance(default, float) and default.is_integer():
+        return int(default)
     if isinstance(default, Duration):
         return default.text
     return default.source if isinstance(default, PathTemplate) else default
