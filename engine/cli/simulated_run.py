@@ -9,8 +9,7 @@ from engine.enrollments.summary import Tallying
 
 if TYPE_CHECKING:
     from engine.cli.launch import Launch
-    from engine.cli.show.output import Output
-    from engine.core.dsl.program import Program
+    from engine.cli.show.progress import Progress
     from engine.core.interpreter.simulate import Happened
     from engine.enrollments.summary import Summary
 
@@ -24,7 +23,7 @@ def simulated(launch: Launch) -> Summary:
         output.progress.total = launch.total
         for event in simulation.of(program, launch.population()):
             tally.add(event)
-            _progress(output, program, event)
+            _progress(output.progress, event)
             output.event(event)
     summary = tally.summary()
     output.summary(summary, simulation.about)
@@ -36,11 +35,10 @@ def simulated(launch: Launch) -> Summary:
     return summary
 
 
-def _progress(output: Output, program: Program, event: Happened) -> None:
+def _progress(progress: Progress, event: Happened) -> None:
     execution = event.execution
     if execution is None:
-        output.progress.add(users=event.what in ("ended", "stays", "refused"))
-        return
-    failed = execution.status == "failed"
-    called = program.nodes[execution.step].step.type == "call_api" and execution.attempts > 0
-    output.progress.add(calls=called, failures=failed)
+        if event.what in ("ended", "stays", "refused"):
+            progress.add(users=1)
+    elif execution.attempts or execution.status == "failed":
+        progress.add(calls=execution.attempts > 0, failures=execution.status == "failed")
