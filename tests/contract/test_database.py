@@ -282,6 +282,24 @@ def test_a_write_waits_for_another_process_and_succeeds(tmp_path: Path) -> None:
         other.close()
 
 
+def test_a_lock_is_waited_for_as_often_as_was_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _made(tmp_path / "engine.db")
+    monkeypatch.setattr(connect, "BUSY_TIMEOUT_MS", 400)
+    monkeypatch.setattr(connect, "_PRAGMAS", (*connect._PRAGMAS, "PRAGMA busy_timeout=400"))
+    with closing(open_database(_url(path))) as database:
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseUnavailable), database.write(waits=1):
+            pass
+        released = threading.Timer(0.6, other.execute, ["COMMIT"])
+        released.start()
+        _write(database)
+        released.join()
+        other.close()
+
+
 def _write(database: Database) -> None:
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE installation SET clock = 'real'")
