@@ -21,6 +21,7 @@ INSTALLED = "-"
 
 @click.command()
 @click.option("--scenarios", is_flag=True, help="The schema of files of scenarios.")
+@click.option("--apply", "of_apply", is_flag=True, help="The schema of files for journey apply.")
 @click.option(
     "--endpoints",
     metavar="[FILE]",
@@ -38,6 +39,7 @@ INSTALLED = "-"
 @database_option
 def schema(
     scenarios: bool,
+    of_apply: bool,
     endpoints: str | None,
     output: Path | None,
     database: str | None,
@@ -51,18 +53,31 @@ def schema(
 
     from engine.cli.output_file import write
 
+    if of_apply and (scenarios or endpoints is not None):
+        raise click.UsageError("--apply goes with neither --scenarios nor --endpoints")
     named = None if endpoints is None else _endpoints(endpoints, database)
-    write(output, dumps(_schema(scenarios, named), indent=2, ensure_ascii=False) + "\n")
+    made = _of_apply_files() if of_apply else _of_journeys(scenarios, named)
+    write(output, dumps(made, indent=2, ensure_ascii=False) + "\n")
 
 
-def _schema(scenarios: bool, endpoints: dict[str, str] | None) -> JsonSchemaValue:
+def _of_journeys(scenarios: bool, endpoints: dict[str, str] | None) -> JsonSchemaValue:
+    from engine.core.dsl.schema import journey_schema, scenarios_schema
+
+    return (scenarios_schema if scenarios else journey_schema)(endpoints, _zones())
+
+
+def _of_apply_files() -> JsonSchemaValue:
+    from engine.endpoints.schema import apply_schema
+
+    return apply_schema(_zones())
+
+
+def _zones() -> list[str]:
     from zoneinfo import available_timezones
 
-    from engine.core.dsl.schema import journey_schema, scenarios_schema
     from engine.core.expressions.calendar import find_zone
 
-    zones = [name for name in available_timezones() if find_zone(name) is not None]
-    return (scenarios_schema if scenarios else journey_schema)(endpoints, zones)
+    return [name for name in available_timezones() if find_zone(name) is not None]
 
 
 def _endpoints(source: str, database: str | None) -> dict[str, str]:

@@ -117,13 +117,12 @@ def test_a_slip_is_underlined_once_and_where_it_stands(
 def test_nothing_is_underlined_in_a_sample(
     server: LanguageServer, folder: Path, sample: Path
 ) -> None:
-    if sample.name == "endpoints.yaml":
-        return
     kind = "scenarios" if sample.stem.endswith(".scenarios") else "journey"
+    kind = "apply" if sample.stem == "endpoints" else kind
     open_ended = folder / f"open-{kind}.schema.json"
     if not open_ended.exists():
-        scenarios = ["--scenarios"] if kind == "scenarios" else []
-        assert main(["schema", *scenarios, "-o", str(open_ended)]) == 0
+        option = [] if kind == "journey" else [f"--{kind}"]
+        assert main(["schema", *option, "-o", str(open_ended)]) == 0
     copy = folder / sample.name
     lines = [x for x in sample.read_text("utf-8").splitlines() if "$schema=" not in x]
     copy.write_text("\n".join([HEAD.format(f"open-{kind}").strip(), *lines, ""]), "utf-8")
@@ -177,3 +176,21 @@ def test_scenarios_are_completed_and_checked(server: LanguageServer, folder: Pat
     assert {line for line, _ in said} == {4, 5, 7, 8}
     assert (7, "Property crn is not allowed.") in said
     assert (8, "Property expekt is not allowed.") in said
+
+
+def test_authentication_is_completed_and_checked_where_it_belongs(
+    server: LanguageServer, folder: Path
+) -> None:
+    assert main(["schema", "--apply", "-o", str(folder / "apply.schema.json")]) == 0
+    file = folder / "endpoints-to-be.yaml"
+    file.write_text(
+        HEAD.format("apply")
+        + "auth_profiles:\n  crm:\n    kind: bearer\n    tokn: {env: CRM_TOKEN}\n"
+        "  mail:\n    kind: \n",
+        encoding="utf-8",
+    )
+    said = {(m["range"]["start"]["line"] + 1, m["message"]) for m in server.open(file)}
+    assert (5, "Property tokn is not allowed.") in said
+    assert (3, 'Missing property "token".') in said
+    kinds = [item["label"] for item in server.at("completion", file, 7, 11)["items"]]
+    assert kinds == ["none", "basic", "bearer", "api_key", "oauth2"]

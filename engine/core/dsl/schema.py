@@ -120,8 +120,9 @@ def _schemas(node: object) -> Iterator[dict[str, Any]]:
 
 def _finish(schema: dict[str, Any], definitions: Mapping[str, Any], zones: Collection[str]) -> None:
     """What is said in words, made fit to be read; what the models leave open, closed."""
-    if isinstance(schema.get("default"), dict) or schema.get("default") == []:
-        del schema["default"]  # an editor would write it
+    default = schema.get("default")
+    if isinstance(default, dict) or default in ([], "") or "const" in schema:
+        schema.pop("default", None)  # an editor would write it
     if isinstance(about := schema.get("description"), str):
         schema["description"] = _plain(about)
         if "`" in about or "default" in schema:

@@ -37,6 +37,14 @@ def test_the_schema_of_scenarios_is_another(journey: Journey) -> None:
     }
 
 
+def test_the_schema_of_apply_files_is_a_third(journey: Journey) -> None:
+    schema = json.loads(journey("schema", "--apply").out)
+    assert set(schema["properties"]) >= {"auth_profiles", "endpoints", "contact_policy"}
+    refused = journey("schema", "--apply", "--scenarios")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--apply" in refused.err
+
+
 def test_it_is_written_to_a_file(journey: Journey) -> None:
     assert journey("schema", "--output", "journey.schema.json").out == ""
     written = (journey.folder / "journey.schema.json").read_text(encoding="utf-8")
