@@ -16,6 +16,8 @@ from engine.errors import Problem
 
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_LONG = 64
+"""So many characters of a text count as one more value: an alias stands for all of them."""
 _COMMENT = re.compile(r"[ \t]+#")
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
@@ -95,7 +97,7 @@ class Composer:
         if self._key_comes():
             self._key(event.value, style, place, event)
             return
-        node = Node(event.value, place, style=style)
+        node = Node(event.value, place, style=style, size=1 + len(event.value) // _LONG)
         if event.tag is not None:
             self._refuse_tag(event, node)
         elif event.anchor is not None and style == "plain" and not event.value:
@@ -107,7 +109,7 @@ class Composer:
             self._problem("yaml.character", message, place, "take it out")
             node.data, node.broken = "", True
         self._keep_anchor(event.anchor, node)
-        self._add(node, 1)
+        self._add(node, node.size)
 
     def _resolve(self, node: Node, event: yaml.ScalarEvent) -> None:
         text = event.value
@@ -220,9 +222,8 @@ class Composer:
     def _check_depth(self, depth: int, event: yaml.Event) -> None:
         if depth > self._deepest:
             message = f"nested deeper than {self._deepest} levels"
-            raise self._fatal(
-                "yaml.too_deep", message, event, "lift the inner steps out of the outer"
-            )
+            remedy = "lift the inner steps out of the outer"
+            raise self._fatal("yaml.too_deep", message, event, remedy)
 
     def _count(self, size: int, event: yaml.Event) -> None:
         self._size += size
@@ -271,6 +272,13 @@ class Composer:
 
     def _fatal(self, code: str, message: str, event: yaml.Event, remedy: str) -> Unreadable:
         return Unreadable(self.lines.problem(code, message, _place(event), remedy))
+
+    def fatal_problems(self, fatal: Unreadable) -> list[Problem]:
+        """Every problem of a file that can't be read on; ``fatal`` unless another caused it."""
+        inside = any(open_.node.broken for open_ in self._open)
+        same_line = any(problem.line == fatal.problem.line for problem in self.problems)
+        follows = same_line or (inside and bool(self.problems))
+        return self.problems if follows else [*self.problems, fatal.problem]
 
     def _too_many(self, place: Place) -> Unreadable:
         message = f"more than {self._most} values, those that aliases stand for included"

@@ -43,6 +43,10 @@ _WORDS = (
     ("expected <document start>", "this doesn't fit the lines above", _INDENT),
     ("could not find expected ':'", "a key without `:`", "write `key: value`"),
     ("cannot start any token", "a value can't begin with this character", "quote the value"),
+    ("invalid Unicode character", "this escape stands for no character", "take it out"),
+    ("unknown directive", "YAML directives (`%`) aren't read here", "take the line out"),
+    ("incompatible YAML", "YAML of another version", "take the line with `%YAML` out"),
+    ("duplicate %", "YAML directives (`%`) aren't read here", "take the lines out"),
     ("unknown escape character", "there is no such escape in double quotes", "use single quotes"),
     (
         "sequence entries are not allowed",
@@ -133,9 +137,11 @@ def _without_colon(lines: Lines, places: list[Place], said: str) -> Problem | No
 
 
 def _dash(lines: Lines, place: Place) -> Problem | None:
-    """A ``-`` that doesn't begin an item, or begins one where there is no list."""
+    """A ``-`` that doesn't begin an item, or begins one where there is no list; a lone ``:``."""
     line = lines.raw(place.line)
     text = line[place.column - 1 :].rstrip()
+    if re.match(r":(?:\s|$)", text) and not line[: place.column - 1].strip(" -"):
+        return lines.problem("yaml.key", "a key is missing here", place, "write `key: value`")
     if re.match(r"-[^\s-]", text):
         message = "a space is missing behind `-`"
         return lines.problem("yaml.syntax", message, place, f"write `- {text[1:60]}`")
