@@ -225,6 +225,8 @@ class _Life:
 
     def _take_made(self, one: VirtualPassage) -> None:
         """Make facts of what steps emitted and wrote."""
+        if not one.made and not one.before:
+            return
         depth = one.passage.depth + 1
         for made in one.made:
             if isinstance(made, Emitted):
