@@ -13,10 +13,14 @@ import pytest
 from engine.core.message import Answer, Request
 from engine.wire.egress import Egress
 from engine.wire.lookup import Lookup
+from engine.wire.http_transport import HttpTransport
 from engine.wire.reqwest_transport import ReqwestTransport
 from engine.wire.transport import Transport
 
-TRANSPORTS = [pytest.param(ReqwestTransport, id="pyreqwest")]
+TRANSPORTS = [
+    pytest.param(ReqwestTransport, id="pyreqwest"),
+    pytest.param(HttpTransport, id="http"),
+]
 """Every real transport; the whole suite runs once per entry."""
 
 LOOPBACK = "127.0.0.0/8,[::1]"
