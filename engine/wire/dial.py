@@ -35,6 +35,11 @@ _ERRNO = {
 }
 
 
+_NOT_TLS = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"}
+)
+
+
 class Dialler:
     """Opens connections, knows every one that is open, and can close them all."""
 
@@ -43,14 +48,16 @@ class Dialler:
         self._dialling: set[asyncio.Timeout] = set()
         self._none_left: asyncio.Future[None] | None = None
 
-    async def dial(self, line: Line, within_s: float) -> Connection:
+    async def dial(self, line: Line, left_s: float, deadline: float) -> Connection:
         """A new connection to the address of ``line``, TLS included.
 
-        Raises ``CallFailure`` (``call.unreachable``): nothing was sent then.
+        It gets the network's own time for it, or what is left of the ``deadline``. Raises
+        ``CallFailure`` (``call.unreachable``): nothing was sent then.
         """
+        own_s = line.network.connect_timeout_s
         loop = asyncio.get_running_loop()
         connection = Connection(loop, line.give_back, self._lost)
-        limit = asyncio.timeout(within_s)
+        limit = asyncio.timeout(min(own_s, left_s))
         self._dialling.add(limit)
         try:
             async with limit:
@@ -64,7 +71,7 @@ class Dialler:
             self._open.add(connection)
             text = None if connection.open else "closed while connecting"
         except OSError as error:
-            text = _why(error, within_s)
+            text = _why(error, own_s if own_s < left_s else deadline)
         except BaseException:
             connection.abort()
             raise
@@ -115,6 +122,6 @@ def _why_no_tls(error: ssl.SSLError) -> str:
         return "TLS refused by the server"
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "closed while connecting"
-    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"):
+    if reason in _NOT_TLS:
         return "the port doesn't speak TLS"
     return "no TLS with this server"

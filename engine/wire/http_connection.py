@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection of a client: one request at a time, its answer or what became of it.
 
 The parser is llhttp (Node's), which refuses what smuggles: a length beside chunks, two lengths,
-bare line ends. What it lets pass and we don't take stands in :meth:`Connection.on_headers_complete`.
+bare line ends. What it lets pass and we don't take stands in ``_problem``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import cast
 
 import httptools
@@ -43,16 +44,16 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_alarm",
         "_alarm_at",
-        "_bodyless",
         "_body",
+        "_bodyless",
         "_deadline",
         "_due",
         "_feed",
         "_give_back",
         "_headers",
         "_limit",
-        "_lost",
         "_loop",
+        "_lost",
         "_pairs",
         "_parser",
         "_paused",
@@ -312,17 +313,25 @@ class Connection(asyncio.Protocol):
 
     def _problem(self, headers: dict[str, str]) -> str | None:
         """Why an answer with this head is not taken."""
-        if self._status < 100 or self._parser.get_http_version() not in ("1.1", "1.0"):
+        if self._status < 100 or not self._is_http_1(headers):
             return "the answer is not HTTP"
         if self._status == 101:
             return "the server switched protocols (101)"
-        if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        encoding = headers.get("content-encoding")
+        if encoding is not None and encoding.strip().lower() != "identity":
             return "the answer is compressed, unasked"
         if "transfer-encoding" in headers and not self._plainly_chunked():
             return "the answer's body is not valid HTTP"
-        if int(headers.get("content-length", "0")) > self._limit and not self._has_no_body():
+        length = headers.get("content-length")
+        if length is not None and int(length) > self._limit and not self._has_no_body():
             return f"the answer is over {self._limit} bytes"
         return None
+
+    def _is_http_1(self, headers: dict[str, str]) -> bool:
+        # Asking costs as much as all else here; other versions are reused only if they ask for it.
+        if self._reusable and "connection" not in headers:
+            return True
+        return self._parser.get_http_version() in ("1.1", "1.0")
 
     def _plainly_chunked(self) -> bool:
         codings = [value for name, value in self._pairs if name.lower() == b"transfer-encoding"]
@@ -344,9 +353,15 @@ def _read_fields(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """Header fields by lower-case name; the first of a name stands, one beyond ASCII does not."""
     headers: dict[str, str] = {}
     for raw, value in pairs:
-        name = raw.decode("ascii").lower()
-        if value.isascii():
+        name = _name(raw)
+        try:
             headers.setdefault(name, value.decode("ascii"))
-        elif name in _DECISIVE:
-            headers.setdefault(name, "?")
+        except UnicodeDecodeError:
+            if name in _DECISIVE:
+                headers.setdefault(name, "?")
     return headers
+
+
+@lru_cache(maxsize=512)
+def _name(raw: bytes) -> str:
+    return raw.decode("ascii").lower()

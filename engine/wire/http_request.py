@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from engine.core.message import Request
 from engine.errors import CallFailure
-from engine.wire.origin import Origin
+from engine.wire.origin import Origin, prefix_of
 from engine.wire.transport import check_request
 
 USER_AGENT = "journey-engine"
@@ -19,8 +19,9 @@ _ALWAYS_SIZED = frozenset({"POST", "PUT", "PATCH"})
 _OURS_UNLESS_GIVEN = (("accept", "*/*"), ("user-agent", USER_AGENT))
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-_TARGET_CHARACTERS = "!#$%&'()*+,-./:;=?@[]_~|"
-_PLAIN = re.compile(r"[A-Za-z0-9!$%&'()*+,\-./:;=?@\[\]_~|]*")
+_KEPT = "!$%&'()*+,-./:;=?@[]_~|"
+_PLAIN_TARGET = re.compile(rf"/[A-Za-z0-9{re.escape(_KEPT)}]*")
+"""What needs no escaping; all of it is also what :mod:`engine.wire.origin` lets pass."""
 
 
 def authority_of(origin: Origin) -> str:
@@ -35,14 +36,13 @@ def write_head(request: Request, prefix: str, authority: str) -> bytes:
     """The request line and the header section of ``request``, to its empty line (RFC 9112).
 
     ``prefix`` is the part of the URL before its path. Raises ``CallFailure``
-    (``call.unfillable``) where :func:`~engine.wire.transport.check_request` does.
+    (``call.unfillable``) where :func:`~engine.wire.transport.check_request` does, and
+    (``call.blocked``) where :func:`~engine.wire.origin.prefix_of` does.
     """
     check_request(request)
     target = request.url[len(prefix) :]
-    if not target.startswith("/"):
-        target = "/" + target
-    if _PLAIN.fullmatch(target) is None:
-        target = _escape(target)
+    if _PLAIN_TARGET.fullmatch(target) is None:
+        target = _escape(request.url, prefix)
     fields = _fields(tuple([name for name, _ in request.headers]))
     given = fields % tuple([value for _, value in request.headers])
     head = f"{request.method} {target} HTTP/1.1\r\nhost: {authority}\r\n{given}"
@@ -59,9 +59,12 @@ def _fields(names: tuple[str, ...]) -> str:
     return "".join([*given, *ours, "accept-encoding: identity\r\n"])
 
 
-def _escape(target: str) -> str:
-    """Percent-encode, as UTF-8, what a request target can't hold; escapes stay as they are."""
+def _escape(url: str, prefix: str) -> str:
+    """The target of ``url``, with what it can't hold as percent-encoded UTF-8 (RFC 3986, 2.1)."""
+    if prefix_of(url) != prefix:
+        raise CallFailure("the URL's host and port can't be read", code="call.blocked")
+    target = url[len(prefix) :]
     try:
-        return quote(target, safe=_TARGET_CHARACTERS)
+        return quote(target if target.startswith("/") else "/" + target, safe=_KEPT)
     except UnicodeEncodeError:
         raise CallFailure("the URL can't be written as HTTP", code="call.unfillable") from None

@@ -77,9 +77,8 @@ class HttpTransport(Transport):
             connection = line.take(stopwatch())
             if connection is not None:
                 return connection
-            within_s = min(line.network.connect_timeout_s, left)
             try:
-                return await self._dialler.dial(line, within_s)
+                return await self._dialler.dial(line, left, deadline)
             except CallFailure:
                 self._routes.check_open()
                 following, untried = self._routes.after(route, line), untried - 1

@@ -1,5 +1,4 @@
-"""Which line a request takes: one per origin and network, to one checked address, kept while used.
-"""
+"""Which line a request takes: to one checked address of its origin, under its network."""
 
 from __future__ import annotations
 
@@ -60,12 +59,10 @@ class Routes:
 
     def to(self, url: str, network: Network, now: float) -> Route:
         """The route ``url`` takes. Raises ``CallFailure`` for a URL no transport dials."""
-        key = (prefix_of(url), network)
-        route = self._routes.get(key)
+        # Most calls take a known route: what stands before the path has been read strictly then.
+        route = self._routes.get((url[: url.find("/", 8)], network))
         if route is None:
-            route = Route(*key)
-            self._make_room()
-            self._routes[key] = route
+            route = self._make(prefix_of(url), network)
         route.used = now
         return route
 
@@ -111,10 +108,16 @@ class Routes:
         self._routes.clear()
         await self._lookup.close()
 
-    def _make_room(self) -> None:
-        if len(self._routes) >= MAX_ROUTES:
-            key = min(self._routes, key=lambda each: self._routes[each].used)
-            self._retire(self._routes.pop(key))
+    def _make(self, prefix: str, network: Network) -> Route:
+        """A route, a new one unless it is there; the one longest unused makes room for it."""
+        route = self._routes.get((prefix, network))
+        if route is None:
+            route = Route(prefix, network)
+            if len(self._routes) >= MAX_ROUTES:
+                oldest = min(self._routes, key=lambda key: self._routes[key].used)
+                self._retire(self._routes.pop(oldest))
+            self._routes[prefix, network] = route
+        return route
 
     def _switch(self, route: Route, address: str) -> Line:
         line = route.lines.get(address)

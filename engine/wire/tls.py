@@ -12,7 +12,7 @@ import certifi
 from engine.errors import CallFailure
 from engine.wire.transport import Network
 
-MAX_CONTEXTS = 64
+MAX_CONTEXTS = 256
 
 
 class Contexts:
@@ -63,8 +63,12 @@ def _make(network: Network) -> ssl.SSLContext:
 def _trust_public_roots(context: ssl.SSLContext) -> None:
     """The system's roots, to which companies add their own; where it has none, Mozilla's."""
     paths = ssl.get_default_verify_paths()
-    if paths.cafile is not None or (paths.capath is not None and any(Path(paths.capath).iterdir())):
-        context.set_default_verify_paths()
+    hashed = paths.capath if paths.capath and any(Path(paths.capath).glob("*.0")) else None
+    if hashed and paths.cafile in (None, paths.openssl_cafile):
+        # One certificate is read when it is asked for, not all of them for every endpoint.
+        context.load_verify_locations(capath=hashed)
+    elif hashed or paths.cafile:
+        context.load_default_certs()
     else:
         context.load_verify_locations(certifi.where())
 
