@@ -23,7 +23,7 @@ A message is one line and never holds a secret. Anything that isn't in this tree
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -47,7 +47,8 @@ class Problem:
     """One thing wrong with a file an author wrote, as a compiler would print it.
 
     ``line`` and ``column`` count from 1. ``remedy`` says what would be right ('' if nothing can be
-    said). ``text`` is the line as written, for the caret.
+    said). ``text`` is the line as written, for the caret. ``end`` is the column behind the last
+    character that is meant, 0 where it isn't known.
     """
 
     code: str
@@ -57,6 +58,7 @@ class Problem:
     remedy: str = ""
     text: str = ""
     severity: Literal["error", "warning"] = "error"
+    end: int = field(default=0, compare=False)
 
 
 class DefinitionError(EngineError):

@@ -1,4 +1,4 @@
-"""``journey apply``: endpoints and auth profiles from a file."""
+"""``journey apply``: endpoints, auth profiles and the catalogue from a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def apply(
     file: Path, dry_run: bool, take_secrets: bool, as_json: bool, database: str | None
 ) -> None:
-    """Create and update the endpoints and auth profiles of FILE (- reads standard input).
+    """Create and update endpoints, auth profiles and the catalogue from FILE (- is standard input).
 
     FILE holds no secret: {seal_from_env: NAME} seals a variable's value now, {env: NAME} and
     {file: NAME} are read when they are used. Doing it twice changes nothing; what isn't in the file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -10,8 +11,6 @@ import click
 from engine.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from engine.enrollments.summary import Summary
     from engine.settings import Settings
 
@@ -36,6 +35,7 @@ class Invocation:
     events: str | None
     record: Path | None
     replay: Path | None
+    against: str | None
     html: Path | None
     again: bool
     skip_bad: bool
@@ -58,6 +58,7 @@ class Invocation:
             raise click.UsageError("only one of --users and --events can be standard input")
         if self.record is not None and self.replay is not None:
             raise click.UsageError("--record and --replay exclude each other")
+        self._check_comparison()
         self._check_mode()
 
     @property
@@ -66,15 +67,27 @@ class Invocation:
         named = (self.users, self.user, self.events)
         return not any(one is not None for one in named) and not (self.attributes or self.inputs)
 
+    def _check_comparison(self) -> None:
+        if self.against is None:
+            return
+        other = {"--record": self.record, "--html": self.html}
+        if self.fail_on != "never":
+            other["--fail-on"] = Path()
+        for option, value in other.items():
+            if value is not None:
+                raise click.UsageError(f"--against and {option} exclude each other")
+
     def _check_mode(self) -> None:
         simulated = {
             "--answer": self.answers,
             "--endpoints": self.endpoints,
             "--events": self.events,
             "--replay": self.replay,
+            "--against": self.against,
             "--html": self.html,
         }
-        live = {"--again": self.again, "--database": self.database}
+        database = None if self.against is not None else self.database
+        live = {"--again": self.again, "--database": database}
         wrong, mode = (simulated, "--simulate") if self.live else (live, "--live")
         for option, value in wrong.items():
             if value:

@@ -27,6 +27,7 @@ COMMANDS = {
     "new": ("engine.cli.new:new", "Begin a journey, with its scenarios and endpoints."),
     "report": ("engine.cli.report:report", "What became of a journey's run."),
     "run": ("engine.cli.run_journey:run_journey", "Take users through a journey (run-journey)."),
+    "schema": ("engine.cli.schema:schema", "The language as JSON Schema, for editors."),
     "test": ("engine.cli.run_scenarios:test", "Run scenarios: tests of journeys."),
 }
 """Command → where it is (``module:attribute``), and its line in ``journey --help``."""

@@ -33,3 +33,30 @@ def write(file: Path | None, text: str) -> None:
 
         reason = getattr(error, "strerror", None) or "not a file's name"
         raise UnwritableFile(f"can't write {shown(str(file))}: {reason}") from None
+
+
+def replace(file: Path, content: bytes) -> None:
+    """Put ``content`` into the place of ``file``, in one step: whoever reads it meanwhile gets the
+    old text or the new one, whole. A link's target is replaced; permissions stay.
+
+    Raises UnwritableFile; the file is then as it was.
+    """
+    import os
+    import tempfile
+    from contextlib import suppress
+
+    target = file.resolve()
+    made = None
+    try:
+        descriptor, made = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        os.chmod(made, target.stat().st_mode & 0o7777)  # noqa: PTH101
+        os.replace(made, target)  # noqa: PTH105
+    except OSError as error:
+        if made is not None:
+            with suppress(OSError):
+                os.unlink(made)  # noqa: PTH108
+        raise UnwritableFile(f"can't write {file}: {error.strerror}") from None

@@ -79,6 +79,12 @@ ENDED_BY_SIGNAL = 128
     help="Simulated: endpoints answer what a --record wrote; exits with 4 where that says nothing.",
 )
 @click.option(
+    "--against",
+    metavar="VERSION|FILE",
+    help="Simulated: take the same users through another file too, or through a published version"
+    " (its number, or newest), and show whose ways differ.",
+)
+@click.option(
     "--html",
     metavar="FILE",
     type=click.Path(path_type=Path),
@@ -121,6 +127,11 @@ def _run(invocation: Invocation) -> tuple[list[Summary], int | None]:
                 from engine.cli.live_run import run
 
                 return run(launch)
+            if invocation.against is not None:
+                from engine.cli.against import compared
+
+                compared(launch)
+                return [], None
             from engine.cli.simulated_run import simulated
 
             return [simulated(launch)], None

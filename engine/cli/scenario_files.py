@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.endpoint_terms import terms_beside
+from engine.cli.endpoint_terms import Beside, terms_beside
 from engine.cli.journey_file import UnreadableFile, load_journey, read_bounded
 from engine.core.dsl.scenarios import Scenarios, check_scenarios, no_journey, read_scenarios
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from engine.core.dsl.program import Program
     from engine.core.dsl.scenario import Scenario
     from engine.core.interpreter.scenario import Difference
-    from engine.core.steps.terms import Terms
 
 SUFFIX = ".scenarios.yaml"
 LARGEST = 8 * 1024 * 1024
@@ -29,7 +28,7 @@ class ScenarioSet:
     file: Path
     scenarios: Scenarios
     program: Program
-    terms: Mapping[str, Terms]
+    beside: Beside
 
     def each(self) -> Iterator[tuple[int, Scenario]]:
         """Every scenario with its line."""
@@ -40,7 +39,7 @@ class ScenarioSet:
         """Where the way taken differs from the one expected."""
         from engine.core.interpreter.scenario import run_scenario
 
-        return run_scenario(self.program, scenario, self.terms)
+        return run_scenario(self.program, scenario, self.beside.terms, self.beside.contact_policy)
 
     def way(self, scenario: Scenario) -> list[str]:
         """The way taken, as a person reads it."""
@@ -49,7 +48,8 @@ class ScenarioSet:
         from engine.core.interpreter.scenario import take
 
         timeline = Timeline("simulated", "UTC", Paint())
-        events = take(self.program, scenario, self.terms)
+        beside = self.beside
+        events = take(self.program, scenario, beside.terms, policy=beside.contact_policy)
         return [line for event in events for line in timeline.lines(event)]
 
 
@@ -68,8 +68,8 @@ def load_scenarios(file: Path, endpoints: Path | None = None) -> ScenarioSet:
         raise no_journey(scenarios, journey.name, error.message) from None
     loaded = load_journey(journey, source)
     check_scenarios(scenarios, loaded.journey)
-    _, terms = terms_beside(journey, endpoints)
-    return ScenarioSet(file, scenarios, compile_journey(loaded.journey), terms)
+    beside = terms_beside(journey, endpoints)
+    return ScenarioSet(file, scenarios, compile_journey(loaded.journey), beside)
 
 
 def journey_of(file: Path) -> Path:

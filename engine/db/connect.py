@@ -61,12 +61,15 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A connection inside one write transaction: committed at the end, rolled back on error."""
+    def write(self, *, waits: int = 2) -> Iterator[Connection]:
+        """A connection inside one write transaction: committed at the end, rolled back on error.
+
+        Another process's lock is waited for ``waits`` times half a minute.
+        """
         with (
             _translated(self.path),
             self._writing,
-            self.engine.connect().execution_options(writes=True) as connection,
+            self.engine.connect().execution_options(waits=waits) as connection,
             connection.begin(),
         ):
             yield connection
@@ -156,8 +159,16 @@ def _open(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        waits = connection.get_execution_options().get("waits", 0)
+        if not waits:
+            connection.exec_driver_sql("BEGIN")
+        for left in range(waits - 1, -1, -1):
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                break
+            except DBAPIError as error:
+                if left == 0 or _code(error) != sqlite3.SQLITE_BUSY:
+                    raise
 
     return engine
 
@@ -184,9 +195,14 @@ _UNAVAILABLE = {
 }
 
 
-def _meaning(path: Path, error: Exception) -> Exception:
+def _code(error: Exception) -> int:
     original = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(original, "sqlite_errorcode", 0) & _PRIMARY
+    code: int = getattr(original, "sqlite_errorcode", 0)
+    return code & _PRIMARY
+
+
+def _meaning(path: Path, error: Exception) -> Exception:
+    code = _code(error)
     if code in _BROKEN:
         return SettingsError(
             f"{path} is damaged or not a database; restore it from a backup,"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _ROW = re.compile(r"VALUES (\([?0, ]+\))")
-_SIZES = (64, 8, 1)
+_SIZES = (256, 64, 8, 1)
 """Rows per statement: few sizes, so that each is prepared once and stays prepared."""
 
 

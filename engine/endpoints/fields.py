@@ -45,7 +45,9 @@ def _read_base_url(raw: object) -> str:
     return raw
 
 
-BaseUrl = Annotated[str, Read(_read_base_url, {"type": "string", "pattern": "^https?://"})]
+BaseUrl = Annotated[
+    str, Read(_read_base_url, {"type": "string", "pattern": "^[hH][tT]{2}[pP][sS]?://"})
+]
 """An absolute http or https URL without user information, query and fragment; as written."""
 
 
@@ -112,7 +114,9 @@ def _refuse_credential(name: str) -> None:
     )
 
 
-Headers = Annotated[dict[str, str], Read(_read_headers, {"type": "object"}, dict)]
+_OF_HEADERS = {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}
+
+Headers = Annotated[dict[str, str], Read(_read_headers, _OF_HEADERS, dict)]
 """Headers that every request to the endpoint carries; never a credential."""
 
 

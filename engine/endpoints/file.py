@@ -1,4 +1,5 @@
-"""Endpoints and auth profiles as a file: ``journey apply`` stores it, simulation reads its terms.
+"""Endpoints, auth profiles and the catalogue as a file: ``journey apply`` stores it, simulation
+reads its terms, ``journey check`` its names.
 
 The file can live in git, since it never holds a secret: secret fields say where their value comes
 from. Every problem is found at once, each with line and column.
@@ -12,6 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from engine.core.dsl import catalogue
+from engine.core.dsl.catalogue import Catalogue, read_catalogue
+from engine.core.dsl.contact_policy import ContactPolicy
 from engine.core.dsl.document import Document, Node, Path
 from engine.core.dsl.literal_secrets import is_credential_header, looks_secret
 from engine.core.dsl.model_problems import findings
@@ -24,9 +28,11 @@ from engine.endpoints.model import NO_AUTH, Endpoint
 from engine.errors import DefinitionError, Problem
 from engine.wire.egress import Egress
 
-SECTIONS = ("auth_profiles", "endpoints")
-LATER = ("contact_policy", "attributes", "events")
-"""Sections that are designed and not supported by this version."""
+SECTIONS = ("auth_profiles", "endpoints", *catalogue.SECTIONS)
+POLICY = "contact_policy"
+"""The section that simulations and scenarios go by, and that isn't supported live."""
+LATER = (POLICY,)
+"""Sections that are designed and not supported live by this version."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -55,14 +61,19 @@ class EndpointsFile:
     document: Document
     profiles: list[WrittenProfile] = field(default_factory=list)
     endpoints: list[WrittenEndpoint] = field(default_factory=list)
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    contact_policy: ContactPolicy | None = None
 
 
-def read_file(source: bytes, file: str, *, egress: Egress | None = None) -> EndpointsFile:
+def read_file(
+    source: bytes, file: str, *, egress: Egress | None = None, simulated: bool = False
+) -> EndpointsFile:
     """Read an apply file. ``file`` is its name in messages; ``egress`` says which token servers may
-    be plain http besides loopback. Raises DefinitionError with every problem, in file order.
+    be plain http besides loopback. A contact policy is only taken if it is ``simulated``. Raises
+    DefinitionError with every problem, in file order.
     """
     document = compose(source, file)
-    reader = _Reader(document, egress or Egress())
+    reader = _Reader(document, egress or Egress(), simulated=simulated)
     reader.read()
     problems = [*document.problems, *reader.problems]
     if problems:
@@ -73,9 +84,10 @@ def read_file(source: bytes, file: str, *, egress: Egress | None = None) -> Endp
 class _Reader:
     """Goes through a document once and gathers what it says and every problem."""
 
-    def __init__(self, document: Document, egress: Egress) -> None:
+    def __init__(self, document: Document, egress: Egress, *, simulated: bool) -> None:
         self._document = document
         self._egress = egress
+        self._simulated = simulated
         self.found = EndpointsFile(document)
         self.problems: list[Problem] = []
 
@@ -94,12 +106,18 @@ class _Reader:
             self._profile(name, node, ("auth_profiles", name))
         for name, node in self._section("endpoints"):
             self._endpoint(name, node, ("endpoints", name))
+        self.found.catalogue, problems = read_catalogue(self._document)
+        self.problems += problems
+        if self._simulated:
+            self._policy(root)
 
     def _check_sections(self, root: Node) -> None:
         for key in root.keys:
-            if key in LATER:
-                message = f"{quoted(key)} isn't supported by this version"
-                self._problem("key.not_supported", message, (key,), "leave it out")
+            if key == POLICY:
+                if not self._simulated:
+                    message = f"{quoted(key)} isn't supported live by this version"
+                    remedy = "it holds in simulations and scenarios: name a file of it there"
+                    self._problem("key.not_supported", message, (key,), remedy)
             elif key not in SECTIONS:
                 remedy = did_you_mean(key, SECTIONS + LATER) or one_of(SECTIONS)
                 self._problem("key.unknown", f"unknown key {quoted(key)}", (key,), remedy)
@@ -166,6 +184,17 @@ class _Reader:
             self.problems += [found.problem for found in findings(below, details, Endpoint)]
         else:
             self.found.endpoints.append(WrittenEndpoint(endpoint, inline, path))
+
+    def _policy(self, root: Node) -> None:
+        node = root.items.get(POLICY)
+        if node is None or node.broken:
+            return
+        below = Document(self._document.file, node, self._document.lines)
+        try:
+            self.found.contact_policy = ContactPolicy.model_validate(node.data)
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+            self.problems += [found.problem for found in findings(below, details, ContactPolicy)]
 
     def _problem(self, code: str, message: str, path: Path, remedy: str = "") -> None:
         place = self._document.key_place(path) if path else self._document.root.place

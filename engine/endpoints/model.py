@@ -47,8 +47,8 @@ class Timeouts(Definition):
 class RateLimit(Definition):
     """At most ``count`` requests in each ``per``; what is over it waits, nothing is dropped."""
 
-    count: Count = Field(gt=0, le=1_000_000)
-    per: Window
+    count: Count = Field(gt=0, le=1_000_000, description="So many requests at most.")
+    per: Window = Field(description="In any span of this length.")
 
 
 class NetworkSettings(Definition):
@@ -72,26 +72,40 @@ class Endpoint(Definition):
     ``engine/docs/endpoints.md`` explains every field.
     """
 
-    name: Name
-    title: Title | None = None
-    description: Text | None = None
-    base_url: BaseUrl
-    allow: tuple[AllowText, ...] = Field((), max_length=100)
-    headers: Headers = Field(default_factory=dict)
-    auth: Annotated[str, Read(_read_auth, {"type": "string"})] = NO_AUTH
-    timeout: Timeouts = Timeouts()
-    retry: RetryPolicy = RetryPolicy()
-    success: Success | None = None
-    rate_limit: RateLimit | None = None
-    concurrency: Count = Field(100, gt=0, le=10_000)
+    name: Name = Field(description="The name that journeys call it by.")
+    title: Title | None = Field(None, description="What people see instead of the name.")
+    description: Text | None = Field(None, description="What it is for.")
+    base_url: BaseUrl = Field(description="Where it is: https://host, perhaps with a path.")
+    allow: tuple[AllowText, ...] = Field(
+        (), max_length=100, description="Methods and paths that calls may have; all unless said."
+    )
+    headers: Headers = Field(
+        default_factory=dict, description="Sent with every call; never a credential."
+    )
+    auth: Annotated[str, Read(_read_auth, {"type": "string"})] = Field(
+        NO_AUTH, description="The auth profile whose credential its calls carry, or `none`."
+    )
+    timeout: Timeouts = Field(Timeouts(), description="How long one attempt may take.")
+    retry: RetryPolicy = Field(RetryPolicy(), description="When a failed attempt is made again.")
+    success: Success | None = Field(
+        None, description="Which answers are a success; 2xx unless said."
+    )
+    rate_limit: RateLimit | None = Field(None, description="What is over it waits.")
+    concurrency: Count = Field(
+        100, gt=0, le=10_000, description="How many calls may be on their way at once."
+    )
     circuit_breaker: Annotated[Any, not_supported("circuit breakers")] = None
-    delivery: Delivery = "at_least_once"
-    idempotency_header: IdempotencyHeader = "Idempotency-Key"
+    delivery: Delivery = Field(
+        "at_least_once", description="at_most_once: never repeated once it may have been sent."
+    )
+    idempotency_header: IdempotencyHeader = Field(
+        "Idempotency-Key", description="Carries a key that is the same at every attempt; or `none`."
+    )
     on_auth_failure: Annotated[
         Any, not_supported("`on_auth_failure` other than `continue`", but="continue")
     ] = "continue"
-    network: NetworkSettings = NetworkSettings()
-    contact: Flag = False
+    network: NetworkSettings = Field(NetworkSettings(), description="How its host is reached.")
+    contact: Flag = Field(False, description="true: its calls reach a person.")
 
     @property
     def profile(self) -> str | None:

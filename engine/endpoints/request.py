@@ -6,7 +6,7 @@ its base path: the target is checked here and the whole URL again by the parser 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from engine import __version__
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from engine.endpoints.model import Endpoint
 
 USER_AGENT = f"journey-engine/{__version__}"
+
+MOST_KNOWN = 1024
+"""Targets of an endpoint whose URLs are kept: most journeys call the same few."""
 
 _JSON = "application/json"
 
@@ -57,7 +60,8 @@ class RequestTemplate:
     """What all requests to one endpoint have in common: made once per endpoint version.
 
     ``root`` is the base URL, ``base`` the same without the slash at its end, ``prefix`` its scheme,
-    host and port as written, ``origin`` who is dialled.
+    host and port as written, ``origin`` who is dialled; ``known`` holds URLs that were checked, by
+    method and target.
     """
 
     root: str
@@ -67,6 +71,7 @@ class RequestTemplate:
     headers: dict[str, str]
     allow: tuple[AllowRule, ...]
     idempotency_header: str | None
+    known: dict[tuple[str, str], str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> RequestTemplate:
@@ -98,7 +103,7 @@ class RequestTemplate:
         headers.update(call.headers)
         if self.idempotency_header:
             headers[self.idempotency_header] = idempotency_key
-        url = self._url(call.method, call.target)
+        url = self.known.get((call.method, call.target)) or self._url(call.method, call.target)
         return Request(call.method, url, tuple(headers.items()), call.body)
 
     def _url(self, method: str, target: str) -> str:
@@ -113,6 +118,9 @@ class RequestTemplate:
         url = (self.root if path == "/" else self.base + path) + mark + query
         if not url.startswith(self.prefix) or prefix_of(url) != self.prefix:
             raise CallFailure("the path leaves the endpoint's host", code="call.blocked")
+        if len(self.known) >= MOST_KNOWN:
+            self.known.clear()
+        self.known[method, target] = url
         return url
 
 

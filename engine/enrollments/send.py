@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 MOST_UNCOMMITTED = 256
 """Answers that may wait for their commit before nothing more is begun: a kill repeats them too."""
 
-QUEUED_PER_PERMIT = 8
-"""Calls an endpoint may have queued in memory for each one it may have in flight: enough that it
-doesn't run dry while a turn is decided."""
+QUEUED_PER_PERMIT = (2, 8)
+"""Calls an endpoint may have queued in memory for each one it may have in flight, at least and at
+most: enough that it doesn't run dry while a turn is decided."""
+
+QUEUED = 1024
+"""Calls that are enough for that, whatever an endpoint may have in flight."""
 
 UNREADABLE_PAUSE_S = 0.5
 """Between two looks at a database that can't be read."""
@@ -98,7 +101,7 @@ class Outbox:
         self._allowance = allowance
         self._most = in_flight
         self.wake: Callable[[], None] = _nobody
-        self.notify: Callable[[], None] = _nobody
+        self.notify: Callable[[], object] = _nobody
         self._lanes: dict[str, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._answered: deque[Answered] = deque()
@@ -152,7 +155,7 @@ class Outbox:
     @property
     def idle(self) -> bool:
         """Nothing in memory."""
-        queued = any([lane.queue for lane in self._lanes.values()])
+        queued = any(lane.queue for lane in self._lanes.values())
         return not (queued or self.busy)
 
     def room(self, endpoint: str) -> int:
@@ -161,12 +164,12 @@ class Outbox:
 
     def _room(self, lane: _Lane) -> int:
         permits = self._permits(lane.endpoint)
-        return (QUEUED_PER_PERMIT + 1) * permits - len(lane.queue) - lane.in_flight
+        return permits + _longest_queue(permits) - len(lane.queue) - lane.in_flight
 
     def hungry(self, endpoint: str) -> bool:
         """Whether an endpoint's queue runs low, so that it could take more than it gets."""
         lane = self._lanes.get(endpoint)
-        return lane is None or 2 * len(lane.queue) < QUEUED_PER_PERMIT * self._permits(endpoint)
+        return lane is None or 2 * len(lane.queue) < _longest_queue(self._permits(endpoint))
 
     def _permits(self, endpoint: str) -> int:
         return min(self._allowance.concurrency(endpoint), self._most)
@@ -250,6 +253,11 @@ class Outbox:
                 await asyncio.sleep(UNREADABLE_PAUSE_S)
             except Exception as error:  # noqa: BLE001 (a bug costs this call, not the run)
                 return _a_bug(held, error)
+
+
+def _longest_queue(permits: int) -> int:
+    least, most = QUEUED_PER_PERMIT
+    return max(least * permits, min(most * permits, QUEUED))
 
 
 def _taken(queue: deque[_T], most: int) -> list[_T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,7 @@ from engine.core.steps.call_api import CallApiStep
 if TYPE_CHECKING:
     from engine.core.dsl.program import Program
     from engine.core.interpreter.state import Execution, Passage
+    from engine.core.steps.base import Status
 
 MOST_FAILURES = 3
 """So many kinds of failures are shown, the most frequent ones."""
@@ -200,7 +202,7 @@ class Tallying:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._summary = Summary.of(program, None)
-        self._failures: Counter[tuple[int, str]] = Counter()
+        self._taken: dict[tuple[int, Status, str | None, str | None], list[int]] = {}
         self._examples: dict[tuple[int, str], tuple[str, str]] = {}
 
     def add(self, event: Event) -> None:
@@ -230,10 +232,11 @@ class Tallying:
 
     def summary(self) -> Summary:
         """What became of everybody so far."""
-        frequent = sorted(self._failures.items(), key=lambda item: (-item[1], item[0]))
+        summary, failures = self._steps_taken()
+        frequent = sorted(failures.items(), key=lambda item: (-item[1], item[0]))
         return replace(
-            self._summary,
-            outcomes=by_frequency(self._summary.outcomes),
+            summary,
+            outcomes=by_frequency(summary.outcomes),
             failures=tuple(
                 FailureSeen(self._id(step), code, times, *self._examples[step, code])
                 for (step, code), times in frequent[:MOST_FAILURES]
@@ -241,14 +244,29 @@ class Tallying:
         )
 
     def _take(self, passage: Passage, execution: Execution) -> None:
-        step, failure = execution.step, execution.failure or ""
-        self._summary.enter(self._program, step)
-        self._summary.count(self._program, step, execution.status, failure, 1, execution.attempts)
-        if execution.arm is not None:
-            self._summary.take_arm(self._program, step, execution.arm)
-        if execution.status == "failed":
-            self._failures[step, failure] += 1
-            self._examples.setdefault((step, failure), (passage.user.id, execution.text))
+        step, failure = execution.step, execution.failure
+        key = step, execution.status, failure, execution.arm
+        counted = self._taken.get(key)
+        if counted is None:
+            counted = self._taken[key] = [0, 0]
+            if execution.status == "failed":
+                example = passage.user.id, execution.text
+                self._examples.setdefault((step, failure or ""), example)
+        counted[0] += 1
+        counted[1] += execution.attempts
+
+    def _steps_taken(self) -> tuple[Summary, Counter[tuple[int, str]]]:
+        """The summary with the steps taken so far in it, and how often which failed how."""
+        summary, program = deepcopy(self._summary), self._program
+        failures: Counter[tuple[int, str]] = Counter()
+        for (step, status, failure, arm), (n, attempts) in self._taken.items():
+            summary.enter(program, step, n)
+            summary.count(program, step, status, failure or "", n, attempts)
+            if arm is not None:
+                summary.take_arm(program, step, arm, n)
+            if status == "failed":
+                failures[step, failure or ""] += n
+        return summary, failures
 
     def _id(self, step: int) -> str:
         return self._program.nodes[step].step.id

@@ -1,4 +1,4 @@
-"""``journey apply``: endpoints and auth profiles become what a file says, all of them or none."""
+"""``journey apply``: endpoints, auth profiles and the catalogue become what a file says."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from engine.credentials.store.profiles import StoredProfile, all_profiles
 from engine.credentials.vault import Vault, new_key
 from engine.endpoints import store
 from engine.errors import DefinitionError, Problem
+from engine.users.catalogue import save_catalogue
 from engine.wire.origin import origin_of
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class _Application:
         self._check_names(stored)
         profiles = [self._profile(profile) for profile in self.written.profiles]
         endpoints = [self._endpoint(each) for each in self.written.endpoints]
-        return (*profiles, *self._bind(), *endpoints)
+        return (*profiles, *self._bind(), *endpoints, *self._catalogue())
 
     def _check_names(self, stored: Mapping[str, StoredProfile]) -> None:
         """Every name leads somewhere, and no endpoint's own profile is meant by another name."""
@@ -162,6 +163,12 @@ class _Application:
             urls = self._urls(name)
             if extend_origins(self.connection, name, urls, actor=self.actor, now=self.now):
                 yield Change("auth profile", name, "changed", ("origins",))
+
+    def _catalogue(self) -> Iterator[Change]:
+        declared = self.written.catalogue
+        for one in save_catalogue(self.connection, declared, now=self.now, actor=self.actor):
+            verb = "created" if one.created else "changed" if one.fields else "unchanged"
+            yield Change(one.kind, one.name, verb, () if one.created else one.fields)
 
     def _endpoint(self, each: WrittenEndpoint) -> Change:
         endpoint = each.endpoint

@@ -14,6 +14,7 @@ from engine.credentials.open_vault import open_vault
 from engine.db.schema import open_database
 from engine.endpoints.live import LiveEndpoints
 from engine.enrollments import buckets
+from engine.enrollments.arriving import by_bucket
 from engine.enrollments.backlog import Backlog
 from engine.enrollments.decide import Decider
 from engine.enrollments.ids import IdMaker, entropy
@@ -253,7 +254,7 @@ class _Launch:
             outbox,
             live,
             self._clock,
-            Source(options.users.rows(run.position), run.position),
+            Source(by_bucket(options.users.rows, run.position), run.position),
             self,
             horizon=None if stay is None else self._clock.now() + stay,
             linger=LINGER_US if options.now is None else 0,

@@ -212,7 +212,7 @@ class Worker:
         since, waited = stopwatch(), False
         while True:
             try:
-                with self._database.write() as connection:
+                with self._database.write(waits=1) as connection:
                     if decided is None:
                         decided = self._decide(connection, turn, loading)
                     store.write(connection, decided[0].changes)

@@ -66,6 +66,14 @@ def newest(connection: Connection, journey: str) -> Newest | None:
     return None if row is None else Newest(*row)
 
 
+def find(connection: Connection, journey: str, number: int) -> int | None:
+    """The id of a journey's version ``number``, None if there is none."""
+    found: int | None = connection.exec_driver_sql(
+        "SELECT id FROM versions WHERE journey = ? AND number = ?", (journey, number)
+    ).scalar_one_or_none()
+    return found
+
+
 def insert(
     connection: Connection,
     journey: str,

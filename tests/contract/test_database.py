@@ -18,6 +18,7 @@ from engine.db import connect
 from engine.db.connect import Database
 from engine.db.schema import (
     APPLICATION_ID,
+    find_database,
     known_revisions,
     migrate,
     newest_revision,
@@ -205,6 +206,23 @@ def test_an_older_database_is_refused_and_the_remedy_is_named(
     assert "journey migrate" in _refused(path, SettingsError)
 
 
+def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = _made(tmp_path / "engine.db")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "DROP TABLE attributes; DROP TABLE event_types;"
+            " UPDATE alembic_version SET version_num = '0001'"
+        )
+    assert "journey migrate" in _refused(path, SettingsError)
+    with closing(find_database(_url(path))) as database:
+        backup = migrate(database, 1_000_000)
+    assert backup is not None
+    assert backup.exists()
+    with closing(open_database(_url(path))) as database, database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM attributes").scalar() == 0
+        assert connection.exec_driver_sql("SELECT count(*) FROM event_types").scalar() == 0
+
+
 def test_a_database_up_to_date_is_not_migrated(tmp_path: Path) -> None:
     with closing(open_database(_url(tmp_path / "engine.db"))) as database:
         assert migrate(database, 1) is None
@@ -258,6 +276,24 @@ def test_a_write_waits_for_another_process_and_succeeds(tmp_path: Path) -> None:
         other = sqlite3.connect(database.path, isolation_level=None, check_same_thread=False)
         other.execute("BEGIN IMMEDIATE")
         released = threading.Timer(0.3, other.execute, ["COMMIT"])
+        released.start()
+        _write(database)
+        released.join()
+        other.close()
+
+
+def test_a_lock_is_waited_for_as_often_as_was_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _made(tmp_path / "engine.db")
+    monkeypatch.setattr(connect, "BUSY_TIMEOUT_MS", 400)
+    monkeypatch.setattr(connect, "_PRAGMAS", (*connect._PRAGMAS, "PRAGMA busy_timeout=400"))
+    with closing(open_database(_url(path))) as database:
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseUnavailable), database.write(waits=1):
+            pass
+        released = threading.Timer(0.6, other.execute, ["COMMIT"])
         released.start()
         _write(database)
         released.join()

@@ -11,10 +11,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scripts.demo_claims import Leaks
+from scripts.demo_simulation import _carts, _orders, customers
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,10 +45,13 @@ def test_the_demo_ends_well_with_every_claim_ticked(tmp_path: Path) -> None:
         output, _ = process.communicate(timeout=150)
     assert process.returncode == 0, output
     claims = re.findall(r"^   ([✓✗]) ", output, re.MULTILINE)
-    assert claims.count("✓") == len(claims) >= 13, output
+    assert claims.count("✓") == len(claims) >= 19, output
     assert "\x1b" not in output  # in a pipe there are no colours
     assert max(map(len, output.splitlines())) <= 80
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["demo-report.html"]
+    report = (tmp_path / "demo-report.html").read_text(encoding="utf-8")
+    assert re.findall("<h1>(.*?)</h1>", report) == ["Cart rescue", "Win back"]
+    assert report.count("<!doctype html>") == report.count("</html>") == 1
     assert_nobody_listens(output)
 
 
@@ -87,3 +92,14 @@ def test_a_secret_in_any_form_that_requests_have_is_found(written: bytes) -> Non
     leaks = Leaks.look({"engine.db": b"nothing", "output": written}, ["pass-word/1"])
     assert leaks.found == ("output",)
     assert leaks.secrets == 1
+
+
+def test_the_made_up_shop_is_the_same_each_time_and_a_wrong_count_is_noticed() -> None:
+    once, again = customers(), customers()
+    assert once == again
+    told: list[dict[str, Any]] = [
+        {"entered": 1, "refused": 0, "goals": {"purchased": {"met": 0, "held_out": 0}}}
+        | {"outcomes": {}, "waiting": 0}
+        | {"steps": {"miss_you": {"succeeded": 0}, "offer": {"succeeded": 0}}}
+    ]
+    assert not any(claim.holds for claim in (*_carts(once, told), *_orders(once, told)))

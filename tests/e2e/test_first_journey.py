@@ -1,4 +1,4 @@
-"""engine/docs/first-journey.md, as a reader would do it: its commands run, its outputs come."""
+"""engine/docs/guide/first-journey.md, as a reader would do it: its commands run, its outputs come."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "engine" / "docs" / "first-journey.md"
+PAGE = ROOT / "engine" / "docs" / "guide" / "first-journey.md"
 BETWEEN = "@@ next block"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 
 from tests.house.source import DOCS, ROOT, modules
 
@@ -63,6 +64,24 @@ def test_links_between_the_docs_lead_somewhere() -> None:
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert not dead
+
+
+def test_links_to_a_place_on_a_page_find_it() -> None:
+    lost = [
+        f"{page.relative_to(ROOT)}: {target}#{anchor}"
+        for page in [*DOCS.rglob("*.md"), *ROOT.glob("*.md")]
+        for target, anchor in re.findall(
+            r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text(encoding="utf-8")
+        )
+        if "://" not in target and anchor not in _anchors(page.parent / target if target else page)
+    ]
+    assert not lost
+
+
+def _anchors(page: Path) -> set[str]:
+    """What headings are called in links, as GitHub does it."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_page_is_linked_from_the_index() -> None:

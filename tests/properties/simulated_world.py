@@ -123,11 +123,11 @@ class FailingDatabase(Database):
         self._faults = faults
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, waits: int = 1) -> Iterator[Connection]:
         fault = self._faults.draw(self._lots)
         if fault == "locked":
             raise DatabaseUnavailable("locked")
-        with super().write() as connection:
+        with super().write(waits=waits) as connection:
             yield connection
             if fault == "full":
                 raise DatabaseUnavailable("full")

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from engine.core.dsl.bare_values import bare_values
 from engine.core.dsl.document import Document, Path
+from engine.core.dsl.doubtful import doubtful_problems
 from engine.core.dsl.flow import END, Edge, edges, endless, reachable
 from engine.core.dsl.journey import Journey
 from engine.core.dsl.listening import Listens, Need, listens_of, needs_of, waiting_conditions
 from engine.core.dsl.load import Loaded, read_journey, source_hash
+from engine.core.dsl.missing import missing_problems
 from engine.core.dsl.names import name_problems, names_of
 from engine.core.dsl.problems import by_place, did_you_mean, in_file_order, one_of, quoted
 from engine.core.dsl.trigger import EventTrigger
@@ -79,7 +82,10 @@ def load_and_check(source: bytes, file: str) -> LoadedAndChecked:
     if journey is None:
         if all(problem.code in _HARMLESS for problem in document.problems):
             computed = islice(computed_in_text(document), _MOST_READ_AGAIN)
-            problems.extend(name_problems(document, names_of(document), computed))
+            names = names_of(document, generous=True)
+            taken = {(problem.line, problem.column) for problem in problems}
+            found = name_problems(document, names, computed)
+            problems.extend(one for one in found if (one.line, one.column) not in taken)
         raise DefinitionError(file, in_file_order(problems))
     checked = check(journey, document)
     problems.extend(checked.errors)
@@ -92,13 +98,22 @@ def check(journey: Journey, document: Document) -> Checked:
     """Check a journey that was read from ``document``. Never raises for what an author wrote."""
     steps = list(journey.all_steps())
     computed = list(computed_in(journey))
+    graph = [
+        *edges(journey.on_enter, ("on_enter",)),
+        *edges(journey.steps, ("steps",)),
+        *edges(journey.on_exit, ("on_exit",)),
+    ]
     problems = [
         *name_problems(document, names_of(document), computed),
-        *_flow_problems(journey, document, steps),
+        *_flow_problems(journey, document, steps, graph),
         *_entry_problems(journey, document),
         *_same_names(journey, document, steps),
         *_timed_conditions(journey, document),
+        *bare_values(document, computed),
     ]
+    if all(problem.severity == "warning" for problem in problems):
+        problems += missing_problems(journey, document, computed)
+        problems += doubtful_problems(journey, document, steps, graph)
     endpoints: dict[str, list[str]] = {}
     for _, step in steps:
         if isinstance(step, CallApiStep):
@@ -116,14 +131,14 @@ def check(journey: Journey, document: Document) -> Checked:
 
 
 def _flow_problems(
-    journey: Journey, document: Document, steps: list[tuple[Path, StepModel]]
+    journey: Journey,
+    document: Document,
+    steps: list[tuple[Path, StepModel]],
+    graph: list[Edge],
 ) -> Iterator[Problem]:
-    graph = [
-        *edges(journey.on_enter, ("on_enter",)),
-        *edges(journey.steps, ("steps",)),
-        *edges(journey.on_exit, ("on_exit",)),
-    ]
     limits = {step.id: _visits_looked_at(step) for _, step in steps}
+    if len(limits) < len(steps):
+        return  # two steps of one id: nobody knows which one a way leads to
     for knot in endless(graph, limits):
         yield _endless_problem(document, knot, [step.id for _, step in steps])
     if any(edge.target not in limits and edge.target != END for edge in graph):

@@ -16,6 +16,8 @@ from engine.errors import Problem
 
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_LONG = 64
+"""So many characters of a text count as one more value: an alias stands for all of them."""
 _COMMENT = re.compile(r"[ \t]+#")
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
@@ -95,9 +97,11 @@ class Composer:
         if self._key_comes():
             self._key(event.value, style, place, event)
             return
-        node = Node(event.value, place, style=style)
+        node = Node(event.value, place, style=style, size=1 + len(event.value) // _LONG)
         if event.tag is not None:
             self._refuse_tag(event, node)
+        elif event.anchor is not None and style == "plain" and not event.value:
+            self._refuse_lone_anchor(event, node)
         elif style == "plain":
             self._resolve(node, event)
         elif style == '"' and (found := _NO_TEXT.search(event.value)):
@@ -105,7 +109,7 @@ class Composer:
             self._problem("yaml.character", message, place, "take it out")
             node.data, node.broken = "", True
         self._keep_anchor(event.anchor, node)
-        self._add(node, 1)
+        self._add(node, node.size)
 
     def _resolve(self, node: Node, event: yaml.ScalarEvent) -> None:
         text = event.value
@@ -136,7 +140,7 @@ class Composer:
             first = top.node.keys[name].line
             message = f"the key {quoted(name)} stands twice; the first is in line {first}"
             self._problem("yaml.duplicate_key", message, place, "keep one of them")
-            top.kept = False
+            top.kept, top.node.items[name].broken = False, True
         else:
             top.node.keys[name] = place
         self._keep_anchor(event.anchor, Node(name, place, style=style))
@@ -171,21 +175,26 @@ class Composer:
             self._complex_key(event)
             self._open[-1].key, self._open[-1].kept = "", False
             return
-        name = event.anchor
-        target = self._anchors.get(name or "")
+        target = self._anchors.get(event.anchor or "")
         if target is None:
-            trap = yaml_traps.explain(self.lines.raw(place.line), place.column)
-            inside = name in self._anchors
-            message = f"the alias `*{name}` stands inside what it stands for" if inside else ""
-            message = message or (
-                trap.message if trap else f"no anchor `&{name}` stands before this"
-            )
-            self._problem("yaml.alias", message, place, trap.remedy if trap and not inside else "")
+            self._refuse_alias(event, place)
             self._add(Node("", place, broken=True), 1)
             return
         self._count(target.size, event)
         self._check_depth(len(self._open) + target.height, event)
         self._add(replace(target, place=place), 0)
+
+    def _refuse_alias(self, event: yaml.AliasEvent, place: Place) -> None:
+        """Report an alias without its anchor: mostly text that begins with ``*``."""
+        trap = yaml_traps.explain(self.lines.raw(place.line), place.column)
+        if event.anchor in self._anchors:
+            message = f"the alias `*{event.anchor}` stands inside what it stands for"
+            self._problem("yaml.alias", message, place)
+        elif trap and trap.column == place.column and not trap.alone:
+            self._problem(trap.code, trap.message, place, trap.remedy)
+        else:
+            message = f"no anchor `&{event.anchor}` stands before the alias `*{event.anchor}`"
+            self._problem("yaml.alias", message, place, trap.remedy if trap else "")
 
     def _key_comes(self) -> bool:
         return bool(self._open) and self._open[-1].is_mapping and self._open[-1].key is None
@@ -213,9 +222,8 @@ class Composer:
     def _check_depth(self, depth: int, event: yaml.Event) -> None:
         if depth > self._deepest:
             message = f"nested deeper than {self._deepest} levels"
-            raise self._fatal(
-                "yaml.too_deep", message, event, "lift the inner steps out of the outer"
-            )
+            remedy = "lift the inner steps out of the outer"
+            raise self._fatal("yaml.too_deep", message, event, remedy)
 
     def _count(self, size: int, event: yaml.Event) -> None:
         self._size += size
@@ -248,6 +256,14 @@ class Composer:
             self._problem("yaml.tag", f"YAML tags aren't read here: {event.tag}", place, remedy)
         node.broken = True
 
+    def _refuse_lone_anchor(self, event: yaml.ScalarEvent, node: Node) -> None:
+        """Report an anchor with nothing behind it: text that begins with ``&``."""
+        trap = yaml_traps.explain(self.lines.raw(node.place.line), node.place.column)
+        message = trap.message if trap else f"the anchor `&{event.anchor}` holds nothing"
+        remedy = trap.remedy if trap else "take it out"
+        self._problem("yaml.quote", message, node.place, remedy)
+        node.data, node.broken = None, True
+
     def _problem(self, code: str, message: str, place: Place, remedy: str = "") -> None:
         problem = self.lines.problem(code, message, place, remedy)
         if len(self.problems) >= MOST_PROBLEMS:
@@ -256,6 +272,13 @@ class Composer:
 
     def _fatal(self, code: str, message: str, event: yaml.Event, remedy: str) -> Unreadable:
         return Unreadable(self.lines.problem(code, message, _place(event), remedy))
+
+    def fatal_problems(self, fatal: Unreadable) -> list[Problem]:
+        """Every problem of a file that can't be read on; ``fatal`` unless another caused it."""
+        inside = any(open_.node.broken for open_ in self._open)
+        same_line = any(problem.line == fatal.problem.line for problem in self.problems)
+        follows = same_line or (inside and bool(self.problems))
+        return self.problems if follows else [*self.problems, fatal.problem]
 
     def _too_many(self, place: Place) -> Unreadable:
         message = f"more than {self._most} values, those that aliases stand for included"

@@ -19,7 +19,7 @@ class Node:
     ``style`` is how a scalar was written: ``plain``, ``'``, ``"``, ``|``, ``>``; '' for others.
     ``commented`` says that a comment stands behind a plain scalar. ``broken`` marks a value that
     couldn't be read: its problem is reported already, ``data`` only stands in for it. ``size``
-    counts the values in it, ``height`` the levels below it.
+    counts the values in it (a long text is several), ``height`` the levels below it.
     """
 
     data: object

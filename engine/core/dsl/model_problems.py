@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from engine.core.dsl import yaml_traps
+from engine.core.dsl import remedies, synonyms, yaml_traps
 from engine.core.dsl.document import Document, Path
-from engine.core.dsl.problems import did_you_mean, one_of, quoted
+from engine.core.dsl.keys import TRIGGERS, allowed_keys, meant_by
+from engine.core.dsl.problems import did_you_mean, nearest, one_of, quoted
 from engine.errors import Problem
 
-_TYPES = {
-    "text": ("string_type", "string_sub_type", "string_unicode"),
-    "a whole number": ("int_type", "int_parsing", "int_from_float", "int_parsing_size"),
-    "a number": ("float_type", "float_parsing", "finite_number"),
-    "true or false": ("bool_type", "bool_parsing"),
-    "a list": ("list_type", "tuple_type", "set_type", "frozen_set_type", "iterable_type"),
-    "a mapping": ("dict_type", "mapping_type", "model_type", "model_attributes_type"),
-}
-_NOUNS = {kind: noun for noun, kinds in _TYPES.items() for kind in kinds}
-_REMEDIES = {
-    "text": "put it in quotes",
-    "a list": "begin each item with `- `",
-    "a mapping": "write `key: value`",
-    "true or false": "write `true` or `false`",
-}
-_BOUNDS = {
-    "greater_than": ("gt", "this must be more than {}"),
-    "greater_than_equal": ("ge", "this must be at least {}"),
-    "less_than": ("lt", "this must be less than {}"),
-    "less_than_equal": ("le", "this must be at most {}"),
-    "too_short": ("min_length", "this needs at least {}"),
-    "too_long": ("max_length", "this takes at most {}"),
-    "string_too_short": ("min_length", "this needs at least {} characters"),
-    "string_too_long": ("max_length", "this takes at most {} characters"),
-}
 _CHOICE = re.compile(r"'([^']*)'")
 
 
@@ -65,6 +41,7 @@ def findings(
         found = _finding(document, path, error, model)
         by_path.setdefault((found.path, found.missing), found)
     suggested = {(f.path[:-1], f.suggested) for f in by_path.values() if f.suggested}
+    kindless = {path for path, key in suggested if "triggers" in path and key in TRIGGERS}
     codes = {(f.path[:-1], f.problem.code) for f in by_path.values()}
     for found in by_path.values():
         holder = found.path if found.missing else found.path[:-1]
@@ -72,6 +49,9 @@ def findings(
             (holder, found.missing) in suggested
             or ((holder, "step.type") in codes and found.problem.code != "step.type")
             or ((holder, "yaml.cut") in codes and found.problem.code == "key.unknown")
+            or (
+                found.suggested == "" and found.problem.code == "key.unknown" and holder in kindless
+            )
         )
         if not follows:
             yield found
@@ -114,8 +94,8 @@ def _finding(
         return _choice(document, path, error)
     if "remedy" in context or "message" in context:
         return _custom(document, path, error)
-    message, remedy = _plain_words(kind, context, error.get("input"))
-    code = "value.type" if kind in _NOUNS else "value.range" if kind in _BOUNDS else "value.invalid"
+    keys = allowed_keys(model, error["loc"])
+    code, message, remedy = remedies.of_type(kind, context, error.get("input"), path, keys)
     return Finding(path, document.lines.problem(code, message, document.place(path), remedy))
 
 
@@ -126,47 +106,77 @@ def _missing(
         f" in `{_last_name(path)}`" if path else f" in the {_kind_of(model)}"
     )
     message = f"`{key}` is missing{where}"
-    problem = document.lines.problem(
-        "key.missing", message, document.place(path), f"add `{key}: ...`"
-    )
+    remedy = remedies.of_missing(key)
+    problem = document.lines.problem("key.missing", message, document.place(path), remedy)
     return Finding(path, problem, missing=key)
 
 
 def _unknown_key(
     document: Document, path: Path, error: ErrorDetails, model: type[BaseModel]
 ) -> Finding:
-    key = str(path[-1]) if path else ""
-    allowed = allowed_keys(model, error["loc"][:-1])
-    near = did_you_mean(key, allowed)
-    suggested = near.split("`")[1] if near else ""
-    message = f"unknown key {quoted(key)}{step_name(document, path)}"
-    remedy = near or one_of(allowed)
-    place = document.key_place(path)
-    problem = document.lines.problem("key.unknown", message, place, remedy)
-    return Finding(path, problem, suggested=suggested)
+    holder = document.node(path[:-1])
+    present = holder.items if holder else {}
+    remedy, meant = meant_by(str(path[-1]) if path else "", model, error["loc"][:-1], present)
+    return _wrong_key(document, path, remedy, meant)
+
+
+def _wrong_key(document: Document, path: Path, remedy: str, meant: str) -> Finding:
+    message = f"unknown key {quoted(path[-1] if path else '')}{step_name(document, path)}"
+    problem = document.lines.problem("key.unknown", message, document.key_place(path), remedy)
+    return Finding(path, problem, suggested=meant)
+
+
+def _misspelt(document: Document, path: Path, names: Iterable[str]) -> Finding | None:
+    """The finding of a key at ``path`` that should have been one of ``names``, none of which is
+    there, so that pydantic can't tell which model is meant."""
+    node = document.node(path)
+    known = tuple(names)
+    for key in node.items if node else ():
+        head = str(key).split(":")[0]
+        meant = head if head in known else nearest(str(key), known, cutoff=0.75)
+        if meant:
+            colon = f"a space belongs behind the colon: `{head}: {str(key)[len(head) + 1 :]}`"
+            remedy = colon if head in known else f"did you mean `{meant}`?"
+            return _wrong_key(document, (*path, key), remedy, meant)
+    return None
 
 
 def _step_type(document: Document, path: Path, context: Mapping[str, Any]) -> Finding:
     node = document.node(path)
     data = node.data if node and isinstance(node.data, dict) else {}
     known = _CHOICE.findall(str(context.get("expected_tags", ""))) or _STEP_TYPES
-    if isinstance(node and node.data, dict) and "type" not in data:
-        as_key = next((name for name in known if name in data), None)
-        remedy = f"write `type: {as_key}` and its keys beside it" if as_key else one_of(known)
-        message = f"`type` is missing{step_name(document, path)}"
-        return Finding(
-            path, document.lines.problem("key.missing", message, document.place(path), remedy)
-        )
     if not isinstance(node and node.data, dict):
         message, remedy = "a step is a mapping", "write `- id: NAME`, and its keys below"
         return Finding(
             path, document.lines.problem("value.type", message, document.place(path), remedy)
         )
-    written = data.get("type")
-    message = f"unknown step type {quoted(written)}{step_name(document, path)}"
-    remedy = did_you_mean(str(written), known) or one_of(known)
+    if "type" not in data:
+        return _typeless(document, path, data, known)
+    written = str(data.get("type"))
+    message = f"unknown step type {quoted(data.get('type'))}{step_name(document, path)}"
+    other = synonyms.STEP_TYPES.get(written.lower(), "")
+    near = f"did you mean `{other}`?" if other in known else did_you_mean(written, known)
     place = document.place((*path, "type"))
+    remedy = near or one_of(known)
     return Finding((*path, "type"), document.lines.problem("step.type", message, place, remedy))
+
+
+def _typeless(
+    document: Document, path: Path, data: Mapping[str, object], known: Sequence[str]
+) -> Finding:
+    """A step without `type`: misspelt, written as a key, or a step's id with its keys below."""
+    if found := _misspelt(document, path, ("type",)):
+        return found
+    lone = next(iter(data)) if len(data) == 1 else ""
+    if lone and isinstance(data[lone], dict) and lone not in known:
+        remedy = f"write `- id: {lone}`, and its other keys below, in line with `id`"
+        return _wrong_key(document, (*path, lone), remedy, "type")
+    as_key = next((name for name in known if name in data), None)
+    remedy = f"write `type: {as_key}` and its keys beside it" if as_key else one_of(known)
+    message = f"`type` is missing{step_name(document, path)}"
+    return Finding(
+        path, document.lines.problem("key.missing", message, document.place(path), remedy)
+    )
 
 
 def _choice(document: Document, path: Path, error: ErrorDetails) -> Finding:
@@ -179,7 +189,7 @@ def _choice(document: Document, path: Path, error: ErrorDetails) -> Finding:
         problem = document.lines.problem("step.type", message, place, f"only {known[0]} can")
         return Finding(path, problem)
     message = f"{quoted(written)} isn't one of the words that stand here"
-    remedy = did_you_mean(str(written), known) or f"one of {', '.join(known)}"
+    remedy = remedies.of_word(written, known, document)
     return Finding(path, document.lines.problem("value.choice", message, place, remedy))
 
 
@@ -188,19 +198,24 @@ def _custom(document: Document, path: Path, error: ErrorDetails) -> Finding:
     context = error.get("ctx", {})
     inner = tuple(step for step in context.get("path", ()) or ())
     path = (*path, *inner)
-    offset = context.get("offset")
+    code, offset = error["type"], context.get("offset")
     key = path[-1] if path and error["loc"] and error["loc"][-1] == "[key]" else None
     place = document.place(path)
     if key is None and isinstance(offset, int):
         place = document.place_within(path, offset)
-    elif error["type"] == "value.empty" or key is not None:
+    elif code == "value.empty" or key is not None:
         place = document.key_place(path)
     message = str(context.get("message") or error["msg"])
     remedy = str(context.get("remedy") or "")
-    code = error["type"]
-    if error["type"].startswith("expression.") and (trap := _trap(document, path)):
+    if code == "trigger.kind" and (found := _misspelt(document, path, TRIGGERS)):
+        return found
+    if code.startswith("expression.") and (trap := _trap(document, path)):
         code, message, remedy = trap.code, trap.message, trap.remedy
         place = document.place(path)
+    else:
+        node = document.node(path)
+        written = key if key is not None else node.data if node else None
+        message, remedy = remedies.of_value(code, written, path, message, remedy)
     return Finding(path, document.lines.problem(code, message, place, remedy))
 
 
@@ -213,66 +228,12 @@ def _trap(document: Document, path: Path) -> yaml_traps.Trap | None:
     return yaml_traps.explain_split(document.lines.raw(place.line), place.column)
 
 
-def _plain_words(kind: str, context: Mapping[str, Any], written: object) -> tuple[str, str]:
-    if noun := _NOUNS.get(kind):
-        remedy = _REMEDIES.get(noun, "")
-        if noun == "text" and isinstance(written, (bool, int, float)):
-            remedy = f'put it in quotes: "{written}"'
-        return f"this must be {noun}, not {_noun_of(written)}", remedy
-    if bound := _BOUNDS.get(kind):
-        name, words = bound
-        return words.format(context.get(name, "")), ""
-    return "this can't stand here", ""
-
-
-def _noun_of(written: object) -> str:
-    if isinstance(written, bool):
-        return "true or false"
-    nouns = {str: "text", int: "a number", float: "a number", dict: "a mapping", list: "a list"}
-    return nouns.get(type(written), "nothing")
-
-
 def _kind_of(model: type[BaseModel]) -> str:
     return "journey" if model.__name__ == "Journey" else "file"
 
 
 def _last_name(path: Path) -> str:
     return next((str(step) for step in reversed(path) if isinstance(step, str)), "")
-
-
-def allowed_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """The keys that may stand at pydantic's ``loc`` below ``model``."""
-    models = [model]
-    for item in loc:
-        if isinstance(item, int):
-            continue
-        below = [m for one in models for m in _below(one, item)]
-        narrowed = [one for one in models if item in _types_of(one)]
-        models = below or narrowed or models
-    return sorted({name for one in models for name in _names(one)})
-
-
-def _names(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _below(model: type[BaseModel], key: str) -> list[type[BaseModel]]:
-    for name, field in model.model_fields.items():
-        if key in (name, field.alias):
-            return list(_models_in(field.annotation))
-    return []
-
-
-def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models_in(inner)
-
-
-def _types_of(model: type[BaseModel]) -> tuple[object, ...]:
-    field = model.model_fields.get("type")
-    return get_args(field.annotation) if field else ()
 
 
 _STEP_TYPES = (

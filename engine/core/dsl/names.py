@@ -20,6 +20,11 @@ from engine.errors import Problem
 STEP_LISTS = ("steps", "on_enter", "on_exit")
 """Keys that hold a list of steps."""
 
+_WORDS = {
+    "exit": "a jump leads to a step: add `- {id: end, type: exit}`, and say `end` here",
+    "continue": "drop the key: without it the following step comes next",
+}
+
 
 @dataclass(slots=True)
 class Names:
@@ -29,11 +34,14 @@ class Names:
     inputs: set[str] = field(default_factory=set)
     vars: set[str] = field(default_factory=set)
     jumps: list[tuple[Path, str]] = field(default_factory=list)
+    perhaps: set[str] = field(default_factory=set)
 
 
-def names_of(document: Document) -> Names:
-    """Everything that ``document`` gives a name."""
-    names = Names()
+def names_of(document: Document, *, generous: bool = False) -> Names:
+    """Everything that ``document`` gives a name; ``generous`` also takes in, as ``perhaps``, what
+    would be a name if its key weren't misspelt: a slip shouldn't be heard of twice.
+    """
+    names = Names(perhaps=_perhaps(document) if generous else set())
     inputs = document.node(("entry", "inputs"))
     names.inputs.update(key for key in (inputs.items if inputs else ()) if isinstance(key, str))
     waiting: deque[tuple[Path, Node]] = deque([((), document.root)])
@@ -57,6 +65,31 @@ def names_of(document: Document) -> Names:
     return names
 
 
+def _perhaps(document: Document) -> set[str]:
+    """Keys and their last parts, a list of inputs, the texts of steps that have no `id`, and what
+    an id's wrong letters would be right."""
+    found: set[str] = set()
+    waiting: list[tuple[Path, Node]] = [((), document.root)]
+    while waiting:
+        path, node = waiting.pop()
+        waiting.extend(((*path, key), below) for key, below in node.items.items())
+        if isinstance(node.data, list) and path[-1:] == ("inputs",):
+            found.update(item for item in node.data if isinstance(item, str))
+        if not isinstance(node.data, dict):
+            continue
+        if not DATA_KEYS.isdisjoint(path[:-1]):
+            continue
+        names = [key for key in node.items if isinstance(key, str)]
+        if path[-1:] != ("inputs",) or path == ("entry", "inputs"):
+            found.update(re.sub(r"\W+", "_", name.rpartition(".")[2]) for name in names)
+        name = node.data.get("id")
+        if isinstance(name, str):
+            found.add(re.sub(r"\W+", "_", name.strip().lower()))
+        elif path and isinstance(path[-1], int):
+            found.update(text for text in node.data.values() if isinstance(text, str))
+    return found
+
+
 def name_problems(
     document: Document, names: Names, computed: Iterable[Written]
 ) -> Iterator[Problem]:
@@ -71,7 +104,7 @@ def _unknown_names(
 ) -> Iterator[Problem]:
     for one in computed:
         for word, code, message, remedy in _unknown(one, names):
-            place = _place_of(document, one.path, word)
+            place = place_of_word(document, one.path, word)
             yield document.lines.problem(code, message, place, remedy)
 
 
@@ -86,7 +119,7 @@ def _same_ids(document: Document, names: Names) -> Iterator[Problem]:
 def _unknown_jumps(document: Document, names: Names) -> Iterator[Problem]:
     regions = {name: {path[0] for path in paths} for name, paths in names.steps.items()}
     for path, target in names.jumps:
-        if path[0] in regions.get(target, ()):
+        if path[0] in regions.get(target, ()) or target in names.perhaps:
             continue
         place = document.place(path)
         here = [name for name, found in regions.items() if path[0] in found]
@@ -95,18 +128,19 @@ def _unknown_jumps(document: Document, names: Names) -> Iterator[Problem]:
             remedy = "`next` stays inside steps, on_enter or on_exit"
         else:
             message = f"no step has the id {quoted(target)}"
-            remedy = did_you_mean(target, here) or one_of(here)
+            remedy = _WORDS.get(target) or did_you_mean(target, here) or one_of(here)
         yield document.lines.problem("step.unknown", message, place, remedy)
 
 
 def _unknown(one: Written, names: Names) -> Iterator[tuple[str, str, str, str]]:
     """What an expression names in vain: a pattern for it, code, message, remedy."""
+    named = names.perhaps.union(names.steps)
     for root, *keys in one.computed.references:
         if not keys:
             continue
         name = keys[0]
         known = _known(root, names)
-        if known is None or name in known:
+        if known is None or name in known or name in names.perhaps:
             continue
         word = rf"\b{root}\s*(?:\.\s*{re.escape(name)}\b|\[\s*['\"]{re.escape(name)}['\"])"
         near = did_you_mean(name, known)
@@ -119,7 +153,7 @@ def _unknown(one: Written, names: Names) -> Iterator[tuple[str, str, str, str]]:
             remedy = near or "`outputs` of a call or a `set` step makes it"
             yield word, "var.unknown", f"no step ever sets `vars.{name}`", remedy
     for function, *arguments in one.computed.functions:
-        if function == "visits" and arguments and arguments[0] not in names.steps:
+        if function == "visits" and arguments and arguments[0] not in named:
             name = str(arguments[0])
             word = rf"\bvisits\s*\(\s*['\"]?{re.escape(name)}"
             remedy = did_you_mean(name, names.steps) or one_of(names.steps)
@@ -131,7 +165,7 @@ def _known(root: str, names: Names) -> Iterable[str] | None:
     return known.get(root)
 
 
-def _place_of(document: Document, path: Path, word: str) -> Place:
+def place_of_word(document: Document, path: Path, word: str) -> Place:
     """Where ``word`` (a pattern) stands in the text at ``path``, or in a text below it."""
     start = document.node(path)
     waiting: list[tuple[Path, Node]] = [(path, start)] if start else []

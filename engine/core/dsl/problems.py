@@ -12,7 +12,10 @@ from engine.core.dsl.literal_secrets import masked, masked_shapes
 from engine.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+MOST_OF_A_KIND = 10
+"""So many problems of one kind are reported of YAML's own: what floods a file is one mistake."""
 
 MOST_PROBLEMS = 200
 """So many problems of one file are reported; a file with more is wrong as a whole."""
@@ -71,23 +74,40 @@ class Lines:
             remedy=_one_line(masked(remedy)),
             text=self.shown(place.line),
             severity=severity,
+            end=place.column + place.length if place.length else 0,
         )
 
 
 def in_file_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """``problems`` by place, each once; beyond :data:`MOST_PROBLEMS` the last one counts them."""
-    ordered = by_place(problems)
+    """``problems`` by place, each once; beyond :data:`MOST_PROBLEMS`, and for YAML's own beyond
+    :data:`MOST_OF_A_KIND` of one code, the last one counts them.
+    """
+    kept: list[Problem] = []
+    kinds: dict[str, list[Problem]] = {}
+    for problem in by_place(problems):
+        kind = kinds.setdefault(problem.code, [])
+        kind.append(problem)
+        if len(kind) <= MOST_OF_A_KIND or not problem.code.startswith("yaml."):
+            kept.append(problem)
+    for code, kind in kinds.items():
+        if code.startswith("yaml.") and len(kind) > MOST_OF_A_KIND:
+            kept.append(_more(kind, MOST_OF_A_KIND, "more of this kind"))
+    ordered = tuple(sorted(kept, key=lambda problem: (problem.line, problem.column)))
     if len(ordered) <= MOST_PROBLEMS:
         return ordered
-    last = ordered[MOST_PROBLEMS - 1]
-    more = Problem(
+    return (*ordered[: MOST_PROBLEMS - 1], _more(ordered, MOST_PROBLEMS - 1, "more problems"))
+
+
+def _more(problems: Sequence[Problem], known: int, what: str) -> Problem:
+    """That ``problems`` go on behind the first ``known`` of them."""
+    first = problems[known]
+    return Problem(
         code="file.more_problems",
-        message=f"and {len(ordered) - MOST_PROBLEMS + 1} more problems from here on",
-        line=last.line,
-        column=last.column,
-        severity=last.severity,
+        message=f"and {len(problems) - known} {what} from here on",
+        line=first.line,
+        column=first.column,
+        severity=first.severity,
     )
-    return (*ordered[: MOST_PROBLEMS - 1], more)
 
 
 def by_place(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -98,10 +118,17 @@ def by_place(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """'did you mean `x`?' for the known word nearest to ``word``, or '' if none is near."""
-    candidates = sorted(set(known))
+    near = nearest(word, known)
+    return f"did you mean `{near}`?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """The known word nearest to ``word``, or '' if none is near (to a short word: a short one)."""
+    longest = len(word) + 1 if len(word) <= 3 else 1_000
+    candidates = sorted(name for name in set(known) if len(name) <= longest)
     folded = {name.lower(): name for name in reversed(candidates)}
-    near = difflib.get_close_matches(word.lower()[:100], list(folded), n=1, cutoff=0.6)
-    return f"did you mean `{folded[near[0]]}`?" if near else ""
+    near = difflib.get_close_matches(word.lower()[:100], list(folded), n=1, cutoff=cutoff)
+    return folded[near[0]] if near else ""
 
 
 def one_of(known: Iterable[str], *, most: int = 24) -> str:

@@ -36,11 +36,15 @@ def refused(document: Document) -> Iterator[tuple[Path, Problem]]:
         path, node = waiting.popleft()
         for key, below in node.items.items():
             inner = (*path, key)
-            if problem := _key_problem(document, inner) or _text_problem(document, inner, below):
+            if problem := _key_problem(document, inner):
                 yield inner, problem
-            elif below.items and id(below.data) not in seen:
-                seen.add(id(below.data))
+            elif id(below.data) in seen and (below.items or below.size > 1):
+                continue  # an alias: what it stands for was looked at where it stands
+            elif problem := _text_problem(document, inner, below):
+                yield inner, problem
+            elif below.items:
                 waiting.append((inner, below))
+            seen.add(id(below.data))
 
 
 def _key_problem(document: Document, path: Path) -> Problem | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from engine.core.dsl.journey import Journey
 from engine.core.dsl.literal_secrets import CREDENTIAL_HEADERS
@@ -90,6 +91,21 @@ class _ForEditors(GenerateJsonSchema):
         """No title made of a key."""
         return False
 
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """With the titles of names and values, which say what kind they are."""
+        written = super().dict_schema(schema)
+        named = self.generate_inner(schema.get("keys_schema", {"type": "any"})).get("title")
+        valued = self.generate_inner(schema.get("values_schema", {"type": "any"})).get("title")
+        said = {"title": valued} if valued else {}
+        for pattern, each in written.get("patternProperties", {}).items():
+            written["patternProperties"][pattern] = each | said
+        if said and "additionalProperties" in written:
+            open_ended = written["additionalProperties"]
+            written["additionalProperties"] = said | (open_ended if open_ended is not True else {})
+        if named:
+            written["propertyNames"] = {"title": named}
+        return written
+
 
 def _schemas(node: object) -> Iterator[dict[str, Any]]:
     """Every schema in ``node``, itself first, and every mapping of schemas."""
@@ -104,14 +120,14 @@ def _schemas(node: object) -> Iterator[dict[str, Any]]:
 
 def _finish(schema: dict[str, Any], definitions: Mapping[str, Any], zones: Collection[str]) -> None:
     """What is said in words, made fit to be read; what the models leave open, closed."""
-    if isinstance(schema.get("default"), dict) or schema.get("default") == []:
-        del schema["default"]  # an editor would write it
+    default = schema.get("default")
+    if isinstance(default, dict) or default in ([], "") or "const" in schema:
+        schema.pop("default", None)  # an editor would write it
     if isinstance(about := schema.get("description"), str):
         schema["description"] = _plain(about)
         if "`" in about or "default" in schema:
             schema["markdownDescription"] = _plain(about) + _by_default(schema)
     if "patternProperties" in schema:
-        schema.pop("propertyNames", None)
         schema["additionalProperties"] = False
     schema.pop("uniqueItems", None)  # written twice is the same as once
     for key in ("anyOf", "oneOf"):
@@ -163,11 +179,10 @@ def _by_default(schema: Mapping[str, Any]) -> str:
 
 def _without(schema: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """A mapping of names to values, but none of these ``names``, which are patterns."""
-    patterns = schema.get("patternProperties") or {"^.+$": {}}
+    patterns = schema.get("patternProperties") or {"^.+$": schema["additionalProperties"]}
     ((pattern, each),) = patterns.items()
-    kept = {key: value for key, value in schema.items() if key != "propertyNames"}
     fitting = {f"^(?!(?:{'|'.join(names)})$){pattern.removeprefix('^')}": each}
-    return kept | {"patternProperties": fitting, "additionalProperties": False}
+    return dict(schema) | {"patternProperties": fitting, "additionalProperties": False}
 
 
 def _however_written(name: str, dash: str) -> str:

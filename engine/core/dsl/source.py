@@ -48,7 +48,7 @@ def compose(source: bytes | str, file: str, *, limits: Limits | None = None) -> 
     try:
         root = composer.compose(text)
     except Unreadable as fatal:
-        problems = in_file_order([*composer.problems, fatal.problem])
+        problems = in_file_order(composer.fatal_problems(fatal))
         raise DefinitionError(file, problems) from None
     return Document(file, root, composer.lines, in_file_order(composer.problems))
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from engine.core.dsl.unclosed import closing_quote
+
 EXPRESSION_KEYS = frozenset(("when", "where", "audience", "key", "date", "suppress"))
 """Keys of the journey language whose value is a bare expression."""
 
@@ -17,17 +19,22 @@ _FREE_MAPS = frozenset(("body", "form", "query", "headers", "properties", "value
 _PAIR = re.compile(
     r"""(?:^[ \t]*(?:-[ \t]+)*|[{,\[][ \t]*)(?P<key>["']?[\w.$-]+["']?):[ \t]+(?=\S)"""
 )
+_BRACES = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 _LONGEST_LINE = 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class Trap:
-    """What happened, in words; ``column`` (from 1) is where; ``remedy`` shows the line right."""
+    """What happened, in words; ``column`` (from 1) is where; ``remedy`` shows the line right.
+
+    ``alone`` says that the value is one word.
+    """
 
     code: str
     message: str
     remedy: str
     column: int
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,8 @@ def explain(line: str, column: int) -> Trap | None:
         return None
     at = column - 1
     pair, why = next((p for p in found if p[0].start <= at <= p[0].end), found[0])
-    return Trap("yaml.quote", why, _remedy(line, pair), pair.start + 1)
+    alone = len(pair.value.split()) == 1
+    return Trap("yaml.quote", why, _remedy(line, pair), pair.start + 1, alone)
 
 
 def explain_cut(line: str, column: int) -> Trap:
@@ -161,21 +169,35 @@ _FIRST = {
 def _misread(pair: _Pair) -> str | None:
     """What YAML does to this unquoted value, in words; None if it takes it as meant."""
     value, first = pair.value, pair.value[:1]
+    plain = value[: _comment(value)].rstrip()
     why = _FIRST.get(first)
     if first in "\"'":
-        closing = value.find(first, 1)
-        if 0 < closing < len(value) - 1 and value[closing + 1] != first and _expression(pair):
+        closing = closing_quote(value, 1, first)
+        if closing > 0 and value[closing + 1 :].strip() and value[closing + 1 :].strip()[0] != "#":
             why = "YAML ends the value at the closing quote"
     elif first == "!":
         why = f"YAML takes `{value.split()[0]}` as a tag"
     elif value.startswith("{{"):
         why = "YAML reads `{{` as the beginning of a mapping"
-    elif not why and _expression(pair):
-        if ": " in value:
-            why = "YAML takes `: ` inside the value as a new key"
-        elif pair.flow and any(c in value for c in "[]{},"):
-            why = "inside `{ }` YAML takes brackets, braces and commas as its own"
+    elif value.startswith("- "):
+        why = "YAML takes `- ` as the beginning of a list"
+    elif first == "[" and not pair.flow and _goes_on(plain):
+        why = "YAML takes `[ ]` as a list, and nothing may stand behind it"
+    elif not why and ": " in plain and (_expression(pair) or not pair.flow):
+        why = "YAML takes `: ` inside the value as a new key"
+    elif not why and _expression(pair) and pair.flow and any(c in value for c in "[]{},"):
+        why = "inside `{ }` YAML takes brackets, braces and commas as its own"
     return why
+
+
+def _goes_on(value: str) -> bool:
+    """Whether text stands behind the bracket that closes the one ``value`` begins with."""
+    depth = 0
+    for at, c in enumerate(value):
+        depth += (c in "[{") - (c in "]}")
+        if depth == 0:
+            return bool(value[at + 1 :].strip())
+    return False
 
 
 def _expression(pair: _Pair) -> bool:
@@ -183,10 +205,31 @@ def _expression(pair: _Pair) -> bool:
 
 
 def _remedy(line: str, pair: _Pair) -> str:
-    if pair.value.startswith("!") and pair.key in EXPRESSION_KEYS:
-        right = f"not {pair.value[1:].strip()}"
-        return f"say `not`: {_shown(line[: pair.start] + right + line[pair.end :])}"
-    return f"quote the value: {_shown(line[: pair.start] + _quote(pair.value) + line[pair.end :])}"
+    before, value, behind = line[: pair.start], pair.value, line[pair.end :]
+    tag = value.split()[0] if value.startswith("!") else ""
+    if tag and not tag.startswith("!!") and pair.key in EXPRESSION_KEYS:
+        right = f"not {value[1:].strip()}"
+        return f"say `not`: {_shown(before + right + behind)}"
+    if value.startswith("{{") and pair.key in EXPRESSION_KEYS:
+        bare = _BRACES.sub(r"\1", value)
+        right = bare if _stands_unquoted(_Pair(pair.key, 0, 0, bare, pair.flow)) else _quote(bare)
+        return f"an expression stands without {{{{ }}}}: {_shown(before + right + behind)}"
+    if tag.startswith("!!"):
+        value = value[len(tag) :].strip() or value
+    return f"quote the value: {_shown(before + _quote(_unwrapped(value)) + behind)}"
+
+
+def _stands_unquoted(pair: _Pair) -> bool:
+    return _misread(pair) is None and " #" not in pair.value
+
+
+def _unwrapped(value: str) -> str:
+    """``value`` without the quotes around it, if its author meant them to go round all of it."""
+    first = value[:1]
+    if first not in ("'", '"') or len(value) < 3 or not value.endswith(first):
+        return value
+    behind = value[value.index(first, 1) + 1 :][:1]
+    return value[1:-1] if behind == first or behind.isalnum() else value
 
 
 def _quote(value: str) -> str:

@@ -26,7 +26,7 @@ def lot(*fields: str) -> int:
 
 def fraction(*fields: str) -> float:
     """The lot of these fields as a number in [0, 1)."""
-    return (lot(*fields) >> 11) * 2.0**-53
+    return (int.from_bytes(_digest(_SEPARATOR.join(fields)), "big") >> 11) * 2.0**-53
 
 
 def pick_arm(salt: str, user_id: str, weights: Sequence[float]) -> int:

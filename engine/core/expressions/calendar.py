@@ -40,6 +40,7 @@ __all__ = [
     "calendar_days",
     "find_zone",
     "from_instant",
+    "moved_by",
     "next_wall_time",
     "parse_duration",
     "parse_iso",
@@ -148,6 +149,13 @@ def next_wall_time(
     (0 Monday … 6 Sunday, as :meth:`date.weekday`; None or empty for all) don't allow that one, the
     next that they do. A day that the zone skipped whole counts as a day and is passed over.
     """
+    return _next_wall_time(after, zone, at, frozenset(weekdays) if weekdays else None, days)
+
+
+@lru_cache(maxsize=4096)  # users are taken in sets, at one moment, and live in few zones
+def _next_wall_time(
+    after: int, zone: ZoneInfo, at: time, weekdays: frozenset[int] | None, days: int
+) -> int:
     day = from_instant(after, zone).date() + timedelta(days=max(0, min(days, 36_525)))
     for _ in range(16):
         if day.year > 9997:
@@ -165,3 +173,14 @@ def next_wall_time(
 def calendar_days(earlier: int, later: int, zone: ZoneInfo) -> int:
     """How many midnights in ``zone`` lie from ``earlier`` to ``later``; negative the other way."""
     return (from_instant(later, zone).date() - from_instant(earlier, zone).date()).days
+
+
+def moved_by(offset: Duration, instant: int, zone: ZoneInfo) -> int:
+    """``instant`` moved by ``offset``; months and whole days keep the clock time in ``zone``."""
+    instant = Duration(offset.text, offset.months).add_to(instant, zone)
+    sign = -1 if offset.elapsed < 0 else 1
+    days, rest = divmod(abs(offset.elapsed), DAY)
+    if days:
+        local = from_instant(instant, zone) + timedelta(days=sign * days)
+        instant = at_wall(local.date(), local.time(), zone)
+    return instant + sign * rest

@@ -40,6 +40,15 @@ _OTHER_NAMES = {
     "substring": "truncate",
 }
 
+_EXAMPLES = {
+    **{name: f"as in {name}(user.created_at)" for name in DATE_FUNCTIONS},
+    "visits": "as in visits(greet)",
+    "has_event": "as in has_event('order_placed')",
+    "event_count": "as in event_count('order_placed')",
+    "map": "as in map('name')",
+    "replace": "as in replace('old', 'new')",
+}
+
 Parameters = tuple[tuple[str, object], ...]
 
 
@@ -116,7 +125,9 @@ def _bind(node: nodes.Filter | nodes.Call, name: str, parameters: Parameters) ->
         bound[keyword.key] = keyword.value
     for parameter, default in parameters:
         if bound.setdefault(parameter, default) is REQUIRED:
-            raise ExpressionError(f"'{name}' needs '{parameter}'", node.lineno)
+            raise ExpressionError(
+                f"'{name}' needs '{parameter}'", node.lineno, _EXAMPLES.get(name, "")
+            )
     return [bound[parameter] for parameter in names]
 
 
@@ -160,9 +171,9 @@ def _event_and_window(node: nodes.Call, name: str, reading: Reading) -> tuple[st
     event_node, window_node = _bind(node, name, (("name", REQUIRED), ("within", None)))
     event = constant_of(event_node)[1] if isinstance(event_node, nodes.Expr) else None
     if not isinstance(event, str) or not event:
-        raise ExpressionError(
-            f"{name} takes the event's name in quotes", node.lineno, f"as in {name}('order_placed')"
-        )
+        written = event_node.name if isinstance(event_node, nodes.Name) else "order_placed"
+        remedy = f"as in {name}('{written}')"
+        raise ExpressionError(f"{name} takes the event's name in quotes", node.lineno, remedy)
     if window_node is None:
         reading.functions.add((name, event))
         return event, None
@@ -184,6 +195,8 @@ def _function_remedy(name: str) -> str:
     if name == "now":
         return "now stands without ( )"
     as_filter = _OTHER_NAMES.get(name, name)
+    if name == "count":
+        return "it is a filter: x | length; events are counted by event_count('order_placed')"
     if as_filter in FILTER_NAMES:
         return f"it is a filter: x | {as_filter}"
     return did_you_mean(name, FUNCTION_NAMES) or f"there are {', '.join(sorted(FUNCTION_NAMES))}"

@@ -13,6 +13,7 @@ from engine.core.expressions.operators import (
 )
 from engine.core.expressions.references import Reading, constant_of
 from engine.core.expressions.scope import Scope
+from engine.core.expressions.step_words import check_words
 
 CompileNode = Callable[[nodes.Expr, Reading], Evaluate]
 
@@ -21,6 +22,7 @@ def compile_comparison(
     node: nodes.Compare, reading: Reading, compile_node: CompileNode
 ) -> Evaluate:
     """``a == b``, ``a < b <= c``, ``a in b``."""
+    check_words(node)
     if len(node.ops) == 1:
         return _pair(node.expr, node.ops[0], reading, compile_node)
     return _chain(node, reading, compile_node)

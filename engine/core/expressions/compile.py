@@ -267,5 +267,8 @@ _REFUSED: dict[type[nodes.Node], tuple[str, str]] = {
     nodes.FloorDiv: ("'//' is not an operator of the language", "did you mean (a / b) | int?"),
     nodes.Tuple: ("a list stands in [ ]", "did you mean [a, b]?"),
     nodes.Slice: ("a slice is not part of the language", "| first, | last, or [0]"),
-    nodes.Test: ("'is' is not part of the language", "x == none tests for a missing one"),
+    nodes.Test: (
+        "'is' is not part of the language",
+        "x == none tests for a missing one, x != none for one that is there",
+    ),
 }

@@ -109,7 +109,9 @@ def parse_duration(text: str, *, signed: bool = False) -> Duration:
     sign, body = _sign_of(text.strip(), signed)
     match = _ISO.fullmatch(body) or (_SHORT.fullmatch(body) if body else None)
     if match is None:
-        raise DurationError(f"{text[:40]!r} is not a duration", _remedy(body))
+        raise DurationError(
+            f"{text[:40]!r} is not a duration", _with_sign(_remedy(body), sign, text)
+        )
     part = {name: int(digits) for name, digits in match.groupdict().items() if digits}
     months = part.get("years", 0) * 12 + part.get("months", 0)
     if "years" not in part and months > 24:
@@ -139,6 +141,12 @@ def duration_pattern(*, signed: bool = False, fixed: bool = False) -> str:
     return rf"^\s*{'[-+]?' if signed else ''}\s*{either}\s*$"
 
 
+def _with_sign(remedy: str, sign: int, text: str) -> str:
+    """``remedy`` for the text of an offset, which may say 'before'."""
+    earlier = sign < 0 or re.search(r"\b(?:before|ago|earlier)\b", text.lower())
+    return remedy.replace("did you mean ", "did you mean -", 1) if earlier else remedy
+
+
 def _sign_of(text: str, signed: bool) -> tuple[int, str]:
     if text[:1] not in ("-", "+"):
         return 1, text
@@ -147,10 +155,58 @@ def _sign_of(text: str, signed: bool) -> tuple[int, str]:
     return (-1 if text[0] == "-" else 1), text[1:].lstrip()
 
 
+_UNITS = {
+    **dict.fromkeys(("week", "weeks", "wk", "wks", "w"), "w"),
+    **dict.fromkeys(("day", "days", "d"), "d"),
+    **dict.fromkeys(("hour", "hours", "hr", "hrs", "h"), "h"),
+    **dict.fromkeys(("minute", "minutes", "min", "mins", "m"), "m"),
+    **dict.fromkeys(("second", "seconds", "sec", "secs", "s"), "s"),
+}
+_PART = re.compile(r"([0-9]{1,6}(?:[.,][0-9]{1,3})?) *([A-Za-z]{1,7})(?: |,|and\b|$)*")
+_CLOCK = re.compile(r"([0-9]{1,3}):([0-5][0-9])(?::([0-5][0-9]))?")
+_PERIODS = {"hour": "PT1H", "day": "P1D", "week": "P7D", "month": "P30D", "year": "P365D"}
+
+
 def _remedy(body: str) -> str:
+    """What may have been meant by a text that isn't a duration."""
     if re.fullmatch(r"[0-9]{1,9}", body):
         return f"with its unit: {body}s, {body}m, {body}h or {body}d"
-    for likely in (body.upper(), body.lower(), "PT" + body[1:].upper()):
-        if _ISO.fullmatch(likely) or (likely and _SHORT.fullmatch(likely)):
+    iso = body.upper()
+    tries = (iso, body.lower(), "PT" + iso[1:], "P" + iso[2:], iso + "D", _spelt_out(body))
+    for likely in tries:
+        if likely and (_ISO.fullmatch(likely) or _SHORT.fullmatch(likely)):
             return f"did you mean {likely}?"
+    if body.strip().lower() in _PERIODS:
+        return f"did you mean {_PERIODS[body.strip().lower()]}?"
     return "as in PT45M, P1DT2H, P2W, or 45m, 2d 4h, 90s"
+
+
+def _spelt_out(body: str) -> str:
+    """``2 days``, ``1 hour and 30 min``, ``1.5h``, ``1h30`` and ``01:30`` in the short form."""
+    text = body.strip().lower()
+    if clock := _CLOCK.fullmatch(text):
+        return _short(int(clock[1]) * HOUR + int(clock[2]) * MINUTE + int(clock[3] or 0) * SECOND)
+    text = re.sub(r"\b(before|after|ago|later|from now)\b", "", text).strip()
+    if re.fullmatch(r"[0-9]+h[0-9]+", text):
+        text += "m"
+    if not text or _PART.sub("", text):
+        return ""
+    parts = [(number.replace(",", "."), _UNITS.get(unit)) for number, unit in _PART.findall(text)]
+    if any(unit is None for _, unit in parts):
+        return ""
+    length = {"w": WEEK, "d": DAY, "h": HOUR, "m": MINUTE, "s": SECOND}
+    written = {unit: number for number, unit in parts if number.isdecimal()}
+    if len(written) == len(parts):
+        return " ".join(f"{written[unit]}{unit}" for unit in length if unit in written)
+    total = sum(round(float(number) * length[unit]) for number, unit in parts if unit)
+    return _short(total)
+
+
+def _short(microseconds: int) -> str:
+    """A length as ``2d 4h``."""
+    left, found = microseconds, []
+    for unit, length in (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND)):
+        number, left = divmod(left, length)
+        if number:
+            found.append(f"{number}{unit}")
+    return " ".join(found)

@@ -34,12 +34,12 @@ def compile_root(node: nodes.Name, reading: Reading) -> Evaluate:
     return read_root(node.name)
 
 
-def _note_root(node: nodes.Name, reading: Reading) -> None:
+def _note_root(node: nodes.Name, reading: Reading, parts: tuple[str, ...] = ()) -> None:
     if node.name in FUNCTION_NAMES:
         raise ExpressionError(
             f"'{node.name}' is a function", node.lineno, f"with its arguments: {node.name}(...)"
         )
-    check_root(node.name, node.lineno, reading)
+    check_root(node.name, node.lineno, reading, parts)
     if node.name == "now":
         reading.functions.add(("now",))
         reading.depends_on_time = True
@@ -52,10 +52,10 @@ def compile_dotted(node: nodes.Expr, reading: Reading, compile_node: CompileNode
         raise ExpressionError("a constant has no parts", parts[0].offset)
     if not isinstance(base, nodes.Name):
         return _onward(compile_node(base, reading), parts, reading, compile_node)
-    _note_root(base, reading)
+    static = tuple(str(part.key) for part in takewhile(lambda p: isinstance(p.key, str), parts))
+    _note_root(base, reading, static)
     if base.name in SCALAR_ROOTS:
         raise ExpressionError(f"'{base.name}' has no parts", parts[0].offset)
-    static = tuple(str(part.key) for part in takewhile(lambda p: isinstance(p.key, str), parts))
     check_path((base.name, *static), parts[0].offset)
     reading.references.add((base.name, *static))
     if not static:

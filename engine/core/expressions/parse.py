@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.lexer import Token, TokenStream, operators
@@ -17,6 +16,7 @@ from jinja2.parser import Parser
 
 from engine.core.expressions.errors import ExpressionError
 from engine.core.expressions.limits import MAX_DEPTH, MAX_INTEGER, MAX_NODES, MAX_SOURCE
+from engine.core.expressions.slips import CHARACTERS, check_pairs, syntax_error
 
 _ENVIRONMENT = Environment(keep_trailing_newline=True)  # noqa: S701 - nothing is rendered with it
 _PREFIXES = frozenset({"sub", "add"})
@@ -27,38 +27,6 @@ _KEYWORDS = frozenset({"and", "or", "not", "in", "if", "else", "is"})
 
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"', "\n": ""}
-
-_CHARACTERS = {
-    "&": "did you mean 'and'?",
-    "!": "did you mean 'not'?",
-    "?": "did you mean 'x if condition else y'?",
-    "$": "names stand bare: user.email",
-    "'": "a quote is not closed",
-    '"': "a quote is not closed",
-    "#": "there are no comments in an expression",
-}
-_PAIRS = {
-    ("pipe", "pipe"): ("'||' is not an operator", "did you mean 'or'?"),
-    ("eq", "assign"): ("'===' is not an operator", "did you mean '=='?"),
-    ("ne", "assign"): ("'!==' is not an operator", "did you mean '!='?"),
-    ("lt", "gt"): ("'<>' is not an operator", "did you mean '!='?"),
-    ("assign", "gt"): ("'=>' is not an operator", "did you mean '>='?"),
-    ("lbrace", "lbrace"): (
-        "'{{' has no place inside an expression",
-        "an expression stands bare: user.email, not {{ user.email }}",
-    ),
-    ("string", "string"): ("two texts side by side", "a ',' or a '~' is missing between them"),
-}
-_WORDS = {
-    "AND": "did you mean 'and'?",
-    "OR": "did you mean 'or'?",
-    "NOT": "did you mean 'not'?",
-    "IN": "did you mean 'in'?",
-    "contains": "did you mean: 'x' in user.tags?",
-    "like": "did you mean: 'x' in user.name?",
-    "then": "did you mean 'x if condition else y'?",
-    "is": "did you mean '=='? 'x == none' tests for a missing one",
-}
 
 
 def parse(source: str) -> nodes.Expr:
@@ -75,7 +43,7 @@ def parse(source: str) -> nodes.Expr:
     tokens = list(_tokens(source.replace("\r\n", " \n").replace("\r", "\n")))
     if not tokens:
         raise ExpressionError("an expression is missing")
-    _check_pairs(tokens)
+    check_pairs(tokens)
     _check_nesting(tokens)
     tree = _read(source, tokens)
     _check_size(tree)
@@ -89,11 +57,12 @@ def _read(source: str, tokens: list[Token]) -> nodes.Expr:
         tree = parser.parse_expression()
     except TemplateSyntaxError as error:
         current = parser.stream.current
-        raise _syntax_error(source, current, error.message or "not an expression") from None
+        said = error.message or "not an expression"
+        raise syntax_error(source, tokens, current, said) from None
     except RecursionError:
         raise ExpressionError("nested too deeply", 0, "divide it with a set step") from None
     if parser.stream.current.type != "eof":
-        raise _syntax_error(source, parser.stream.current, "")
+        raise syntax_error(source, tokens, parser.stream.current, "")
     return tree
 
 
@@ -105,10 +74,11 @@ def _tokens(source: str) -> Iterator[Token]:
                 yield _token(kind, text, offset)
             offset += len(text)
     except TemplateSyntaxError as error:
-        character = source[offset : offset + 1]
-        if character in _CHARACTERS or "unexpected char" in (error.message or ""):
-            message = f"unexpected {character!r}"
-            raise ExpressionError(message, offset, _CHARACTERS.get(character, "")) from None
+        both, character = source[offset : offset + 2], source[offset : offset + 1]
+        found = both if both in CHARACTERS else character
+        if found in CHARACTERS or "unexpected char" in (error.message or ""):
+            message = f"unexpected {found!r}"
+            raise ExpressionError(message, offset, CHARACTERS.get(found, "")) from None
         raise ExpressionError(error.message or "not an expression", offset) from None
 
 
@@ -149,16 +119,6 @@ def _unescape(text: str, offset: int) -> str:
     if "\0" in text:
         raise ExpressionError("a text can't hold the character NUL", offset + text.index("\0"))
     return _ESCAPE.sub(character, text) if "\\" in text else text
-
-
-def _check_pairs(tokens: list[Token]) -> None:
-    for first, second in pairwise(tokens):
-        problem = _PAIRS.get((first.type, second.type))
-        if problem is None:
-            continue
-        touching = second.lineno == first.lineno + len(str(first.value))
-        if touching or first.type == "string":
-            raise ExpressionError(problem[0], first.lineno, problem[1])
 
 
 def _check_nesting(tokens: list[Token]) -> None:
@@ -208,21 +168,3 @@ def _same_level(node: nodes.Node, child: nodes.Node) -> bool:
     if isinstance(node, nodes.Getattr | nodes.Getitem):
         return child is node.node
     return not isinstance(child, nodes.Expr)
-
-
-def _syntax_error(source: str, token: Token, message: str) -> ExpressionError:
-    if token.type == "eof":
-        return ExpressionError("the expression ends too early", len(source))
-    text = str(token.value)
-    if token.type == "assign":
-        return ExpressionError("unexpected '='", token.lineno, "did you mean '=='?")
-    if token.type == "variable_end":
-        return ExpressionError(
-            f"unexpected {text.strip()!r}", token.lineno, "an expression stands bare, without {{ }}"
-        )
-    if token.type == "name" and text in _WORDS:
-        return ExpressionError(f"unexpected {text!r}", token.lineno, _WORDS[text])
-    if not message or message.startswith("unexpected"):
-        return ExpressionError(f"unexpected {text!r}", token.lineno)
-    message = message.replace("end of template", "the end")
-    return ExpressionError(message, token.lineno)

@@ -20,7 +20,8 @@ MAX_PATH = 8 * 1024
 """Characters of a rendered path."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\?#]|%(?![0-9A-Fa-f]{2})")
+_BRACED = re.compile(r"\{\s*([A-Za-z_][\w.]*)\s*\}")
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\?#{}]|%(?![0-9A-Fa-f]{2})")
 _DOT = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 _MARK = "\x00"
 _DOTS_BESIDE_VALUES = re.compile(r"(?=..)(?:\.|%2e|\x00)+", re.IGNORECASE | re.DOTALL)
@@ -34,6 +35,7 @@ class PathTemplate:
     """A compiled path: immutable, shared freely. ``source`` is what it was compiled from."""
 
     __slots__ = (
+        "_constant",
         "_dots",
         "_parts",
         "constants",
@@ -68,6 +70,9 @@ class PathTemplate:
             _DOTS_BESIDE_VALUES.fullmatch(segment) for segment in skeleton.split("/") if segment
         )
 
+        usable = not found and not self._dots and len(skeleton) <= MAX_PATH
+        self._constant = skeleton if usable else None
+
     def __repr__(self) -> str:
         return f"PathTemplate({self.source!r})"
 
@@ -82,6 +87,8 @@ class PathTemplate:
         Raises :class:`Unfillable` for a value that is null, empty, '.', '..', no scalar, or holds
         control characters.
         """
+        if self._constant is not None:
+            return self._constant
         path = "".join([part if isinstance(part, str) else part(scope) for part in self._parts])
         if len(path) > MAX_PATH:
             raise Unfillable(f"the path is longer than {MAX_PATH:,} characters")
@@ -119,7 +126,7 @@ def compile_path(template: str, *, allow: frozenset[str] = DEFAULT_ROOTS) -> Pat
     Raises :class:`ExpressionError` for what isn't an absolute path without query and fragment.
     """
     if not template.startswith("/"):
-        raise ExpressionError("a path begins with '/'")
+        raise ExpressionError("a path begins with '/'", 0, _beginning(template))
     if template.startswith("//"):
         raise ExpressionError("a path begins with one '/'", 1, "hosts are named at the endpoint")
     pieces = cut(template, allow)
@@ -133,11 +140,22 @@ def compile_path(template: str, *, allow: frozenset[str] = DEFAULT_ROOTS) -> Pat
     return PathTemplate(template, tuple(pieces))
 
 
+def _beginning(template: str) -> str:
+    """What a path should begin with that doesn't begin with a slash."""
+    if "://" in template[:16]:
+        return "the host stands at the endpoint: name that in `endpoint`, and here what follows it"
+    return f"did you mean '/{template[:60]}'?" if template and not template.isspace() else ""
+
+
 def _check_literal(literal: str, template: str) -> None:
     match = _FORBIDDEN.search(literal)
     if match is None:
         return
     offset = template.find(literal) + match.start()
+    if match[0] in "{}":
+        found = _BRACED.search(literal)
+        remedy = f"did you mean '{{{{ {found[1]} }}}}'?" if found else "percent-encoded: %7B, %7D"
+        raise ExpressionError(f"{match[0]!r} has no place in a path", offset, remedy)
     if match[0] == "?":
         raise ExpressionError("'?' has no place in a path", offset, "use query:")
     if match[0] == "#":

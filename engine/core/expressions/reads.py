@@ -84,6 +84,14 @@ def _first_of_vars(key: str) -> Evaluate:
     return lambda scope: scope.vars.get(key)
 
 
+def _first_of_steps(key: str) -> Evaluate:
+    return lambda scope: scope.steps.get(key)
+
+
+def _first_of_enrollment(key: str) -> Evaluate:
+    return lambda scope: scope.enrollment.get(key)
+
+
 def _first_of_event(key: str) -> Evaluate:
     return lambda scope: None if scope.event is None else scope.event.get(key)
 
@@ -106,4 +114,6 @@ _FIRST: dict[str, Callable[[str], Evaluate]] = {
     "inputs": _first_of_inputs,
     "vars": _first_of_vars,
     "event": _first_of_event,
+    "steps": _first_of_steps,
+    "enrollment": _first_of_enrollment,
 }

@@ -24,6 +24,23 @@ ENROLLMENT_KEYS = frozenset({"id", "journey", "version", "key", "entered_at", "o
 _NEVER = frozenset(
     {"secret", "secrets", "env", "environ", "environment", "request", "credentials", "auth"}
 )
+_OTHER_ROOTS = {
+    **dict.fromkeys(("customer", "contact", "member", "person", "profile", "subscriber"), "user"),
+    **dict.fromkeys(("recipient", "client", "account", "lead", "attributes", "traits"), "user"),
+    **dict.fromkeys(("body", "answer", "result", "data"), "response.body"),
+    **dict.fromkeys(("properties", "props", "payload"), "event"),
+    **dict.fromkeys(("variables", "var", "state"), "vars"),
+    **dict.fromkeys(("params", "args", "input"), "inputs"),
+    "step": "steps",
+    "journey": "enrollment",
+    "passage": "enrollment",
+}
+_HOMES = ("event", "response.body", "user")
+_AN_EVENT = "it stands in where, a trigger's inputs and the outputs of wait_for"
+_STANDS = {
+    **dict.fromkeys(("event", "event_name", "event_time", "event_id"), _AN_EVENT),
+    "response": "it stands in the outputs of call_api and in success.when",
+}
 _CONSTANT_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false", "nil": "none"}
 
 
@@ -51,26 +68,49 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else ""
 
 
-def check_root(name: str, offset: int, reading: Reading) -> None:
-    """Raise :class:`ExpressionError` unless ``name`` is a root that stands here."""
+def check_root(name: str, offset: int, reading: Reading, parts: Path = ()) -> None:
+    """Raise :class:`ExpressionError` unless ``name`` is a root that stands here; ``parts`` are the
+    keys that are read of it.
+    """
     if name in reading.allow:
         return
     if name in EVENT_ROOTS:
         raise ExpressionError(
-            f"'{name}' doesn't stand here",
-            offset,
-            "it stands in where, a trigger's inputs and the outputs of wait_for",
+            f"'{name}' doesn't stand here", offset, _where(name, parts, reading.allow)
         )
     if name in _NEVER:
         raise ExpressionError(
             f"unknown name '{name}'", offset, "credentials are managed at the endpoint, not here"
         )
-    remedy = did_you_mean(name, reading.allow)
-    if name.lower() in _CONSTANT_WORDS:
-        remedy = f"did you mean '{_CONSTANT_WORDS[name.lower()]}'?"
     raise ExpressionError(
-        f"unknown name '{name}'", offset, remedy or f"user.{name}, or '{name}' if it is a text"
+        f"unknown name '{name}'", offset, _root_remedy(name, parts, reading.allow)
     )
+
+
+def _where(name: str, parts: Path, allow: frozenset[str]) -> str:
+    """Where the root ``name`` stands, and what may be said here instead."""
+    stands = _STANDS.get(name, "it stands once somebody has entered")
+    if parts and name != "response":
+        instead = [root for root in ("inputs", "event", "user") if root in allow and root != name]
+        return f"{stands}; here: {' or '.join(f'{root}.{parts[0]}' for root in instead)}"
+    return stands
+
+
+def _root_remedy(name: str, parts: Path, allow: frozenset[str]) -> str:
+    """What may have been meant by a root that doesn't exist."""
+    folded = name.lower()
+    if folded in _CONSTANT_WORDS:
+        return f"did you mean '{_CONSTANT_WORDS[folded]}'?"
+    root = _OTHER_ROOTS.get(folded, "")
+    if root.split(".")[0] in allow and (parts or root != "user"):
+        return f"did you mean '{'.'.join((root, *parts))}'?"
+    near = did_you_mean(name, allow)
+    if near:
+        return near
+    if parts and parts[0] in STEP_KEYS and "steps" in allow:
+        return f"did you mean 'steps.{name}.{parts[0]}'?"
+    homes = [f"{home}.{name}" for home in _HOMES if home.split(".")[0] in allow]
+    return f"{', '.join(homes)}, or '{name}' if it is a text"
 
 
 def check_path(path: Path, offset: int) -> None:
@@ -79,10 +119,13 @@ def check_path(path: Path, offset: int) -> None:
     depth = 2 if path[0] == "steps" else 1
     if known is None or len(path) <= depth or path[depth] in known:
         return
+    remedy = did_you_mean(path[depth], known)
+    if path[0] == "response" and not remedy:
+        remedy = f"did you mean 'response.body.{'.'.join(path[1:])}'?"
     raise ExpressionError(
         f"'{'.'.join(path[:depth])}' has no '{path[depth]}'",
         offset,
-        did_you_mean(path[depth], known) or f"it has {', '.join(sorted(known))}",
+        remedy or f"it has {', '.join(sorted(known))}",
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
+from typing import Any
 from zoneinfo import ZoneInfo
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
@@ -44,7 +45,15 @@ class Scope:
     history: Callable[[str], Sequence[int]] | None = None
     notes: list[str] = field(default_factory=list)
 
+    def changed(self, **changes: Any) -> Scope:
+        """The same data but for ``changes``; what is found odd is noted in the same list."""
+        kept = {name: getattr(self, name) for name in _FIELDS if name not in changes}
+        return Scope(**kept, **changes)
+
     def note(self, text: str) -> None:
         """Record an oddity, once, and at most twenty of them."""
         if len(self.notes) < _MOST_NOTES and text not in self.notes:
             self.notes.append(text)
+
+
+_FIELDS = tuple(field.name for field in fields(Scope))

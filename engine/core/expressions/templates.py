@@ -7,6 +7,10 @@ from engine.core.expressions.grammar import Expression, compile_expression
 
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _STATEMENTS = {"{%": "a statement", "{#": "a comment"}
+_INSTEAD = {
+    "{%": "a choice is {{ 'a' if user.vip else 'b' }}, the characters themselves {{ '{%' }}",
+    "{#": "for the characters themselves: {{ '{#' }}",
+}
 
 
 def has_template(text: str) -> bool:
@@ -42,7 +46,7 @@ def _check_literal(literal: str, offset: int) -> None:
             raise ExpressionError(
                 f"'{opening}' begins {what}, which a value doesn't have",
                 offset + literal.index(opening),
-                f"for the characters themselves: {{{{ '{opening}' }}}}",
+                _INSTEAD[opening],
             )
 
 
@@ -67,7 +71,10 @@ def _end_of(text: str, start: int) -> int:
         elif expected and character == expected[-1]:
             expected.pop()
         position += 1
-    remedy = "a quote is not closed" if quote else "end it with '}}'"
+    if expected and not quote and "}}" in text[start:]:
+        remedy = f"close what it opened with '{expected[-1]}', before the '}}}}'"
+    else:
+        remedy = "a quote is not closed" if quote else "end it with '}}'"
     raise ExpressionError("'{{' is not closed", start - 2, remedy)
 
 

@@ -6,7 +6,7 @@ the author wrote ``none`` or ``| default(...)``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from engine.core.expressions.errors import ExpressionError, Place, Unfillable
 from engine.core.expressions.grammar import DEFAULT_ROOTS, Expression
@@ -16,6 +16,8 @@ from engine.core.expressions.paths import PathTemplate, compile_path
 from engine.core.expressions.references import Path
 from engine.core.expressions.scope import Scope
 from engine.core.expressions.templates import cut, has_template
+from engine.core.guarded_json import quoted
+from engine.core.guarded_json import text_of as json_of
 
 __all__ = ["PathTemplate", "Unfillable", "Value", "compile_path", "compile_value"]
 
@@ -31,13 +33,8 @@ class Value:
     """
 
     __slots__ = (
-        "_render",
-        "constants",
-        "depends_on_time",
-        "functions",
-        "raw",
-        "references",
-        "static",
+        *("_frame", "_leaves", "constants", "depends_on_time", "functions", "raw"),
+        *("references", "render", "static"),
     )
 
     raw: object
@@ -46,40 +43,48 @@ class Value:
     functions: frozenset[Path]
     constants: tuple[object, ...]
     depends_on_time: bool
+    render: Render
+    """The value as JSON data, at most 1 MiB; not to be changed, parts of it may be shared.
 
-    def __init__(
-        self,
-        raw: object,
-        render: Render | None,
-        expressions: Iterable[Expression],
-        literals: Iterable[str],
-    ) -> None:
-        found = tuple(expressions)
+    Raises :class:`Unfillable`, with the place inside the value, for a null that nobody wrote, a
+    list or an object inside a text, and a result too big.
+    """
+
+    def __init__(self, raw: object, render: Render | None, parts: _Parts) -> None:
+        found = tuple(parts.expressions)
         self.raw = raw
         self.static = render is None
         self.references = frozenset().union(*(one.references for one in found))
         self.functions = frozenset().union(*(one.functions for one in found))
-        self.constants = (*literals, *(value for one in found for value in one.constants))
+        self.constants = (*parts.literals, *(value for one in found for value in one.constants))
         self.depends_on_time = any(one.depends_on_time for one in found)
-        self._render = render if render is not None else lambda scope: raw
+        self.render = render if render is not None else lambda scope: raw
+        self._leaves = parts.leaves
+        self._frame: list[str] | None = None
 
     def __repr__(self) -> str:
         return f"Value({self.raw!r})"
 
-    def render(self, scope: Scope) -> object:
-        """The value as JSON data, at most 1 MiB; not to be changed, parts of it may be shared.
+    def render_json(self, scope: Scope) -> bytes:
+        """The value as compact JSON in UTF-8: only what depends on the scope is written anew.
 
-        Raises :class:`Unfillable`, with the place inside the value, for a null that nobody wrote, a
-        list or an object inside a text, and a result too big.
+        Raises :class:`Unfillable` as :attr:`render`, and ValueError and TypeError for what JSON
+        can't say.
         """
-        return self._render(scope)
+        frame = self._frame
+        if frame is None:
+            frame = self._frame = _frame_of(self.raw)
+        written = frame.copy()
+        for index, value in enumerate(_rendered(self._leaves, scope)):
+            written[2 * index + 1] = quoted(value) if type(value) is str else json_of(value)
+        return "".join(written).encode()
 
     def render_text(self, scope: Scope) -> str:
         """The value as one text, for a query or a header: numbers and booleans as JSON writes them.
 
-        Raises :class:`Unfillable` as :meth:`render`, and for null, a list or an object.
+        Raises :class:`Unfillable` as :attr:`render`, and for null, a list or an object.
         """
-        value = self._render(scope)
+        value = self.render(scope)
         if type(value) is str:
             return value
         text = text_of(value, scope)
@@ -122,7 +127,7 @@ def compile_value(raw: object, *, allow: frozenset[str] = DEFAULT_ROOTS) -> Valu
     render: Render | None = None
     if build is not None:
         render = parts.leaves[0].render if isinstance(raw, str) else _whole(build, parts.leaves)
-    return Value(raw, render, parts.expressions, parts.literals)
+    return Value(raw, render, parts)
 
 
 Build = Callable[[list[object]], object]
@@ -130,21 +135,46 @@ Build = Callable[[list[object]], object]
 
 
 def _whole(build: Build, leaves: list[_Leaf]) -> Render:
-    def render(scope: Scope) -> object:
-        rendered: list[object] = []
-        size = 0
-        for leaf in leaves:
-            try:
-                value = leaf.render(scope)
-            except Unfillable as failure:
-                raise failure.at(leaf.place) from None
-            size += len(value) if type(value) is str else size_of(value)
-            rendered.append(value)
-        if size > MAX_RESULT:
-            raise Unfillable(f"the result is bigger than {MAX_RESULT:,} characters")
-        return build(rendered)
+    return lambda scope: build(_rendered(leaves, scope))
 
-    return render
+
+def _rendered(leaves: list[_Leaf], scope: Scope) -> list[object]:
+    rendered: list[object] = []
+    size = 0
+    for leaf in leaves:
+        try:
+            value = leaf.render(scope)
+        except Unfillable as failure:
+            raise failure.at(leaf.place) from None
+        size += len(value) if type(value) is str else size_of(value)
+        rendered.append(value)
+    if size > MAX_RESULT:
+        raise Unfillable(f"the result is bigger than {MAX_RESULT:,} characters")
+    return rendered
+
+
+def _frame_of(raw: object) -> list[str]:
+    """The JSON of a raw value in pieces; every second one is left free for a leaf."""
+    pieces = [""]
+
+    def write(here: object) -> None:
+        if isinstance(here, str) and has_template(here):
+            pieces.extend(("", ""))
+        elif isinstance(here, Mapping):
+            for number, (key, item) in enumerate(here.items()):
+                pieces[-1] += f"{',' if number else '{'}{quoted(key)}:"
+                write(item)
+            pieces[-1] += "}" if here else "{}"
+        elif isinstance(here, list | tuple):
+            for number, item in enumerate(here):
+                pieces[-1] += "," if number else "["
+                write(item)
+            pieces[-1] += "]" if here else "[]"
+        else:
+            pieces[-1] += json_of(here)
+
+    write(raw)
+    return pieces
 
 
 def _compile(raw: object, parts: _Parts, place: Place) -> Build | None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Literal
 from engine.core.expressions.assignment import held_out
 from engine.core.expressions.errors import Unfillable
 from engine.core.guarded_json import dumps
-from engine.core.interpreter.scope import scope_of, zone_of
+from engine.core.interpreter.scope import PassageScope
 from engine.core.interpreter.state import Passage, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from engine.core.dsl.journey import Reentry
+    from engine.core.expressions.grammar import Expression
     from engine.core.interpreter.advance import World
 
 Reason = Literal["live", "cooldown", "limit", "once", "already_ran", "no_input"]
@@ -48,6 +50,9 @@ class Admission:
     restarts: Earlier | None = None
 
 
+_ENTERS = Admission()
+
+
 def admit(passage: Passage, world: World, earlier: Sequence[Earlier]) -> Admission:
     """Whether a fresh ``passage`` may begin, given the user's earlier ones (newest first).
 
@@ -55,13 +60,16 @@ def admit(passage: Passage, world: World, earlier: Sequence[Earlier]) -> Admissi
     per key; limit and cooldown count every earlier passage with the key, held-out ones too. Who
     lacks a declared input, or a value for the key, is refused for ``no_input``.
     """
-    key = _key_of(passage, world)
-    if key is None or not passage.inputs.keys() >= passage.program.journey.entry.inputs.keys():
+    journey = passage.program.journey
+    entry = journey.entry
+    key = "" if entry.key is None else _key_of(passage, world, entry.key)
+    if key is None or not passage.inputs.keys() >= entry.inputs.keys():
         return Admission("no_input")
     passage.key = key
-    admission = _rules(passage, [e for e in earlier if e.key == key])
+    same_key = [e for e in earlier if e.key == key]
+    admission = _rules(passage, entry.reentry, same_key) if same_key else _ENTERS
     if admission.refusal is None:
-        journey, percent = passage.program.journey, passage.program.journey.entry.holdout
+        percent = entry.holdout
         if percent and held_out(journey.journey, passage.user.id, percent):
             passage.outcome = HELD_OUT
             passage.state = State.ENDED
@@ -69,17 +77,13 @@ def admit(passage: Passage, world: World, earlier: Sequence[Earlier]) -> Admissi
     return admission
 
 
-def _key_of(passage: Passage, world: World) -> str | None:
-    """The key as text, '' where the journey has none; None where this user brings nothing for it.
+def _key_of(passage: Passage, world: World, expression: Expression) -> str | None:
+    """The key as text; None where this user brings nothing for it.
 
     A long one is cut, and told apart from others by its hash.
     """
-    expression = passage.program.journey.entry.key
-    if expression is None:
-        return ""
-    zone, _ = zone_of(passage, world.zone)
     try:
-        value = expression.evaluate(scope_of(passage, passage.entered_at, zone))
+        value = expression.evaluate(PassageScope(passage, passage.entered_at, world.zone))
     except Unfillable:
         return None
     if value is None:
@@ -91,8 +95,7 @@ def _key_of(passage: Passage, world: World) -> str | None:
     return f"{text[: LONGEST_KEY - len(digest) - 1]}~{digest}"
 
 
-def _rules(passage: Passage, same_key: list[Earlier]) -> Admission:
-    reentry = passage.program.journey.entry.reentry
+def _rules(passage: Passage, reentry: Reentry, same_key: list[Earlier]) -> Admission:
     now = passage.entered_at
     live = next((e for e in same_key if e.outcome is None), None)
     if reentry.mode == "once" and same_key:

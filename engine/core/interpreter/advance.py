@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.interpreter.leave import exit_rule, fix
 from engine.core.interpreter.listens import apply
-from engine.core.interpreter.scope import scope_of, zone_of
+from engine.core.interpreter.scope import PassageScope
 from engine.core.interpreter.state import State, World
 from engine.core.interpreter.walk import Walk
 from engine.core.message import Answer
@@ -58,8 +58,8 @@ def _look_at_the_door(walk: Walk) -> None:
     """End a passage that an exit rule holds for as it begins."""
     passage = walk.passage
     if passage.outcome is None:
-        zone, _ = zone_of(passage, walk.world.zone)
-        outcome = exit_rule(passage, None, scope_of(passage, walk.now, zone))
+        scope = PassageScope(passage, walk.now, walk.world.zone)
+        outcome = exit_rule(passage, None, scope)
         if outcome is not None:
             fix(walk, outcome)
 

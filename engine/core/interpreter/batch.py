@@ -20,9 +20,7 @@ def advance_all(
     """Advance a set. Passages of one user are taken in order of (entered_at, journey, key), so that
     each sees what the earlier ones wrote; the order among users doesn't matter.
     """
-    users: dict[str, int] = {}
-    for passage, _ in due:
-        users[passage.user.id] = users.get(passage.user.id, 0) + 1
+    users = {passage.user.id for passage, _ in due}
     ordered = due if len(users) == len(due) else sorted(due, key=_turn)
     return [(passage, advance(passage, now, world, result)) for passage, result in ordered]
 

@@ -6,7 +6,6 @@ goal's condition has to *become* true: who bought a year ago hasn't been won by 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.core.interpreter.state import State
@@ -78,7 +77,7 @@ def goals_until(passage: Passage) -> int | None:
 def _before(scope: Scope, fact: Fact) -> Scope:
     """What conditions saw before ``fact``."""
     if not isinstance(fact, Event):
-        return replace(scope, user={**scope.user, **fact.before}, notes=[])
+        return scope.changed(user={**scope.user, **fact.before}, notes=[])
     history = scope.history
 
     def without(name: str) -> Sequence[int]:
@@ -88,4 +87,4 @@ def _before(scope: Scope, fact: Fact) -> Scope:
         place = times.index(fact.at)
         return [*times[:place], *times[place + 1 :]]
 
-    return replace(scope, history=without, notes=[])
+    return scope.changed(history=without, notes=[])

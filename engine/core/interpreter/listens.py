@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.dsl.listening import ANY
 from engine.core.interpreter.leave import exit_rule, fix, goals_met
-from engine.core.interpreter.scope import scope_of, zone_of
+from engine.core.interpreter.scope import PassageScope
 from engine.core.interpreter.state import State
 from engine.core.steps.facts import Event
 
@@ -54,8 +54,7 @@ def _apply(walk: Walk, fact: Fact) -> None:
         if passage.outcome is None and fact.at <= walk.expires_at:
             walk.heed(fact)
         return
-    zone, _ = zone_of(passage, walk.world.zone)
-    scope = scope_of(passage, walk.now, zone)
+    scope = PassageScope(passage, walk.now, walk.world.zone)
     outcome = None
     for number, goal in goals_met(passage, fact, scope):
         passage.goals[number] = fact.at

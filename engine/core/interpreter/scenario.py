@@ -12,6 +12,7 @@ from engine.core.expressions.calendar import find_zone, from_instant
 from engine.core.expressions.scope import UTC_ZONE
 from engine.core.guarded_json import dumps
 from engine.core.interpreter.advance import World
+from engine.core.interpreter.contact import governed, without_holdout
 from engine.core.interpreter.scripted import JSON, NO_CONNECTION, TIMEOUT, ScriptedAnswers
 from engine.core.interpreter.simulate import simulate
 from engine.core.message import Answer
@@ -20,6 +21,7 @@ from engine.core.steps.facts import Change, Event
 from engine.core.steps.split import SplitStep
 
 if TYPE_CHECKING:
+    from engine.core.dsl.contact_policy import ContactPolicy
     from engine.core.dsl.program import Step
     from engine.core.dsl.scenario import Expect, Reply, Scenario
     from engine.core.expressions.grammar import Expression
@@ -73,11 +75,14 @@ class _Traveller:
 
 
 def run_scenario(
-    program: Program, scenario: Scenario, terms: Mapping[str, Terms]
+    program: Program,
+    scenario: Scenario,
+    terms: Mapping[str, Terms],
+    policy: ContactPolicy | None = None,
 ) -> tuple[Difference, ...]:
     """How the way taken differs from the one expected; nothing if it doesn't."""
     way = _Way()
-    for event in take(program, scenario, terms, way.requests):
+    for event in take(program, scenario, terms, way.requests, policy):
         way.add(event)
     zone = find_zone(scenario.user.timezone or program.journey.timezone or "") or UTC_ZONE
     said = _Comparison(program, way, lambda at: f"{from_instant(at, zone).isoformat()}")
@@ -89,9 +94,10 @@ def take(
     scenario: Scenario,
     terms: Mapping[str, Terms],
     requests: Counter[str] | None = None,
+    policy: ContactPolicy | None = None,
 ) -> Iterator[Happened]:
     """Everything that happens in a scenario, in order of time. ``requests`` counts what was sent to
-    each endpoint.
+    each endpoint; contact ``policy`` holds, but its holdout only if the scenario wants it.
     """
     answers = ScriptedAnswers(replies(scenario), terms)
 
@@ -104,7 +110,7 @@ def take(
     inputs = dict(enter.inputs) if enter is not None else {}
     facts = facts_of(scenario)
     return simulate(
-        fixed(program, scenario),
+        fixed(program, scenario, policy),
         [_Traveller(user.id, user.timezone, user.attributes, inputs)],
         World(terms),
         answer,
@@ -141,9 +147,12 @@ def _answer(reply: Reply) -> Answer:
     return Answer(reply.status, JSON | headers, body)
 
 
-def fixed(program: Program, scenario: Scenario) -> Program:
-    """The journey with the arms that a scenario fixes, and without holdout unless it wants it."""
+def fixed(program: Program, scenario: Scenario, policy: ContactPolicy | None = None) -> Program:
+    """The journey with the arms that a scenario fixes, and without holdout unless it wants it;
+    contact ``policy`` holds.
+    """
     journey = program.journey
+    program = governed(program, policy if scenario.holdout else without_holdout(policy))
     if not scenario.holdout and journey.entry.holdout:
         entry = journey.entry.model_copy(update={"holdout": 0.0})
         journey = journey.model_copy(update={"entry": entry})
@@ -158,6 +167,8 @@ def _fixed(node: Node, arms: Mapping[str, str]) -> Node:
     if not isinstance(step, SplitStep) or step.id not in arms:
         return node
     names = [arm.name for arm in step.arms]
+    if arms[step.id] not in names:  # a version that hasn't got this arm
+        return node
     return replace(node, step=_FixedSplit(step, names.index(arms[step.id])))
 
 

@@ -46,6 +46,13 @@ class PassageScope(Scope):
         return made
 
 
+def scope_of(passage: Passage, now: int, zone: ZoneInfo) -> Scope:
+    """The scope of this passage at ``now`` on a clock that is known."""
+    scope = PassageScope(passage, now, "")
+    scope.zone = zone
+    return scope
+
+
 def _zone(scope: PassageScope) -> ZoneInfo:
     return zone_of(scope._passage, scope._default_zone)[0]
 
@@ -80,7 +87,7 @@ class StepsView(Mapping[str, object]):
     def __init__(self, passage: Passage) -> None:
         self._passage = passage
 
-    def __getitem__(self, name: str) -> object:
+    def __getitem__(self, name: str) -> dict[str, object]:
         number = self._passage.program.numbers[name]
         record = self._passage.steps.get(number)
         if record is None:
@@ -118,7 +125,7 @@ class EnrollmentView(Mapping[str, object]):
         if name == "entered_at":
             return from_instant(passage.entered_at, self._zone)
         if name == "journey":
-            return passage.program.journey.journey
+            return passage.program.name
         if name == "goal":
             return _goal_of(passage)
         if name in _ENROLLMENT_FIELDS:

@@ -17,28 +17,38 @@ LARGEST_STATE = 64 * 1024
 
 def too_big(passage: Passage, move: Move) -> str:
     """What wouldn't fit any more if ``move`` were written, in words; '' if all does."""
-    if move.vars and not fit(passage.inputs, {**passage.vars, **move.vars}):
+    if move.vars and not _fits(passage.vars, move.vars, passage.inputs):
         return "more than 64 KiB of inputs and variables"
-    if move.user and not fit({**passage.user.attributes, **move.user}):
+    if move.user and not _fits(passage.user.attributes, move.user):
         return "more than 64 KiB of attributes"
     return ""
 
 
-def fit(*parts: Mapping[str, object]) -> bool:
-    """Whether mappings take at most LARGEST_STATE bytes of JSON; counted only where they might
-    not."""
-    if sum(map(_bound, parts)) <= LARGEST_STATE:
+def _fits(
+    old: Mapping[str, object], new: Mapping[str, object], beside: Mapping[str, object] | None = None
+) -> bool:
+    """Whether ``old`` with ``new`` in it, and what stands ``beside``, take at most LARGEST_STATE
+    bytes of JSON; counted only where they might not.
+    """
+    if _bound(old, new, beside or {}) <= LARGEST_STATE:
         return True
-    return sum(len(dumps(part)) for part in parts) <= LARGEST_STATE
+    size = len(dumps({**old, **new})) + (len(dumps(beside)) if beside is not None else 0)
+    return size <= LARGEST_STATE
 
 
-def _bound(part: Mapping[str, object]) -> int:
-    """No less than the bytes a mapping takes as JSON."""
-    total = 2
-    for name, value in part.items():
-        total += 6 * len(name) + 6
-        if isinstance(value, str):
-            total += 6 * len(value)
-        else:
-            total += 32 if isinstance(value, float | None) else len(dumps(value))
+def _bound(*parts: Mapping[str, object]) -> int:
+    """No less than the bytes that mappings take as JSON."""
+    total = 2 * len(parts)
+    for part in parts:
+        for name, value in part.items():
+            kind = type(value)
+            if kind is str:
+                total += 6 * (len(name) + len(value)) + 6  # type: ignore[arg-type]
+            elif kind in _SHORT:
+                total += 6 * len(name) + 38
+            else:
+                total += 6 * len(name) + 6 + len(dumps(value))
     return total
+
+
+_SHORT = frozenset({float, bool, type(None)})

@@ -145,7 +145,7 @@ class Advanced:
     call: Call | None = None
     again: Again | None = None
     wait_text: str = ""
-    writes: dict[str, object] = field(default_factory=dict)
+    writes: Mapping[str, object] | None = None
     before: Mapping[str, object] | None = None
     makes: tuple[Emitted | Started, ...] = ()
     goals: tuple[int, ...] = ()

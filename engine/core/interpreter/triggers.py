@@ -6,13 +6,12 @@ may begin the next.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.core.dsl.trigger import AudienceTrigger, EventTrigger
 from engine.core.expressions.declared import fits
 from engine.core.expressions.errors import Unfillable
-from engine.core.interpreter.scope import scope_of, zone_of
+from engine.core.interpreter.scope import PassageScope
 from engine.core.steps.facts import Change, Event, seeing
 from engine.core.steps.flow import is_true
 
@@ -37,8 +36,7 @@ def let_in(candidate: Passage, fact: Fact, world: World) -> Iterator[dict[str, o
     journey = candidate.program.journey
     if not journey.entry.triggers:
         return
-    zone, _ = zone_of(candidate, world.zone)
-    scope = scope_of(candidate, candidate.entered_at, zone)
+    scope = PassageScope(candidate, candidate.entered_at, world.zone)
     for trigger in journey.entry.triggers:
         if isinstance(trigger, EventTrigger):
             if not isinstance(fact, Event) or fact.name != trigger.event:
@@ -47,7 +45,7 @@ def let_in(candidate: Passage, fact: Fact, world: World) -> Iterator[dict[str, o
                 if trigger.where is None or is_true(trigger.where, scope):
                     yield inputs_of(journey, trigger.inputs, fact.properties, scope)
         elif isinstance(trigger, AudienceTrigger) and isinstance(fact, Change):
-            before = replace(scope, user={**scope.user, **fact.before})
+            before = scope.changed(user={**scope.user, **fact.before})
             if is_true(trigger.audience, scope) and not is_true(trigger.audience, before):
                 yield inputs_of(journey, trigger.inputs, {}, scope)
 

@@ -25,6 +25,8 @@ class PassageView(View):
     def __init__(self, passage: Passage, now: int, world: World) -> None:
         self.now = now
         self.scope = PassageScope(passage, now, world.zone)
+        self.journey = passage.program.name
+        self.user_id = passage.user.id
         self.terms = world.terms
         self._passage = passage
         self._world = world
@@ -32,18 +34,12 @@ class PassageView(View):
     def __getattr__(self, name: str) -> object:
         passage = self._passage
         match name:
-            case "user_id":
-                return passage.user.id
-            case "journey":
-                return passage.program.journey.journey
             case "key":
                 return passage.key
             case "entered_at":
                 return passage.entered_at
             case "zone_fallback":
-                return zone_of(passage, self._world.zone)[1]
-            case "default_zone":
-                return passage.program.journey.timezone or self._world.zone
+                return zone_of(passage, self._world.zone)[1] if passage.user.timezone else None
             case "earlier":
                 return _earlier(passage)
         raise AttributeError(name)

@@ -16,14 +16,15 @@ from engine.core.interpreter.state import (
     State,
     StepRecord,
 )
-from engine.core.interpreter.view import view_of
+from engine.core.interpreter.view import PassageView
 from engine.core.interpreter.writes import write
 from engine.core.steps.base import FOLLOWING, Again, Call, End, Move, Wait
 
 if TYPE_CHECKING:
     from engine.core.dsl.program import Node
+    from engine.core.expressions.grammar import Expression
     from engine.core.interpreter.state import Passage, World
-    from engine.core.steps.base import Decision, Result, Status, View
+    from engine.core.steps.base import Decision, Result, Status
     from engine.core.steps.facts import Fact
 
 MOST_STEPS = 10_000
@@ -32,6 +33,7 @@ MOST_DEPTH = 10
 """So many events and entries may lead to one another."""
 _LAST_TRY = 1_000_000
 """More tries than any policy allows."""
+_WAITING, _CALLING, _ENDED = State.WAITING, State.CALLING, State.ENDED
 
 
 class Walk:
@@ -43,9 +45,9 @@ class Walk:
         self.passage = passage
         self.now = now
         self.world = world
-        self.done = Advanced()
+        self.done = Advanced([], [])
         self.walking = True
-        self._view: View | None = None
+        self._view: PassageView | None = None
 
     def on(self) -> None:
         """Take steps until there is none to take now."""
@@ -58,11 +60,11 @@ class Walk:
                 self._arrive_at_the_end()
                 continue
             node = nodes[passage.position]
-            if passage.started == 0 and not self._arrive(node):
+            view = self._view_of(node) if passage.started else self._arrive(node)
+            if view is None:
                 continue
-            view = self._view_of(node)
             try:
-                decision = node.step.decide(view)
+                decision = node.decide(view)
             except Exception as error:  # noqa: BLE001 (costs this user this step, nobody else)
                 decision = _a_bug(error)
             self._apply(node, decision)
@@ -70,7 +72,7 @@ class Walk:
     def answered(self, result: Result) -> None:
         """Let the step that made the call judge its answer."""
         node = self.passage.program.nodes[self.passage.position]
-        self.passage.state = State.WAITING
+        self.passage.state = _WAITING
         fixed = self.passage.outcome is not None and self._leaves()
         if fixed:
             result = replace(result, tries=_LAST_TRY)
@@ -91,7 +93,7 @@ class Walk:
     def heed(self, fact: Fact) -> None:
         """Let the step that the user waits at take notice, and go on if it does."""
         passage = self.passage
-        if passage.state is not State.WAITING or not passage.started:
+        if passage.state is not _WAITING or not passage.started:
             return
         node = passage.program.nodes[passage.position]
         try:
@@ -127,9 +129,8 @@ class Walk:
         status: Status,
         failure: str | None = None,
         text: str = "",
-        *,
-        arm: str | None = None,
         http_status: int | None = None,
+        arm: str | None = None,
         result: Result | None = None,
     ) -> None:
         """Note that the present step is over, in the passage and as an execution."""
@@ -138,7 +139,7 @@ class Walk:
         record.status = status
         record.failure = failure
         record.http_status = http_status
-        record.attempts = result.attempts if result else 0
+        record.attempts = 0 if result is None else result.attempts
         record.arm = arm
         self.done.executions.append(
             Execution(
@@ -152,15 +153,13 @@ class Walk:
                 arm,
                 passage.started,
                 self.now,
-                result.credential_version if result else None,
+                None if result is None else result.credential_version,
             )
         )
 
-    def _arrive(self, node: Node) -> bool:
-        """Enter a step; False if it isn't to be taken (condition false, or a limit hit)."""
+    def _arrive(self, node: Node) -> PassageView | None:
+        """Enter a step; None if it isn't to be taken (condition false, or a limit hit)."""
         passage = self.passage
-        if self._view is not None and self._view.scope.notes:
-            self._view.scope.notes.clear()
         record = passage.steps.get(node.number)
         if record is None:
             record = passage.steps[node.number] = StepRecord()
@@ -170,15 +169,20 @@ class Walk:
         passage.moves += 1
         passage.unwaited += 1
         self.done.entered.append(node.number)
+        view = self._view_of(node)
+        if view.scope.notes:
+            view.scope.notes.clear()
         if passage.moves > MOST_STEPS or passage.unwaited > MOST_STEPS_UNWAITED:
             self._stop_running_away()
-            return False
-        when = node.step.when
-        if when is None:
-            return True
+            return None
+        if node.when is None or self._is_to_be_taken(node, node.when, view):
+            return view
+        return None
+
+    def _is_to_be_taken(self, node: Node, when: Expression, view: PassageView) -> bool:
         why = ""
         try:
-            if when.holds(self._view_of(node).scope):
+            if when.holds(view.scope):
                 return True
         except Unfillable as unfillable:
             why = f": {unfillable}"
@@ -203,17 +207,17 @@ class Walk:
         if isinstance(decision, Move):
             self._move(node, decision, result)
         elif isinstance(decision, Call):
-            passage.state, passage.wake_at = State.CALLING, None
+            passage.state, passage.wake_at = _CALLING, None
             self.done.call = decision
             self.walking = False
         elif isinstance(decision, Wait):
-            passage.state, passage.reason = State.WAITING, REASONS[decision.reason]
+            passage.state, passage.reason = _WAITING, REASONS[decision.reason]
             passage.wake_at = self._wake_at(decision.until)
             passage.unwaited = 0
             self.done.wait_text = decision.text
             self.walking = False
         elif isinstance(decision, Again):
-            passage.state = State.CALLING
+            passage.state = _CALLING
             self.done.again = decision
             self.walking = False
         else:
@@ -221,7 +225,7 @@ class Walk:
 
     def _end(self, node: Node, end: End, result: Result | None) -> None:
         text = self._with_notes(end.text)
-        self.record(end.status, end.failure, text, http_status=end.http_status, result=result)
+        self.record(end.status, end.failure, text, end.http_status, None, result)
         if self.passage.outcome is None:
             self.leave(end.outcome)
         else:
@@ -229,17 +233,17 @@ class Walk:
 
     def _move(self, node: Node, move: Move, result: Result | None) -> None:
         passage = self.passage
-        view = self._view
-        text = self._with_notes(move.text) if view and view.scope.notes else move.text
+        text = self._with_notes(move.text)
         if move.vars or move.user:
             problem = too_big(passage, move)
             if problem:
                 text = problem
                 move = Move(status="failed", failure="step.too_big", http_status=move.http_status)
-            passage.vars.update(move.vars)
+            if move.vars:
+                passage.vars.update(move.vars)
             if move.user:
                 self.done.before = write(passage.user, move.user) | dict(self.done.before or {})
-                self.done.writes.update(move.user)
+                self.done.writes = {**(self.done.writes or {}), **move.user}
                 self._view = None
         elif move.makes is not None:
             if passage.depth < MOST_DEPTH:
@@ -247,14 +251,7 @@ class Walk:
             else:
                 text = f"{move.text}: {MOST_DEPTH} events led to one another"
                 move = Move(status="failed", failure="step.too_deep")
-        self.record(
-            move.status,
-            move.failure,
-            text,
-            arm=move.arm,
-            http_status=move.http_status,
-            result=result,
-        )
+        self.record(move.status, move.failure, text, move.http_status, move.arm, result)
         passage.position = node.follow if move.exit == FOLLOWING else node.exits[move.exit]
         passage.started = 0
 
@@ -272,23 +269,25 @@ class Walk:
             self.leave("completed")
             return
         passage = self.passage
-        passage.state, passage.reason, passage.wake_at = State.ENDED, Reason.DUE, None
+        passage.state, passage.reason, passage.wake_at = _ENDED, Reason.DUE, None
         passage.ended_at = self.now
         self.walking = False
 
-    def _view_of(self, node: Node) -> View:
+    def _view_of(self, node: Node) -> PassageView:
         passage = self.passage
         view = self._view
         if view is None:
-            view = self._view = view_of(passage, self.now, self.world)
-        view.step_id = node.step.id
+            view = self._view = PassageView(passage, self.now, self.world)
+        view.step_id = node.id
         view.started = passage.started
         view.visit = passage.steps[node.number].visits
         return view
 
     def _with_notes(self, text: str) -> str:
-        notes = self._view.scope.notes if self._view else ()
-        return "; ".join(part for part in (text, *notes) if part)
+        view = self._view
+        if view is None or not view.scope.notes:
+            return text
+        return "; ".join(part for part in (text, *view.scope.notes) if part)
 
 
 def _a_bug(error: Exception) -> Decision:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from engine.core.expressions.assignment import fraction
@@ -45,17 +46,26 @@ def body_of(answer: Answer) -> object:
 
     Raises NotGuardedJSON for a body that its content type calls JSON and that isn't.
     """
-    if not answer.body.strip():
+    if not answer.body or answer.body.isspace():
         return None
-    kind = answer.headers.get("content-type", "").split(";", 1)[0].strip().lower()
-    if _JSON_TYPE.fullmatch(kind):
-        return parse(answer.body)
-    if kind and not kind.startswith("text/"):
+    says_json = _says_json(answer.headers.get("content-type", ""))
+    if says_json is False:
         return None
     try:
         return parse(answer.body)
     except NotGuardedJSON:
+        if says_json:
+            raise
         return None
+
+
+@lru_cache(maxsize=256)
+def _says_json(content_type: str) -> bool | None:
+    """Whether a body of this type is JSON; None: it may be."""
+    kind = content_type.split(";", 1)[0].strip().lower()
+    if _JSON_TYPE.fullmatch(kind):
+        return True
+    return False if kind and not kind.startswith("text/") else None
 
 
 def response_of(answer: Answer, keys: frozenset[str]) -> dict[str, object]:

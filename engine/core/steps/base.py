@@ -9,8 +9,8 @@ an author writes, with methods that decide and do nothing:
 - ``resume(view, result)`` is asked when a call it made was answered (call_api only);
 - ``heed(view, fact)`` is asked when something happened while the user waits at it.
 
-Decisions are values that nobody changes; they aren't frozen because making a frozen dataclass takes
-three times as long, and one is made for every step of every user.
+Decisions are values that nobody changes, so one that many users get is made once. They aren't
+frozen because making a frozen dataclass takes three times as long.
 
 A decision names an exit by its number in ``exits()``; the flat
 :class:`~engine.core.dsl.program.Program` knows which step stands there. Steps don't know each
@@ -56,7 +56,6 @@ class View:
     step_id: str
     visit: int
     terms: Mapping[str, Terms]
-    default_zone: str
     zone_fallback: str | None = None
     entered_at: int = 0
     earlier: Callable[[str], Iterable[Event]] | None = None

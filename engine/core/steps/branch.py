@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -12,6 +13,11 @@ from engine.core.steps.computed import Condition
 from engine.core.steps.fields import Name, NotEmpty
 from engine.core.steps.flow import Body, Otherwise, otherwise_exit
 from engine.core.steps.model import StepModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.core.expressions.scope import Scope
 
 
 class Path(Body):
@@ -40,11 +46,20 @@ class BranchStep(StepModel):
     def decide(self, view: View) -> Move:
         """The first path that is true, else ``otherwise``, else on."""
         try:
-            for number, path in enumerate(self.paths):
-                if path.when.holds(view.scope):
-                    return Move(number, text=path.name)
+            for holds, move in self._ways:
+                if holds(view.scope):
+                    return move
         except Unfillable as failure:
             return Move(status="failed", failure="step.unfillable", text=failure.message)
+        return self._otherwise
+
+    @cached_property
+    def _ways(self) -> tuple[tuple[Callable[[Scope], bool], Move], ...]:
+        moves = (Move(number, text=path.name) for number, path in enumerate(self.paths))
+        return tuple(zip((path.when.holds for path in self.paths), moves, strict=True))
+
+    @cached_property
+    def _otherwise(self) -> Move:
         if self.otherwise is None:
             return Move(text="none is true")
         return Move(len(self.paths), text="otherwise")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -29,9 +29,10 @@ from engine.core.steps.terms import DEFAULT_TERMS, Delivery, RetryPolicy, Succes
 from engine.core.steps.writes import Target, Write, write_to, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from engine.core.expressions.grammar import Expression
+    from engine.core.expressions.scope import Scope
     from engine.core.expressions.values import Value
 
 __all__ = ["CallApiStep", "Delivery", "RetryPolicy", "Success", "Terms"]
@@ -180,7 +181,7 @@ class CallApiStep(StepModel):
     def decide(self, view: View) -> Call | Move | End:
         """The request, rendered; or ``call.unfillable``, which goes where failures go."""
         try:
-            return self._call(view)
+            return self._request(view.scope)
         except Unfillable as failure:
             place = ".".join(str(part) for part in failure.path)
             text = f"{place}: {failure.message}" if place else failure.message
@@ -203,31 +204,35 @@ class CallApiStep(StepModel):
                 return Again(at, failure, text)
         return self._failed(view, failure, text, answer.status or None)
 
-    def _call(self, view: View) -> Call:
-        scope = view.scope
-        target = self.path.render(scope)
-        if self.query:
-            query = render_query(self.query, scope)
+    @cached_property
+    def _request(self) -> Callable[[Scope], Call]:
+        """Makes the request from a scope; what is the same for everybody is looked up once."""
+        endpoint, method, timeout_us = self.endpoint, self.method, self.timeout_us
+        path, query, headers = self.path, self.query, self._headers
+        encoded, content_type = self._encoding
+
+        def request(scope: Scope) -> Call:
+            target = path.render(scope)
             if query:
-                target += "?" + query
-        body, content_type = b"", None
+                asked = render_query(query, scope)
+                if asked:
+                    target += "?" + asked
+            body = encoded(scope) if encoded is not None else b""
+            rendered = render_headers(headers, scope) if headers else ()
+            return Call(endpoint, method, target, rendered, body, content_type, timeout_us)
+
+        return request
+
+    @cached_property
+    def _encoding(self) -> tuple[Callable[[Scope], bytes] | None, str | None]:
+        """What makes the body, and its content type."""
         if self.body is not None:
-            body, content_type = render_json(self.body, scope), "application/json"
-        elif self.form is not None:
-            body, content_type = render_form(self.form, scope), "application/x-www-form-urlencoded"
-        elif self.text is not None:
-            body = render_text(self.text, scope)
-            content_type = self.content_type or "text/plain; charset=utf-8"
-        headers = render_headers(self._headers, scope) if self.headers else ()
-        return Call(
-            endpoint=self.endpoint,
-            method=self.method,
-            target=target,
-            headers=headers,
-            body=body,
-            content_type=content_type,
-            timeout_us=self.timeout_us,
-        )
+            return partial(render_json, self.body), "application/json"
+        if self.form is not None:
+            return partial(render_form, self.form), "application/x-www-form-urlencoded"
+        if self.text is not None:
+            return partial(render_text, self.text), self.content_type or "text/plain; charset=utf-8"
+        return None, None
 
     @cached_property
     def _headers(self) -> tuple[tuple[str, Value], ...]:
@@ -235,7 +240,7 @@ class CallApiStep(StepModel):
 
     @cached_property
     def _writes(self) -> tuple[Write, ...]:
-        return tuple(write_to(target, source.fill) for target, source in self.outputs.items())
+        return tuple(write_to(target, source.filler()) for target, source in self.outputs.items())
 
     @cached_property
     def _outputs_read(self) -> frozenset[str]:
@@ -251,20 +256,19 @@ class CallApiStep(StepModel):
 
     def _judged(self, view: View, result: Result, success: Success) -> Move | tuple[str, str]:
         """The step's success with what it wrote, or a failure and its text."""
-        answer = result.answer
-        accepted = success.when is None and success.accepts(answer.status)
-        if success.when is None and not accepted:
+        answer, when, writes = result.answer, success.when, self._writes
+        accepted = when is None and success.accepts(answer.status)
+        if when is None and not accepted:
             return failure_of_status(answer.status), f"answered {answer.status}"
-        if not self.outputs and success.when is None:
-            return Move(http_status=answer.status)
+        if not writes and when is None:
+            return _succeeded(answer.status)
+        read = self._outputs_read if when is None else self._outputs_read | _keys_read([when])
         try:
-            view.scope.response = response_of(
-                answer, self._outputs_read | _keys_read([success.when])
-            )
-            if success.when is not None and not success.when.holds(view.scope):
+            view.scope.response = response_of(answer, read)
+            if when is not None and not when.holds(view.scope):
                 code = failure_of_status(answer.status)
-                return code, f"answered {answer.status}; not true: {success.when.source}"
-            variables, attributes = written(self._writes, view.scope)
+                return code, f"answered {answer.status}; not true: {when.source}"
+            variables, attributes = written(writes, view.scope)
         except NotGuardedJSON as error:
             refused = not accepted and answer.status >= 300
             code = failure_of_status(answer.status) if refused else "call.bad_response"
@@ -276,11 +280,16 @@ class CallApiStep(StepModel):
         return Move(http_status=answer.status, vars=variables, user=attributes)
 
 
-def _keys_read(expressions: Iterable[Expression | None]) -> frozenset[str]:
+@lru_cache(maxsize=1_000)
+def _succeeded(status: int) -> Move:
+    return Move(http_status=status)
+
+
+def _keys_read(expressions: Iterable[Expression]) -> frozenset[str]:
     """Which keys of ``response`` these read; all of them if one takes it whole."""
     keys: set[str] = set()
     for expression in expressions:
-        for root, *path in expression.references if expression else ():
+        for root, *path in expression.references:
             if root == "response":
                 keys.update(path[:1] or _RESPONSE_KEYS)
     return frozenset(keys)

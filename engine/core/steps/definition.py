@@ -40,22 +40,29 @@ class Definition(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """The schema as authors meet it: an optional key may be left out, but is never null, and
-        a default is what one would write."""
-        schema = handler(core_schema)
-        described = handler.resolve_ref_schema(schema)
-        rules = [rule for base in cls.__mro__ for rule in vars(base).get("editor_rules", ())]
-        if rules:
-            described["allOf"] = rules
-        keys = described.get("properties", {})
-        for key in keys.values():
-            _without_null(key)
-            no_null(key)
-        for name, field in cls.model_fields.items():
-            default = None if field.is_required() else field.get_default(call_default_factory=True)
-            if default is not None and (field.alias or name) in keys:
-                keys[field.alias or name]["default"] = _as_written(default)
-        return schema
+        """The schema as authors meet it."""
+        return as_authors_meet_it(cls, core_schema, handler)
+
+
+def as_authors_meet_it(
+    model: type[BaseModel], core_schema: CoreSchema, handler: GetJsonSchemaHandler
+) -> JsonSchemaValue:
+    """The schema of a model where an optional key may be left out, but is never null, and a default
+    is what one would write."""
+    schema = handler(core_schema)
+    described = handler.resolve_ref_schema(schema)
+    rules = [rule for base in model.__mro__ for rule in vars(base).get("editor_rules", ())]
+    if rules:
+        described["allOf"] = rules
+    keys = described.get("properties", {})
+    for key in keys.values():
+        _without_null(key)
+        no_null(key)
+    for name, field in model.model_fields.items():
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        if default is not None and (field.alias or name) in keys:
+            keys[field.alias or name]["default"] = _as_written(default)
+    return schema
 
 
 def _as_written(default: object) -> object:
@@ -63,6 +70,10 @@ def _as_written(default: object) -> object:
         return default.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     if isinstance(default, frozenset):
         return sorted(default)
+    if isinstance(default, tuple):
+        return list(default)
+    if isinstance(default, float) and default.is_integer():
+        return int(default)
     if isinstance(default, Duration):
         return default.text
     return default.source if isinstance(default, PathTemplate) else default

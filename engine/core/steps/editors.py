@@ -67,6 +67,11 @@ def _either(keys: tuple[str, ...]) -> str:
     return " or ".join(f"`{key}`" for key in keys)
 
 
+def _exactly(name: str) -> Rule:
+    """A ``const``: editors that complete take `wait` for the beginning of `wait_for` there."""
+    return {"type": "string", "pattern": f"^{name}$"}
+
+
 def no_null(schema: Rule) -> None:
     """Let a property that takes any data refuse nothing but null, in place."""
     if not schema.keys() - {"title", "description", "default", "examples"}:
@@ -82,33 +87,38 @@ def duration_schema(title: str, *examples: str, **form: bool) -> Rule:
 
 @dataclass(frozen=True, slots=True)
 class ToldByType:
-    """Annotation of the union of step types: the type is chosen first, then its keys hold.
+    """Annotation of a union of models that say in ``key`` which one they are: that is chosen first,
+    then the model's keys hold.
 
-    ``types`` are the names in the union's order, ``about`` says of each what it is.
+    ``types`` are the names in the union's order, ``about`` says of each what it is; the keys
+    ``required`` stand in all of them.
     """
 
+    title: str
     types: tuple[str, ...]
     about: tuple[str, ...]
-    base: tuple[str, ...] = ("id", "type")
+    key: str = "type"
+    required: tuple[str, ...] = ("id", "type")
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """An object whose ``type`` is one of the names, and then what that type takes."""
+        """An object whose ``key`` is one of the names, and then what that model takes."""
         choices = handler(schema)["oneOf"]
         kinds = {
-            "description": "What kind of step it is.",
+            "description": f"What kind of {self.title} it is.",
             "enum": list(self.types),
             "enumDescriptions": list(self.about),
         }
+        known = {name: {"description": f"The {self.title}'s {name}."} for name in self.required}
         return {
-            "title": "step",
+            "title": self.title,
             "type": "object",
-            "required": list(self.base),
-            "properties": {"id": {"description": "The step's name."}, "type": kinds},
+            "required": list(self.required),
+            "properties": {**known, self.key: kinds},
             "allOf": [
                 {
-                    "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+                    "if": {"properties": {self.key: _exactly(name)}, "required": [self.key]},
                     "then": choice,
                 }
                 for name, choice in zip(self.types, choices, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 from pydantic import Field
@@ -19,4 +20,8 @@ class ExitStep(StepModel):
 
     def decide(self, view: View) -> End:
         """The end, with the outcome."""
+        return self._end
+
+    @cached_property
+    def _end(self) -> End:
         return End(self.outcome)

@@ -50,6 +50,7 @@ else:
         Union[tuple(Annotated[model, Tag(_name_of(model))] for model in STEP_TYPES)],  # noqa: UP007
         Discriminator(_type_of),
         ToldByType(
+            "step",
             tuple(_name_of(model) for model in STEP_TYPES),
             tuple(str(model.model_fields["type"].description) for model in STEP_TYPES),
         ),

@@ -61,7 +61,9 @@ def render_headers(
 def render_json(body: Value, scope: Scope) -> bytes:
     """Compact JSON in UTF-8. Raises Unfillable."""
     try:
-        return dumps(_rendered(body, scope, "body"))
+        return body.render_json(scope)
+    except Unfillable as failure:
+        raise failure.at(("body",)) from None
     except (TypeError, ValueError) as error:  # UnicodeEncodeError is a ValueError
         raise Unfillable(f"the body can't be JSON: {_reason(error)}") from None
 

@@ -79,7 +79,10 @@ class SplitStep(StepModel):
 
     def decide(self, view: View) -> Move:
         """The user's arm."""
-        number = pick_arm(
-            self.salt or f"{view.journey}/{view.step_id}", view.user_id, self._weights
-        )
-        return Move(number, arm=self.arms[number].name)
+        salt, weights, moves = self._lottery
+        return moves[pick_arm(salt or f"{view.journey}/{self.id}", view.user_id, weights)]
+
+    @cached_property
+    def _lottery(self) -> tuple[str | None, tuple[float, ...], tuple[Move, ...]]:
+        moves = tuple(Move(number, arm=arm.name) for number, arm in enumerate(self.arms))
+        return self.salt, self._weights, moves

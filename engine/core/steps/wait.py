@@ -6,21 +6,20 @@ moment; the one exception is meant: a ``date`` is read anew each time, so the wa
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from engine.core.expressions.calendar import (
-    DAY,
     WEEK,
     Duration,
     DurationError,
     at_wall,
     find_zone,
     from_instant,
+    moved_by,
     next_wall_time,
     parse_duration,
 )
@@ -162,7 +161,7 @@ class Until(Definition):
     def of_date(self, instant: int, zone: ZoneInfo) -> int:
         """The moment that belongs to the date ``instant``; both microseconds UTC."""
         if self.offset is not None:
-            instant = _moved(instant, self.offset, zone)
+            instant = moved_by(self.offset, instant, zone)
         if self.time is None and self.weekdays is None:
             return instant
         local = from_instant(instant, zone)
@@ -199,12 +198,13 @@ class WaitStep(StepModel):
 
     def decide(self, view: View) -> Wait | Move | End:
         """Wait until the moment; once it has come, go on."""
-        if self.until is None:
+        until = self.until
+        if until is None:
             return self._for(view)
-        zone = self.until.zone(view)
-        if self.until.date is None:
-            return _wait(view, self.until.after_arrival(view.started, zone), zone, self._note(view))
-        return self._until_date(view, self.until, zone)
+        zone = until.zone(view)
+        if until.date is None:
+            return _wait(view, until.after_arrival(view.started, zone), zone, self._note(view))
+        return self._until_date(view, until, zone)
 
     def heed(self, view: View, fact: Fact) -> Wait | Move | End | None:
         """A wait follows its date and the user's zone: whichever changed, it is computed anew."""
@@ -220,11 +220,12 @@ class WaitStep(StepModel):
             except (Unfillable, DurationError) as failure:
                 return Move(status="failed", failure="step.unfillable", text=f"for: {failure}")
         assert span is not None  # noqa: S101 - for the type checker
-        return _wait(view, span.add_to(view.started, view.scope.zone), view.scope.zone, "")
+        zone = view.scope.zone
+        return _wait(view, span.add_to(view.started, zone), zone, "")
 
     def _until_date(self, view: View, until: Until, zone: ZoneInfo) -> Wait | Move | End:
         assert until.date is not None  # noqa: S101 - for the type checker
-        scope = view.scope if zone is view.scope.zone else replace(view.scope, zone=zone)
+        scope = view.scope if zone is view.scope.zone else view.scope.changed(zone=zone)
         try:
             missing = until.date.evaluate(scope) is None
             instant = None if missing else until.date.instant(scope)
@@ -242,7 +243,7 @@ class WaitStep(StepModel):
             return Move(status="failed", failure="step.bad_date", text=text)
         if target < view.started:
             return self._go(
-                "past", view, f"{_clock(target, zone, view.started)} was over on arrival"
+                "past", view, f"{_clock(target, zone, within_a_week=False)} was over on arrival"
             )
         return _wait(view, target, zone, self._note(view))
 
@@ -270,31 +271,24 @@ class WaitStep(StepModel):
         )
 
 
+_OVER = Move()
+
+
 def _wait(view: View, target: int, zone: ZoneInfo, note: str) -> Wait | Move:
     """Wait until ``target``, or go on if it has come."""
     if target <= view.now:
-        return Move(text=note)
-    text = f"until {_clock(target, zone, view.now)}"
+        return Move(text=note) if note else _OVER
+    text = f"until {_clock(target, zone, 0 <= target - view.now < WEEK)}"
     return Wait(target, "timer", f"{text} ({note})" if note else text)
 
 
-def _clock(instant: int, zone: ZoneInfo, now: int) -> str:
+@lru_cache(maxsize=4096)  # many users wait for one moment
+def _clock(instant: int, zone: ZoneInfo, within_a_week: bool) -> str:
     """``Mon 09:00 Europe/Istanbul`` within a week, else with the date."""
     local = from_instant(instant, zone)
-    day = WEEKDAYS[local.weekday()].title() if 0 <= instant - now < WEEK else f"{local:%Y-%m-%d}"
+    day = WEEKDAYS[local.weekday()].title() if within_a_week else f"{local:%Y-%m-%d}"
     return f"{day} {local:%H:%M} {zone.key}"
 
 
 def _instant_of(local: datetime, zone: ZoneInfo) -> int:
     return at_wall(local.date(), local.time(), zone)
-
-
-def _moved(instant: int, offset: Duration, zone: ZoneInfo) -> int:
-    """``instant`` moved by ``offset``; months and whole days keep the clock time."""
-    instant = Duration(offset.text, offset.months).add_to(instant, zone)
-    sign = -1 if offset.elapsed < 0 else 1
-    days, rest = divmod(abs(offset.elapsed), DAY)
-    if days:
-        local = from_instant(instant, zone) + timedelta(days=sign * days)
-        instant = _instant_of(local, zone)
-    return instant + sign * rest

@@ -104,6 +104,6 @@ class WaitForStep(StepModel):
     @cached_property
     def _writes(self) -> tuple[tuple[Write, ...], ...]:
         return tuple(
-            tuple(write_to(target, source.fill) for target, source in one.outputs.items())
+            tuple(write_to(target, source.filler()) for target, source in one.outputs.items())
             for one in self.any
         )

@@ -28,10 +28,10 @@ class Pair(BaseModel):
         frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
     )
 
-    name: Plain
-    value: PlainOrSecret
-    place: Annotated[Place, Field(alias="in")] = "header"
-    prefix: Plain = ""
+    name: Plain = Field(description="The name of the header, parameter or field.")
+    value: PlainOrSecret = Field(description="Its value.")
+    place: Annotated[Place, Field(alias="in", description="Where it goes.")] = "header"
+    prefix: Plain = Field("", description="What stands before the value, with a space.")
 
     @field_validator("prefix")
     @classmethod
@@ -51,8 +51,8 @@ class Pair(BaseModel):
 class ApiKey(AuthKind):
     """``pairs``, each under a name of its own; a pair's name is its secret's field."""
 
-    kind: Literal["api_key"] = "api_key"
-    pairs: Annotated[tuple[Pair, ...], Field(min_length=1, max_length=20)]
+    kind: Literal["api_key"] = Field("api_key", description="Keys in headers, query or body.")
+    pairs: Annotated[tuple[Pair, ...], Field(min_length=1, max_length=20, description="The keys.")]
 
     @field_validator("pairs")
     @classmethod

@@ -10,11 +10,23 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationInfo
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from engine.core.message import Answer
+from engine.core.steps.definition import as_authors_meet_it
 from engine.credentials.credential import Placement
-from engine.credentials.references import SecretSource, read_source, written_form
+from engine.credentials.references import THREE_WAYS, SecretSource, read_source, written_form
 from engine.wire.transport import OWNED_HEADERS
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -43,14 +55,41 @@ def _as_written(value: str | SecretSource) -> object:
     return value if isinstance(value, str) else written_form(value)
 
 
-Secret = Annotated[SecretSource, PlainValidator(_source), PlainSerializer(_as_written)]
+_REFERENCES = {
+    "seal_from_env": "Read from this variable now, and sealed in the database.",
+    "env": "Read from this variable of the process that sends.",
+    "file": "Read from this file below JOURNEY_SECRET_DIRS, whenever it changes.",
+}
+_OF_PLAIN: JsonSchemaValue = {"type": "string", "maxLength": _LONGEST_TEXT}
+_OF_SECRETS: JsonSchemaValue = {
+    "title": "secret",
+    "type": "object",
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+    "properties": {
+        way: {"type": "string", "minLength": 1, "description": about}
+        for way, about in _REFERENCES.items()
+    },
+    "errorMessage": THREE_WAYS,
+}
+
+Secret = Annotated[
+    SecretSource,
+    PlainValidator(_source),
+    PlainSerializer(_as_written),
+    WithJsonSchema(_OF_SECRETS),
+]
 """A secret field: always a source, never a value."""
 
-Plain = Annotated[str, PlainValidator(_text)]
+Plain = Annotated[str, PlainValidator(_text), WithJsonSchema(_OF_PLAIN)]
 """A field that is no secret."""
 
 PlainOrSecret = Annotated[
-    str | SecretSource, PlainValidator(_text_or_source), PlainSerializer(_as_written)
+    str | SecretSource,
+    PlainValidator(_text_or_source),
+    PlainSerializer(_as_written),
+    WithJsonSchema({"title": "text or secret", "oneOf": [_OF_SECRETS, _OF_PLAIN]}),
 ]
 """A field that may be written plainly or kept secret."""
 
@@ -62,9 +101,18 @@ class AuthKind(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    kind: str
-    title: Plain = ""
-    origins: tuple[Plain, ...] = ()
+    kind: str = Field(description="What kind of authentication it is.")
+    title: Plain = Field("", description="What people see instead of the name.")
+    origins: tuple[Plain, ...] = Field(
+        (), description="Where it may be sent besides the endpoints that have it: https://host."
+    )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The schema as authors meet it."""
+        return as_authors_meet_it(cls, core_schema, handler)
 
     def sources(self) -> dict[str, SecretSource]:
         """Every secret field of this profile and where its value comes from."""

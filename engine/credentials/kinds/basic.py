@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from engine.credentials.credential import Placement
 from engine.credentials.kinds.base import (
@@ -22,9 +22,9 @@ from engine.credentials.references import SecretSource
 class Basic(AuthKind):
     """``Authorization: Basic`` of ``username:password``. An empty password is legal."""
 
-    kind: Literal["basic"] = "basic"
-    username: PlainOrSecret
-    password: Secret
+    kind: Literal["basic"] = Field("basic", description="HTTP Basic: user and password.")
+    username: PlainOrSecret = Field(description="The user's name; no `:` in it.")
+    password: Secret = Field(description="The password; may be empty.")
 
     @field_validator("username")
     @classmethod

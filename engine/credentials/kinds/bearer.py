@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from engine.credentials.credential import Placement
 from engine.credentials.kinds.base import AuthKind, Plain, Secret, header_value_problem
@@ -15,9 +15,9 @@ from engine.credentials.references import SecretSource
 class Bearer(AuthKind):
     """``Authorization: <prefix> <token>``; some APIs want ``Token`` for a prefix, or none."""
 
-    kind: Literal["bearer"] = "bearer"
-    token: Secret
-    prefix: Plain = "Bearer"
+    kind: Literal["bearer"] = Field("bearer", description="A token that doesn't change by itself.")
+    token: Secret = Field(description="The token.")
+    prefix: Plain = Field("Bearer", description="What stands before the token; '' for nothing.")
 
     @field_validator("prefix")
     @classmethod

@@ -20,6 +20,7 @@ from pydantic import (
 
 from engine.core.expressions.durations import SECOND, DurationError, parse_duration
 from engine.core.message import Answer
+from engine.core.steps.fields import FixedSpan
 from engine.credentials.credential import Placement
 from engine.credentials.kinds.base import (
     AuthKind,
@@ -55,9 +56,9 @@ class Parameter(BaseModel):
         frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
     )
 
-    name: Plain
-    value: PlainOrSecret
-    place: Annotated[Place, Field(alias="in")] = "body"
+    name: Plain = Field(description="The parameter's name.")
+    value: PlainOrSecret = Field(description="Its value.")
+    place: Annotated[Place, Field(alias="in", description="Where it goes.")] = "body"
 
     @model_validator(mode="after")
     def _fits_its_place(self) -> Parameter:
@@ -107,6 +108,9 @@ def _parameters(written: object) -> object:
     ]
 
 
+_WrittenParameters = tuple[Parameter, ...] | dict[str, PlainOrSecret | tuple[PlainOrSecret, ...]]
+
+
 class OAuth2(AuthKind):
     """``grant`` client_credentials (RFC 6749, 4.4) or password (4.3, deprecated by RFC 9700).
 
@@ -115,30 +119,40 @@ class OAuth2(AuthKind):
     doesn't say.
     """
 
-    kind: Literal["oauth2"] = "oauth2"
+    kind: Literal["oauth2"] = Field("oauth2", description="OAuth 2.0: tokens are got and renewed.")
     grant: Annotated[
         Literal["client_credentials", "password"],
         _later("grant", frozenset({"authorization_code", "device_code", "implicit"})),
+        Field(description="How tokens are asked for."),
     ] = "client_credentials"
-    token_url: Plain
-    client_id: PlainOrSecret
-    client_secret: Secret | None = None
-    username: PlainOrSecret | None = None
-    password: Secret | None = None
-    scope: Plain = ""
+    token_url: Plain = Field(description="Where tokens are asked for, https.")
+    client_id: PlainOrSecret = Field(description="The client's name there.")
+    client_secret: Secret | None = Field(None, description="The client's secret.")
+    username: PlainOrSecret | None = Field(None, description="The user, of grant `password`.")
+    password: Secret | None = Field(None, description="The password, of grant `password`.")
+    scope: Plain = Field("", description="The scopes, separated by spaces.")
     client_auth: Annotated[
         Literal["basic", "post", "none"],
         _later("client_auth", frozenset({"private_key_jwt", "mtls", "client_secret_jwt"})),
+        Field(description="How the client shows who it is: basic, in the body (post), or not."),
     ] = "basic"
-    basic_encoding: Literal["form", "raw"] = "form"
-    body: Literal["form", "json"] = "form"
+    basic_encoding: Literal["form", "raw"] = Field(
+        "form", description="RFC 6749, 2.3.1; raw for servers that don't decode."
+    )
+    body: Literal["form", "json"] = Field("form", description="How the request is written.")
     parameters: Annotated[
-        tuple[Parameter, ...], BeforeValidator(_parameters), Field(max_length=50)
+        tuple[Parameter, ...],
+        BeforeValidator(_parameters, json_schema_input_type=_WrittenParameters),
+        Field(max_length=50, description="More parameters, as audience; short: {NAME: VALUE}."),
     ] = ()
-    token_path: Plain = "access_token"
-    expiry_path: Plain = "expires_in"
-    default_ttl: Annotated[int, BeforeValidator(_ttl)] = DEFAULT_TTL
-    prefix: Plain = "Bearer"
+    token_path: Plain = Field("access_token", description="Where the answer has the token.")
+    expiry_path: Plain = Field("expires_in", description="Where the answer has its life.")
+    default_ttl: Annotated[
+        int,
+        BeforeValidator(_ttl, json_schema_input_type=FixedSpan),
+        Field(description="The life of a token whose server doesn't say; PT5M unless said."),
+    ] = DEFAULT_TTL
+    prefix: Plain = Field("Bearer", description="What stands before the token.")
 
     @model_validator(mode="before")
     @classmethod

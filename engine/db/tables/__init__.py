@@ -3,6 +3,7 @@
 Instants are integer microseconds UTC. ``bucket`` comes first in every user-owned table.
 """
 
+from engine.db.tables.catalogue import AttributeRow, EventTypeRow
 from engine.db.tables.credentials import (
     AuthProfile,
     AuthSecret,
@@ -24,6 +25,7 @@ from engine.db.tables.passages import (
 from engine.db.tables.versions import VersionEndpoint, VersionRow
 
 __all__ = [
+    "AttributeRow",
     "AuditRow",
     "AuthProfile",
     "AuthSecret",
@@ -31,6 +33,7 @@ __all__ = [
     "DataKey",
     "EndpointRow",
     "EnrollmentRow",
+    "EventTypeRow",
     "ExecutionRow",
     "Installation",
     "Refusal",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from engine.core.guarded_json import text_of
 from engine.core.interpreter.admit import Earlier
 from engine.db.statements import statement, write_rows
 from engine.enrollments.rows import Held, read_call, read_passage, read_user
@@ -95,8 +96,7 @@ def write(connection: Connection, changes: Changes) -> None:
 
 
 def _user_row(user: User) -> tuple[object, ...]:
-    text = json.dumps(user.attributes, ensure_ascii=False, separators=(",", ":"))
-    return (user.bucket, user.id, user.timezone, text)
+    return (user.bucket, user.id, user.timezone, text_of(user.attributes))
 
 
 def _count_rows(changes: Changes) -> list[tuple[object, ...]]:

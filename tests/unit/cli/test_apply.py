@@ -230,3 +230,58 @@ def test_changes_come_as_json_lines(journey: Journey) -> None:
         ("auth profile", "created"),
         ("endpoint", "created"),
     }
+
+
+CATALOGUE = """
+attributes: {tier: text, points: number}
+events:
+  order_placed: {cart_id: text, total: number}
+  login: {}
+"""
+
+
+def test_a_catalogue_is_declared_once_and_then_changes_nothing(journey: Journey) -> None:
+    file = journey.write("endpoints.yaml", CATALOGUE)
+    first = journey("apply", file)
+    assert (first.code, first.out.splitlines()) == (
+        0,
+        [
+            "attribute tier created",
+            "attribute points created",
+            "event order_placed created",
+            "event login created",
+        ],
+    )
+    again = journey("apply", file)
+    assert (again.out, "4 unchanged" in again.err) == ("", True)
+    audit = rows(journey.folder, "SELECT verb, kind, name, fields FROM audit")
+    assert audit == [
+        ("create", "attribute", "tier", "type"),
+        ("create", "attribute", "points", "type"),
+        ("create", "event", "order_placed", "cart_id, total"),
+        ("create", "event", "login", ""),
+    ]
+
+
+def test_what_changes_in_a_catalogue_is_named_and_the_rest_stays(journey: Journey) -> None:
+    journey("apply", journey.write("first.yaml", CATALOGUE))
+    second = "attributes: {points: text}\nevents: {order_placed: {total: number, currency: text}}\n"
+    dry = journey("apply", "--dry-run", journey.write("second.yaml", second))
+    changed = journey("apply", "second.yaml")
+    assert changed.out == dry.out
+    assert changed.out.splitlines() == [
+        "attribute points changed: type",
+        "event order_placed changed: cart_id, currency",
+    ]
+    assert rows(journey.folder, "SELECT name, type FROM attributes ORDER BY name") == [
+        ("points", "text"),
+        ("tier", "text"),
+    ]
+
+
+def test_a_catalogue_that_is_wrong_declares_nothing(journey: Journey) -> None:
+    file = journey.write("endpoints.yaml", CATALOGUE.replace("number}", "numbr}", 1))
+    refused = journey("apply", file)
+    assert refused.code == 3
+    assert "endpoints.yaml:2:34" in refused.err
+    assert not (journey.folder / ".journey" / "engine.db").exists()

@@ -12,8 +12,8 @@ import click
 from engine.cli.main import COMMANDS, journey
 from tests.house.source import DOCS
 
-PAGES = [DOCS / "cli.md", DOCS / "graph.md", DOCS / "running.md"]
-HERE = {"check", "config", "doctor", "graph", "migrate", "new", "report", "run", "test"}
+PAGES = [DOCS / "cli.md", DOCS / "editors.md", DOCS / "graph.md", DOCS / "running.md"]
+HERE = {"check", "config", "doctor", "graph", "migrate", "new", "report", "run", "schema", "test"}
 
 
 def _options(command: click.Command, name: str) -> Iterator[tuple[str, str]]:

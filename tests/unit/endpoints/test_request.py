@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.steps.base import Call
+from engine.endpoints import request
 from engine.endpoints.model import Endpoint
 from engine.endpoints.request import RequestTemplate, build
 from engine.endpoints.targets import target_problem
@@ -148,3 +149,18 @@ def test_only_what_allow_covers_is_sent(rule: str, method: str, target: str, all
 def test_a_problem_never_repeats_the_path() -> None:
     for target in ("/secret path", "/secret//x", "/secret/../x", "secret"):
         assert "secret" not in (target_problem(target) or "secret")
+
+
+def test_more_targets_than_are_kept_are_each_checked_and_answered_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(request, "MOST_KNOWN", 3)
+    template = RequestTemplate.of(endpoint("https://h.example", allow=["POST /a/*"]))
+    for number in (1, 2, 3, 4, 1, 2, 5, 1):
+        assert template.build(call(f"/a/{number}"), "K").url == f"https://h.example/a/{number}"
+        assert len(template.known) <= 3
+    for _ in range(2):
+        with pytest.raises(CallFailure, match="`allow`"):
+            template.build(call("/b/1"), "K")
+        with pytest.raises(CallFailure, match="`allow`"):
+            template.build(call("/a/1", "PUT"), "K")

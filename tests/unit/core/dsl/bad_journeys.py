@@ -420,7 +420,7 @@ WHOLE: list[tuple[str, str, Expected]] = [
 ENTRY: list[tuple[str, str, Expected]] = [
     ("an unknown type of input", "entry: {inputs: {x: string}}\n", [(3, "value.choice")]),
     ("an input that can't be read", "entry: {inputs: {x-y: text}}\n", [(3, "name.data")]),
-    ("a trigger of no kind", "entry: {triggers: [{evnt: x}]}\n", [(3, "trigger.kind")]),
+    ("a trigger of no kind", "entry: {triggers: [{of: x}]}\n", [(3, "trigger.kind")]),
     (
         "a trigger of two kinds",
         "entry: {triggers: [{event: x, schedule: 0 9 * * mon}]}\n",

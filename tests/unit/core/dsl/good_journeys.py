@@ -124,7 +124,7 @@ steps:
       - {name: out, when: "event_count('seen', 'P7D') > 2", next: end}
     otherwise: {steps: [{id: note, type: set, values: {vars.note: "{{ inputs.plan }}", user.seen: true}}]}
   - {id: later, type: wait, until: {date: user.renewal, offset: -P3D, past: continue, missing: {next: end}}}
-  - {id: tell, type: emit, event: renewal_near, properties: {note: "{{ vars.note }}"}}
+  - {id: tell, type: emit, event: renewal_near, properties: {note: "{{ vars.note | default(none) }}"}}
   - {id: other, type: start_journey, journey: welcome, inputs: {plan: inputs.plan}}
   - id: answer
     type: wait_for

@@ -95,7 +95,7 @@ def test_a_problem_points_at_the_very_character() -> None:
         ("{id: a, type: set, values: {vars.code: '{{ vars.cod }}'}}", "did you mean `code`?"),
         ("{id: a, type: branch, paths: [{nmae: x, when: user.y}]}", "did you mean `name`?"),
         ("{id: a, type: exit, when: not userr.x}", "did you mean 'user'?"),
-        ("{id: a, type: exit, title: 5}", "put it in quotes"),
+        ("{id: a, type: exit, title: 5}", 'put it in quotes: "5"'),
     ],
 )
 def test_a_slip_gets_a_did_you_mean(step: str, remedy: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from engine.core.expressions.errors import ExpressionError, Unfillable
 from engine.core.expressions.scope import Scope
 from engine.core.expressions.values import compile_path, compile_value
+from engine.core.guarded_json import dumps
 
 
 def scope() -> Scope:
@@ -218,3 +219,37 @@ def test_a_query_in_a_path_is_told_where_it_goes() -> None:
         compile_path("/a/{{ user.x }}?b=1")
     assert caught.value.remedy == "use query:"
     assert caught.value.offset == 15
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "{{ user.email }}",
+        'plain " \\ \n ü \x00',
+        {},
+        [],
+        None,
+        1.5,
+        {"to": "{{ user.email }}", "n": "{{ user.age }}", "at": [], "more": {}, "x": None},
+        {"quote": 'a " b', "ü": ["{{ user.tags }}", 1, True, {"deep": "hi {{ user.id }}"}, "z"]},
+        ["{{ none }}", "{{ user.score }}", "{{ {'a': [user.age]} }}", (1, "{{ user.ok }}")],
+    ],
+)
+def test_a_value_is_written_as_json_as_it_is_rendered(raw: object) -> None:
+    value = compile_value(raw)
+    assert value.render_json(scope()) == dumps(value.render(scope()))
+
+
+def test_what_cant_be_made_names_its_place_in_json_too() -> None:
+    value = compile_value({"a": [{"b": "{{ user.missing }}"}]})
+    with pytest.raises(Unfillable) as failure:
+        value.render_json(scope())
+    assert failure.value.path == ("a", 0, "b")
+
+
+@pytest.mark.parametrize("raw", [float("nan"), {"x": [float("inf")]}, "\ud800"])
+def test_what_json_cant_say_is_refused_each_time(raw: object) -> None:
+    value = compile_value(raw)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"JSON|surrogates"):
+            value.render_json(scope())

@@ -363,7 +363,7 @@ def test_what_makes_the_user_too_big_is_not_kept() -> None:
     passage = entered(journey({"id": "s", "type": "set", "values": values}), text="x" * 16_000)
     done = go(passage)
     assert failures(passage, done) == {"s": "step.too_big"}
-    assert done.writes == {}
+    assert done.writes is None
     assert sorted(passage.user.attributes) == ["text"]
 
 
@@ -520,3 +520,11 @@ def test_an_ended_passage_never_moves_back(steps: list[dict[str, Any]]) -> None:
     leave(passage, NOW, WORLD, "restarted") if passage.outcome is None else None
     assert passage.position == -1
     assert passage.started == 0
+
+
+def test_a_wait_for_a_date_on_another_clock_reads_it_there() -> None:
+    until = {"date": "user.born", "timezone": "Asia/Tokyo", "missing": "exit"}
+    passage = entered(journey({"id": "w", "type": "wait", "until": until}), born="2026-10-01")
+    done = go(passage)
+    assert done.executions == []
+    assert passage.wake_at == 1_790_780_400_000_000  # 2026-10-01T00:00+09:00

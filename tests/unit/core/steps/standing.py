@@ -61,7 +61,6 @@ def view(
         step_id="here",
         visit=visit,
         terms=terms or {},
-        default_zone=zone,
         zone_fallback=fallback,
     )
 
