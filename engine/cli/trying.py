@@ -56,13 +56,13 @@ def _run(installation: Installation, attempt: Callable[[Means], Awaitable[Tried]
     import asyncio
 
     from engine.operations.probe import Means
-    from engine.wire.reqwest_transport import ReqwestTransport
+    from engine.wire.http_transport import HttpTransport
 
     database, vault = installation.database(), installation.vault()
     references, egress = installation.references(), installation.egress()
 
     async def scenario() -> Tried:
-        transport = ReqwestTransport(egress)
+        transport = HttpTransport(egress)
         try:
             return await attempt(Means(database, vault, references, transport))
         finally:

@@ -11,7 +11,7 @@ from engine.credentials.resolver import Resolver
 from engine.endpoints.send import Sender
 from engine.settings import environment
 from engine.wire.egress import Egress
-from engine.wire.reqwest_transport import ReqwestTransport
+from engine.wire.http_transport import HttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -70,7 +70,7 @@ async def open_sending(
     """A sender on this event loop, closed with everything it holds."""
     egress = Egress.parse(settings.egress_allow)
     references = References(environment(), settings.secret_folders)
-    transport = ReqwestTransport(egress)
+    transport = HttpTransport(egress)
     resolver = Resolver(database, vault, transport, clock, references)
     try:
         yield Sending(Sender(database, resolver, transport), clock, listening)

@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-HTTP_LIBRARIES = (
-    *("httpx", "httpcore", "h11", "h2", "hpack", "urllib3", "requests"),
-    *("pyreqwest", "reqwest", "hyper", "hyper_util", "h3", "rustls"),
-)
+HTTP_LIBRARIES = ("httpx", "httpcore", "h11", "h2", "hpack", "urllib3", "requests")
 """Loggers of libraries that put requests on the wire: at DEBUG some print tokens as they send them.
 
 Redaction would find most of it; what is never written needs no finding.

@@ -88,17 +88,18 @@ def check_request(request: Request) -> None:
     values = "".join([value for _, value in request.headers])
     if not (values.isascii() and values.isprintable()):
         _check_values(request)
-    for name, _ in request.headers:
-        if (problem := _name_problem(name)) is not None:
-            raise CallFailure(problem, code="call.unfillable")
+    problem = _names_problem(tuple([name for name, _ in request.headers]))
+    if problem is not None:
+        raise CallFailure(problem, code="call.unfillable")
 
 
-@lru_cache(maxsize=1024)
-def _name_problem(name: str) -> str | None:
-    if _TOKEN.fullmatch(name) is None:
-        return "a header name is not a lower-case HTTP token"
-    if name in OWNED_HEADERS:
-        return f"the header {name} is set by the transport alone"
+@lru_cache(maxsize=512)
+def _names_problem(names: tuple[str, ...]) -> str | None:
+    for name in names:
+        if _TOKEN.fullmatch(name) is None:
+            return "a header name is not a lower-case HTTP token"
+        if name in OWNED_HEADERS:
+            return f"the header {name} is set by the transport alone"
     return None
 
 

@@ -1,7 +1,7 @@
 """``main-job``: five steps with one POST, SQLite, everything durable, the whole command measured.
 
-Each size is measured beside a bare loop of the same HTTP client, in turn, so that the ratio holds
-whatever the machine does meanwhile. Times include the command's start.
+Each size is measured beside a bare loop of fixed bytes over kept connections, in turn, so that the
+ratio holds whatever the machine does meanwhile. Times include the command's start.
 """
 
 from __future__ import annotations

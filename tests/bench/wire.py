@@ -1,9 +1,9 @@
-"""Calls per second through the transport, beside a bare loop of the same HTTP client.
+"""Calls per second through the transport, beside the bare loop of fixed bytes.
 
 Rounds of both alternate in one process against one loopback server, so that a busy machine is
 unfair to neither::
 
-    python tests/bench/wire.py [--concurrency 64] [--calls 10000] [--rounds 5]
+    python -m tests.bench.wire [--concurrency 100] [--calls 10000] [--rounds 5]
 """
 
 from __future__ import annotations
@@ -11,20 +11,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from datetime import timedelta
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
 import uvloop
-from pyreqwest.client import ClientBuilder
 
 from engine.core.message import Request
 from engine.wire.egress import Egress
-from engine.wire.reqwest_transport import ReqwestTransport
+from engine.wire.http_transport import HttpTransport
+from engine.wire.transport import Transport
+from tests.bench.bare_client import call_all
 
 HEADERS = (
     ("content-type", "application/json"),
@@ -50,59 +49,48 @@ def loopback() -> Iterator[int]:
         server.wait()
 
 
-async def timed(
-    call: Callable[[], Awaitable[None]], calls: int, concurrency: int
-) -> tuple[float, float]:
-    """Wall and CPU microseconds per call."""
-    left = calls
-
-    async def caller() -> None:
-        nonlocal left
-        while left > 0:
-            left -= 1
-            await call()
-
+async def timed(work: Awaitable[object], calls: int) -> tuple[float, float]:
+    """Wall and CPU microseconds per call, of this process alone."""
     wall, cpu = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(caller() for _ in range(concurrency)))
+    await work
     return (
         (time.perf_counter() - wall) / calls * 1e6,
         (time.process_time() - cpu) / calls * 1e6,
     )
 
 
+async def send_all(transport: Transport, request: Request, calls: int, concurrency: int) -> None:
+    """Send ``request`` so often."""
+    left = iter(range(calls))
+
+    async def caller() -> None:
+        for _ in left:
+            answer = await transport.send(request, 10.0)
+            assert answer.status == 200
+
+    await asyncio.gather(*(caller() for _ in range(concurrency)))
+
+
 async def compare(port: int, calls: int, concurrency: int, rounds: int) -> None:
-    """Print the medians of both."""
+    """Print the best round of both: noise only ever adds."""
     url = f"http://127.0.0.1:{port}/v1/score"
-    bare = ClientBuilder().no_proxy().build()
-    transport = ReqwestTransport(Egress.parse("127.0.0.0/8"))
+    transport = HttpTransport(Egress.parse("127.0.0.0/8"))
     request = Request("POST", url, HEADERS, BODY)
-    within = timedelta(seconds=10)
-
-    async def bare_call() -> None:
-        sending = bare.request("POST", url).headers(HEADERS).body_bytes(BODY).timeout(within)
-        response = await sending.build().send()
-        assert bytes(await response.bytes())
-        assert response.status == 200
-
-    async def our_call() -> None:
-        answer = await transport.send(request, 10.0)
-        assert answer.status == 200
-
     measured: dict[str, list[tuple[float, float]]] = {"bare": [], "transport": []}
     for _ in range(rounds + 1):
-        measured["bare"].append(await timed(bare_call, calls, concurrency))
-        measured["transport"].append(await timed(our_call, calls, concurrency))
+        measured["bare"].append(await timed(call_all(url, calls, concurrency), calls))
+        sending = send_all(transport, request, calls, concurrency)
+        measured["transport"].append(await timed(sending, calls))
     for name, figures in measured.items():
-        wall, cpu = (statistics.median(each) for each in zip(*figures[1:], strict=True))
+        wall, cpu = (min(each) for each in zip(*figures[1:], strict=True))
         print(f"{name:>10}  {1e6 / wall:8,.0f} calls/s  {cpu:6.1f} µs of CPU a call")
     await transport.close()
-    await bare.close()
 
 
 def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--concurrency", type=int, default=64)
+    parser.add_argument("--concurrency", type=int, default=100)
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     wanted = parser.parse_args()

@@ -21,7 +21,7 @@ from engine.credentials.resolver import Resolver
 from engine.errors import CredentialFailure
 from engine.telemetry.redact import MASK, Redactor
 from engine.wire.egress import Egress
-from engine.wire.reqwest_transport import ReqwestTransport
+from engine.wire.http_transport import HttpTransport
 from tests.partners import (
     CRM,
     AuthorizationServer,
@@ -125,7 +125,7 @@ class World:
         self.here.endpoint("e", "p", service.url)
         self.redactor = Redactor()
         self.resolver: Resolver
-        self.transport: ReqwestTransport
+        self.transport: HttpTransport
 
     async def resolve(self, not_this: Credential | None = None) -> Credential:
         live = await self.resolver.current("e")
@@ -147,7 +147,7 @@ class World:
 
 def in_world(folder: Path, case: Case, work: Callable[[World], Any]) -> World:
     async def whole(world: World) -> None:
-        world.transport = ReqwestTransport(Egress.parse("127.0.0.0/8"))
+        world.transport = HttpTransport(Egress.parse("127.0.0.0/8"))
         world.resolver = world.here.resolver(world.transport, redactor=world.redactor)
         try:
             await work(world)
@@ -242,7 +242,7 @@ def test_a_profile_of_kind_none_attaches_nothing(tmp_path: Path) -> None:
         here.endpoint("e", "p", echo.url)
 
         async def work() -> None:
-            transport = ReqwestTransport(Egress.parse("127.0.0.0/8"))
+            transport = HttpTransport(Egress.parse("127.0.0.0/8"))
             resolver = here.resolver(transport)
             live = await resolver.current("e")
             assert live is not None

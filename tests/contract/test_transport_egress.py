@@ -10,9 +10,9 @@ import pytest
 
 from engine.clock import stopwatch
 from engine.wire.lookup import Lookup
-from engine.wire.reqwest_transport import ReqwestTransport
 from tests.contract.wire_servers import (
     TRANSPORTS,
+    Kind,
     a_request,
     assert_failed,
     keeping_alive,
@@ -23,7 +23,6 @@ from tests.contract.wire_servers import (
 )
 
 pytestmark = pytest.mark.parametrize("kind", TRANSPORTS)
-Kind = type[ReqwestTransport]
 
 
 def test_loopback_is_blocked_by_default_and_the_line_to_set_is_named(kind: Kind) -> None:
@@ -36,7 +35,7 @@ def test_loopback_is_blocked_by_default_and_the_line_to_set_is_named(kind: Kind)
                 assert "set JOURNEY_EGRESS_ALLOW=127.0.0.0/8,[::1] to allow" in answer.text
             assert server.connections == 0
 
-    run(scenario())
+    run(kind, scenario())
 
 
 @pytest.mark.parametrize(
@@ -64,7 +63,7 @@ def test_addresses_that_are_not_public_are_blocked(kind: Kind, host: str, what: 
             assert answer.may_have_been_sent is False
             assert f"({what})" in answer.text
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_a_network_entry_does_not_open_metadata(kind: Kind) -> None:
@@ -74,7 +73,7 @@ def test_a_network_entry_does_not_open_metadata(kind: Kind) -> None:
             assert answer.failure == "call.blocked"
             assert "JOURNEY_EGRESS_ALLOW=169.254.169.254/32,169.254.0.0/16" in answer.text
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_a_name_with_one_forbidden_address_among_good_ones_is_blocked(kind: Kind) -> None:
@@ -86,7 +85,7 @@ def test_a_name_with_one_forbidden_address_among_good_ones_is_blocked(kind: Kind
             assert "10.0.0.1/32" in answer.text
             assert server.connections == 0
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_a_name_that_turns_to_a_forbidden_address_is_blocked_then(kind: Kind) -> None:
@@ -104,7 +103,7 @@ def test_a_name_that_turns_to_a_forbidden_address_is_blocked_then(kind: Kind) ->
             assert (await transport.send(a_request(url), 2.0)).failure == "call.blocked"
             assert len(server.seen) == 1
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_the_address_that_was_checked_is_the_one_dialled(kind: Kind) -> None:
@@ -117,7 +116,7 @@ def test_the_address_that_was_checked_is_the_one_dialled(kind: Kind) -> None:
                 assert (await transport.send(a_request(server.url(host)), 2.0)).status == 200
                 assert f"host: service.test:{server.port}".encode() in server.seen[-1].lower()
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_an_entry_of_host_and_port_opens_this_port_alone(kind: Kind) -> None:
@@ -131,7 +130,7 @@ def test_an_entry_of_host_and_port_opens_this_port_alone(kind: Kind) -> None:
             refused = await transport.send(a_request(other.url()), 2.0)
             assert refused.failure == "call.blocked"
 
-    run(scenario())
+    run(kind, scenario())
 
 
 DUBIOUS = [
@@ -172,7 +171,7 @@ def test_a_url_two_parsers_could_read_differently_is_blocked(kind: Kind, url: st
             assert "password@" not in answer.text
             assert server.connections == 0
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_a_name_nobody_knows_was_never_sent(kind: Kind) -> None:
@@ -181,7 +180,7 @@ def test_a_name_nobody_knows_was_never_sent(kind: Kind) -> None:
             answer = await transport.send(a_request("http://nobody.test/"), 2.0)
             assert_failed(answer, "call.unreachable", "name not found", sent=False)
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_a_name_server_that_is_down_is_told_from_an_unknown_name(kind: Kind) -> None:
@@ -193,7 +192,7 @@ def test_a_name_server_that_is_down_is_told_from_an_unknown_name(kind: Kind) -> 
             answer = await transport.send(a_request("http://service.test/"), 2.0)
             assert_failed(answer, "call.unreachable", "the name server didn't answer", sent=False)
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_a_lookup_that_hangs_costs_the_deadline_and_no_more(kind: Kind) -> None:
@@ -209,7 +208,7 @@ def test_a_lookup_that_hangs_costs_the_deadline_and_no_more(kind: Kind) -> None:
             assert_failed(answer, "call.unreachable", text, sent=False)
             assert stopwatch() - begun < 0.6
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_a_name_is_looked_up_once_for_all_who_call_it(kind: Kind) -> None:
@@ -230,7 +229,7 @@ def test_a_name_is_looked_up_once_for_all_who_call_it(kind: Kind) -> None:
             assert {answer.status for answer in answers} == {200}
             assert asked == ["service.test"]
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_a_service_that_moved_is_found_again_after_a_failed_connection(kind: Kind) -> None:
@@ -248,4 +247,4 @@ def test_a_service_that_moved_is_found_again_after_a_failed_connection(kind: Kin
             where[:] = ["127.0.0.1"]
             assert (await transport.send(request, 2.0)).status == 200
 
-    run(scenario())
+    run(kind, scenario())

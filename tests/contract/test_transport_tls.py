@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from engine.wire.reqwest_transport import ReqwestTransport
 from engine.wire.transport import Network
 from tests.contract.wire_servers import (
     TRANSPORTS,
     Connection,
+    Kind,
     a_request,
     assert_failed,
     keeping_alive,
@@ -30,7 +30,6 @@ from tests.contract.wire_servers import (
 )
 
 pytestmark = pytest.mark.parametrize("kind", TRANSPORTS)
-Kind = type[ReqwestTransport]
 DAY = timedelta(days=1)
 
 
@@ -148,7 +147,7 @@ def test_a_bad_certificate_stops_the_request_before_it_is_sent(
             careless = await transport.send(request, 2.0, network=Network(verify=False))
             assert careless.status == 200
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_a_good_certificate_of_the_endpoints_own_authority_is_trusted(
@@ -168,7 +167,7 @@ def test_a_good_certificate_of_the_endpoints_own_authority_is_trusted(
             # Trust belongs to this endpoint: another one calling the same host has none of it.
             assert (await transport.send(request, 2.0)).failure == "call.unreachable"
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_a_client_certificate_is_shown(kind: Kind, context: Context) -> None:
@@ -188,7 +187,7 @@ def test_a_client_certificate_is_shown(kind: Kind, context: Context) -> None:
             assert without.failure == "call.unreachable"
             assert len(server.seen) == 1
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_tls_to_a_plain_port_was_never_sent(kind: Kind) -> None:
@@ -202,7 +201,7 @@ def test_tls_to_a_plain_port_was_never_sent(kind: Kind) -> None:
             answer = await transport.send(request, 2.0)
             assert_failed(answer, "call.unreachable", "the port doesn't speak TLS", sent=False)
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_plain_to_a_tls_port_is_a_failure(kind: Kind, context: Context) -> None:
@@ -215,7 +214,7 @@ def test_plain_to_a_tls_port_is_a_failure(kind: Kind, context: Context) -> None:
             assert answer.may_have_been_sent is True
             assert server.seen == []
 
-    run(scenario())
+    run(kind, scenario())
 
 
 def test_a_server_silent_in_the_handshake_was_never_sent(kind: Kind) -> None:
@@ -229,7 +228,7 @@ def test_a_server_silent_in_the_handshake_was_never_sent(kind: Kind) -> None:
             answer = await transport.send(request, 2.0, network=network)
             assert_failed(answer, "call.unreachable", "no connection within 0.2 s", sent=False)
 
-    run(scenario())
+    run(kind, scenario())
 
 
 BROKEN = "-----BEGIN CERTIFICATE-----\nc4n4ry-7f3a\n-----END CERTIFICATE-----\n"
@@ -253,4 +252,4 @@ def test_an_unreadable_certificate_setting_was_never_sent(kind: Kind, network: N
             assert_failed(answer, "call.unreachable", text, sent=False)
             assert server.connections == 0
 
-    run(scenario())
+    run(kind, scenario())

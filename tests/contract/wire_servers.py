@@ -6,18 +6,32 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import uvloop
 
 from engine.core.message import Answer, Request
 from engine.wire.egress import Egress
+from engine.wire.http_transport import HttpTransport
 from engine.wire.lookup import Lookup
-from engine.wire.reqwest_transport import ReqwestTransport
 from engine.wire.transport import Transport
 
-TRANSPORTS = [pytest.param(ReqwestTransport, id="pyreqwest")]
-"""Every real transport; the whole suite runs once per entry."""
+
+@dataclass(frozen=True)
+class Kind:
+    """A real transport, and the event loop it runs on."""
+
+    transport: type[HttpTransport]
+    loop: Callable[[], asyncio.AbstractEventLoop]
+
+
+TRANSPORTS = [
+    pytest.param(Kind(HttpTransport, asyncio.new_event_loop), id="asyncio"),
+    pytest.param(Kind(HttpTransport, uvloop.new_event_loop), id="uvloop"),
+]
+"""Every real transport on every loop it is used on; the whole suite runs once per entry."""
 
 LOOPBACK = "127.0.0.0/8,[::1]"
 CANARY = "c4n4ry-7f3a"
@@ -149,19 +163,20 @@ def resolving(**names: str) -> Lookup:
 
 @contextlib.asynccontextmanager
 async def opened(
-    kind: type[ReqwestTransport], allow: str = LOOPBACK, lookup: Lookup | None = None
+    kind: Kind, allow: str = LOOPBACK, lookup: Lookup | None = None
 ) -> AsyncIterator[Transport]:
     """A transport, closed at the end."""
-    transport = kind(Egress.parse(allow), lookup=lookup)
+    transport = kind.transport(Egress.parse(allow), lookup=lookup)
     try:
         yield transport
     finally:
         await transport.close()
 
 
-def run(scenario: Coroutine[Any, Any, None]) -> None:
+def run(kind: Kind, scenario: Coroutine[Any, Any, None]) -> None:
     """Run to the end; a scenario that hangs is a failure, not a wait."""
-    asyncio.run(asyncio.wait_for(scenario, 5.0))
+    with asyncio.Runner(loop_factory=kind.loop) as runner:
+        runner.run(asyncio.wait_for(scenario, 5.0))
 
 
 def a_request(url: str, method: str = "POST", body: bytes = b"{}") -> Request:

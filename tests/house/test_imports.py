@@ -27,7 +27,7 @@ BREACHES = {
     "engine/core/newcomer.py": "",
     "engine/core/message.py": "import engine.core.steps\nimport engine.clock\n",
     "engine/core/expressions/impure.py": "import random\n",
-    "engine/users/breach.py": "import pyreqwest\nimport sqlalchemy\n",
+    "engine/users/breach.py": "import httptools\nimport sqlalchemy\n",
     "engine/users/one.py": "import engine.users.two\n",
     "engine/users/two.py": "import engine.users.one\n",
 }

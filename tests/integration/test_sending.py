@@ -23,7 +23,7 @@ from engine.endpoints.send import Sender, Sent
 from engine.operations.apply import Keys, apply
 from engine.settings import Settings
 from engine.wire.egress import Egress
-from engine.wire.reqwest_transport import ReqwestTransport
+from engine.wire.http_transport import HttpTransport
 from tests.partners import CRM, AuthorizationServer, Loyalty, Messenger, bodies_by_key, running
 
 EGRESS = Egress.parse("127.0.0.0/8,[::1]")
@@ -58,7 +58,7 @@ class Installed:
 
     def run(self, scenario: Callable[[Sender], Awaitable[Value]]) -> Value:
         async def all_of_it() -> Value:
-            transport = ReqwestTransport(EGRESS)
+            transport = HttpTransport(EGRESS)
             resolver = Resolver(
                 self.database, self.vault, transport, RealClock(), References({}, ())
             )
@@ -243,7 +243,7 @@ def test_egress_holds_for_endpoints_too(installed: Installed) -> None:
         installed.apply(f"endpoints: {{m: {{base_url: '{messenger.url}'}}}}")
 
         async def scenario() -> Sent:
-            transport = ReqwestTransport(Egress())
+            transport = HttpTransport(Egress())
             resolver = Resolver(
                 installed.database, installed.vault, transport, RealClock(), References({}, ())
             )

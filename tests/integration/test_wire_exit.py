@@ -11,7 +11,7 @@ PROGRAM = """
 import asyncio
 from engine.core.message import Request
 from engine.wire.egress import Egress
-from engine.wire.reqwest_transport import ReqwestTransport
+from engine.wire.http_transport import HttpTransport
 
 OK = b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok"
 
@@ -25,7 +25,7 @@ async def answer(reader, writer):
 async def main():
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     url = "http://127.0.0.1:%d/" % server.sockets[0].getsockname()[1]
-    transport = ReqwestTransport(Egress.parse("127.0.0.0/8"))
+    transport = HttpTransport(Egress.parse("127.0.0.0/8"))
     calls = (transport.send(Request("GET", url), 5.0) for _ in range(50))
     assert {answer.status for answer in await asyncio.gather(*calls)} == {200}
     server.close()

@@ -19,7 +19,7 @@ from engine.credentials.credential import Credential
 from engine.credentials.resolver import Resolver
 from engine.errors import CredentialFailure
 from engine.wire.egress import Egress
-from engine.wire.reqwest_transport import ReqwestTransport
+from engine.wire.http_transport import HttpTransport
 from tests.unit.credentials.installation import Installation
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +72,7 @@ def token_users(folder: Path, count: int) -> Iterator[list[TokenUser]]:
 
 
 async def _main(folder: Path) -> None:
-    transport = ReqwestTransport(Egress.parse("127.0.0.0/8,[::1]"))
+    transport = HttpTransport(Egress.parse("127.0.0.0/8,[::1]"))
     resolver = Installation(folder).resolver(transport)
     last: Credential | None = None
     print('{"ready": []}', flush=True)

@@ -56,7 +56,7 @@ def test_the_list_of_commands_loads_nothing_heavy() -> None:
         "import sys\n"
         "from engine.cli.main import main\n"
         "assert main(['--help']) == 0\n"
-        "heavy = ('jinja2', 'pydantic', 'pyreqwest', 'rich', 'sqlalchemy', 'yaml')\n"
+        "heavy = ('jinja2', 'pydantic', 'httptools', 'rich', 'sqlalchemy', 'yaml')\n"
         "print([m for m in heavy if m in sys.modules], file=sys.stderr)\n"
     )
     done = subprocess.run(

@@ -36,7 +36,7 @@ def started(*arguments: str, **variables: str) -> subprocess.Popen[bytes]:
 def test_help_imports_nothing_that_is_heavy() -> None:
     program = (
         "import sys; from engine.cli.main import main; code = main(['--help']);"
-        "heavy = {'sqlalchemy', 'sqlmodel', 'pydantic', 'cryptography', 'pyreqwest', 'yaml',"
+        "heavy = {'sqlalchemy', 'sqlmodel', 'pydantic', 'cryptography', 'httptools', 'yaml',"
         " 'rich', 'jinja2', 'asyncio'} & set(sys.modules); print(sorted(heavy), file=sys.stderr);"
         "sys.exit(code)"
     )

@@ -358,7 +358,7 @@ def _local(at: str, zone: str) -> datetime:
     return moment.astimezone(ZoneInfo(zone))
 
 
-HEAVY = ("alembic", "jinja2", "pydantic", "pyreqwest", "rich", "sqlalchemy", "sqlmodel", "yaml")
+HEAVY = ("alembic", "httptools", "jinja2", "pydantic", "rich", "sqlalchemy", "sqlmodel", "yaml")
 
 
 def test_help_loads_nothing_heavy() -> None:

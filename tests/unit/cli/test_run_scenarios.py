@@ -243,7 +243,7 @@ def test_the_command_loads_no_database_and_no_network() -> None:
         "import sys\n"
         "from engine.cli.main import main\n"
         "main(['test', 'journeys/welcome.yaml'])\n"
-        "heavy = ('cryptography', 'pyreqwest', 'rich', 'sqlalchemy', 'sqlmodel', 'asyncio')\n"
+        "heavy = ('cryptography', 'httptools', 'rich', 'sqlalchemy', 'sqlmodel', 'asyncio')\n"
         "print([m for m in heavy if m in sys.modules], file=sys.stderr)\n"
     )
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Which client a request gets: kept per address, changed over and closed at the right moments."""
+"""Which line a request takes: kept per address, changed over and retired at the right moments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from engine.errors import CallFailure
 from engine.wire.egress import Egress
 from engine.wire.lookup import Lookup
-from engine.wire.reqwest_clients import IDLE_S, MAX_ROUTES, Line, Routes, _connect_timeout
+from engine.wire.routes import MAX_ROUTES, Routes
 from engine.wire.transport import DEFAULT_NETWORK, Network
 
 URL = "http://service.test:9/path"
@@ -25,10 +25,10 @@ def routes_to(*addresses: str, where: list[str] | None = None) -> Routes:
     return Routes(Egress.parse("127.0.0.0/8"), Lookup(query, lifetime_s=0.0))
 
 
-def test_changing_over_and_back_builds_one_client_per_address() -> None:
+def test_changing_over_and_back_makes_one_line_per_address() -> None:
     async def scenario() -> None:
         routes = routes_to("127.0.0.2", "127.0.0.3")
-        route = routes.to(URL, DEFAULT_NETWORK, 10.0, 0.0)
+        route = routes.to(URL, DEFAULT_NETWORK, 0.0)
         first = await routes.open(route, 1.0)
         second = routes.after(route, first)
         assert second is not None
@@ -43,7 +43,7 @@ def test_changing_over_and_back_builds_one_client_per_address() -> None:
 def test_whoever_fails_later_joins_the_change_that_was_made() -> None:
     async def scenario() -> None:
         routes = routes_to("127.0.0.2", "127.0.0.3")
-        route = routes.to(URL, DEFAULT_NETWORK, 10.0, 0.0)
+        route = routes.to(URL, DEFAULT_NETWORK, 0.0)
         first = await routes.open(route, 1.0)
         second = routes.after(route, first)
         assert routes.after(route, first) is second
@@ -55,7 +55,7 @@ def test_whoever_fails_later_joins_the_change_that_was_made() -> None:
 def test_one_address_leaves_nothing_to_change_to() -> None:
     async def scenario() -> None:
         routes = routes_to("127.0.0.2")
-        route = routes.to(URL, DEFAULT_NETWORK, 10.0, 0.0)
+        route = routes.to(URL, DEFAULT_NETWORK, 0.0)
         assert routes.after(route, await routes.open(route, 1.0)) is None
         await routes.close()
 
@@ -66,7 +66,7 @@ def test_a_service_that_moved_gets_another_line_and_one_that_stayed_keeps_it() -
     async def scenario() -> None:
         where = ["127.0.0.2"]
         routes = routes_to(where=where)
-        route = routes.to(URL, DEFAULT_NETWORK, 10.0, 0.0)
+        route = routes.to(URL, DEFAULT_NETWORK, 0.0)
         line = await routes.open(route, 1.0)
         where.insert(0, "127.0.0.3")
         assert await routes.open(route, 1.0) is line
@@ -83,37 +83,28 @@ def test_a_service_that_moved_gets_another_line_and_one_that_stayed_keeps_it() -
 
 def test_routes_are_kept_by_origin_and_network_and_no_more_than_the_limit() -> None:
     routes = routes_to()
-    first = routes.to("http://service.test/a", DEFAULT_NETWORK, 10.0, 0.0)
-    assert routes.to("http://service.test/b?c", Network(), 10.0, 1.0) is first
-    assert routes.to("http://service.test/a", Network(verify=False), 10.0, 2.0) is not first
-    assert routes.to("https://service.test/a", DEFAULT_NETWORK, 10.0, 2.0) is not first
+    first = routes.to("http://service.test/a", DEFAULT_NETWORK, 0.0)
+    assert routes.to("http://service.test/b?c", Network(), 1.0) is first
+    assert routes.to("http://service.test/a", Network(verify=False), 2.0) is not first
+    assert routes.to("https://service.test/a", DEFAULT_NETWORK, 2.0) is not first
     for number in range(MAX_ROUTES):
-        routes.to(f"http://service-{number}.test/", DEFAULT_NETWORK, 10.0, 3.0 + number)
-    assert routes.to("http://service.test/a", DEFAULT_NETWORK, 10.0, 999.0) is not first
+        routes.to(f"http://service-{number}.test/", DEFAULT_NETWORK, 3.0 + number)
+    assert routes.to("http://service.test/a", DEFAULT_NETWORK, 999.0) is not first
 
 
 @pytest.mark.parametrize(
-    ("wanted", "deadline", "connect"),
-    [(3.0, 10.0, 3.0), (3.0, 3.0, 2.0), (3.0, 0.4, 0.25), (0.2, 0.4, 0.2), (3.0, 0.01, 0.05)],
+    "url",
+    [
+        "http://service.test\\@evil.test/",
+        "http://service.test /",
+        "http://service.test?q=/",
+        "http://service.test#/",
+    ],
 )
-def test_connecting_ends_before_the_deadline(
-    wanted: float, deadline: float, connect: float
-) -> None:
-    assert _connect_timeout(Network(connect_timeout_s=wanted), deadline) == connect
-
-
-def test_a_request_goes_over_a_used_connection_if_one_lies_idle() -> None:
-    async def scenario() -> None:
-        routes = routes_to("127.0.0.2")
-        route = routes.to(URL, DEFAULT_NETWORK, 10.0, 0.0)
-        line: Line = await routes.open(route, 1.0)
-        assert [line.take(0.0), line.take(0.0)] == [False, False]
-        line.give_back(reusable=True)
-        line.give_back(reusable=False)
-        now = line.idle_until - IDLE_S
-        assert [line.take(now), line.take(now)] == [True, False]
-        line.give_back(reusable=True)
-        assert line.take(line.idle_until) is False
-        await routes.close()
-
-    asyncio.run(scenario())
+def test_a_known_route_is_taken_by_nothing_but_what_begins_with_its_prefix(url: str) -> None:
+    routes = routes_to()
+    known = routes.to("http://service.test/a", DEFAULT_NETWORK, 0.0)
+    try:
+        assert (routes.to(url, DEFAULT_NETWORK, 1.0) is known) is ("?" in url)
+    except CallFailure as refused:
+        assert refused.code == "call.blocked"
