@@ -67,8 +67,8 @@ async def call_all(url: str, calls: int, concurrency: int = CONCURRENCY) -> floa
     for end in ends:
         await loop.create_connection(
             lambda end=end: BareCaller(request, left, end),  # type: ignore[misc]
-            parts.hostname,
-            parts.port,
+            parts.hostname or "",
+            parts.port or 80,
         )
     await asyncio.gather(*ends)
     return calls / (time.perf_counter() - since)
