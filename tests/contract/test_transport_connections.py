@@ -72,10 +72,11 @@ def test_bytes_nobody_asked_for_never_become_an_answer(kind: Kind, more: bytes, 
             first = await transport.send(a_request(server.url(), body=b"1"), 2.0)
             assert (first.status, first.body) == (200, b"1")
             second = await settled(server, transport)
-            assert second.failure is None
-            assert second.body in (b"1", b"1" + more, b"last")
-            if second.body != b"last":
-                assert server.connections == 2
+            if server.connections == 1:
+                # An empty line right behind an answer is nothing; everything else is too much.
+                assert (more, second.body) == (b"\r\n", b"last")
+            else:
+                assert (second.status, second.body) == (200, b"1" if not late else b"last")
 
     run(kind, scenario())
 
