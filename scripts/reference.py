@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from json import dumps
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from engine.core.expressions import filters, limits
 from engine.core.interpreter import size, walk
 from engine.core.steps import computed, facts, terms
 from engine.core.steps.model import StepModel
+from engine.credentials.kinds.base import AuthKind
+from engine.endpoints.schema import apply_schema
 
 PAGE = Path(__file__).resolve().parents[1] / "engine" / "docs" / "language.md"
 
@@ -42,6 +45,8 @@ _KINDS = {
     "step": "[step](#steps)",
     "trigger": "[trigger](#triggers)",
     "status": "`200`, `2xx` or `200-204`",
+    "text or secret": "text or [secret](endpoints.md#as-a-file)",
+    "secret": "[secret](endpoints.md#as-a-file)",
     "media type": "media type, as `text/csv`",
     "step's id": "[id](#names) of a step",
     "journey's name": "[name](#names) of a journey",
@@ -55,6 +60,7 @@ _CALLED = {
     "Traveller": "user",
     "Occurring": "event",
     "Reply": "answer",
+    "Profile": "[auth profile](#auth-profiles)",
 }
 _NAMES = {
     "vars.NAME or user.NAME": "`vars.NAME` or `user.NAME`",
@@ -70,14 +76,32 @@ _ROOTS = {
     "triggers by schedule, audience and date": computed.ADMISSION_ROOTS,
     "`key` of `entry`": computed.KEY_ROOTS,
 }
-_IN_ALL_STEPS = frozenset(StepModel.model_fields)
+
+
+@dataclass(frozen=True)
+class Base:
+    """What several models have in common, said once: their keys, those of the model ``bare``, which
+    has no others. ``told_by`` is the key that tells them apart, ``at`` the heading above them.
+    """
+
+    bare: str
+    told_by: str
+    at: str
+    keys: frozenset[str]
+
+
+BASES = {
+    "StepModel": Base("ExitStep", "type", "#steps", frozenset(StepModel.model_fields)),
+    "AuthKind": Base("NoAuth", "kind", "#auth-profiles", frozenset(AuthKind.model_fields)),
+}
 
 
 def definitions() -> dict[str, Any]:
     """Every model of the language, by its name, as its JSON Schema."""
     journeys, scenarios = journey_schema(), scenarios_schema()
-    found = {**journeys["definitions"], **scenarios["definitions"]}
-    return {**found, "Journey": journeys, "ScenarioFile": scenarios}
+    applied = apply_schema()
+    found = {**applied["definitions"], **journeys["definitions"], **scenarios["definitions"]}
+    return {**found, "Journey": journeys, "ScenarioFile": scenarios, "ApplyFile": applied}
 
 
 def filled(page: str) -> str:
@@ -104,18 +128,23 @@ def _places(page: str) -> Iterator[tuple[str, str]]:
 
 
 def _keys(models: Mapping[str, Any], name: str, places: Mapping[str, str]) -> Iterator[str]:
-    """The table of a model's keys. What every step has is said once, at ``StepModel``."""
-    is_base = name == "StepModel"
-    model = models["ExitStep" if is_base else name]
-    is_step = name.endswith("Step")
+    """The table of a model's keys, without those of its base."""
+    base = BASES.get(name)
+    model = models[base.bare if base else name]
+    keys: dict[str, Schema] = model["properties"]
+    shared = {
+        key for each in BASES.values() if "const" in keys.get(each.told_by, {}) for key in each.keys
+    }
     yield "| key | takes | unless said | |"
     yield "|---|---|---|---|"
-    for key, schema in model["properties"].items():
-        if (is_base and key not in _IN_ALL_STEPS) or (is_step and key in _IN_ALL_STEPS):
+    for key, schema in keys.items():
+        if (key in shared) is (base is None):
             continue
-        takes = "[type](#steps) of the step" if key == "type" else _takes(schema, models, places)
-        said = "**required**" if key in model.get("required", ()) else _default(schema)
-        about = "What kind of step it is." if key == "type" else schema.get("description", "")
+        takes, about = _takes(schema, models, places), schema.get("description", "")
+        if base and key == base.told_by:
+            takes, about = f"[{key}]({base.at})", f"Which {key} it is of."
+        is_required = key in model.get("required", ()) or bool(base and key == base.told_by)
+        said = "**required**" if is_required else _default(schema)
         cells = (f"`{key}`", takes, said, about or models[_of(schema)]["description"])
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
@@ -144,7 +173,7 @@ def _takes(schema: Schema, models: Mapping[str, Any], places: Mapping[str, str])
         return f"[{title}]({places[name]})" if name in places and name != "Jump" else title
     if words := schema.get("enum") or [schema[key] for key in ("const",) if key in schema]:
         return ", ".join(f"`{word}`" for word in dict.fromkeys(map(str, words)))
-    if alternatives and (title not in _KINDS or "oneOf" in schema):
+    if alternatives and title not in _KINDS:
         return " or ".join(within(each) for each in alternatives)
     if title in _KINDS:
         return _KINDS[str(title)]
@@ -152,25 +181,35 @@ def _takes(schema: Schema, models: Mapping[str, Any], places: Mapping[str, str])
 
 
 def _of_its_type(schema: Schema, within: Callable[[Schema], str]) -> str:
+    words = "data"
     match schema.get("type"):
         case "array":
-            return f"list of {within(schema['items'])}"
+            words = f"list of {within(schema['items'])}" if "items" in schema else "list"
         case "object":
-            inner = [*schema.get("patternProperties", {}).values()]
-            inner += [each for each in [schema.get("additionalProperties")] if each]
-            each = within(inner[0]) if inner and isinstance(inner[0], dict) else "data"
-            names = schema.get("propertyNames", {}).get("title", "NAME")
-            return f"for each {_NAMES.get(names, '`NAME`')}: {each}"
+            words = _of_names(schema, within)
         case "boolean":
-            return "`true`, `false`"
+            words = "`true`, `false`"
         case "integer" | "number" as kind:
             low, most = schema.get("minimum"), schema.get("maximum")
             bounds = "" if low is None or most is None else f", {low:,} to {most:,}"
-            return ("whole number" if kind == "integer" else "number") + bounds
+            words = ("whole number" if kind == "integer" else "number") + bounds
         case "string":
             most = schema.get("maxLength")
-            return "text" if most is None else f"text, at most {most:,} characters"
-    return "data"
+            words = "text" if most is None else f"text, at most {most:,} characters"
+        case [*kinds] if "object" not in kinds:
+            words = " or ".join(within({"type": kind}) for kind in kinds)
+    return words
+
+
+def _of_names(schema: Schema, within: Callable[[Schema], str]) -> str:
+    """A mapping of an author's own names to values of one kind."""
+    inner = [*schema.get("patternProperties", {}).values()]
+    inner += [each for each in [schema.get("additionalProperties")] if each]
+    if not inner:
+        return "mapping"
+    each = within(inner[0]) if isinstance(inner[0], dict) else "data"
+    names = schema.get("propertyNames", {}).get("title", "NAME")
+    return f"for each {_NAMES.get(names, '`NAME`')}: {each}"
 
 
 # --- registries and bounds -----------------------------------------------------------------------

@@ -58,6 +58,8 @@ class Invocation:
             raise click.UsageError("only one of --users and --events can be standard input")
         if self.record is not None and self.replay is not None:
             raise click.UsageError("--record and --replay exclude each other")
+        if str(self.record) == "-" or str(self.replay) == "-":
+            raise click.UsageError("a recording is a file: name it")
         self._check_comparison()
         self._check_mode()
 

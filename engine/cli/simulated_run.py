@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 from engine.cli.simulation import made_ready
 from engine.enrollments.summary import Tallying
+from engine.processes.limits import spare_the_collector
 
 if TYPE_CHECKING:
     from engine.cli.launch import Launch
     from engine.cli.show.progress import Progress
     from engine.core.interpreter.simulate import Happened
     from engine.enrollments.summary import Summary
+
+_MANY = 1_000
+"""For so many users it pays to look once what is there to stay."""
 
 
 def simulated(launch: Launch) -> Summary:
@@ -21,6 +25,8 @@ def simulated(launch: Launch) -> Summary:
         program = simulation.program(launch.loaded.journey)
         tally = Tallying(program)
         output.progress.total = launch.total
+        if launch.total >= _MANY:
+            spare_the_collector()
         for event in simulation.of(program, launch.population()):
             tally.add(event)
             _progress(output.progress, event)

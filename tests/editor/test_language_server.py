@@ -12,7 +12,8 @@ from engine.cli.main import main
 from tests.editor.language_server import LanguageServer, what_is_missing
 from tests.house.source import ROOT
 
-pytestmark = pytest.mark.skipif(bool(what_is_missing()), reason=what_is_missing() or "it is here")
+if missing := what_is_missing():
+    pytest.skip(missing, allow_module_level=True)
 
 ENDPOINTS = """\
 endpoints:
@@ -163,6 +164,15 @@ def test_what_a_key_takes_is_told_where_the_pointer_rests(author: Author) -> Non
     assert "The HTTP method." in method
     assert "Unless said: `POST`" in method
     assert "Where to go when the call has failed for good." in author.reads(5, 6)
+
+
+def test_a_mapping_where_a_word_could_stand_is_judged_as_a_mapping(author: Author) -> None:
+    assert author.writes(f"{CALL}    on_failure: {{nxt: a}}\n") == [
+        (4, 'Missing property "next".'),
+        (4, "Property nxt is not allowed."),
+    ]
+    author.writes(f"{CALL}    on_failure: {{next: a}}\n")
+    assert "Where to go when the call has failed for good." in author.reads(4, 6)
 
 
 def test_scenarios_are_completed_and_checked(server: LanguageServer, folder: Path) -> None:

@@ -89,7 +89,8 @@ class Program:
     (a body stands directly behind the step that holds it), then on_exit's calls.
 
     A passage starts at ``first``; when its outcome is fixed it goes to ``leaving`` (END: there is
-    no on_exit). ``max_age`` is in microseconds; ``name`` is the journey's.
+    no on_exit). ``max_age`` is in microseconds; ``name`` and ``zone`` are the
+    journey's.
     """
 
     journey: Journey
@@ -100,9 +101,11 @@ class Program:
     max_age: int
     listens: Listens
     name: str = field(init=False, repr=False, compare=False)
+    zone: str | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.journey.journey)
+        object.__setattr__(self, "zone", self.journey.timezone)
 
 
 def compile_journey(journey: Journey) -> Program:

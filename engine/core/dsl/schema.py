@@ -160,8 +160,9 @@ def _one_step(whole: dict[str, Any]) -> dict[str, Any]:
 
 
 def _title(name: str, model: Mapping[str, Any]) -> str:
-    """What people call a model: its step type, or its name in words."""
-    kind = model.get("properties", {}).get("type", {}).get("const")
+    """What people call a model: its step type, its kind, or its name in words."""
+    keys = model.get("properties", {})
+    kind = keys.get("type", {}).get("const") or keys.get("kind", {}).get("const")
     return str(kind) if kind else re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 

@@ -17,7 +17,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from engine.core.expressions.calendar import utc
 from engine.core.expressions.errors import Unfillable
-from engine.core.expressions.limits import check_size, check_string
+from engine.core.expressions.limits import MAX_COMPARED, check_size, check_string
 from engine.core.expressions.operators import (
     as_date,
     bounded,
@@ -180,7 +180,10 @@ def _map(at: At, value: object, attribute: object) -> object:
     if not isinstance(value, list) or not isinstance(attribute, str):
         return at.odd("map", value if isinstance(attribute, str) else attribute)
     found: list[object] = value
-    for key in attribute.split("."):
+    keys = attribute.split(".")
+    if len(keys) > 1 and len(keys) * len(value) > MAX_COMPARED:
+        raise Unfillable(f"{at.excerpt}: map goes deeper than {MAX_COMPARED:,} items allow")
+    for key in keys:
         found = [item.get(key) if isinstance(item, Mapping) else None for item in found]
     return found
 

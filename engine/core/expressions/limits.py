@@ -25,6 +25,8 @@ MAX_TEXT = 64 * 1024
 """Characters of a text with ``{{ }}`` in it, once rendered."""
 MAX_RESULT = 1024 * 1024
 """Characters and items of a whole result."""
+MAX_COMPARED = 100_000
+"""Items that one comparison, or one ``in`` or ``map``, looks at."""
 MAX_DATA_DEPTH = 64
 """Depth of data that is compared or made into text."""
 MAX_INTEGER = 2**63 - 1

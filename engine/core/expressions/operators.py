@@ -15,6 +15,7 @@ from typing import Protocol
 from engine.core.expressions.calendar import parse_iso, utc
 from engine.core.expressions.errors import Unfillable
 from engine.core.expressions.limits import (
+    MAX_COMPARED,
     MAX_DATA_DEPTH,
     MAX_INTEGER,
     MIN_INTEGER,
@@ -55,26 +56,45 @@ def as_date(text: str, scope: Scope) -> datetime | None:
     return None if instant is None else utc(instant)
 
 
-def same(left: object, right: object, depth: int = MAX_DATA_DEPTH) -> bool:
-    """Whether two pieces of data are equal, all the way down: 1 and 1.0 are, 1 and true aren't."""
+def same(left: object, right: object) -> bool:
+    """Whether two pieces of data are equal, all the way down: 1 and 1.0 are, 1 and true aren't.
+
+    Raises :class:`Unfillable` for more items than may be compared at once.
+    """
+    if not isinstance(left, list | Mapping):
+        return _same_scalar(left, right)
+    return _same_all([(left, right, MAX_DATA_DEPTH)], [MAX_COMPARED])
+
+
+def _same_all(waiting: list[tuple[object, object, int]], left_over: list[int]) -> bool:
+    """Whether all pairs are the same; what is compared is taken off ``left_over``. Data nested
+    deeper than it may be is the same as nothing."""
+    while waiting:
+        left, right, depth = waiting.pop()
+        if isinstance(left, list | Mapping):
+            if not isinstance(right, list if isinstance(left, list) else Mapping) or depth == 0:
+                return False
+            if len(left) != len(right):
+                return False
+            left_over[0] -= len(left)
+            if left_over[0] < 0:
+                raise Unfillable(f"more than {MAX_COMPARED:,} items to compare")
+            if isinstance(left, list):
+                waiting.extend((a, b, depth - 1) for a, b in zip(left, right, strict=True))
+                continue
+            if any(key not in right for key in left):
+                return False
+            waiting.extend((left[key], right[key], depth - 1) for key in left)
+        elif not _same_scalar(left, right):
+            return False
+    return True
+
+
+def _same_scalar(left: object, right: object) -> bool:
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, int | float):
         return isinstance(right, int | float) and left == right
-    if isinstance(left, list):
-        return (
-            isinstance(right, list)
-            and depth > 0
-            and len(left) == len(right)
-            and all(same(a, b, depth - 1) for a, b in zip(left, right, strict=True))
-        )
-    if isinstance(left, Mapping):
-        return (
-            isinstance(right, Mapping)
-            and depth > 0
-            and len(left) == len(right)
-            and all(key in right and same(left[key], right[key], depth - 1) for key in left)
-        )
     return type(left) is type(right) and left == right
 
 
@@ -136,7 +156,10 @@ def contains(item: object, holder: object, scope: Scope, excerpt: str) -> bool:
     if item is None or holder is None:
         return False
     if isinstance(holder, list):
-        return any(same(item, member) for member in holder)
+        if not isinstance(item, list | Mapping):
+            return any(_same_scalar(item, member) for member in holder)
+        left_over = [MAX_COMPARED]
+        return any(_same_all([(item, member, MAX_DATA_DEPTH)], left_over) for member in holder)
     if isinstance(holder, str) and isinstance(item, str):
         return item in holder
     if isinstance(holder, Mapping) and isinstance(item, str):

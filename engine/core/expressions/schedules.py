@@ -35,7 +35,7 @@ class Fires:
     """
 
     def __init__(self, fields: str, zone: ZoneInfo, start: int) -> None:
-        self._coming = _fires(fields, from_instant(start - 1, zone), start)
+        self._coming = _fires(fields, from_instant(start - 1, zone))
         self._known: list[int] = []
 
     def first_from(self, at: int) -> int | None:
@@ -48,20 +48,14 @@ class Fires:
         return self._known[bisect_left(self._known, at)]
 
 
-def _fires(fields: str, local: datetime, start: int) -> Iterator[int]:
-    last = start - 1
-    for moment in _moments(CronSim(fields, local)):
-        instant = to_instant(moment)
-        if instant >= LAST_INSTANT:
-            return
-        if instant > last:  # two times in one spring gap are one
-            yield instant
-            last = instant
-
-
-def _moments(schedule: CronSim) -> Iterator[datetime]:
+def _fires(fields: str, local: datetime) -> Iterator[int]:
+    """Rising; two times in one spring gap are the same instant twice."""
+    schedule = CronSim(fields, local)
     while True:
         try:
-            yield next(schedule)
+            instant = to_instant(next(schedule))
         except (StopIteration, OverflowError, ValueError):  # the calendar's last year
             return
+        if instant >= LAST_INSTANT:
+            return
+        yield instant

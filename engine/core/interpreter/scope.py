@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -152,14 +153,17 @@ def zone_of(passage: Passage, default_zone: str) -> tuple[ZoneInfo, str | None]:
     his own was unusable, that in words.
     """
     own = passage.user.timezone
-    note = None
-    if own:
-        found = find_zone(own)
-        if found is not None:
-            return found, None
-        note = f"unknown time zone {own[:40]!r}"
-    for name in (passage.program.journey.timezone, default_zone):
-        found = find_zone(name) if name else None
-        if found is not None:
-            return found, note and f"{note}; {name} taken"
-    return _UTC, note and f"{note}; UTC taken"
+    if not own:
+        return _shared_zone(passage.program.zone, default_zone), None
+    found = find_zone(own)
+    if found is not None:
+        return found, None
+    zone = _shared_zone(passage.program.zone, default_zone)
+    return zone, f"unknown time zone {own[:40]!r}; {zone.key} taken"
+
+
+@lru_cache(maxsize=1024)
+def _shared_zone(*names: str | None) -> ZoneInfo:
+    """The first of ``names`` that is a zone's, else UTC."""
+    zones = (find_zone(name) for name in names if name)
+    return next((zone for zone in zones if zone is not None), _UTC)

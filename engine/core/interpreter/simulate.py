@@ -225,6 +225,8 @@ class _Life:
 
     def _take_made(self, one: VirtualPassage) -> None:
         """Make facts of what steps emitted and wrote."""
+        if not one.made and not one.before:
+            return
         depth = one.passage.depth + 1
         for made in one.made:
             if isinstance(made, Emitted):
@@ -237,7 +239,6 @@ class _Life:
             one.before = {}
 
     def _candidate(self, inputs: dict[str, object], by: Fact | None) -> Passage:
-        seq = self._seq
         return Passage(
             id=0,
             user=self._user,
@@ -246,8 +247,8 @@ class _Life:
             entered_at=self._now,
             inputs=inputs,
             position=self._setting.program.first,
-            entered_seq=seq,
-            seen_seq=seq,
+            entered_seq=self._seq,
+            seen_seq=self._seq,
             depth=by.depth if by is not None else 0,
         )
 

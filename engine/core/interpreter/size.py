@@ -44,6 +44,8 @@ def _bound(*parts: Mapping[str, object]) -> int:
             kind = type(value)
             if kind is str:
                 total += 6 * (len(name) + len(value)) + 6  # type: ignore[arg-type]
+            elif kind is int:
+                total += 6 * len(name) + 8 + value.bit_length() // 3  # type: ignore[attr-defined]
             elif kind in _SHORT:
                 total += 6 * len(name) + 38
             else:

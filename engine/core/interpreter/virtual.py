@@ -126,7 +126,8 @@ class VirtualPassage:
 
     def _went(self, advanced: Advanced, now: int) -> Iterator[Happened]:
         passage = self.passage
-        self.made += advanced.makes
+        if advanced.makes:
+            self.made += advanced.makes
         if advanced.before:
             self.before = {**advanced.before, **self.before}
         for number in advanced.goals:

@@ -37,15 +37,18 @@ _WAITING, _CALLING, _ENDED = State.WAITING, State.CALLING, State.ENDED
 
 
 class Walk:
-    """One walk of one passage. ``walking`` ends when it waits, calls or is over."""
+    """One walk of one passage, whose max_age is over at ``expires_at``. ``walking`` ends when it
+    waits, calls or is over.
+    """
 
-    __slots__ = ("_view", "done", "now", "passage", "walking", "world")
+    __slots__ = ("_view", "done", "expires_at", "now", "passage", "walking", "world")
 
     def __init__(self, passage: Passage, now: int, world: World) -> None:
         self.passage = passage
         self.now = now
         self.world = world
         self.done = Advanced([], [])
+        self.expires_at = passage.entered_at + passage.program.max_age
         self.walking = True
         self._view: PassageView | None = None
 
@@ -118,11 +121,6 @@ class Walk:
             self.record("skipped", text=outcome)
         passage.outcome = outcome
         self._go(passage.program.leaving)
-
-    @property
-    def expires_at(self) -> int:
-        """When max_age is over."""
-        return self.passage.entered_at + self.passage.program.max_age
 
     def record(
         self,

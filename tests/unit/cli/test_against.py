@@ -139,6 +139,8 @@ def test_a_published_version_is_compared_with_by_its_number(nudge: Journey) -> N
         assert ended.code == 0, ended.err
         assert ended.out.startswith("nudge · plain.yaml against version 1 · 4 users")
         assert "differ    2" in ended.out
+    named = ("--database", f"sqlite:///{home}/engine.db")
+    assert nudge(*run, "--against", "1", *named).out == ended.out
     ended = nudge(*run, "--against", "7", **environment)
     assert (ended.code, ended.err) == (2, "error: nudge has no version 7: the newest is 1\n")
     other = nudge.write("other.yaml", NUDGE.replace("journey: nudge", "journey: other"))

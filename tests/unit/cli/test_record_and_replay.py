@@ -166,6 +166,8 @@ def test_a_bad_line_is_named(nudge: Journey, wrong: str, said: str) -> None:
 
 def test_options_that_exclude_each_other(nudge: Journey) -> None:
     assert nudge(*RUN, *RECORD, *REPLAY).code == 2
+    assert nudge(*RUN, "--record", "-").code == nudge(*RUN, "--replay", "-").code == 2
+    assert nudge.files == {"nudge.yaml", "users.csv"}
     assert nudge("run", "nudge.yaml", "--user", "u", "--live", *REPLAY).code == 2
     empty = nudge.write("empty.jsonl", "")
     assert nudge(*RUN, "--replay", empty).code == 2

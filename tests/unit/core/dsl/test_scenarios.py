@@ -80,8 +80,8 @@ def test_a_good_file_is_read_with_the_lines_of_its_scenarios() -> None:
         ("event: order_placed", "evnt: order_placed", "key.unknown", 8, "did you mean `event`?"),
         ("+01:00", "", "moment.no_offset", 5, "say the offset"),
         ("2026-03-28T", "2026-03-32T", "moment.invalid", 5, "as in"),
-        ("Europe/Berlin", "Europe/Berln", "zone.unknown", 4, "an IANA name"),
-        ("  - name: all goes well\n", "  -\n", "key.missing", 4, "add `name: ...`"),
+        ("Europe/Berlin", "Europe/Berln", "zone.unknown", 4, "did you mean `Europe/Berlin`?"),
+        ("  - name: all goes well\n", "  -\n", "key.missing", 4, "add `name: NAME`"),
         ("    arms:", "    from: 2026-03-28Z\n    arms:", "moment.invalid", 7, "as in"),
     ],
 )

@@ -358,6 +358,13 @@ def test_a_value_written_over_itself_is_counted_once() -> None:
     assert failures(passage, go(passage)) == {}
 
 
+def test_long_numbers_are_counted_too() -> None:
+    values = {f"vars.v{n}": "{{ user.n }}" for n in range(16)}
+    passage = entered(journey({"id": "s", "type": "set", "values": values}), n=10**4_200)
+    assert failures(passage, go(passage)) == {"s": "step.too_big"}
+    assert passage.vars == {}
+
+
 def test_what_makes_the_user_too_big_is_not_kept() -> None:
     values = {f"user.v{n}": "{{ user.text }}" for n in range(4)}
     passage = entered(journey({"id": "s", "type": "set", "values": values}), text="x" * 16_000)

@@ -162,6 +162,12 @@ def test_or_holds_it_until_the_oldest_is_out_of_the_window() -> None:
     assert asked == ["22T12:00", "23T12:00", "29T12:00", "30T12:00"]
 
 
+def test_held_calls_follow_one_another_at_the_windows_distance() -> None:
+    rules = policy(frequency_cap=[{"count": 1, "per": "P7D", "then": "hold"}])
+    asked = told(go([call("a"), call("b"), call("c")], rules))
+    assert [line.split()[0] for line in asked] == ["22T12:00", "29T12:00", "06T12:00"]
+
+
 def test_a_call_that_failed_for_good_is_no_contact_and_a_retry_is_the_same_one() -> None:
     once = policy(frequency_cap=[{"count": 1, "per": "P7D"}])
     two = [call("first", retry={"attempts": 2}), call("second"), call("third")]
