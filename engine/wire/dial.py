@@ -89,7 +89,8 @@ class Dialler:
         if self._none_left is None:
             self._none_left = asyncio.get_running_loop().create_future()
             for limit in self._dialling:
-                limit.reschedule(0.0)
+                if not limit.expired():
+                    limit.reschedule(0.0)
             for connection in self._open:
                 connection.abort()
             self._settle()

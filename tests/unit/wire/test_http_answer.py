@@ -132,6 +132,7 @@ def test_the_server_says_whether_its_connection_goes_on(head: bytes, reusable: b
         (CHUNKED + b"2\r\nokk", "the answer's body is not valid HTTP"),
         (CHUNKED + b"-2\r\nok", "the answer's body is not valid HTTP"),
         (CHUNKED + b"fffffffffffffffff\r\n", "the answer's body is not valid HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", "the answer is over 1000 bytes"),
         (CHUNKED + b"3e9\r\n" + bytes(1001), "the answer is over 1000 bytes"),
         (b"HTTP/1.1 101 Up\r\n\r\n", "the server switched protocols (101)"),
     ],
