@@ -24,3 +24,12 @@ def record(
         "INSERT INTO audit (at, actor, verb, kind, name, fields) VALUES (?, ?, ?, ?, ?, ?)",
         (now, actor, verb, kind, name, ", ".join(fields)),
     )
+
+
+def recorded_since(connection: Connection, since: int, verb: str, kind: str, name: str) -> bool:
+    """Whether such a change stands in the log, made at ``since`` or later."""
+    found = connection.exec_driver_sql(
+        "SELECT 1 FROM audit WHERE at >= ? AND verb = ? AND kind = ? AND name = ? LIMIT 1",
+        (since, verb, kind, name),
+    )
+    return found.one_or_none() is not None

@@ -231,6 +231,10 @@ def _secrets(profile: ShownProfile, references: References) -> Iterator[Check]:
     """What is wrong with a profile's secrets; names only."""
     if profile.problem:
         yield Check("secrets", "wrong", f"{profile.name}: {profile.problem}")
+    if profile.ending is not None and profile.ending.state != "ok":
+        remedy = f"journey auth rotate {profile.name} --expires DATE"
+        found = f"{profile.name}: its secret {profile.ending.text}"
+        yield Check("secrets", profile.ending.state, found, remedy)
     for secret in profile.secrets:
         way, _, name = secret.source.partition(" ")
         where = f"{profile.name}.{secret.field}"
