@@ -2,8 +2,8 @@
 
 ``get N`` resolves N at once, ``reject N`` N other ones than the last. The answer has the distinct
 tokens (``values``), versions and failure codes. ``flow N PATH`` begins to send N calls a second
-to the endpoint ``api``; ``stop 0`` ends that, and the answer has how many were ``good``, and the others
-(``failed``): [when the call began, its failure's code].
+to the endpoint ``api``; ``stop 0`` ends that, and the answer has how many were ``good``, and of the
+others (``failed``) when the call began and its failure's code.
 """
 
 from __future__ import annotations

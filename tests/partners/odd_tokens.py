@@ -64,7 +64,8 @@ def _members() -> Iterator[Odd]:
         yield Odd(f"type_{at}", _json(_said(token_type=kind)))
     for kind in ("mac", "DPoP", "N_A"):
         yield Odd(f"type_{kind.lower()}", _json(_said(token_type=kind)), "another type than Bearer")
-    for at, refresh in enumerate([None, "", 7, [], "r\r\nx: y", "ü", "r" * 40_000]):
+    refreshing: list[object] = [None, "", 7, [], "r\r\nx: y", "ü", "r" * 40_000]
+    for at, refresh in enumerate(refreshing):
         yield Odd(f"refresh_{at}", _json(_said(refresh_token=refresh)))
     for at, error in enumerate(["", None]):
         yield Odd(f"no_error_{at}", _json(_said(error=error)))
@@ -75,8 +76,9 @@ def _tokens() -> Iterator[Odd]:
     yield Odd("token_absent", _json(b'{"token_type": "Bearer"}'), "no access_token")
     for at, token in enumerate([None, ""]):
         yield Odd(f"token_none_{at}", _json(_said(access_token=token)), "no access_token")
-    for at, token in enumerate([7, [], {}, True, [TOKEN]]):
-        yield Odd(f"token_no_text_{at}", _json(_said(access_token=token)), "is no text")
+    no_texts: list[object] = [7, [], {}, True, [TOKEN]]
+    for at, no_text in enumerate(no_texts):
+        yield Odd(f"token_no_text_{at}", _json(_said(access_token=no_text)), "is no text")
     unsendable = [
         "a b",
         " a",
