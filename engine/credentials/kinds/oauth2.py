@@ -6,11 +6,12 @@ The kind says how to ask and how to read; when to ask is ``engine/credentials/ac
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from engine.core.message import Answer
+from engine.core.steps.editors import Rule, takes_one_of
 from engine.credentials.credential import Placement
 from engine.credentials.kinds.base import (
     AuthKind,
@@ -44,6 +45,8 @@ class OAuth2(AuthKind):
     what its number counts; ``default_ttl`` (microseconds; written as a duration) is the life of a
     token whose server doesn't say.
     """
+
+    editor_rules: ClassVar[tuple[Rule, ...]] = takes_one_of("token_url", "issuer")
 
     kind: Literal["oauth2"] = Field("oauth2", description="OAuth 2.0: tokens are got and renewed.")
     grant: Annotated[

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from engine.core import guarded_json
 from engine.core.message import Answer
+from engine.core.steps.definition import as_authors_meet_it
 from engine.credentials.kinds.base import Plain, header_name_problem
 
 _LARGEST_BODY = 64 * 1024
@@ -23,10 +33,20 @@ _Values = str | int | bool | tuple[str | int | bool, ...]
 _Statuses = int | tuple[int, ...]
 
 
-class HeaderSays(BaseModel):
-    """A header of the answer holds this text, whatever the case."""
+class _Condition(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
+    )
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return as_authors_meet_it(cls, core_schema, handler)
+
+
+class HeaderSays(_Condition):
+    """A header of the answer holds this text, whatever the case."""
 
     name: Plain = Field(description="The header's name.")
     holds: Plain = Field(min_length=1, description="A text that it holds, whatever the case.")
@@ -39,10 +59,8 @@ class HeaderSays(BaseModel):
         return self
 
 
-class JsonSays(BaseModel):
+class JsonSays(_Condition):
     """One of these values stands at a dotted path of the answer's JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     path: Plain = Field(min_length=1, description="A dotted path, as in error.code.")
     equals: Annotated[
@@ -52,12 +70,8 @@ class JsonSays(BaseModel):
     ]
 
 
-class TokenExpired(BaseModel):
+class TokenExpired(_Condition):
     """All that is given must hold. A 401 means it anyhow."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
-    )
 
     status: Annotated[
         tuple[Annotated[int, Field(ge=200, le=599)], ...],
