@@ -338,11 +338,10 @@ def test_without_overlap_calls_fail_only_until_the_product_is_told(
     with traffic(tmp_path, side, processes) as (here, results):
         switched = wall()
         side.take(NEW)
-        oauth = side.oauth
-        if oauth is None:
+        if side.oauth is None:
             more(side, processes)
         else:
-            until(lambda: oauth.counts["token.refused.invalid_client"] > 0)
+            until(lambda: here.sql("SELECT failures FROM token_states") == [(1,)])
         here.rotate("p", NEW)
         told = wall()
     failed = [each for said in results for each in said["failed"]]
