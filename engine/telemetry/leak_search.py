@@ -79,7 +79,8 @@ class LeakSearch:
 
 def _forms(value: str | bytes) -> set[bytes]:
     if isinstance(value, bytes):
-        return {value, *_forms(value.hex()), *_in_base64(value)}
+        text = value.hex()
+        return {value, *_forms(text), *_forms(text.upper()), *_in_base64(value)}
     return {form.encode("utf-8", "surrogatepass") for form in encodings(value)}
 
 

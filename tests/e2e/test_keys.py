@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sqlite3
 import subprocess
 from contextlib import closing, suppress
@@ -17,10 +18,15 @@ SPARE = 120
 """Profiles that nobody uses: a rotation has something to do."""
 
 IN_SMALL_SETS = """\
-from engine.operations import keys
-keys.SET = 3
+import sys
 from engine.cli.main import main
-print("begins", flush=True)
+from engine.operations import keys
+
+def begins(*given, **named):
+    print("begins", flush=True)
+    return rotate(*given, **named)
+
+keys.SET, rotate, keys.rotate = 3, keys.rotate, begins
 sys.exit(main(["keys", "rotate"]))
 """
 """``journey keys rotate`` in many transactions, so that a kill falls between or into them."""
@@ -54,8 +60,8 @@ def change(here: Installation, sql: str, *values: object) -> None:
 @pytest.mark.parametrize(
     ("users", "kills"),
     [
-        pytest.param(2_000, 8, id="ci"),
-        pytest.param(6_000, 50, id="full", marks=pytest.mark.soak),
+        pytest.param(2_000, 5, id="ci"),
+        pytest.param(8_000, 50, id="full", marks=pytest.mark.soak),
     ],
 )
 def test_keys_are_rotated_and_retired_under_traffic_through_kill_9(
@@ -66,8 +72,8 @@ def test_keys_are_rotated_and_retired_under_traffic_through_kill_9(
     with four_partners(tmp_path) as partners:
         here = partners.here
         here.patience_s = 600.0
-        partners.oauth.change(life=3.5)  # tokens are renewed, and sealed, all the while
-        partners.oauth.change(answer_with={"expires_in": 3})
+        # Tokens are renewed, and sealed, all the while; good for a moment longer than they say.
+        partners.oauth.change(life=4.0, answer_with={"expires_in": 3})
         names = [
             f"  spare{n}: {{kind: bearer, token: {{seal_from_env: CRM_SECRET}}}}\n"
             for n in range(SPARE)
@@ -76,13 +82,14 @@ def test_keys_are_rotated_and_retired_under_traffic_through_kill_9(
         here.run("journey", "apply", "spare.yaml")
         first = active_key(here)
         command = write_journey(here, rounds=1, users=users)
-        partners.change(delay=1.0)  # the run must outlast the kills
+        partners.change(delay=4.0)  # the run must outlast the kills
         with here.running(*command) as run:
-            for _ in range(kills):
+            for kill in range(kills):
                 assert not run.ended, "the run was over before the last kill"
-                stopped += killed(here, lots.uniform(0.0, 0.6))
-                said = here.run("journey", "keys", "retire")
-                retired += said.out.count("is retired")
+                stopped += killed(here, lots.uniform(0.0, 0.5))
+                if kill % 4 == 3:
+                    said = here.run("journey", "keys", "retire")
+                    retired += said.out.count("is retired")
             assert not run.ended
             here.run("journey", "keys", "rotate")
             assert sealed_elsewhere(here) == 0
@@ -114,13 +121,13 @@ def killed(here: Installation, after_s: float) -> bool:
     """Begin a rotation and kill it; whether it was still at work."""
     with here.start("python", "-c", IN_SMALL_SETS) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "begins\n"
+        assert process.stdout.readline() == "begins\n", process.communicate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(after_s)
-        at_work = process.poll() is None
         process.kill()
         process.communicate()
-    return at_work
+    assert process.returncode in (0, -signal.SIGKILL)
+    return process.returncode != 0
 
 
 def test_swapped_and_flipped_secrets_fail_their_own_calls_and_nobody_elses(tmp_path: Path) -> None:
@@ -160,13 +167,7 @@ def test_a_database_opened_with_another_key_or_none_starts_nothing(tmp_path: Pat
         command = write_journey(here, rounds=1, users=3)
         kek = here.folder / "home" / "kek"
         right = kek.read_text()
-        commands = (
-            command,
-            ("journey", "keys", "status"),
-            ("journey", "keys", "rotate"),
-            ("journey", "apply", "apply.yaml"),
-            ("journey", "auth", "test", "desk-token"),
-        )
+        commands = (command, ("journey", "keys", "rotate"), ("journey", "apply", "apply.yaml"))
         before = here.query("SELECT * FROM data_keys")
         for content in ("ab" * 32, None):
             kek.unlink()
