@@ -15,16 +15,16 @@ from sqlalchemy.engine import Connection
 
 from tests.unit.cli.commands import Journey
 
-AUDITED = (
-    "auth_profiles",
-    "auth_secrets",
-    "endpoints",
-    "data_keys",
-    "attributes",
-    "event_types",
-    "versions",
-)
-"""Tables that nobody changes without a row in the audit log."""
+AUDITED = {
+    "auth_profiles": "auth profile",
+    "auth_secrets": "auth profile",
+    "endpoints": "endpoint",
+    "data_keys": "key",
+    "attributes": "attribute",
+    "event_types": "event",
+    "versions": "journey",
+}
+"""Tables that nobody changes without a row in the audit log, and its kind."""
 RESEALS = "UPDATE auth_secrets SET sealed = ? WHERE id"
 """Sealing the same value anew changes no secret."""
 
@@ -73,24 +73,35 @@ class BrokenError(Exception):
     """What keeps a transaction from being committed."""
 
 
+Written = tuple[str, tuple[object, ...]]
+"""A statement and its parameters."""
+
+
 class Transactions:
     """Watches what is written between a begin and its commit, on every connection."""
 
     def __init__(self) -> None:
-        self._open: dict[int, list[str]] = {}
-        self.committed: list[list[str]] = []
+        self._open: dict[int, list[Written]] = {}
+        self.committed: list[list[Written]] = []
         self.breaks = False
 
     def begun(self, connection: Connection) -> None:
         self._open[id(connection)] = []
 
-    def executed(self, connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.lstrip().upper().startswith(("SELECT", "PRAGMA", "BEGIN")):
-            self._open.setdefault(id(connection), []).append(statement)
+    def executed(
+        self,
+        connection: Connection,
+        _cursor: object,
+        statement: str,
+        parameters: tuple[object, ...],
+        *_: object,
+    ) -> None:
+        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
+            self._open.setdefault(id(connection), []).append((statement, parameters))
 
     def commits(self, connection: Connection) -> None:
         written = self._open.pop(id(connection), [])
-        if self.breaks and any(_audits(statement) for statement in written):
+        if self.breaks and any(map(_audits, written)):
             raise BrokenError
         if written:
             self.committed.append(written)
@@ -99,17 +110,18 @@ class Transactions:
         self._open.pop(id(connection), None)
 
 
-def _audits(statement: str) -> bool:
-    return statement.startswith("INSERT INTO audit ")
+def _audits(written: Written) -> str | None:
+    """The kind of the audit row that is written."""
+    statement, parameters = written
+    return str(parameters[3]) if statement.startswith("INSERT INTO audit ") else None
 
 
-def _changed(statement: str) -> str | None:
-    """The audited table that a statement writes."""
+def _changes(written: Written) -> str | None:
+    """The kind of what is changed, if that is audited."""
+    statement, _ = written
     words = statement.replace("(", " ").split()
-    if words[0] not in ("INSERT", "UPDATE", "DELETE"):
-        return None
     table = words[1] if words[0] == "UPDATE" else words[2]
-    return table if table in AUDITED and not statement.startswith(RESEALS) else None
+    return None if statement.startswith(RESEALS) else AUDITED.get(table)
 
 
 @contextmanager
@@ -160,11 +172,11 @@ def test_every_change_of_what_is_audited_has_its_row_in_the_same_transaction(
         before = len(rows(prepared.folder))
         with watched() as seen:
             assert run(prepared, command) == 0, command
-        touched = set()
-        for statements in seen.committed:
-            tables = {table for each in statements if (table := _changed(each))}
-            touched |= tables
-            assert not tables or any(map(_audits, statements)), (command, statements)
+        touched: set[str] = set()
+        for written in seen.committed:
+            changed = {kind for each in written if (kind := _changes(each))}
+            touched |= changed
+            assert changed <= {_audits(each) for each in written}, (command, written)
         assert touched, f"{command} changed nothing"
         assert len(rows(prepared.folder)) > before, command
         assert {row[0] for row in rows(prepared.folder)[before:]} == {getuser()}, command
