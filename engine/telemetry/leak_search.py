@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 SHORTEST = 8
 """Shorter marks stand in other text by chance: a password of ``secret``, say."""
 
-_FEW = 300
-"""Up to so many marks each is looked for alone; more of them all at once, at 100 ns a byte."""
 _BLOCK = 4 * 1024 * 1024
 
 
@@ -39,14 +38,14 @@ class LeakSearch:
         self._by_beginning: dict[bytes, list[bytes]] = {}
         for mark in self._marks:
             self._by_beginning.setdefault(mark[:SHORTEST], []).append(mark)
+        self._beginning = re.compile(_pattern(_tree(self._by_beginning))) if self._marks else None
         self._longest = max(map(len, self._marks), default=0)
 
     def find(self, content: bytes) -> dict[str, int]:
         """The secrets that stand in ``content``, each with the offset of its first place."""
         found: dict[str, int] = {}
-        hits = self._each(content) if len(self._marks) <= _FEW else self._all(content)
-        for name, at in hits:
-            found[name] = min(at, found.get(name, at))
+        for name, at in self._each(content):
+            found.setdefault(name, at)
         return found
 
     def find_in_file(self, file: BinaryIO) -> dict[str, int]:
@@ -62,19 +61,38 @@ class LeakSearch:
         return found
 
     def _each(self, content: bytes) -> Iterator[tuple[str, int]]:
-        for mark, name in self._marks.items():
-            at = content.find(mark)
-            if at >= 0:
-                yield name, at
+        position = 0
+        while self._beginning and (match := self._beginning.search(content, position)):
+            at = match.start()
+            for mark in self._by_beginning[match[0]]:
+                if content.startswith(mark, at):
+                    yield self._marks[mark], at
+            position = at + 1
 
-    def _all(self, content: bytes) -> Iterator[tuple[str, int]]:
-        beginnings = self._by_beginning
-        for at in range(len(content) - SHORTEST + 1):
-            marks = beginnings.get(content[at : at + SHORTEST])
-            if marks is not None:
-                for mark in marks:
-                    if content.startswith(mark, at):
-                        yield self._marks[mark], at
+
+class _Tree(dict[int, "_Tree"]):
+    """What may come next, by its first byte; empty at an end."""
+
+
+def _tree(beginnings: Iterable[bytes]) -> _Tree:
+    root = _Tree()
+    for beginning in beginnings:
+        node = root
+        for byte in beginning:
+            node = node.setdefault(byte, _Tree())
+    return root
+
+
+def _pattern(tree: _Tree) -> bytes:
+    """An expression for what a tree holds: its time doesn't grow with the number of marks."""
+    by_rest: dict[bytes, list[int]] = {}
+    for byte, below in tree.items():
+        by_rest.setdefault(_pattern(below), []).append(byte)
+    ways = [
+        b"[" + b"".join(b"\\x%02x" % byte for byte in some) + b"]" + rest
+        for rest, some in by_rest.items()
+    ]
+    return ways[0] if len(ways) == 1 else b"(?:" + b"|".join(ways) + b")" if ways else b""
 
 
 def _forms(value: str | bytes) -> set[bytes]:

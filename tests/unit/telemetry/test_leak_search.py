@@ -37,16 +37,20 @@ def test_a_secret_is_found_in_each_encoding(way: str, many: bool) -> None:
     assert search.find(b"nothing to see " * 100) == {}
 
 
-def test_both_ways_to_search_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_secret_is_told_with_its_first_place() -> None:
     secrets: list[tuple[str, str | bytes]] = [
         ("a", "first-secret-value"),
         ("b", "second-secret-value"),
         ("c", bytes(range(32))),
     ]
     content = b"..second-secret-value..first-secret-value.." + bytes(range(32))
-    few = LeakSearch(secrets).find(content)
-    monkeypatch.setattr(leak_search, "_FEW", 0)
-    assert few == LeakSearch(secrets).find(content) == {"b": 2, "a": 23, "c": 43}
+    assert LeakSearch(secrets).find(content * 2) == {"b": 2, "a": 23, "c": 43}
+    assert LeakSearch([]).find(content) == {}
+
+
+def test_secrets_that_begin_alike_or_lie_in_one_another_are_all_found() -> None:
+    secrets = [("a", "aaaaaaaaaaab"), ("b", "aaaaaaaaaaac"), ("c", "aaaaaaaab")]
+    assert LeakSearch(secrets).find(b"aaaaaaaaaaaaab..aaaaaaaaaaac") == {"a": 2, "c": 5, "b": 16}
 
 
 def test_a_secret_over_the_edge_of_two_blocks_is_found_once(
