@@ -115,8 +115,19 @@ def retire(key_id: str | None, database: str | None) -> None:
 
 
 def _ring(installation: Installation) -> tuple[Database, LocalKek]:
-    """The database, once its ring was seen to open. Raises SettingsError (exit 78)."""
+    """The database, once its ring was seen to open. Raises SettingsError (exit 78), and NotFound
+    where there is none yet.
+    """
+    from engine.credentials.store.keys import data_keys
+    from engine.credentials.store.sealed import any_sealed
+    from engine.errors import NotFound
+
     here = installation.database()
+    with here.read() as connection:
+        if not data_keys(connection) and not any_sealed(connection):
+            raise NotFound(
+                "there are no keys yet: `journey keys init`, or the first run, makes them"
+            )
     installation.vault()
     return here, _kek(installation)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from engine.db.schema import open_database
 from tests.unit.cli.commands import Ended, Journey
 
 APPLY = """\
@@ -34,6 +35,14 @@ def test_init_makes_keys_once(journey: Journey) -> None:
     assert (again.code, "the keys are there" in again.out, again.err) == (0, True, "")
     assert (journey.folder / ".journey" / "kek").read_text() == kek
     assert kek.strip() not in made.out + made.err
+
+
+def test_without_keys_only_init_makes_some(journey: Journey) -> None:
+    open_database(str(journey.folder / ".journey" / "engine.db")).close()
+    for command in ("status", "rotate", "retire"):
+        said = journey("keys", command)
+        assert (said.code, "journey keys init" in said.err) == (2, True)
+    assert not (journey.folder / ".journey" / "kek").exists()
 
 
 def test_a_rotation_is_told_and_its_old_key_retired(journey: Journey) -> None:
