@@ -9,12 +9,12 @@ from pydantic import ValidationError
 
 from engine.clock import stopwatch, wall
 from engine.credentials.credential import Credential, Opened, Placement
+from engine.credentials.key_ring import Place
 from engine.credentials.kinds.oauth2 import OAuth2
 from engine.credentials.kinds.registry import stored_profile
 from engine.credentials.overlap import Preference
 from engine.credentials.references import FromEnv, FromFile
 from engine.credentials.store.profiles import profile_by_id
-from engine.credentials.vault import Place
 from engine.errors import CredentialFailure
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from engine.credentials.references import References
     from engine.credentials.store.profiles import StoredProfile
     from engine.credentials.vault import Vault
-    from engine.db.connect import Database
+    from engine.db.connect import Connection, Database
     from engine.telemetry.redact import Redactor
 
 
@@ -36,7 +36,9 @@ def load(
     """The profile as it stands now; None if there is none. Blocking; for a thread."""
     with database.read() as connection:
         stored = profile_by_id(connection, profile_id)
-    return None if stored is None else Loaded(stored, vault, references, redactor)
+        if stored is None:
+            return None
+        return Loaded(connection, stored, vault, references, redactor)
 
 
 def secret_place(profile_id: int, field: str, version: int) -> Place:
@@ -45,7 +47,10 @@ def secret_place(profile_id: int, field: str, version: int) -> Place:
 
 
 class Loaded:
-    """One profile at one version. What can't be opened fails each time it is asked for, alone."""
+    """One profile at one version, opened in the transaction that it was read in.
+
+    What can't be opened fails each time it is asked for, alone.
+    """
 
     __slots__ = (
         "_failure",
@@ -69,7 +74,12 @@ class Loaded:
     )
 
     def __init__(
-        self, stored: StoredProfile, vault: Vault, references: References, redactor: Redactor
+        self,
+        connection: Connection,
+        stored: StoredProfile,
+        vault: Vault,
+        references: References,
+        redactor: Redactor,
     ) -> None:
         columns = stored.columns
         self.profile_id = stored.id
@@ -91,13 +101,13 @@ class Loaded:
             self.profile = profile_of(stored)
             for name, secret in stored.secrets.items():
                 place = secret_place(stored.id, name, secret.version)
-                self._sealed[name] = vault.open(secret.sealed, place)
+                self._sealed[name] = vault.open(connection, secret.sealed, place)
         except CredentialFailure as failure:
             self._failure = self._named(failure)
         redactor.learn(self._sealed.values())
-        self._open_previous(stored)
+        self._open_previous(connection, stored)
 
-    def _open_previous(self, stored: StoredProfile) -> None:
+    def _open_previous(self, connection: Connection, stored: StoredProfile) -> None:
         """The values before a rotation with overlap. One that doesn't open is no loss."""
         good = [each for each in stored.previous.values() if (each.valid_until or 0) > wall()]
         self._previous: dict[str, str] = {}
@@ -106,7 +116,7 @@ class Loaded:
         try:
             for each in good:
                 place = secret_place(stored.id, each.field, each.version)
-                self._previous[each.field] = self._vault.open(each.sealed, place)
+                self._previous[each.field] = self._vault.open(connection, each.sealed, place)
         except CredentialFailure:
             self._previous = {}
         self._redactor.learn(self._previous.values())

@@ -99,8 +99,8 @@ def set_profile(
         _follow(connection, profile_id, columns.version, fields)
     store.remove_secrets(connection, profile_id, changes.remove)
     for field, value in changes.put.items():
-        secret = sealed_secret(vault, written, profile_id, columns.version, field, value, now)
-        store.put_secret(connection, profile_id, secret)
+        put = (written, profile_id, columns.version, field, value, now)
+        store.put_secret(connection, profile_id, sealed_secret(connection, vault, *put))
     store.end_overlaps(connection, now)
     record(connection, now, actor, "update" if stored else "create", AUDITED, name, fields)
     return ProfileChange(profile_id, columns.version, stored is None, fields, tuple(changes.notes))
@@ -209,14 +209,21 @@ def _with_expiry_of(stored: StoredProfile, columns: ProfileColumns) -> ProfileCo
 
 
 def sealed_secret(
-    vault: Vault, profile: AuthKind, profile_id: int, version: int, field: str, value: str, now: int
+    connection: Connection,
+    vault: Vault,
+    profile: AuthKind,
+    profile_id: int,
+    version: int,
+    field: str,
+    value: str,
+    now: int,
 ) -> store.SealedSecret:
     """``version`` is the profile's, which rises with every change: no two values share a place."""
     may_show = profile.shows_last_four(field) and len(value) >= _LONG_ENOUGH_FOR_A_HINT
     return store.SealedSecret(
         field=field,
         version=version,
-        sealed=vault.seal(value, secret_place(profile_id, field, version)),
+        sealed=vault.seal(connection, value, secret_place(profile_id, field, version)),
         fingerprint=vault.fingerprint(value),
         hint=value[-4:] if may_show else "",
         set_at=now,

@@ -63,7 +63,9 @@ def rotate(
     store.change_profile(connection, stored.id, columns, now)
     tokens.forget_token(connection, stored.id, columns.version)
     store.end_overlaps(connection, now)
-    secret = sealed_secret(vault, profile, stored.id, columns.version, field, value, now)
+    secret = sealed_secret(
+        connection, vault, profile, stored.id, columns.version, field, value, now
+    )
     until = now + overlap_us if overlap_us else None
     store.put_secret(connection, stored.id, secret, overlap_until=until)
     record(connection, now, actor, "rotate", AUDITED, name, (field,))

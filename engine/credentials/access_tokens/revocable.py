@@ -36,7 +36,7 @@ def open_tokens(
     stored = profile_by_name(connection, name)
     if stored is None:
         return None
-    loaded = Loaded(stored, vault, references, known_secrets)
+    loaded = Loaded(connection, stored, vault, references, known_secrets)
     row = token_row(connection, stored.id)
     try:
         values = loaded.opened_values()
@@ -44,16 +44,23 @@ def open_tokens(
         return None
     if not isinstance(loaded.profile, OAuth2):
         return None
-    access = _opened(vault, stored.id, "access_token", row.sealed_token, row)
-    refresh = _opened(vault, stored.id, "refresh_token", row.sealed_refresh, row)
+    access = _opened(connection, vault, stored.id, "access_token", row.sealed_token, row)
+    refresh = _opened(connection, vault, stored.id, "refresh_token", row.sealed_refresh, row)
     known_secrets.learn(filter(None, (access, refresh)))
     return Revocable(loaded.profile, values, access, refresh)
 
 
 def _opened(
-    vault: Vault, profile_id: int, name: str, sealed: str | None, row: TokenRow
+    connection: Connection,
+    vault: Vault,
+    profile_id: int,
+    name: str,
+    sealed: str | None,
+    row: TokenRow,
 ) -> str | None:
     try:
-        return sealed and vault.open(sealed, token_place(profile_id, name, row.sealed_fence))
+        return sealed and vault.open(
+            connection, sealed, token_place(profile_id, name, row.sealed_fence)
+        )
     except CredentialFailure:
         return None
