@@ -99,7 +99,9 @@ class AuthKind(BaseModel):
     credential may be sent besides the endpoints that an admin gives it to.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
     kind: str = Field(description="What kind of authentication it is.")
     title: Plain = Field("", description="What people see instead of the name.")
