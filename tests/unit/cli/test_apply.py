@@ -162,6 +162,13 @@ endpoint: {}
     assert "Traceback" not in ended.err
 
 
+def test_a_file_that_is_a_list_is_told_every_section_there_is(journey: Journey) -> None:
+    ended = journey("apply", journey.write("e.yaml", "- crm\n"))
+    assert ended.code == 3
+    assert "must be a mapping" in ended.err
+    assert "one of attributes, auth_profiles, endpoints, events" in ended.err
+
+
 def test_a_profile_that_leads_nowhere_is_named_with_its_place(journey: Journey) -> None:
     text = FILE.replace("auth: crm-oauth", "auth: crm-oath")
     ended = journey("apply", journey.write("e.yaml", text), **SECRETS)
