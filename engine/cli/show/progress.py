@@ -18,8 +18,8 @@ _CLEAR = "\r\x1b[K"
 
 class Progress:
     """A bar with rate, calls and failures. ``stopwatch`` gives monotonic seconds; ``total`` is how
-    many users there are (0: unknown), of whom ``before`` were dealt with earlier. ``on`` says whether
-    there is a terminal to draw on.
+    many users there are (0: unknown), of whom ``before`` were dealt with earlier. ``on`` says
+    whether there is a terminal to draw on.
     """
 
     def __init__(
