@@ -16,5 +16,5 @@ def begin() -> None:
     no_core_dumps()
     without_plugins()
     settings = load_settings(environment())
-    known_secrets.learn((settings.kek,))
+    known_secrets.learn((settings.kek, settings.kek_new))
     start_logging(settings.log_level, settings.log_file, known_secrets)

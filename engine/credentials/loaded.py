@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from engine.credentials.credential import Credential, Placement
+from engine.credentials.key_ring import Place
 from engine.credentials.kinds.registry import stored_profile
 from engine.credentials.references import FromEnv, FromFile
 from engine.credentials.store.profiles import profile_by_id
-from engine.credentials.vault import Place
 from engine.errors import CredentialFailure
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.credentials.references import References
     from engine.credentials.store.profiles import StoredProfile
     from engine.credentials.vault import Vault
-    from engine.db.connect import Database
+    from engine.db.connect import Connection, Database
     from engine.telemetry.redact import Redactor
 
 
@@ -33,7 +33,9 @@ def load(
     """The profile as it stands now; None if there is none. Blocking; for a thread."""
     with database.read() as connection:
         stored = profile_by_id(connection, profile_id)
-    return None if stored is None else Loaded(stored, vault, references, redactor)
+        if stored is None:
+            return None
+        return Loaded(connection, stored, vault, references, redactor)
 
 
 def secret_place(profile_id: int, field: str, version: int) -> Place:
@@ -42,7 +44,10 @@ def secret_place(profile_id: int, field: str, version: int) -> Place:
 
 
 class Loaded:
-    """One profile at one version. What can't be opened fails each time it is asked for, alone."""
+    """One profile at one version, opened in the transaction that it was read in.
+
+    What can't be opened fails each time it is asked for, alone.
+    """
 
     __slots__ = (
         "_failure",
@@ -60,7 +65,12 @@ class Loaded:
     )
 
     def __init__(
-        self, stored: StoredProfile, vault: Vault, references: References, redactor: Redactor
+        self,
+        connection: Connection,
+        stored: StoredProfile,
+        vault: Vault,
+        references: References,
+        redactor: Redactor,
     ) -> None:
         columns = stored.columns
         self.profile_id = stored.id
@@ -79,7 +89,7 @@ class Loaded:
             self.profile = profile_of(stored)
             for name, secret in stored.secrets.items():
                 place = secret_place(stored.id, name, secret.version)
-                self._sealed[name] = vault.open(secret.sealed, place)
+                self._sealed[name] = vault.open(connection, secret.sealed, place)
         except CredentialFailure as failure:
             self._failure = self._named(failure)
         redactor.learn(self._sealed.values())

@@ -97,7 +97,7 @@ def set_profile(
         _follow(connection, profile_id, columns.version, fields)
     store.remove_secrets(connection, profile_id, changes.remove)
     for field, value in changes.put.items():
-        secret = _sealed(vault, written, profile_id, columns.version, field, value, now)
+        secret = _sealed(connection, vault, written, profile_id, columns.version, field, value, now)
         store.put_secret(connection, profile_id, secret)
     verb = "create" if stored is None else "update"
     record(connection, now, actor, verb, _AUDITED, name, fields)
@@ -140,7 +140,7 @@ def rotate(
     columns = replace(stored.columns, version=stored.columns.version + 1)
     store.change_profile(connection, stored.id, columns, now)
     tokens.forget_token(connection, stored.id, columns.version)
-    secret = _sealed(vault, profile, stored.id, columns.version, field, value, now)
+    secret = _sealed(connection, vault, profile, stored.id, columns.version, field, value, now)
     store.put_secret(connection, stored.id, secret)
     record(connection, now, actor, "rotate", _AUDITED, name, (field,))
     return ProfileChange(stored.id, columns.version, False, (field,))
@@ -240,14 +240,21 @@ def _follow(connection: Connection, profile_id: int, version: int, fields: tuple
 
 
 def _sealed(
-    vault: Vault, profile: AuthKind, profile_id: int, version: int, field: str, value: str, now: int
+    connection: Connection,
+    vault: Vault,
+    profile: AuthKind,
+    profile_id: int,
+    version: int,
+    field: str,
+    value: str,
+    now: int,
 ) -> store.SealedSecret:
     """``version`` is the profile's, which rises with every change: no two values share a place."""
     may_show = profile.shows_last_four(field) and len(value) >= _LONG_ENOUGH_FOR_A_HINT
     return store.SealedSecret(
         field=field,
         version=version,
-        sealed=vault.seal(value, secret_place(profile_id, field, version)),
+        sealed=vault.seal(connection, value, secret_place(profile_id, field, version)),
         fingerprint=vault.fingerprint(value),
         hint=value[-4:] if may_show else "",
         set_at=now,

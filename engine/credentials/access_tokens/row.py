@@ -18,14 +18,14 @@ from engine.credentials.access_tokens.life import (
     stand_back,
     verdict,
 )
+from engine.credentials.key_ring import Place
 from engine.credentials.store import tokens as store
-from engine.credentials.vault import Place
 from engine.errors import CredentialFailure
 
 if TYPE_CHECKING:
     from engine.credentials.access_tokens.ask import Asked
     from engine.credentials.vault import Vault
-    from engine.db.connect import Database
+    from engine.db.connect import Connection, Database
 
 LEASE_US = 15 * SECOND
 """The longest token request, and some: when its asker dies, others ask after this."""
@@ -89,8 +89,13 @@ class Rows:
         """What stands, by a read."""
         with self._database.read() as connection:
             found = store.token_row(connection, profile_id)
-        said = verdict(found, version=version, rejected=rejected, now=now)
-        return self._seen(profile_id, found, said)
+            said = verdict(found, version=version, rejected=rejected, now=now)
+            seen = self._seen(connection, profile_id, found, said)
+        if seen.verdict in (Verdict.USE, Verdict.USE_STILL) and not seen.token:
+            # It doesn't open (changed, another key's): forgotten, since another can be had.
+            with self._database.write() as connection:
+                store.discard_token(connection, profile_id, found.sealed_token)
+        return seen
 
     def lease(
         self, profile_id: int, version: int, rejected: str | None, now: int, secrets: Secrets
@@ -119,7 +124,9 @@ class Rows:
             if rejected is not None and found.fingerprint == rejected:
                 count, at = space_forced(found.forced_count, found.next_forced_at, now)
                 store.drop_token(connection, profile_id, fence, count=count, next_forced_at=at)
-        return self._leased(profile_id, found, fence, rejected, now, secrets.fingerprint)
+            return self._leased(
+                connection, profile_id, found, fence, rejected, now, secrets.fingerprint
+            )
 
     def keep(
         self, profile_id: int, leased: Leased, asked: Asked, started: int, now: int
@@ -172,26 +179,33 @@ class Rows:
     ) -> Seen | None:
         soft, hard = expiries(started, grant.life, self._lot())
         refresh = grant.refresh_token or leased.refresh_token
-        token = store.FreshToken(
-            fence=leased.fence,
-            sealed_token=self._vault.seal(
-                grant.access_token, _place(profile_id, "access_token", leased.fence)
-            ),
-            sealed_refresh=refresh
-            and self._vault.seal(refresh, _place(profile_id, "refresh_token", leased.fence)),
-            fingerprint=self._vault.fingerprint(grant.access_token),
-            soft_expiry=soft,
-            hard_expiry=hard,
-        )
         with self._database.write() as connection:
+            token = store.FreshToken(
+                fence=leased.fence,
+                sealed_token=self._sealed(
+                    connection, profile_id, "access_token", leased.fence, grant.access_token
+                ),
+                sealed_refresh=refresh
+                and self._sealed(connection, profile_id, "refresh_token", leased.fence, refresh),
+                fingerprint=self._vault.fingerprint(grant.access_token),
+                soft_expiry=soft,
+                hard_expiry=hard,
+            )
             if not store.keep_token(connection, profile_id, token, unsent):
                 return None
         return Seen(Verdict.USE, grant.access_token, token.fingerprint, soft, hard)
 
-    def _seen(self, profile_id: int, found: store.TokenRow, said: Verdict) -> Seen:
+    def _sealed(
+        self, connection: Connection, profile_id: int, name: str, fence: int, value: str
+    ) -> str:
+        return self._vault.seal(connection, value, _place(profile_id, name, fence))
+
+    def _seen(
+        self, connection: Connection, profile_id: int, found: store.TokenRow, said: Verdict
+    ) -> Seen:
         text, token = found.failure_text or "", ""
         if said in (Verdict.USE, Verdict.USE_STILL):
-            token = self._opened(profile_id, found, "access_token") or ""
+            token = self._opened(connection, profile_id, found, "access_token") or ""
         return Seen(
             said,
             token,
@@ -205,6 +219,7 @@ class Rows:
 
     def _leased(
         self,
+        connection: Connection,
         profile_id: int,
         found: store.TokenRow,
         fence: int,
@@ -214,21 +229,26 @@ class Rows:
     ) -> Leased:
         still = None
         if found.sealed_token and found.fingerprint != rejected and now < found.hard_expiry:
-            seen = self._seen(profile_id, found, Verdict.USE_STILL)
+            seen = self._seen(connection, profile_id, found, Verdict.USE_STILL)
             still = seen if seen.token else None
-        refresh = self._opened(profile_id, found, "refresh_token")
+        refresh = self._opened(connection, profile_id, found, "refresh_token")
         return Leased(fence, found.failures, secrets, refresh, still)
 
-    def _opened(self, profile_id: int, found: store.TokenRow, name: str) -> str | None:
-        """A token that doesn't open (changed, other keys) is forgotten: another can be had."""
+    def _opened(
+        self, connection: Connection, profile_id: int, found: store.TokenRow, name: str
+    ) -> str | None:
+        """The token; None if there is none or it doesn't open. Raises CredentialFailure where
+        nothing opens: that is no reason to forget what other processes can open.
+        """
         sealed = found.sealed_token if name == "access_token" else found.sealed_refresh
         if sealed is None:
             return None
         try:
-            return self._vault.open(sealed, _place(profile_id, name, found.sealed_fence))
-        except CredentialFailure:
-            with self._database.write() as connection:
-                store.discard_token(connection, profile_id, found.fence)
+            place = _place(profile_id, name, found.sealed_fence)
+            return self._vault.open(connection, sealed, place)
+        except CredentialFailure as failure:
+            if failure.code != "credential.unreadable":
+                raise
             return None
 
 

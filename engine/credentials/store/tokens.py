@@ -218,10 +218,10 @@ def token_requests(connection: Connection) -> Mapping[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def discard_token(connection: Connection, profile_id: int, fence: int) -> None:
-    """The sealed token doesn't open: forget it, so that the next one asks anew."""
+def discard_token(connection: Connection, profile_id: int, sealed: str | None) -> None:
+    """The token in ``sealed`` doesn't open: forget it, so that the next one asks anew."""
     connection.exec_driver_sql(
         "UPDATE token_states SET sealed_token = NULL, sealed_refresh = NULL, fingerprint = NULL"
-        " WHERE profile_id = ? AND fence = ?",
-        (profile_id, fence),
+        " WHERE profile_id = ? AND sealed_token = ?",
+        (profile_id, sealed),
     )
