@@ -109,6 +109,15 @@ def environment(folder: Path | None = None) -> dict[str, str]:
     return merged
 
 
+def without_plugins() -> None:
+    """Let pydantic look for no plugins: they would see what is validated, and looking for them
+    reads the metadata of every package that is installed.
+
+    https://docs.pydantic.dev/latest/concepts/plugins/
+    """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+
 def origins(folder: Path | None = None) -> dict[str, str]:
     """Where each setting that was given is from: ``environment``, ``.env`` (of ``folder``, default:
     here), or the file that a ``_FILE`` variable names. Others have their default."""

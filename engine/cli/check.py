@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +47,6 @@ def check(
     Every error and warning of every file is told with its place and what would be right; warnings
     are looked for where there are no errors. Exits with 3 if a file has an error.
     """
-    gc.set_threshold(100_000)  # what a short command makes stays: looking for garbage takes a tenth
     from engine.cli.journey_files import journey_files
     from engine.cli.outcome import INVALID_FILE
     from engine.cli.show.problems import as_github, as_json

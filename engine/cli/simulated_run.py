@@ -27,10 +27,13 @@ def simulated(launch: Launch) -> Summary:
         output.progress.total = launch.total
         if launch.total >= _MANY:
             spare_the_collector()
+        count, telling, drawing = tally.add, output.telling, output.progress.on
         for event in simulation.of(program, launch.population()):
-            tally.add(event)
-            _progress(output.progress, event)
-            output.event(event)
+            count(event)
+            if drawing:
+                _progress(output.progress, event)
+            if telling:
+                output.event(event)
     summary = tally.summary()
     output.summary(summary, simulation.about)
     if launch.invocation.html is not None:

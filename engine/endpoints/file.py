@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -21,12 +21,14 @@ from engine.core.dsl.literal_secrets import is_credential_header, looks_secret
 from engine.core.dsl.model_problems import findings
 from engine.core.dsl.problems import Place, did_you_mean, in_file_order, one_of, quoted
 from engine.core.dsl.source import compose
-from engine.credentials.kinds.base import AuthKind
-from engine.credentials.kinds.registry import FieldProblem, profile_name_problem, read_profile
 from engine.credentials.references import THREE_WAYS
 from engine.endpoints.model import NO_AUTH, Endpoint
 from engine.errors import DefinitionError, Problem
 from engine.wire.egress import Egress
+
+if TYPE_CHECKING:
+    from engine.credentials.kinds.base import AuthKind
+    from engine.credentials.kinds.registry import FieldProblem
 
 SECTIONS = ("auth_profiles", "endpoints", *catalogue.SECTIONS)
 POLICY = "contact_policy"
@@ -138,6 +140,12 @@ class _Reader:
             yield str(name), below
 
     def _profile(self, name: str, node: Node, path: Path, *, inline: bool = False) -> None:
+        # Many files of simulations hold no profile, and the kinds take a tenth of a second.
+        from engine.credentials.kinds.registry import (  # noqa: PLC0415
+            profile_name_problem,
+            read_profile,
+        )
+
         problem = None if inline else profile_name_problem(name)
         if name == NO_AUTH:
             problem = f"`{NO_AUTH}` means no authentication; give the profile another name"

@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from datetime import UTC, datetime
-from logging.handlers import WatchedFileHandler
-from typing import TYPE_CHECKING
 
 from engine.errors import SettingsError
 from engine.telemetry.redact import RedactionFilter, Redactor
-
-if TYPE_CHECKING:
-    from io import TextIOWrapper
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -29,6 +23,7 @@ Redaction would find most of it; what is never written needs no finding.
 """
 
 _OURS = "engine"
+_HANDLER = "journey"
 
 
 def start_logging(level: str, file: str, redactor: Redactor) -> None:
@@ -46,8 +41,9 @@ def start_logging(level: str, file: str, redactor: Redactor) -> None:
     handler = _destination(file)
     handler.setFormatter(_JSONLines())
     handler.addFilter(RedactionFilter(redactor))
+    handler.set_name(_HANDLER)
     root = logging.getLogger()
-    for before in [each for each in root.handlers if isinstance(each, _StandardError | _File)]:
+    for before in [each for each in root.handlers if each.name == _HANDLER]:
         root.removeHandler(before)
         before.close()
     root.addHandler(handler)
@@ -62,8 +58,10 @@ def start_logging(level: str, file: str, redactor: Redactor) -> None:
 def _destination(file: str) -> logging.Handler:
     if not file:
         return _StandardError()
+    from engine.telemetry.log_file import LogFile  # noqa: PLC0415 - brings sockets and pickles
+
     try:
-        return _File(file, encoding="utf-8")
+        return LogFile(file)
     except OSError as error:
         raise SettingsError(
             f"JOURNEY_LOG_FILE can't be written: {file}: {error.strerror}", code="settings.log_file"
@@ -80,18 +78,6 @@ class _StandardError(logging.Handler):
             sys.stderr.flush()
         except Exception:  # noqa: BLE001 (see logging.raiseExceptions)
             self.handleError(record)
-
-
-class _File(WatchedFileHandler):
-    """A file for the owner's eyes, opened anew when it was moved away."""
-
-    def _open(self) -> TextIOWrapper:
-        return open(
-            self.baseFilename,
-            "a",
-            encoding="utf-8",
-            opener=lambda path, flags: os.open(path, flags, 0o600),
-        )
 
 
 class _JSONLines(logging.Formatter):

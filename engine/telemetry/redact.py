@@ -12,7 +12,6 @@ import threading
 from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Iterable
-from html import escape
 from urllib.parse import quote, quote_plus
 
 MASK = "[redacted]"
@@ -122,6 +121,8 @@ def encodings(value: str) -> tuple[str, ...]:
     """Every form in which ``value`` may stand in a text: as it is, percent-encoded, in a form, in
     JSON, in HTML, in hex, and inside of anything in base64 (a Basic pair, a data URL).
     """
+    from html import escape  # noqa: PLC0415 - two thousand names that most commands never need
+
     percent = quote(value, safe="")
     forms = {
         *(value, percent, quote(value), quote_plus(value)),

@@ -18,7 +18,9 @@ _CLEAR = "\r\x1b[K"
 
 class Progress:
     """A bar with rate, calls and failures. ``stopwatch`` gives monotonic seconds; ``total`` is how
-    many users there are (0: unknown), of whom ``before`` were dealt with earlier."""
+    many users there are (0: unknown), of whom ``before`` were dealt with earlier. ``on`` says
+    whether there is a terminal to draw on.
+    """
 
     def __init__(
         self,
@@ -31,7 +33,7 @@ class Progress:
     ) -> None:
         self._stream = stream
         self._stopwatch = stopwatch
-        self._on = on and stream.isatty()
+        self.on = on and stream.isatty()
         self._began = stopwatch()
         self._drawn = -1.0
         self.total = total
@@ -50,7 +52,7 @@ class Progress:
         self.users += users
         self.calls += calls
         self.failures += failures
-        if self._on and self._stopwatch() - self._drawn >= _EVERY_S:
+        if self.on and self._stopwatch() - self._drawn >= _EVERY_S:
             self._draw()
 
     def note(self, text: str) -> None:
@@ -60,7 +62,7 @@ class Progress:
 
     def clear(self) -> None:
         """Take the bar away."""
-        if self._on and self._drawn >= 0:
+        if self.on and self._drawn >= 0:
             self._write(_CLEAR)
             self._drawn = -1.0
 

@@ -110,6 +110,8 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[str, bool]]:
 
 
 def _below(model: type[BaseModel], key: str) -> list[type[BaseModel]]:
+    if not model.__pydantic_fields_complete__:
+        model.model_rebuild()  # which steps a body holds is only known once it is built
     for name, field in model.model_fields.items():
         if key in (name, field.alias):
             return list(_models_in(field.annotation))

@@ -34,19 +34,29 @@ _VENDOR_PREFIXES = (
 _SHAPES = (
     (
         "a private key",
+        "-----BEGIN ",
         re.compile(r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY.*?(?:-----END[^\n]*|\Z)", re.DOTALL),
     ),
     (
         "a JSON Web Token",
+        "eyJ",
         re.compile(r"(?<![0-9A-Za-z_-])eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{6,}"),
     ),
-    ("a bearer token", re.compile(r"\bbearer[ \t]+[0-9A-Za-z._~+/=-]{16,}", re.IGNORECASE)),
+    ("a bearer token", "", re.compile(r"\bbearer[ \t]+[0-9A-Za-z._~+/=-]{16,}", re.IGNORECASE)),
     (
         "an address with a password",
+        "://",
         re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s/:@{}\"']{0,200}:[^\s/@{}\"']{1,200}@"),
     ),
-    ("a vendor's API key", re.compile(r"(?<![0-9A-Za-z_])(?:" + "|".join(_VENDOR_PREFIXES) + ")")),
+    (
+        "a vendor's API key",
+        "",
+        re.compile(r"(?<![0-9A-Za-z_])(?:" + "|".join(_VENDOR_PREFIXES) + ")"),
+    ),
 )
+"""What it is, a text that every such secret holds ('': there is none), and how it looks. Most texts
+hold no such text, and finding that out takes no regular expression.
+"""
 
 _IN_ADDRESSES = re.compile(r"(?<=://)[^\s/:@{}\"']{1,200}(?=@)|(?<=[?&]key=)[^&\s{}\"']{1,200}")
 """A token for a user, a key in a query: no reason to refuse a text, and nothing to be shown."""
@@ -88,7 +98,9 @@ _CREDENTIAL_OPTIONS = frozenset(
 
 def looks_secret(text: str) -> str | None:
     """What ``text`` holds that looks like a secret, in words ('a private key'), or None."""
-    return next((name for name, shape in _SHAPES if shape.search(text)), None)
+    return next(
+        (name for name, holds, shape in _SHAPES if holds in text and shape.search(text)), None
+    )
 
 
 def masked(text: str) -> str:
@@ -101,8 +113,11 @@ def masked(text: str) -> str:
 
 def masked_shapes(text: str) -> str:
     """``text`` with everything secret-looking as ``*``, whatever keys stand before it."""
-    for _, shape in _SHAPES:
-        text = shape.sub(lambda found: masked_whole(found.group()), text)
+    for _, holds, shape in _SHAPES:
+        if holds in text:
+            text = shape.sub(lambda found: masked_whole(found.group()), text)
+    if "://" not in text and "key=" not in text:
+        return text
     return _IN_ADDRESSES.sub(lambda found: masked_whole(found.group()), text)
 
 

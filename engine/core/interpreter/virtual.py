@@ -103,10 +103,9 @@ class VirtualPassage:
         """Do what is next."""
         if self._next == "try":
             self._send(now)
-        elif self._next == "answer":
-            yield from self._went(advance(self.passage, now, self._world, self._result), now)
-        else:
-            yield from self._went(advance(self.passage, now, self._world), now)
+            return iter(())
+        result = self._result if self._next == "answer" else None
+        return self._went(advance(self.passage, now, self._world, result), now)
 
     def hear(self, now: int, facts: Sequence[Fact]) -> Iterator[Happened]:
         """Be told of facts. Whose outcome they fix between two attempts makes no further one."""

@@ -25,7 +25,10 @@ class Definition(BaseModel):
 
     editor_rules: ClassVar[tuple[Rule, ...]] = ()
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    # Built when the first is made: the outermost model builds all that it holds at once.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
     @field_validator("*", mode="before")
     @classmethod

@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Union, get_args
 
 from pydantic import Discriminator, Tag
 
-from engine.core.steps.branch import BranchStep, Path
+from engine.core.steps import branch, flow, split, wait_for
+from engine.core.steps.branch import BranchStep
 from engine.core.steps.call_api import CallApiStep
-from engine.core.steps.definition import Definition
 from engine.core.steps.editors import ToldByType
 from engine.core.steps.emit import EmitStep
 from engine.core.steps.exit import ExitStep
-from engine.core.steps.flow import Body
 from engine.core.steps.model import StepModel
 from engine.core.steps.set import SetStep
-from engine.core.steps.split import Arm, SplitStep
+from engine.core.steps.split import SplitStep
 from engine.core.steps.start_journey import StartJourneyStep
 from engine.core.steps.wait import WaitStep
-from engine.core.steps.wait_for import Alternative, WaitForStep
+from engine.core.steps.wait_for import WaitForStep
 
 STEP_TYPES: tuple[type[StepModel], ...] = (
     CallApiStep,
@@ -57,8 +56,7 @@ else:
     ]
     """Any step: the union of all types, told apart by ``type``."""
 
-_HOLDERS: tuple[type[Definition], ...] = (Body, Path, Arm, Alternative)
-
-for _model in (*_HOLDERS, *STEP_TYPES):
-    # Bodies hold steps of any type; only here all of them are known.
-    _model.model_rebuild(_types_namespace={"AnyStep": AnyStep})
+    # Bodies hold steps of any type, and only here all of them are known: models are built when one
+    # is first needed, and find under this name what it stands for.
+    for _holding in (flow, branch, split, wait_for):
+        _holding.AnyStep = AnyStep

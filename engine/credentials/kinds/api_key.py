@@ -25,7 +25,11 @@ class Pair(BaseModel):
     """One value and where it goes. ``prefix`` stands before it, with a space."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        defer_build=True,
     )
 
     name: Plain = Field(description="The name of the header, parameter or field.")

@@ -102,7 +102,9 @@ class AuthKind(BaseModel):
     the date at which the service ends its secret, for a warning in time.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
     kind: str = Field(description="What kind of authentication it is.")
     title: Plain = Field("", description="What people see instead of the name.")

@@ -33,7 +33,11 @@ class Parameter(BaseModel):
     """One more parameter of the token request. A name may repeat (RFC 8707's ``resource``)."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        defer_build=True,
     )
 
     name: Plain = Field(description="The parameter's name.")

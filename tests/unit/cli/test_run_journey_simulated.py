@@ -375,20 +375,6 @@ def test_help_loads_nothing_heavy() -> None:
     assert "--fail-on" in done.stdout
 
 
-def test_a_simulation_opens_no_database_and_no_connection(welcome: Path) -> None:
-    script = (
-        "import sys\n"
-        "from engine.cli.run_journey import main\n"
-        f"assert main([{str(welcome)!r}, '--set', 'email=e']) == 0\n"
-        "heavy = [m for m in ('sqlalchemy', 'sqlmodel', 'asyncio', 'rich') if m in sys.modules]\n"
-        "print(heavy, file=sys.stderr)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stderr == "[]\n"
-
-
 def test_a_reader_that_goes_away_is_no_error(welcome: Path) -> None:
     users = welcome.with_name("u.jsonl")
     users.write_text("".join(f'{{"id": "u{n}"}}\n' for n in range(3_000)))

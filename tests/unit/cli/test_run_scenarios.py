@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -236,20 +234,6 @@ def test_bad_events_are_refused(nudge: Journey) -> None:
     assert ended.code == 2
     assert ended.err.count("is no time") == 2
     assert nudge("run", "nudge.yaml", "--events", "events.csv", "--live", "--user", "a").code == 2
-
-
-def test_the_command_loads_no_database_and_no_network() -> None:
-    script = (
-        "import sys\n"
-        "from engine.cli.main import main\n"
-        "main(['test', 'journeys/welcome.yaml'])\n"
-        "heavy = ('cryptography', 'httptools', 'rich', 'sqlalchemy', 'sqlmodel', 'asyncio')\n"
-        "print([m for m in heavy if m in sys.modules], file=sys.stderr)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stderr == "[]\n"
 
 
 def test_a_simulation_is_a_page_as_well(nudge: Journey) -> None:
