@@ -273,7 +273,7 @@ def _numbered(written: dict[str, Any], id_: str) -> dict[str, Any]:
 # --- the world -------------------------------------------------------------------------------
 
 _JSON = {"content-type": "application/json"}
-_BIG = json.dumps({"n": 1, "big": ["x" * 10_000] * 4}).encode()
+_BIG = json.dumps({"n": 1, "big": ["x" * 10_000] * 7}).encode()
 _SAID: list[Answer] = [
     Answer(200, _JSON, b'{"n": 1}'),
     Answer(201, _JSON, b'{"n": 9007199254740993, "born": "2026-10-30T12:00:00+02:00"}'),
@@ -337,14 +337,22 @@ _TERMS: list[dict[str, Any]] = [
 
 @st.composite
 def cases(
-    draw: st.DrawFn, *, slow: bool = False, horizons: bool = False, entering: bool = False
+    draw: st.DrawFn,
+    *,
+    slow: bool = False,
+    crashing: bool = False,
+    horizons: bool = False,
+    entering: bool = False,
 ) -> Case:
-    """A case. Answers take no time unless ``slow``, and everybody has ended by its horizon unless
-    ``horizons``; users enter once, at the start, unless ``entering``: then at several moments.
+    """A case. Answers take no time unless ``slow``; calls that may be made at most once are left
+    out if processes are ``crashing``, which alone decides about them; everybody has ended by the
+    horizon unless ``horizons``; users enter once, at the start, unless ``entering``.
     """
     endpoints = []
     for name in ENDPOINTS:
         terms = dict(draw(st.sampled_from(_TERMS)))
+        if not crashing and draw(st.integers(0, 3)) == 0:
+            terms["delivery"] = "at_most_once"
         if not slow:
             terms["concurrency"] = draw(st.sampled_from([1, 2, 100]))
         url = f"https://{name}.example"

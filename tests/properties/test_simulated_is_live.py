@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from engine.db.schema import open_database
 from engine.processes import worker
 from tests.properties.both_ways import Live, Simulated, assert_same
 from tests.properties.drawn import Case, cases
+from tests.properties.simulated_world import Faults
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +44,42 @@ def test_a_simulation_decides_as_a_live_run_does(template: Path, case: Case) -> 
     live = Live(case, fresh(template))
     went = live.run()
     assert_same(Simulated(case).run(live.key), went)
+
+
+@given(case=cases(horizons=True))
+def test_up_to_a_horizon_too(template: Path, case: Case) -> None:
+    live = Live(case, fresh(template))
+    went = live.run()
+    # A retry after the horizon, which is always made, lets those sleep out who slept up to it.
+    assume(live.clock.now() <= case.horizon)
+    assert_same(Simulated(case).run(live.key), went)
+
+
+@given(case=cases(entering=True))
+def test_who_enters_again_is_decided_alike(template: Path, case: Case) -> None:
+    live = Live(case, fresh(template))
+    went = live.run()
+    assert_same(Simulated(case).run(live.key), went)
+
+
+@settings(max_examples=40)
+@given(case=cases(crashing=True))
+def test_a_process_that_ends_with_each_commit_changes_nothing(template: Path, case: Case) -> None:
+    live = Live(case, fresh(template), stops=True)
+    went = live.run()
+    assert_same(Simulated(case).run(live.key), went)
+
+
+@settings(max_examples=40)
+@given(
+    case=cases(crashing=True),
+    seed=st.integers(0, 1_000),
+    rate=st.sampled_from([0.05, 0.2, 0.5]),
+    most=st.integers(0, 30),
+)
+def test_crashes_and_failing_writes_change_nothing(
+    template: Path, case: Case, seed: int, rate: float, most: int
+) -> None:
+    live = Live(case, fresh(template), faults=(seed, Faults(rate, most)))
+    went = live.run()
+    assert_same(Simulated(case).run(live.key), went, told=False)
