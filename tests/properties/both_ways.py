@@ -16,8 +16,8 @@ import json
 import math
 import random
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,12 +27,11 @@ from typing import Any
 
 from sqlalchemy.event import listen
 
-from engine.core.dsl.check import load_and_check
-from engine.core.dsl.program import Program, compile_journey
+from engine.core.dsl.program import compile_journey
 from engine.core.interpreter.advance import World
 from engine.core.interpreter.simulate import Happened, simulate
 from engine.core.interpreter.state import Execution, Passage, State
-from engine.core.interpreter.virtual import Exchange, Exchanged
+from engine.core.interpreter.virtual import Exchanged
 from engine.core.message import Answer, Request
 from engine.core.steps.base import Call, Result
 from engine.core.steps.facts import Event, Fact
@@ -92,7 +91,12 @@ class Outcome:
 
 def assert_same(simulated: Outcome, live: Outcome, *, told: bool = True) -> None:
     """Everything is the same; not ``told``: but for what a process that crashed told and sent."""
-    assert live.taken == simulated.taken
+    for user, taken in simulated.taken.items():
+        assert len(live.taken[user].passages) == len(taken.passages), user
+        for one, other in zip(live.taken[user].passages, taken.passages, strict=True):
+            for name, value in other.items():
+                assert one[name] == value, f"{name} of {user}: live {one[name]}, else {value}"
+        assert live.taken[user].user == taken.user
     if told:
         assert live.told == simulated.told
         assert live.sent == simulated.sent
@@ -183,7 +187,7 @@ class Simulated:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self.program = compile_journey(load_and_check(case.source, "j.yaml").journey)
+        self.program = compile_journey(case.checked.journey)
         self._terms = {one.name: terms(one) for one in case.endpoints}
         self._passages: dict[str, dict[int, Passage]] = {row.id: {} for row in case.users}
         self._executions: dict[int, list[tuple[Any, ...]]] = {}
@@ -359,13 +363,26 @@ class Told:
 
     stops: bool = False
     events: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
+    backlogs: list[Backlog] = field(default_factory=list)
+    waits: dict[int, object] = field(default_factory=dict)
 
     def turned(self, ledger: Ledger) -> None:
         """A turn was committed."""
         for event in ledger.told:
-            self.events.setdefault(event.passage.user.id, []).append(_event(event))
+            if event.what != "waits" or self._is_another_wait(event.passage):
+                self.events.setdefault(event.passage.user.id, []).append(_event(event))
+        if ledger.changes.woken:  # perhaps of a run that another worker works
+            for backlog in self.backlogs:
+                backlog.add_sleeper(ledger.now)
         if self.stops and not ledger.changes.empty:
             raise Stopped
+
+    def _is_another_wait(self, passage: Passage) -> bool:
+        """Whether it isn't the wait it was in before it was woken in vain: once is enough."""
+        wait = (passage.position, passage.steps[passage.position].visits, passage.wake_at)
+        told = self.waits.get(passage.id) == wait
+        self.waits[passage.id] = wait
+        return not told
 
     def paused(self, reason: str) -> None:
         """The database can't be written."""
@@ -381,7 +398,12 @@ class Live:
     """
 
     def __init__(
-        self, case: Case, path: Path, *, stops: bool = False, faults: tuple[int, Faults] | None = None
+        self,
+        case: Case,
+        path: Path,
+        *,
+        stops: bool = False,
+        faults: tuple[int, Faults] | None = None,
     ) -> None:
         self._case = case
         self._path = path
@@ -394,7 +416,7 @@ class Live:
         self._lives = 0
         self._enrollments: dict[str, list[int]] = {}
         self._installation = ""
-        self._programs: list[Program] = []
+        self._versions = Versions()
 
     def run(self) -> Outcome:
         """What becomes of it."""
@@ -418,12 +440,14 @@ class Live:
         with closing(self._quick()) as database, database.write() as connection:
             for endpoint in case.endpoints:
                 endpoints.save(connection, endpoint, now=1, actor="test")
-            named = load_and_check(case.source, "j.yaml").checked.endpoints
+            named = case.checked.checked.endpoints
             self._installation = runs.installation(connection).key
             return publish(connection, "j", case.source, named, now=1, actor="test")
 
     def _open(self, number: int, version: int, at: int, inputs: dict[str, object] | None) -> None:
-        run = runs.Run(number + 1, "j", version, "users", runs.OPEN, 0, len(self._case.users), 0, {})
+        run = runs.Run(
+            number + 1, "j", version, "users", runs.OPEN, 0, len(self._case.users), 0, {}
+        )
         with closing(self._quick()) as database, database.write() as connection:
             runs.open_run(connection, run, now=at)
         self._runs.append(run.id)
@@ -485,10 +509,10 @@ class Live:
                 _sending.set(held)
                 return await sending.deliver(held)
 
-            users, versions = UsersHeld(), Versions()
+            users = UsersHeld()
+            self._told.backlogs.clear()
             workers = [
-                self._worker(database, deliver, run_id, users, versions, until)
-                for run_id in self._runs
+                self._worker(database, deliver, run_id, users, until) for run_id in self._runs
             ]
             await self._turns(workers, math.inf if ends is None else ends)
         finally:
@@ -534,9 +558,9 @@ class Live:
         deliver: Any,
         run_id: int,
         users: UsersHeld,
-        versions: Versions,
         until: int,
     ) -> Worker:
+        versions = self._versions
         with database.read() as connection:
             run = next(
                 one for one in runs.unfinished_runs(connection, "j", "users") if one.id == run_id
@@ -544,6 +568,8 @@ class Live:
             published = versions.get(connection, run.version_id)
         ids = IdMaker(lambda: self._lots.getrandbits(22))
         live = LiveEndpoints(lambda: 0.0)
+        backlog = Backlog(run.id, versions, users)
+        self._told.backlogs.append(backlog)
         return Worker(
             database,
             Decider(
@@ -553,7 +579,7 @@ class Live:
                 self._case.zone,
                 telling=True,
             ),
-            Backlog(run.id, versions, users),
+            backlog,
             Outbox(deliver, live, 100),
             live,
             self.clock,
@@ -566,7 +592,7 @@ class Live:
     # --- what became of it -----------------------------------------------------------------
 
     def _outcome(self, database: Database) -> Outcome:
-        versions = Versions()
+        versions = self._versions
         with database.read() as connection:
             summaries = [
                 reports.summary(connection, reports.find_run(connection, "j", run_id), versions)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from hypothesis import strategies as st
 
+from engine.core.dsl.check import LoadedAndChecked, load_and_check
 from engine.core.message import Answer
 from engine.endpoints.model import Endpoint
 from engine.users.row import UserRow
@@ -50,6 +52,11 @@ class Case:
     def source(self) -> bytes:
         """The journey's file."""
         return json.dumps(self.journey).encode()
+
+    @cached_property
+    def checked(self) -> LoadedAndChecked:
+        """The journey, which the checker passes."""
+        return load_and_check(self.source, "j.yaml")
 
     def answer(self, user: str, endpoint: str, number: int) -> Answer:
         """What the request ``number`` (from 0) of a user to an endpoint gets."""

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from engine.db.schema import open_database
 from engine.processes import worker
+from engine.users.row import UserRow
 from tests.properties.both_ways import Live, Simulated, assert_same
-from tests.properties.drawn import Case, cases
+from tests.properties.drawn import DAY, HOUR, START, Case, Entry, cases
 from tests.properties.simulated_world import Faults
 
 
@@ -83,3 +84,38 @@ def test_crashes_and_failing_writes_change_nothing(
     live = Live(case, fresh(template), faults=(seed, Faults(rate, most)))
     went = live.run()
     assert_same(Simulated(case).run(live.key), went, told=False)
+
+
+def test_a_wait_follows_a_date_that_another_passage_of_the_user_changes(template: Path) -> None:
+    waits = {"date": "user.born", "missing": "continue"}
+    ways = [
+        {"name": "w", "when": "inputs.n == 1", "steps": [wait("rest", until=waits)]},
+        {"name": "s", "when": "inputs.n == 2", "steps": [put(born="2026-10-28")]},
+        {"name": "z", "when": "inputs.n == 3", "steps": [put(timezone="Asia/Tokyo")]},
+    ]
+    entry = {"inputs": {"n": "any"}, "key": "inputs.n", "triggers": [{"event": "come"}]}
+    case = Case(
+        journey={"dsl": 1, "journey": "j", "entry": entry, "steps": [branch("way", ways)]},
+        users=(UserRow(2, "u0", "Europe/Berlin", {"born": "2026-12-24"}, {}),),
+        endpoints=(),
+        answers=(),
+        zone="UTC",
+        horizon=START + 400 * DAY,
+        entries=tuple(Entry(START + n * HOUR + 1, {"n": n}) for n in (1, 2, 3)),
+    )
+    live = Live(case, fresh(template))
+    went = live.run()
+    assert_same(Simulated(case).run(live.key), went)
+
+
+def wait(id_: str, **more: object) -> dict[str, object]:
+    return {"id": id_, "type": "wait", **more}
+
+
+def put(**values: object) -> dict[str, object]:
+    written = {f"user.{name}": value for name, value in values.items()}
+    return {"id": f"put_{'_'.join(values)}", "type": "set", "values": written}
+
+
+def branch(id_: str, paths: list[dict[str, object]]) -> dict[str, object]:
+    return {"id": id_, "type": "branch", "paths": paths}
