@@ -72,7 +72,7 @@ class Receiver:
             user = known.get(user_id) or self._users.keep(user_id, fresh)
             changed = _update(user, row)
             if changed and user_id in known:
-                ledger.written.append(Written(user, changed))
+                ledger.written.append(Written(user, frozenset(changed)))
             ledger.changes.users[user_id] = user
             passage = self._passage(user, row, ledger.now)
             admission = admit(passage, world, earlier.get(user_id, ()))
@@ -110,16 +110,19 @@ class Receiver:
         ledger.note(passage, advanced, held.call if held else None)
 
 
-def _update(user: User, row: UserRow) -> frozenset[str]:
+def _update(user: User, row: UserRow) -> list[str]:
     """Write what a row says; the names of what is another now."""
-    before = {**user.attributes, "timezone": user.timezone}
-    if row.timezone is not None:
+    changed: list[str] = []
+    if row.timezone is not None and row.timezone != user.timezone:
         user.timezone = row.timezone
+        changed.append("timezone")
+    attributes = user.attributes
     for name, value in row.attributes.items():
+        old = attributes.get(name)
+        if old != value or type(old) is not type(value):
+            changed.append(name)
         if value is None:
-            user.attributes.pop(name, None)
+            attributes.pop(name, None)
         else:
-            user.attributes[name] = value
-    after = {**user.attributes, "timezone": user.timezone}
-    wrote = (*row.attributes, "timezone")
-    return frozenset(name for name in wrote if before.get(name) != after.get(name))
+            attributes[name] = value
+    return changed

@@ -421,12 +421,11 @@ class Live:
     def run(self) -> Outcome:
         """What becomes of it."""
         version = self._publish()
-        entries = [(entry.at, entry.inputs) for entry in self._case.entries] or [(START, None)]
-        for number, (at, inputs) in enumerate(entries):
+        for number, at in enumerate([entry.at for entry in self._case.entries] or [START]):
             if number:
                 self._work(at - 1, at)
             self.clock.move_to(at)
-            self._open(number, version, at, inputs)
+            self._open(number, version, at)
         self._work(self._case.horizon)
         with closing(self._quick()) as database:
             return self._outcome(database)
@@ -444,7 +443,7 @@ class Live:
             self._installation = runs.installation(connection).key
             return publish(connection, "j", case.source, named, now=1, actor="test")
 
-    def _open(self, number: int, version: int, at: int, inputs: dict[str, object] | None) -> None:
+    def _open(self, number: int, version: int, at: int) -> None:
         run = runs.Run(
             number + 1, "j", version, "users", runs.OPEN, 0, len(self._case.users), 0, {}
         )
