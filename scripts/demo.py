@@ -177,7 +177,7 @@ def demonstrate(seconds: float, folder: Path, screen: Screen, report: Path) -> b
         began = time.monotonic()
         workshop.run("journey", "apply", "journeys/endpoints.yaml", variables=known.variables())
         # Two commands are given while customers are on their way: slow machines need more of them.
-        seconds = max(seconds, 4 + 4 * (time.monotonic() - began))
+        seconds = max(seconds, 4 + 8 * (time.monotonic() - began))
         customers = int(seconds * CUSTOMERS_PER_SECOND)
         invite(folder, customers)
         screen.heading(f"{customers:,} customers, live")

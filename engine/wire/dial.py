@@ -47,6 +47,7 @@ class Dialler:
         self._open: set[Connection] = set()
         self._dialling: set[asyncio.Timeout] = set()
         self._none_left: asyncio.Future[None] | None = None
+        """There from :meth:`close` on."""
 
     async def dial(self, line: Line, left_s: float, deadline: float) -> Connection:
         """A new connection to the address of ``line``, TLS included.
@@ -68,9 +69,8 @@ class Dialler:
                     ssl=line.tls,
                     server_hostname=line.origin.host if line.tls else None,
                 )
-            self._open.add(connection)
-            text = None if connection.open else "closed while connecting"
-        except OSError as error:
+            text = self._admit(connection)
+        except (OSError, ValueError) as error:
             text = _why(error, own_s if own_s < left_s else deadline)
         except BaseException:
             connection.abort()
@@ -85,14 +85,24 @@ class Dialler:
         return connection
 
     async def close(self) -> None:
-        """Close every connection, also those that are just being made."""
-        for limit in self._dialling:
-            limit.reschedule(0.0)
-        for connection in self._open:
-            connection.abort()
-        self._none_left = asyncio.get_running_loop().create_future()
-        self._settle()
+        """Close every connection, also those that are just being made; nothing can be dialled."""
+        if self._none_left is None:
+            self._none_left = asyncio.get_running_loop().create_future()
+            for limit in self._dialling:
+                if not limit.expired():
+                    limit.reschedule(0.0)
+            for connection in self._open:
+                connection.abort()
+            self._settle()
         await self._none_left
+
+    def _admit(self, connection: Connection) -> str | None:
+        if self._none_left is not None:
+            return "the transport is closed"
+        if not connection.open:
+            return "closed while connecting"
+        self._open.add(connection)
+        return None
 
     def _lost(self, connection: Connection) -> None:
         self._open.discard(connection)
@@ -104,7 +114,7 @@ class Dialler:
             waiting.set_result(None)
 
 
-def _why(error: OSError, within_s: float) -> str:
+def _why(error: OSError | ValueError, within_s: float) -> str:
     if isinstance(error, TimeoutError):
         return f"no connection within {within_s:g} s"
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -113,7 +123,8 @@ def _why(error: OSError, within_s: float) -> str:
         return _why_no_tls(error)
     if isinstance(error, ConnectionResetError):
         return "closed while connecting"
-    return _ERRNO.get(error.errno or 0, "no connection")
+    number = error.errno if isinstance(error, OSError) else None
+    return _ERRNO.get(number or 0, "no connection")
 
 
 def _why_no_tls(error: ssl.SSLError) -> str:

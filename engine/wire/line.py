@@ -40,7 +40,7 @@ class Line:
         """The open connection that was used last; None where there is none."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.open and now < connection.idle_until:
+            if now < connection.idle_until and connection.is_usable():
                 return connection
             connection.abort()
         return None
@@ -67,11 +67,13 @@ class Line:
     def _close_idle(self) -> None:
         """Let go of what is closed or has been idle for too long."""
         now = stopwatch()
-        kept = [each for each in self._idle if each.open and now < each.idle_until]
-        for connection in self._idle[: len(self._idle) - len(kept)]:
-            if now >= connection.idle_until:
+        kept = []
+        for connection in self._idle:
+            if now < connection.idle_until and connection.is_usable():
+                kept.append(connection)
+            else:
                 connection.abort()
-        self._idle[:] = kept
+        self._idle = kept
         self._sweep = None
         if kept:
             wait = kept[0].idle_until - now

@@ -90,6 +90,12 @@ class Lookup:
             raise CallFailure(
                 "the name's address wasn't found in time", code="call.unreachable"
             ) from None
+        except asyncio.CancelledError:
+            # Closing cancels the question, not whoever asked it.
+            asking = asyncio.current_task()
+            if task.cancelled() and not (asking and asking.cancelling()):
+                raise CallFailure("the transport is closed", code="call.unreachable") from None
+            raise
 
     async def _answer(self, host: str) -> _Known:
         asked = stopwatch()

@@ -60,7 +60,8 @@ class Routes:
     def to(self, url: str, network: Network, now: float) -> Route:
         """The route ``url`` takes. Raises ``CallFailure`` for a URL no transport dials."""
         # Most calls take a known route: what stands before the path has been read strictly then.
-        route = self._routes.get((url[: url.find("/", 8)], network))
+        end = url.find("/", 8)
+        route = self._routes.get((url[:end], network)) if end > 0 else None
         if route is None:
             route = self._make(prefix_of(url), network)
         route.used = now

@@ -1,6 +1,5 @@
-"""The bare limit: fixed bytes over kept connections, as fast as this event loop does it.
+"""The bare limit: the engine's HTTP client in a loop of its own, with nothing around it.
 
-Nothing is written anew and nothing is read but where an answer ends, so no client can be faster.
 Prints calls a second: ``python -m tests.bench.bare_client URL CALLS``.
 """
 
@@ -9,70 +8,43 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterator
-from typing import cast
-from urllib.parse import urlsplit
 
-import httptools
 import uvloop
 
+from engine.core.message import Request
+from engine.wire.egress import Egress
+from engine.wire.http_transport import HttpTransport
+from engine.wire.transport import Transport
+
 CONCURRENCY = 100
+HEADERS = (
+    ("content-type", "application/json"),
+    ("idempotency-key", "mfrggzdfmztwq2lknnwg23tpobyxe43u"),
+)
 BODY = b'{"to":"u1@example.com","tier":"gold"}'
 
 
-class BareCaller(asyncio.Protocol):
-    """One connection, one request after another, until ``left`` is empty."""
-
-    def __init__(self, request: bytes, left: Iterator[int], over: asyncio.Future[None]) -> None:
-        self._request = request
-        self._left = left
-        self._over = over
-        self._feed = httptools.HttpResponseParser(self).feed_data
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the first one."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._send()
-
-    def data_received(self, data: bytes) -> None:
-        """Let the parser find the end."""
-        self._feed(data)
-
-    def on_message_complete(self) -> None:
-        """Send the next one."""
-        self._send()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """A figure with calls missing would be a wrong one."""
-        if not self._over.done():
-            self._over.set_exception(error or ConnectionResetError("the server closed"))
-
-    def _send(self) -> None:
-        if next(self._left, None) is not None:
-            self._transport.write(self._request)
-        elif not self._over.done():
-            self._over.set_result(None)
-            self._transport.close()
-
-
-async def call_all(url: str, calls: int, concurrency: int = CONCURRENCY) -> float:
-    """Make so many POSTs, ``concurrency`` at a time; calls a second."""
-    parts = urlsplit(url)
-    head = f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-length: {len(BODY)}"
-    request = head.encode() + b"\r\n\r\n" + BODY
+async def send_all(transport: Transport, request: Request, calls: int, concurrency: int) -> None:
+    """Send ``request`` so often, ``concurrency`` at a time."""
     left = iter(range(calls))
-    loop = asyncio.get_running_loop()
+
+    async def caller() -> None:
+        for _ in left:
+            answer = await transport.send(request, 10.0)
+            assert answer.status == 200
+
+    await asyncio.gather(*(caller() for _ in range(concurrency)))
+
+
+async def rate(url: str, calls: int) -> float:
+    """Calls a second."""
+    transport = HttpTransport(Egress.parse("127.0.0.0/8,[::1]"))
     since = time.perf_counter()
-    ends = [loop.create_future() for _ in range(concurrency)]
-    for end in ends:
-        await loop.create_connection(
-            lambda end=end: BareCaller(request, left, end),  # type: ignore[misc]
-            parts.hostname,
-            parts.port,
-        )
-    await asyncio.gather(*ends)
-    return calls / (time.perf_counter() - since)
+    await send_all(transport, Request("POST", url, HEADERS, BODY), calls, CONCURRENCY)
+    took = time.perf_counter() - since
+    await transport.close()
+    return calls / took
 
 
 if __name__ == "__main__":
-    print(uvloop.run(call_all(f"{sys.argv[1]}/send", int(sys.argv[2]))))
+    print(uvloop.run(rate(f"{sys.argv[1]}/send", int(sys.argv[2]))))

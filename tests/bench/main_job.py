@@ -1,7 +1,7 @@
 """``main-job``: five steps with one POST, SQLite, everything durable, the whole command measured.
 
-Each size is measured beside a bare loop of fixed bytes over kept connections, in turn, so that the
-ratio holds whatever the machine does meanwhile. Times include the command's start.
+Each size is measured beside a bare loop of the same HTTP client, in turn, so that the ratio holds
+whatever the machine does meanwhile. Times include the command's start.
 """
 
 from __future__ import annotations
@@ -62,11 +62,9 @@ def _one_size(folder: Path, url: str, users: int, runs: int) -> dict[str, object
     spent: list[Spent] = []
     ratios: list[float] = []
     for run in range(runs):
-        bare = _spend(
-            [sys.executable, "-m", "tests.bench.bare_client", url, str(max(users, 5_000))], folder
-        )
+        calls = str(max(users, 5_000))
+        _spend([sys.executable, "-m", "tests.bench.bare_client", url, calls], folder)
         calls_per_s = float((folder / "out").read_text().split()[0])
-        del bare
         home = folder / f"home-{users}-{run}"
         spent.append(_main_job(folder, home, url, users))
         ratios.append(users / spent[-1].wall / calls_per_s)

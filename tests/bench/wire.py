@@ -9,7 +9,6 @@ unfair to neither::
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import subprocess
 import sys
@@ -22,8 +21,8 @@ import uvloop
 from engine.core.message import Request
 from engine.wire.egress import Egress
 from engine.wire.http_transport import HttpTransport
-from engine.wire.transport import Transport
-from tests.bench.bare_client import call_all
+from tests.bench.bare_client import send_all
+from tests.bench.fixed_bytes import call_all
 
 HEADERS = (
     ("content-type", "application/json"),
@@ -57,18 +56,6 @@ async def timed(work: Awaitable[object], calls: int) -> tuple[float, float]:
         (time.perf_counter() - wall) / calls * 1e6,
         (time.process_time() - cpu) / calls * 1e6,
     )
-
-
-async def send_all(transport: Transport, request: Request, calls: int, concurrency: int) -> None:
-    """Send ``request`` so often."""
-    left = iter(range(calls))
-
-    async def caller() -> None:
-        for _ in left:
-            answer = await transport.send(request, 10.0)
-            assert answer.status == 200
-
-    await asyncio.gather(*(caller() for _ in range(concurrency)))
 
 
 async def compare(port: int, calls: int, concurrency: int, rounds: int) -> None:

@@ -211,6 +211,24 @@ def test_a_lookup_that_hangs_costs_the_deadline_and_no_more(kind: Kind) -> None:
     run(kind, scenario())
 
 
+def test_closing_ends_a_lookup_and_the_call_that_waits_for_it(kind: Kind) -> None:
+    asked = asyncio.Event()
+
+    async def query(_: str) -> Sequence[str]:
+        asked.set()
+        await asyncio.Event().wait()
+        return []
+
+    async def scenario() -> None:
+        async with opened(kind, lookup=Lookup(query)) as transport:
+            call = asyncio.create_task(transport.send(a_request("http://service.test/"), 3.0))
+            await asked.wait()
+            await transport.close()
+            assert_failed(await call, "call.unreachable", "the transport is closed", sent=False)
+
+    run(kind, scenario())
+
+
 def test_a_name_is_looked_up_once_for_all_who_call_it(kind: Kind) -> None:
     asked: list[str] = []
 

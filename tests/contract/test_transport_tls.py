@@ -21,6 +21,7 @@ from tests.contract.wire_servers import (
     Connection,
     Kind,
     a_request,
+    answering,
     assert_failed,
     keeping_alive,
     opened,
@@ -166,6 +167,54 @@ def test_a_good_certificate_of_the_endpoints_own_authority_is_trusted(
             assert server.connections == 1
             # Trust belongs to this endpoint: another one calling the same host has none of it.
             assert (await transport.send(request, 2.0)).failure == "call.unreachable"
+
+    run(kind, scenario())
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_over_tls_an_answer_without_a_length_is_whole_only_if_tls_ended_well(
+    kind: Kind, context: Context, cut: bool
+) -> None:
+    async def scenario() -> None:
+        lookup = resolving(service="127.0.0.1")
+        tls = context(AUTHORITY.leaf("service.test"))
+        behave = answering(b"HTTP/1.1 200 OK\r\n\r\nuntil the end", then_reset=cut)
+        async with (
+            serving(behave, tls=tls) as server,
+            opened(kind, lookup=lookup) as transport,
+        ):
+            request = a_request(server.url("service.test"))
+            answer = await transport.send(request, 2.0, network=TRUSTING)
+            if cut:
+                text = "closed in the middle of the answer"
+                assert_failed(answer, "call.unreachable", text, sent=True)
+            else:
+                assert (answer.status, answer.body) == (200, b"until the end")
+
+    run(kind, scenario())
+
+
+def test_the_name_is_asked_for_and_http_1_1_with_it(kind: Kind, context: Context) -> None:
+    asked: list[str | None] = []
+
+    async def scenario() -> None:
+        lookup = resolving(service="127.0.0.1")
+        tls = context(AUTHORITY.leaf("service.test"))
+        tls.sni_callback = lambda _object, name, _context: asked.append(name)
+        tls.set_alpn_protocols(["h2", "http/1.1"])
+        spoken: list[str | None] = []
+
+        async def behave(connection: Connection) -> None:
+            spoken.append(connection.writer.get_extra_info("ssl_object").selected_alpn_protocol())
+            await keeping_alive()(connection)
+
+        async with (
+            serving(behave, tls=tls) as server,
+            opened(kind, lookup=lookup) as transport,
+        ):
+            request = a_request(server.url("service.test"))
+            assert (await transport.send(request, 2.0, network=TRUSTING)).status == 200
+        assert (asked, spoken) == (["service.test"], ["http/1.1"])
 
     run(kind, scenario())
 

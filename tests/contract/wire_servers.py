@@ -79,6 +79,7 @@ class Server:
         self.port = 0
         self.connections = 0
         self.seen: list[bytes] = []
+        self.connected = asyncio.Event()
         self.arrived = asyncio.Event()
 
     def url(self, host: str = "127.0.0.1") -> str:
@@ -98,6 +99,7 @@ async def serving(
         assert task is not None
         running.add(task)
         server.connections += 1
+        server.connected.set()
         with contextlib.suppress(
             OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError
         ):

@@ -1,4 +1,4 @@
-"""engine/docs/guide/first-journey.md, as a reader would do it: its commands run, its outputs come."""
+"""The first journey of the guide, as a reader would do it: its commands run, its outputs come."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_what_may_be_called_at_most_once_is_never_called_twice(tmp_path: Path) -
 
 def test_settings_are_changed_while_users_are_on_their_way(tmp_path: Path) -> None:
     with running(Answers()) as api, running(Answers()) as other:
-        api.change(delay=0.05)
+        api.change(delay=0.1)
         here = _installation(tmp_path, api, 800, concurrency=10)
         with here.running(*COMMAND) as run:
             _wait_for(api, 50, run)

@@ -220,7 +220,7 @@ class Life:
             for _ in range(self._lots.randrange(4)):
                 await asyncio.sleep(0)
             over = loop.time() + min(pause, 10.0)
-            while not worker.woken.is_set() and loop.time() < over:
+            while not worker.woken.is_set() and loop.time() < over:  # noqa: ASYNC110 (a thread's)
                 await asyncio.sleep(0.05)
             assert pause < math.inf or worker.woken.is_set(), "nothing will ever happen any more"
 

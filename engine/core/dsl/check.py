@@ -11,7 +11,14 @@ from engine.core.dsl.document import Document, Path
 from engine.core.dsl.doubtful import doubtful_problems
 from engine.core.dsl.flow import END, Edge, edges, endless, reachable
 from engine.core.dsl.journey import Journey
-from engine.core.dsl.listening import Listens, Need, listens_of, needs_of, waiting_conditions
+from engine.core.dsl.listening import (
+    Listens,
+    Need,
+    listens_of,
+    needing_events,
+    needs_of,
+    waiting_conditions,
+)
 from engine.core.dsl.load import Loaded, read_journey, source_hash
 from engine.core.dsl.missing import missing_problems
 from engine.core.dsl.names import name_problems, names_of
@@ -125,7 +132,7 @@ def check(journey: Journey, document: Document) -> Checked:
         endpoints={name: tuple(ids) for name, ids in endpoints.items()},
         needs_events=tuple(
             NeedsEvents(what, document.key_place(path).line)
-            for path, what in journey.needing_events()
+            for path, what in needing_events(journey, computed)
         ),
     )
 

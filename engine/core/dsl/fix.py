@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from engine.errors import Problem
 
 _BREAK = re.compile("(\r\n|[\n\r\x85\u2028\u2029])")
-_SHOWN_RIGHT = re.compile(r"(?:quote the value|say `not`): (.+)")
-_ADDED = re.compile(r"""["'\\!]|\bnot\b|\s""")
+_SHOWN_RIGHT = re.compile(
+    r"(?:quote the value|say `not`|an expression stands without \{\{ \}\}): (.+)"
+)
+_ADDED = re.compile(r"""["'\\!{}]|\bnot\b|\s""")
 _MARK = "\ufeff"
 
 

@@ -119,7 +119,7 @@ def unbalanced(text: str) -> bool:
 
 
 def _pairs(line: str) -> list[_Pair]:
-    """The ``key: value`` pairs of a line, nested ones of a flow mapping included."""
+    """The ``key: value`` pairs of a line, those nested in mappings and lists included."""
     pairs, position = [], 0
     while found := _PAIR.search(line, position):
         start = found.end()
@@ -130,6 +130,8 @@ def _pairs(line: str) -> list[_Pair]:
             continue
         end = _flow_end(line, start) if flow else len(line)
         value = line[start:end].rstrip()
+        if value.startswith("[") and _PAIR.search(value):
+            continue
         key = found["key"].strip("\"'")
         pairs.append(_Pair(key, start, start + len(value), value, flow))
         if "{{" not in value and not flow:

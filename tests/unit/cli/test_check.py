@@ -163,6 +163,20 @@ def test_fix_quotes_what_yaml_takes_otherwise_and_says_so(
     assert capsys.readouterr().err == ""
 
 
+def test_fix_takes_braces_off_an_expression_and_quotes_one_inside_lists(tmp_path: Path) -> None:
+    file = tmp_path / "j.yaml"
+    file.write_text(
+        "dsl: 1\njourney: j\n"
+        "entry: {triggers: [{event: e, where: event.t in ['a', 'b']}]}\n"
+        "steps: [{id: a, type: exit, when: {{ user.vip }}}]\n"
+    )
+    assert main(["check", "--fix", str(file)]) == 0
+    assert file.read_text().splitlines()[2:] == [
+        """entry: {triggers: [{event: e, where: "event.t in ['a', 'b']"}]}""",
+        "steps: [{id: a, type: exit, when: user.vip}]",
+    ]
+
+
 def test_fix_leaves_what_it_cannot_help_and_reports_it(
     files: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

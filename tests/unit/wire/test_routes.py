@@ -92,6 +92,14 @@ def test_routes_are_kept_by_origin_and_network_and_no_more_than_the_limit() -> N
     assert routes.to("http://service.test/a", DEFAULT_NETWORK, 999.0) is not first
 
 
+def test_a_host_that_only_begins_like_a_known_one_has_a_route_of_its_own() -> None:
+    routes = routes_to()
+    known = routes.to("http://service.tes", DEFAULT_NETWORK, 0.0)
+    other = routes.to("http://service.test", DEFAULT_NETWORK, 0.0)
+    assert (known.origin.host, other.origin.host) == ("service.tes", "service.test")
+    assert routes.to("http://service.test/a", DEFAULT_NETWORK, 0.0) is other
+
+
 @pytest.mark.parametrize(
     "url",
     [

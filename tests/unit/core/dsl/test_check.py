@@ -63,8 +63,25 @@ def test_what_needs_events_is_named_with_its_line() -> None:
         "step `tell` (emit)",
         "step `other` (start_journey)",
         "step `answer` (wait_for)",
+        "`event_count`",
     ]
     assert checked(WELCOME).needs_events == ()
+
+
+def test_whoever_counts_events_needs_them_except_to_let_users_in() -> None:
+    text = (
+        "dsl: 1\njourney: j\n"
+        "entry: {triggers: [{event: asked, where: \"event_count('asked', '1h') > 5\"}]}\n"
+        "goals: [{name: g, event: x, where: \"has_event('y')\"}]\n"
+        "steps:\n"
+        "- {id: a, type: set, values: {vars.n: \"{{ event_count('y') + event_count('z') }}\"}}\n"
+        "- {id: b, type: exit, when: not has_event('y')}\n"
+    )
+    assert checked(text).needs_events == (
+        NeedsEvents("goal `g`", 4),
+        NeedsEvents("`event_count`", 6),
+        NeedsEvents("`has_event`", 7),
+    )
 
 
 ENDING = [

@@ -135,6 +135,12 @@ TRAPS = [
         """quote the value: when: "user.note == 'a: b'\"""",
     ),
     ("when: !user.x", "yaml.tag", 7, "say `not`: when: not user.x"),
+    (
+        "any: [{event: x, where: event.t in ['a', 'b'], next: c}]",
+        "yaml.quote",
+        25,
+        """quote the value: any: [{event: x, where: "event.t in ['a', 'b']", next: c}]""",
+    ),
     ("schedule: */5 * * * *", "yaml.quote", 11, 'quote the value: schedule: "*/5 * * * *"'),
     ("when: 'a' in user.tags", "yaml.quote", 7, """quote the value: when: "'a' in user.tags\""""),
     (
