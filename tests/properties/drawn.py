@@ -123,6 +123,7 @@ _RETRIES: list[dict[str, Any]] = [
     {"attempts": 1},
     {"attempts": 2, "delay": "PT1S", "when": ["5xx"]},
     {"attempts": 5, "delay": "PT30M", "max_delay": "PT6H", "within": "P2D"},
+    {"attempts": 9, "delay": "PT10M", "max_delay": "PT1H", "within": "PT2H"},
 ]
 _VALUES: list[dict[str, Any]] = [
     {"vars.n": "{{ vars.n | default(0) + 1 }}"},
@@ -353,20 +354,23 @@ def cases(
 ) -> Case:
     """A case. Answers take no time unless ``slow``; calls that may be made at most once are left
     out if processes are ``crashing``, which alone decides about them; everybody has ended by the
-    horizon unless ``horizons``; users enter once, at the start, unless ``entering``.
+    horizon unless ``horizons``; users enter once, at the start, unless ``entering``: then answers
+    take a moment, since who of a user's passages comes first at one moment isn't laid down.
     """
     endpoints = []
     for name in ENDPOINTS:
         terms = dict(draw(st.sampled_from(_TERMS)))
         if not crashing and draw(st.integers(0, 3)) == 0:
             terms["delivery"] = "at_most_once"
-        if not slow:
+        if not (slow or entering):
             terms["concurrency"] = draw(st.sampled_from([1, 2, 100]))
         url = f"https://{name}.example"
         endpoints.append(Endpoint.model_validate({"name": name, "base_url": url, **terms}))
     answers = draw(st.lists(st.sampled_from(_SAID), min_size=1, max_size=8))
     if slow:
         answers = [_after(answer, draw(st.sampled_from(_TAKES))) for answer in answers]
+    if entering:
+        answers = [_after(answer, 1) for answer in answers]
     return Case(
         journey=_Journeys(draw, once=not entering).whole(),
         users=draw(_users(inputs=not entering)),
