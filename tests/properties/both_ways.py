@@ -667,6 +667,9 @@ def _read_passage(connection: sqlite3.Connection, row: tuple[Any, ...]) -> dict[
 def _sum_of(summaries: list[Summary]) -> Summary:
     """One summary of several runs; the most frequent failures of all can't be told from theirs."""
     first, *others = summaries
+    for one in summaries if others else ():
+        assert one.finished == one.entered, "what becomes of a passage is counted for its own run"
+        assert all(tally.waiting == 0 for tally in one.steps.values())
     for other in others:
         first.failures = ()
         for name in ("entered", "finished", "waiting", "stuck"):

@@ -150,7 +150,7 @@ class _Journeys:
     def whole(self) -> dict[str, Any]:
         """The journey."""
         max_age = self.pick(["P365D", "P365D", "P3D", "PT1H"])
-        known = {"vars.n": 0, "vars.m": 1, "vars.t": "{{ now }}"}
+        known = {"vars.n": 0, "vars.m": 1, "vars.f": 2.0, "vars.t": "{{ now }}"}
         first: dict[str, Any] = {"id": "first", "type": "set", "values": known}
         on_enter = self._outside("enter")
         steps = self._some(0, 5)
