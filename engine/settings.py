@@ -24,12 +24,13 @@ _LARGEST_FILE = 64 * 1024
 class Settings:
     """What an installation is told from outside. Each field is a variable, ``JOURNEY_`` + its name.
 
-    ``kek`` is secret: it is never printed (``journey config`` masks it).
+    ``kek`` and ``kek_new`` are secret: they are never printed (``journey config`` masks them).
     """
 
     home: str = ".journey"
     database_url: str = ""
     kek: str = ""
+    kek_new: str = ""
     egress_allow: str = ""
     secret_dirs: str = ""
     timezone: str = "UTC"
@@ -65,7 +66,7 @@ class Settings:
         return tuple(given) or (Path("/run/secrets"), self.home_path / "secrets")
 
 
-SECRET_SETTINGS = frozenset({"kek"})
+SECRET_SETTINGS = frozenset({"kek", "kek_new"})
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:

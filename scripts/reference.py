@@ -30,13 +30,15 @@ Schema = Mapping[str, Any]
 
 _REGION = re.compile(r"(?ms)^<!-- (?P<name>[a-z]+)(?:: (?P<of>\w+))? -->\n.*?^<!-- end -->$")
 _HEADING = re.compile(r"(?m)^#+ (.+)$")
+_DURATION = "[duration](expressions.md#durations)"
+_A_MONTH = "P1M"
 _KINDS = {
     "expression": "[expression](expressions.md)",
     "value": "[value](expressions.md#values)",
     "path": "[path](expressions.md#values)",
-    "duration": "[duration](expressions.md#durations)",
-    "offset": "[duration](expressions.md#durations), perhaps with `-`",
-    "duration or value": "[duration](expressions.md#durations) or [value](expressions.md#values)",
+    "duration": _DURATION,
+    "offset": f"{_DURATION}, perhaps with `-`",
+    "duration or value": f"{_DURATION} or [value](expressions.md#values)",
     "time of day": '`"HH:MM"`, in quotes',
     "time zone": "time zone, as `Europe/Istanbul`",
     "schedule": 'five cron fields, as `"0 9 * * mon"`',
@@ -176,8 +178,16 @@ def _takes(schema: Schema, models: Mapping[str, Any], places: Mapping[str, str])
     if alternatives and title not in _KINDS:
         return " or ".join(within(each) for each in alternatives)
     if title in _KINDS:
-        return _KINDS[str(title)]
+        return _kind(str(title), schema)
     return _of_its_type(schema, within)
+
+
+def _kind(title: str, schema: Schema) -> str:
+    """A kind of text in words; a duration that refuses months is a fixed one."""
+    words = _KINDS[title]
+    if _DURATION in words and not re.search(schema["pattern"], _A_MONTH):
+        return words.replace(_DURATION, "[fixed duration](expressions.md#durations)")
+    return words
 
 
 def _of_its_type(schema: Schema, within: Callable[[Schema], str]) -> str:

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from engine.db.connect import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change. ``at`` is wall time in microseconds UTC; ``kind`` and ``name`` say what it was
+    made to, ``fields`` which of its fields changed.
+    """
+
+    at: int
+    actor: str
+    verb: str
+    kind: str
+    name: str
+    fields: str
 
 
 def record(
@@ -24,3 +39,32 @@ def record(
         "INSERT INTO audit (at, actor, verb, kind, name, fields) VALUES (?, ?, ?, ?, ?, ?)",
         (now, actor, verb, kind, name, ", ".join(fields)),
     )
+
+
+def recorded_since(connection: Connection, since: int, verb: str, kind: str, name: str) -> bool:
+    """Whether such a change stands in the log, made at ``since`` or later."""
+    found = connection.exec_driver_sql(
+        "SELECT 1 FROM audit WHERE at >= ? AND verb = ? AND kind = ? AND name = ? LIMIT 1",
+        (since, verb, kind, name),
+    )
+    return found.one_or_none() is not None
+
+
+def changes(
+    connection: Connection, *, since: int = 0, actor: str = "", what: str = ""
+) -> Iterator[Change]:
+    """The changes since an instant, the oldest first: those of ``actor``, those whose verb, kind,
+    name or fields hold ``what``, whatever the case.
+    """
+    rows = connection.exec_driver_sql(
+        "SELECT at, actor, verb, kind, name, fields FROM audit WHERE at >= ? AND actor LIKE ?"
+        " ESCAPE '!' AND verb || ' ' || kind || ' ' || name || ' ' || fields LIKE ? ESCAPE '!'"
+        " ORDER BY at, id",
+        (since, _literal(actor) or "%", f"%{_literal(what)}%"),
+    )
+    for row in rows:
+        yield Change(*row)
+
+
+def _literal(text: str) -> str:
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

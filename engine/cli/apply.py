@@ -77,7 +77,7 @@ def _rehearse(
         database = installation.database() if there else open_database(f"{folder}/engine.db")
         with database.read() as connection:
             sealed = bool(data_keys(connection))
-        vault = installation.vault() if sealed else operation.throwaway_vault()
+        vault = installation.vault() if sealed else operation.ThrowawayVault()
         keys = operation.Keys(vault, installation.references(), installation.egress(), take_secrets)
         try:
             return operation.apply(database, keys, written, actor=actor(), now=wall(), dry_run=True)

@@ -50,7 +50,7 @@ def list_(text: str, as_json: bool, as_csv: bool, database: str | None) -> None:
             for profile in all_profiles(connection)
             if _matches(profile, text.lower())
         ]
-    columns = ("name", "kind", "title", "hosts", "endpoints", "version", "changed_at")
+    columns = ("name", "kind", "title", "hosts", "endpoints", "version", "changed_at", "secret")
     empty = f"no auth profile holds {text!r}" if text else "there are no auth profiles yet"
     print_table(rows, columns, as_json=as_json, as_csv=as_csv, empty=empty)
 
@@ -112,13 +112,17 @@ def usage(name: str, as_json: bool, database: str | None) -> None:
 @database_option
 def delete(name: str, force: bool, database: str | None) -> None:
     """Delete NAME with its secrets; refused while endpoints have it."""
+    from engine.cli.revoking import revocable, revoke
     from engine.operations.delete import delete_profile
 
-    with opened(database) as installation, installation.database().write() as connection:
-        used = delete_profile(connection, name, force=force, actor=actor(), now=wall())
-    click.echo(f"auth profile {name} deleted")
-    for line in used:
-        click.echo(f"  was used by {line}", err=True)
+    with opened(database) as installation:
+        with installation.database().write() as connection:
+            tokens = revocable(installation, connection, name)
+            used = delete_profile(connection, name, force=force, actor=actor(), now=wall())
+        click.echo(f"auth profile {name} deleted")
+        for line in used:
+            click.echo(f"  was used by {line}", err=True)
+        revoke(installation, tokens)
 
 
 @auth.command()
@@ -147,8 +151,10 @@ def test(
 
 def _row(profile: StoredProfile) -> dict[str, object]:
     from engine.cli.tables import instant
+    from engine.credentials.expiry import ending
 
     columns = profile.columns
+    told = ending(profile, wall())
     return {
         "name": columns.name,
         "kind": columns.kind,
@@ -156,6 +162,7 @@ def _row(profile: StoredProfile) -> dict[str, object]:
         "hosts": list(columns.origins),
         "version": columns.version,
         "changed_at": instant(profile.changed_at),
+        "secret": told.text if told is not None else None,
     }
 
 
@@ -164,14 +171,20 @@ def _secrets(profile: StoredProfile) -> list[dict[str, object]]:
     from engine.cli.tables import instant
     from engine.credentials.vault import SHOWN_FINGERPRINT
 
+    slots = [("current", each) for each in profile.secrets.values()]
+    slots += [
+        ("previous", each) for each in profile.previous.values() if (each.valid_until or 0) > wall()
+    ]
     return [
         {
             "field": secret.field,
+            "slot": slot if slot != "current" else None,
             "fingerprint": secret.fingerprint[:SHOWN_FINGERPRINT],
             "ends_in": secret.hint or None,
             "set_at": instant(secret.set_at),
+            "valid_until": instant(secret.valid_until),
         }
-        for secret in profile.secrets.values()
+        for slot, secret in slots
     ]
 
 

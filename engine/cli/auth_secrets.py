@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from engine.cli.context import Installation
     from engine.credentials.references import SecretSource
+    from engine.db.connect import Connection
 
 ADVICE = {
     "basic": "HTTP Basic sends the password with every request: where the service offers OAuth 2.0,"
@@ -93,10 +95,13 @@ def set_profile(
 
 @click.command()
 @click.argument("name")
-@click.option("--field", help="Which secret; client_secret if there is one, else the only one.")
+@click.option("--field", help="Which secret; needed only where there are several.")
 @click.option("--from-env", metavar="VARIABLE", help="Take the value of a variable.")
 @click.option("--from-file", metavar="PATH", help="Take the text of a file.")
-@click.option("--overlap", metavar="DURATION", help="Not supported by this version.")
+@click.option(
+    "--overlap", metavar="DURATION", help="Try the old one for so long where the new is refused."
+)
+@click.option("--expires", metavar="DATE", help="When the service ends the new one: 2027-03-31.")
 @database_option
 def rotate(
     name: str,
@@ -104,6 +109,7 @@ def rotate(
     from_env: str | None,
     from_file: str | None,
     overlap: str | None,
+    expires: str | None,
     database: str | None,
 ) -> None:
     """Replace one secret of NAME; the next call of every journey uses the new one.
@@ -111,30 +117,80 @@ def rotate(
     The value is asked for, or read from standard input, unless an option says where it is.
     """
     from engine.cli import secret_input
-    from engine.credentials import profiles
+    from engine.credentials import rotation
 
-    if overlap is not None:
-        raise click.UsageError("--overlap isn't supported by this version: the old secret ends now")
+    overlap_us, expires = _overlap(overlap), _expiry(expires)
     if from_env is not None and from_file is not None:
         raise click.UsageError("--from-env and --from-file exclude each other")
     with opened(database) as installation:
         here = installation.database()
+        with here.read() as connection:
+            field = field or _which_field(connection, name)
         if from_env is not None:
             value = secret_input.from_env(from_env, installation.environment)
         elif from_file is not None:
             value = secret_input.from_file(from_file)
         else:
-            value = secret_input.asked(field or "the new secret")
+            value = secret_input.asked(field)
         vault = installation.vault()
         with here.write() as connection:
-            change = profiles.rotate(
-                connection, vault, name, value, field=field, actor=actor(), now=wall()
+            change = rotation.rotate(
+                connection,
+                vault,
+                name,
+                value,
+                field=field,
+                actor=actor(),
+                now=wall(),
+                overlap_us=overlap_us,
+                expires=expires,
             )
     for note in change.notes:
         click.echo(f"auth profile {name}: {note}")
     if change.fields:
         rotated = ", ".join(change.fields)
-        click.echo(f"auth profile {name}: {rotated} rotated (version {change.version})")
+        until = f"; the old one is tried for {overlap}" if overlap_us else ""
+        click.echo(f"auth profile {name}: {rotated} rotated (version {change.version}){until}")
+
+
+def _which_field(connection: Connection, name: str) -> str:
+    """The secret that is meant; a person is asked where that can't be told."""
+    from engine.credentials.loaded import profile_of
+    from engine.credentials.profiles import require_profile
+    from engine.credentials.rotation import main_field, sealed_fields
+    from engine.errors import OperatorError
+
+    profile = profile_of(require_profile(connection, name))
+    try:
+        return main_field(name, profile)
+    except OperatorError as error:
+        if error.code != "auth.which_field" or not sys.stdin.isatty():
+            raise
+    choice = click.Choice(sealed_fields(profile))
+    return str(click.prompt("which secret", type=choice, err=True))
+
+
+def _overlap(text: str | None) -> int:
+    from engine.core.expressions.durations import DurationError, parse_duration
+
+    if text is None:
+        return 0
+    try:
+        length = parse_duration(text).elapsed
+    except DurationError:
+        length = None
+    if not length or length < 0:
+        raise click.UsageError("--overlap takes a duration, as in 24h or P1D")
+    return length
+
+
+def _expiry(text: str | None) -> str | None:
+    from engine.credentials.expiry import read_date
+
+    try:
+        return read_date(text)
+    except ValueError as error:
+        raise click.UsageError(f"--expires {error}") from None
 
 
 def _say(name: str, verb: str, fields: tuple[str, ...]) -> None:

@@ -69,7 +69,7 @@ class Installation:
         if self._vault is None:
             from engine.credentials.open_vault import open_vault
 
-            opened = open_vault(self.database(), self.settings)
+            opened = open_vault(self.database(), self.settings, actor=actor())
             if opened.notice:
                 click.echo(opened.notice, err=True)
             self._vault = opened.vault
@@ -104,12 +104,13 @@ def opened(database_url: str | None) -> Iterator[Installation]:
 
 
 def actor() -> str:
-    """Who gives the command: the operating system's user, for the audit log."""
-    from getpass import getuser
+    """Who gives the command, for the audit log: the user that the process runs as, whatever
+    variables like USER say.
+    """
+    import os
+    from pwd import getpwuid
 
     try:
-        return getuser()
-    except (OSError, KeyError):
-        import os
-
+        return getpwuid(os.getuid()).pw_name
+    except KeyError:
         return f"uid {os.getuid()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,13 +21,19 @@ MARKS: dict[str, tuple[str, Colour]] = {
 
 
 @click.command()
+@click.option(
+    "--leaks", is_flag=True, help="Look for every secret in database, home folder, log and PATHS."
+)
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @json_option
 @database_option
-def doctor(as_json: bool, database: str | None) -> int:
+def doctor(leaks: bool, paths: tuple[Path, ...], as_json: bool, database: str | None) -> int:
     """Look the installation over: settings, database, key, endpoints, secrets, machine.
 
     Each line is right (✓), odd (!) or wrong (✗) and says what to do. Nothing is changed and no
-    secret is shown. Exits with 6 if something is wrong.
+    secret is shown. With --leaks every secret that can be opened is looked for where none may
+    stand; PATHS are more files and folders to search: logs, exports. Exits with 6 if something is
+    wrong.
     """
     import sys
     from dataclasses import asdict
@@ -35,11 +42,18 @@ def doctor(as_json: bool, database: str | None) -> int:
     from engine.cli.context import opened
     from engine.cli.outcome import CHECK_FAILED
     from engine.operations.doctor import examine
+    from engine.operations.leaks import leaks as look_for_leaks
 
+    if paths and not leaks:
+        raise click.UsageError("paths go with --leaks")
     wrong = False
     with opened(database) as installation:
         paint = Paint.of(sys.stdout, installation.environment)
-        for check in examine(installation.settings, installation.environment):
+        given = installation.settings, installation.environment
+        checks = (
+            look_for_leaks(installation.database(), *given, paths) if leaks else examine(*given)
+        )
+        for check in checks:
             wrong = wrong or check.state == "wrong"
             click.echo(dumps(asdict(check)) if as_json else _line(check, paint))
     return CHECK_FAILED if wrong else 0

@@ -116,13 +116,17 @@ def usage(name: str, as_json: bool, database: str | None) -> None:
 @database_option
 def delete(name: str, force: bool, database: str | None) -> None:
     """Delete NAME; refused while journeys that users enter, or are inside of, call it."""
+    from engine.cli.revoking import revocable_of_endpoint, revoke
     from engine.operations.delete import delete_endpoint
 
-    with opened(database) as installation, installation.database().write() as connection:
-        used = delete_endpoint(connection, name, force=force, actor=actor(), now=wall())
-    click.echo(f"endpoint {name} deleted")
-    for line in used:
-        click.echo(f"  was used by {line}", err=True)
+    with opened(database) as installation:
+        with installation.database().write() as connection:
+            tokens = revocable_of_endpoint(installation, connection, name)
+            used = delete_endpoint(connection, name, force=force, actor=actor(), now=wall())
+        click.echo(f"endpoint {name} deleted")
+        for line in used:
+            click.echo(f"  was used by {line}", err=True)
+        revoke(installation, tokens)
 
 
 def _fields(options: dict[str, Any]) -> dict[str, Any]:

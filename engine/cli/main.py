@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "apply": ("engine.cli.apply:apply", "Create and update endpoints and auth profiles."),
+    "audit": ("engine.cli.audit:audit", "Who changed what, when."),
     "auth": ("engine.cli.auth:auth", "Auth profiles: what requests authenticate with."),
     "check": ("engine.cli.check:check", "Check journey files; say everything that is wrong."),
     "config": ("engine.cli.config:config", "Every setting, its value, and where it is from."),
     "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),
     "endpoints": ("engine.cli.endpoints:endpoints", "Endpoints: where journeys' calls go."),
     "graph": ("engine.cli.graph:graph", "Draw a journey, as SVG or Mermaid."),
+    "keys": ("engine.cli.keys:keys", "The keys that seal secrets."),
     "migrate": ("engine.cli.migrate:migrate", "Bring an older database up to date."),
     "new": ("engine.cli.new:new", "Begin a journey, with its scenarios and endpoints."),
     "report": ("engine.cli.report:report", "What became of a journey's run."),

@@ -12,5 +12,5 @@ def begin() -> None:
     """No core dumps; logs as the settings say, redacted. Raises SettingsError."""
     no_core_dumps()
     settings = load_settings(environment())
-    known_secrets.learn((settings.kek,))
+    known_secrets.learn((settings.kek, settings.kek_new))
     start_logging(settings.log_level, settings.log_file, known_secrets)

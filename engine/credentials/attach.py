@@ -41,7 +41,9 @@ def attach(request: Request, credential: Credential) -> Request:
 
 def rejected(answer: Answer, credential: Credential) -> bool:
     """Whether ``answer`` says that ``credential`` isn't good: worth one try with a fresh one."""
-    return answer.status in (401, 403) and KINDS[credential.kind].rejected(answer)
+    if answer.status in (401, 403) and KINDS[credential.kind].rejected(answer):
+        return True
+    return credential.expired_when is not None and credential.expired_when(answer)
 
 
 def origin_text(url: str) -> str:

@@ -24,7 +24,7 @@ SECOND = 1_000_000
 WasHeld = Callable[[str, str], bool]
 """Field and fingerprint → whether the field ever held that value."""
 
-_GUARDED = ("token_url",)
+_GUARDED = ("token_url", "issuer", "revocation_url")
 LONGEST_SECRET = 64 * 1024
 
 
@@ -33,12 +33,14 @@ class SecretChanges:
     """New values by field (to be sealed), fields to forget, and what to tell about the others.
 
     ``known`` are fields whose present value was given: whoever gave it knows the secret.
+    ``kept_rotated`` where a value was not put back because it had been rotated away.
     """
 
     put: dict[str, str] = field(default_factory=dict, repr=False)
     known: set[str] = field(default_factory=set)
     remove: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    kept_rotated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ def _decide(
             f"{field_name}: kept, rotated {ago(inputs.now - present.set_at)};"
             " --take-secrets to overwrite"
         )
+        changes.kept_rotated = True
         return
     changes.put[field_name] = value
 

@@ -3,8 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from engine.core.message import Answer
 
 Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A profile's secret values by field. ``previous``, while the overlap of a rotation lasts: the
+    same with the values before it. Secret.
+    """
+
+    current: Mapping[str, str]
+    previous: Mapping[str, str] | None = None
+
+    def __repr__(self) -> str:
+        return "Opened(***)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +45,8 @@ class Credential:
     ``version`` is the profile's, the one an execution records. ``origins`` are where it may be sent
     (``https://host:port``, lower-case, the port always there). ``fingerprint`` is keyed and differs
     whenever anything of what is sent differs. ``secrets`` are the opened values in the placement,
-    as they were before anything was put around them. It shows nothing secret in any form of
-    printing.
+    as they were before anything was put around them. ``expired_when`` is how an API says that it is
+    over, besides what its kind knows. It shows nothing secret in any form of printing.
     """
 
     profile_id: int
@@ -38,6 +57,7 @@ class Credential:
     placement: Placement
     fingerprint: str
     secrets: tuple[str, ...] = ()
+    expired_when: Callable[[Answer], bool] | None = None
 
     def __repr__(self) -> str:
         return f"Credential({self.profile!r}, {self.kind!r}, version={self.version})"

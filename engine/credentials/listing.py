@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from engine.clock import wall
+from engine.credentials.expiry import Ending, ending
 from engine.credentials.loaded import profile_of
 from engine.credentials.references import FromEnv, FromFile, SecretSource
 from engine.credentials.store import profiles as store
@@ -36,7 +38,7 @@ class ShownSecret:
 @dataclass(frozen=True, slots=True)
 class ShownProfile:
     """One profile. ``settings`` are its fields that are no secrets; ``problem`` says why
-    it can't be read, if so.
+    it can't be read, if so; ``ending`` that its secret ends soon, or a previous one is still good.
     """
 
     name: str
@@ -50,6 +52,7 @@ class ShownProfile:
     secrets: tuple[ShownSecret, ...]
     used_by: tuple[str, ...]
     problem: str = ""
+    ending: Ending | None = None
 
 
 def show_profile(connection: Connection, name: str) -> ShownProfile:
@@ -71,7 +74,8 @@ def search_profiles(connection: Connection, text: str = "") -> list[ShownProfile
 
 def _searched(stored: StoredProfile) -> str:
     columns = stored.columns
-    urls = (*columns.origins, str(columns.settings.get("token_url", "")))
+    servers = (str(columns.settings.get(name, "")) for name in ("token_url", "issuer"))
+    urls = (*columns.origins, *servers)
     hosts = [urlsplit(url).netloc for url in urls]
     return "\n".join((columns.name, columns.title, columns.kind, *hosts)).lower()
 
@@ -103,6 +107,7 @@ def _shown(connection: Connection, stored: StoredProfile) -> ShownProfile:
         secrets,
         store.endpoints_using(connection, stored.id),
         problem,
+        ending(stored, wall()),
     )
 
 

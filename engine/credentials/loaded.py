@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from engine.credentials.credential import Credential, Placement
+from engine.clock import stopwatch, wall
+from engine.credentials.credential import Credential, Opened, Placement
+from engine.credentials.key_ring import Place
+from engine.credentials.kinds.oauth2 import OAuth2
 from engine.credentials.kinds.registry import stored_profile
+from engine.credentials.overlap import Preference
 from engine.credentials.references import FromEnv, FromFile
 from engine.credentials.store.profiles import profile_by_id
-from engine.credentials.vault import Place
 from engine.errors import CredentialFailure
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from engine.credentials.references import References
     from engine.credentials.store.profiles import StoredProfile
     from engine.credentials.vault import Vault
-    from engine.db.connect import Database
+    from engine.db.connect import Connection, Database
     from engine.telemetry.redact import Redactor
 
 
@@ -33,7 +36,9 @@ def load(
     """The profile as it stands now; None if there is none. Blocking; for a thread."""
     with database.read() as connection:
         stored = profile_by_id(connection, profile_id)
-    return None if stored is None else Loaded(stored, vault, references, redactor)
+        if stored is None:
+            return None
+        return Loaded(connection, stored, vault, references, redactor)
 
 
 def secret_place(profile_id: int, field: str, version: int) -> Place:
@@ -42,16 +47,25 @@ def secret_place(profile_id: int, field: str, version: int) -> Place:
 
 
 class Loaded:
-    """One profile at one version. What can't be opened fails each time it is asked for, alone."""
+    """One profile at one version, opened in the transaction that it was read in.
+
+    What can't be opened fails each time it is asked for, alone.
+    """
 
     __slots__ = (
         "_failure",
         "_fixed",
+        "_fixed_previous",
+        "_preference",
+        "_previous",
+        "_previous_until",
+        "_previous_version",
         "_redactor",
         "_references",
         "_sealed",
         "_vault",
         "_with_token",
+        "fell_back",
         "name",
         "origins",
         "profile",
@@ -60,7 +74,12 @@ class Loaded:
     )
 
     def __init__(
-        self, stored: StoredProfile, vault: Vault, references: References, redactor: Redactor
+        self,
+        connection: Connection,
+        stored: StoredProfile,
+        vault: Vault,
+        references: References,
+        redactor: Redactor,
     ) -> None:
         columns = stored.columns
         self.profile_id = stored.id
@@ -74,22 +93,49 @@ class Loaded:
         self._sealed: dict[str, str] = {}
         self._failure: CredentialFailure | None = None
         self._fixed: Credential | None = None
+        self._fixed_previous: Credential | None = None
         self._with_token: Credential | None = None
+        self._preference = Preference()
+        self.fell_back = False
         try:
             self.profile = profile_of(stored)
             for name, secret in stored.secrets.items():
                 place = secret_place(stored.id, name, secret.version)
-                self._sealed[name] = vault.open(secret.sealed, place)
+                self._sealed[name] = vault.open(connection, secret.sealed, place)
         except CredentialFailure as failure:
             self._failure = self._named(failure)
         redactor.learn(self._sealed.values())
+        self._open_previous(connection, stored)
+
+    def _open_previous(self, connection: Connection, stored: StoredProfile) -> None:
+        """The values before a rotation with overlap. One that doesn't open is no loss."""
+        good = [each for each in stored.previous.values() if (each.valid_until or 0) > wall()]
+        self._previous: dict[str, str] = {}
+        self._previous_until = min((each.valid_until or 0 for each in good), default=0)
+        self._previous_version = max((each.version for each in good), default=0)
+        try:
+            for each in good:
+                place = secret_place(stored.id, each.field, each.version)
+                self._previous[each.field] = self._vault.open(connection, each.sealed, place)
+        except CredentialFailure:
+            self._previous = {}
+        self._redactor.learn(self._previous.values())
+
+    def opened(self) -> Opened:
+        """The values now, and the previous ones while they are good. Raises CredentialFailure."""
+        values = self.opened_values()
+        if not self._overlaps():
+            return Opened(values)
+        return Opened(values, {**values, **self._previous})
+
+    def _overlaps(self) -> bool:
+        return bool(self._previous) and wall() < self._previous_until
 
     def opened_values(self) -> Mapping[str, str]:
         """Every secret field's value now. Raises CredentialFailure naming profile and field."""
-        if self._failure is not None or self.profile is None:
-            raise self._again()
+        kind = self._kind()
         values: dict[str, str] = {}
-        for name, source in self.profile.sources().items():
+        for name, source in kind.sources().items():
             try:
                 if isinstance(source, FromEnv | FromFile):
                     values[name] = self._references.read(source)
@@ -99,53 +145,97 @@ class Loaded:
                 raise self._missing(f"{name} isn't set") from None
             except CredentialFailure as failure:
                 raise self._named(failure, name) from None
-            problem = self.profile.problem_with(name, values[name])
+            problem = kind.problem_with(name, values[name])
             if problem is not None:
                 raise CredentialFailure(
                     f"auth profile {self.name}: {name} {problem}", code="credential.unreadable"
                 )
         return values
 
-    def credential(self) -> Credential:
-        """What is sent, of a kind that asks no token server. Raises CredentialFailure."""
+    def credential(self, not_this: Credential | None = None) -> Credential:
+        """What is sent, of a kind that asks no token server, and not what was refused: of two
+        values the current one, then the previous one. Raises CredentialFailure.
+        """
+        current = self._current()
+        if not self._overlaps():
+            return self._another(current, not_this)
+        previous = self._with_previous()
+        refused = None if not_this is None else not_this.fingerprint
+        if refused == current.fingerprint:
+            self.fell_back = True
+            self._preference.current_refused(stopwatch())
+            return self._another(previous, not_this)
+        if refused == previous.fingerprint:
+            self._preference.previous_refused()
+            return current
+        return previous if self._preference.is_for_previous(stopwatch()) else current
+
+    def _another(self, credential: Credential, not_this: Credential | None) -> Credential:
+        if not_this is not None and credential.fingerprint == not_this.fingerprint:
+            raise CredentialFailure(
+                f"auth profile {self.name}: the API refused this credential; rotate it, or check"
+                " what it may do there",
+                code="credential.rejected",
+            )
+        return credential
+
+    def _current(self) -> Credential:
         if self._fixed is not None:
             return self._fixed
-        if self._failure is not None or self.profile is None:
-            raise self._again()
-        values = self.opened_values()
-        self._redactor.learn(values.values())
-        placement = self.profile.placement(values)
-        self._redactor.learn(value for _, value in placement.headers)
-        credential = self._credential(
-            placement, self._vault.fingerprint(_joined(placement)), tuple(values.values())
-        )
-        if not any(isinstance(each, FromFile) for each in self.profile.sources().values()):
+        credential = self._fixed_by(self.opened_values(), self.version)
+        if not self._has_files():
             self._fixed = credential
         return credential
+
+    def _with_previous(self) -> Credential:
+        if self._fixed_previous is not None:
+            return self._fixed_previous
+        values = {**self.opened_values(), **self._previous}
+        credential = self._fixed_by(values, self._previous_version)
+        if not self._has_files():
+            self._fixed_previous = credential
+        return credential
+
+    def _has_files(self) -> bool:
+        return any(isinstance(each, FromFile) for each in self._kind().sources().values())
+
+    def _fixed_by(self, values: Mapping[str, str], version: int) -> Credential:
+        self._redactor.learn(values.values())
+        placement = self._kind().placement(values)
+        self._redactor.learn(value for _, value in placement.headers)
+        fingerprint = self._vault.fingerprint(_joined(placement))
+        return self._credential(placement, fingerprint, tuple(values.values()), version)
+
+    def _kind(self) -> AuthKind:
+        if self._failure is not None or self.profile is None:
+            raise self._again()
+        return self.profile
 
     def with_token(self, token: str, fingerprint: str) -> Credential:
         """What is sent with this access token."""
         known = self._with_token
         if known is None or known.fingerprint != fingerprint:
-            if self.profile is None:
-                raise self._again()
-            placement = self.profile.placement({"access_token": token})
-            self._with_token = known = self._credential(placement, fingerprint, (token,))
+            placement = self._kind().placement({"access_token": token})
+            self._with_token = known = self._credential(
+                placement, fingerprint, (token,), self.version
+            )
         return known
 
     def _credential(
-        self, placement: Placement, fingerprint: str, secrets: tuple[str, ...]
+        self, placement: Placement, fingerprint: str, secrets: tuple[str, ...], version: int
     ) -> Credential:
-        kind = self.profile.kind if self.profile is not None else ""
+        kind = self._kind()
+        expired = kind.token_expired_when if isinstance(kind, OAuth2) else None
         return Credential(
             self.profile_id,
             self.name,
-            kind,
-            self.version,
+            kind.kind,
+            version,
             self.origins,
             placement,
             fingerprint,
             secrets,
+            None if expired is None else expired.matches,
         )
 
     def _named(self, failure: CredentialFailure, field: str = "") -> CredentialFailure:

@@ -1,4 +1,4 @@
-"""Creating, changing, rotating, renaming and deleting auth profiles.
+"""Creating, changing, renaming and deleting auth profiles.
 
 Every verb takes the connection of a write transaction, the actor and ``now`` (wall time), writes
 its audit row in that transaction, and answers with names only.
@@ -16,12 +16,11 @@ from engine.credentials.changes import (
     SecretInputs,
     changed_fields,
     require_secrets_again,
-    require_usable,
     secret_changes,
 )
+from engine.credentials.expiry import EXPIRY
 from engine.credentials.kinds.registry import profile_name_problem
-from engine.credentials.loaded import profile_of, secret_place
-from engine.credentials.references import FromEnv, FromFile
+from engine.credentials.loaded import secret_place
 from engine.credentials.store import profiles as store
 from engine.credentials.store import tokens
 from engine.errors import CallFailure, InUse, NotFound, OperatorError
@@ -33,7 +32,10 @@ if TYPE_CHECKING:
     from engine.credentials.vault import Vault
     from engine.db.connect import Connection
 
-_AUDITED = "auth profile"
+AUDITED = "auth profile"
+_FOR_PEOPLE = frozenset({"title", EXPIRY})
+"""What changes nothing of what is sent."""
+
 _LONG_ENOUGH_FOR_A_HINT = 16
 
 
@@ -69,8 +71,7 @@ def set_profile(
     can't be sent, and where a stored secret would go to another token server unless it is given
     again.
     """
-    problem = profile_name_problem(name)
-    if problem is not None:
+    if (problem := profile_name_problem(name)) is not None:
         raise OperatorError(problem, code="auth.name")
     stored = store.profile_by_name(connection, name)
 
@@ -82,6 +83,7 @@ def set_profile(
     columns = _columns(name, written, stored, inline)
     if stored is not None:
         require_secrets_again(stored, columns, written, {*changes.put, *changes.known})
+        columns = _with_expiry_of(stored, columns) if changes.kept_rotated else columns
     changed = changed_fields(stored, columns)
     sealed = (*changes.put, *changes.remove)
     fields = tuple(dict.fromkeys((*changed, *sealed)))
@@ -91,59 +93,17 @@ def set_profile(
         profile_id = store.add_profile(connection, columns, now)
     else:
         profile_id = stored.id
-        if set(fields) != {"title"}:
+        if not set(fields) <= _FOR_PEOPLE:
             columns = replace(columns, version=columns.version + 1)
         store.change_profile(connection, profile_id, columns, now)
         _follow(connection, profile_id, columns.version, fields)
     store.remove_secrets(connection, profile_id, changes.remove)
     for field, value in changes.put.items():
-        secret = _sealed(vault, written, profile_id, columns.version, field, value, now)
-        store.put_secret(connection, profile_id, secret)
-    verb = "create" if stored is None else "update"
-    record(connection, now, actor, verb, _AUDITED, name, fields)
+        put = (written, profile_id, columns.version, field, value, now)
+        store.put_secret(connection, profile_id, sealed_secret(connection, vault, *put))
+    store.end_overlaps(connection, now)
+    record(connection, now, actor, "update" if stored else "create", AUDITED, name, fields)
     return ProfileChange(profile_id, columns.version, stored is None, fields, tuple(changes.notes))
-
-
-def rotate(
-    connection: Connection,
-    vault: Vault,
-    name: str,
-    value: str,
-    *,
-    field: str | None = None,
-    actor: str,
-    now: int,
-) -> ProfileChange:
-    """Replace one sealed secret; the next resolution in every process uses the new one.
-
-    ``field`` may be left out where only one is sealed (of an OAuth profile: its client_secret).
-    Raises NotFound, and OperatorError for a field that isn't sealed here or can't hold ``value``.
-    """
-    stored = _require(connection, name)
-    profile = profile_of(stored)
-    field = field or _main_field(name, profile)
-    source = profile.sources().get(field)
-    if source is None:
-        known = ", ".join(profile.sources()) or "none"
-        raise NotFound(f"auth profile {name} has no secret {field!r}; it has: {known}")
-    if isinstance(source, FromEnv | FromFile):
-        kind = "variable" if isinstance(source, FromEnv) else "file"
-        raise OperatorError(
-            f"auth profile {name}: {field} is read from the {kind} {source.name}: change it there",
-            code="auth.reference",
-        )
-    require_usable(name, profile, field, value)
-    before = stored.secrets.get(field)
-    if before is not None and before.fingerprint == vault.fingerprint(value):
-        note = f"{field}: that is its value already"
-        return ProfileChange(stored.id, stored.columns.version, False, (), (note,))
-    columns = replace(stored.columns, version=stored.columns.version + 1)
-    store.change_profile(connection, stored.id, columns, now)
-    tokens.forget_token(connection, stored.id, columns.version)
-    secret = _sealed(vault, profile, stored.id, columns.version, field, value, now)
-    store.put_secret(connection, stored.id, secret)
-    record(connection, now, actor, "rotate", _AUDITED, name, (field,))
-    return ProfileChange(stored.id, columns.version, False, (field,))
 
 
 def rename(connection: Connection, old: str, new: str, *, actor: str, now: int) -> None:
@@ -151,7 +111,7 @@ def rename(connection: Connection, old: str, new: str, *, actor: str, now: int) 
 
     Raises NotFound, and OperatorError for a name that is taken or none.
     """
-    stored = _require(connection, old)
+    stored = require_profile(connection, old)
     problem = profile_name_problem(new)
     if problem is None and new != old and store.profile_by_name(connection, new) is not None:
         problem = f"there is an auth profile {new} already"
@@ -160,7 +120,7 @@ def rename(connection: Connection, old: str, new: str, *, actor: str, now: int) 
     if new == old:
         return
     store.change_profile(connection, stored.id, replace(stored.columns, name=new), now)
-    record(connection, now, actor, "rename", _AUDITED, new, (f"name (was {old})",))
+    record(connection, now, actor, "rename", AUDITED, new, (f"name (was {old})",))
 
 
 def extend_origins(
@@ -170,7 +130,7 @@ def extend_origins(
 
     Raises NotFound, and OperatorError for a URL that can't be dialled safely.
     """
-    stored = _require(connection, name)
+    stored = require_profile(connection, name)
     added = tuple(sorted(set(_origins(urls)) - set(stored.columns.origins)))
     if not added:
         return ()
@@ -181,7 +141,7 @@ def extend_origins(
     )
     store.change_profile(connection, stored.id, columns, now)
     tokens.carry_token(connection, stored.id, columns.version)
-    record(connection, now, actor, "bind", _AUDITED, name, ("origins",))
+    record(connection, now, actor, "bind", AUDITED, name, ("origins",))
     return added
 
 
@@ -190,7 +150,7 @@ def delete_profile(connection: Connection, name: str, *, actor: str, now: int) -
 
     Raises NotFound, and InUse naming the endpoints that have it.
     """
-    stored = _require(connection, name)
+    stored = require_profile(connection, name)
     used_by = store.endpoints_using(connection, stored.id)
     if used_by:
         raise InUse(
@@ -198,10 +158,11 @@ def delete_profile(connection: Connection, name: str, *, actor: str, now: int) -
             tuple(f"endpoint {each}" for each in used_by),
         )
     store.remove_profile(connection, stored.id)
-    record(connection, now, actor, "delete", _AUDITED, name)
+    record(connection, now, actor, "delete", AUDITED, name)
 
 
-def _require(connection: Connection, name: str) -> StoredProfile:
+def require_profile(connection: Connection, name: str) -> StoredProfile:
+    """The profile of this name. Raises NotFound."""
     stored = store.profile_by_name(connection, name)
     if stored is None:
         raise NotFound(f"there is no auth profile {name}; `journey auth list` shows them")
@@ -231,42 +192,39 @@ def _origins(urls: Iterable[str]) -> list[str]:
 
 
 def _follow(connection: Connection, profile_id: int, version: int, fields: tuple[str, ...]) -> None:
-    if set(fields) == {"title"}:
+    if set(fields) <= _FOR_PEOPLE:
         return
-    if set(fields) <= {"title", "origins", "inline"}:
+    if set(fields) <= _FOR_PEOPLE | {"origins", "inline"}:
         tokens.carry_token(connection, profile_id, version)
     else:
         tokens.forget_token(connection, profile_id, version)
 
 
-def _sealed(
-    vault: Vault, profile: AuthKind, profile_id: int, version: int, field: str, value: str, now: int
+def _with_expiry_of(stored: StoredProfile, columns: ProfileColumns) -> ProfileColumns:
+    """A file from before the rotation tells of the old secret's end."""
+    settings = {name: value for name, value in columns.settings.items() if name != EXPIRY}
+    if EXPIRY in stored.columns.settings:
+        settings[EXPIRY] = stored.columns.settings[EXPIRY]
+    return replace(columns, settings=settings)
+
+
+def sealed_secret(
+    connection: Connection,
+    vault: Vault,
+    profile: AuthKind,
+    profile_id: int,
+    version: int,
+    field: str,
+    value: str,
+    now: int,
 ) -> store.SealedSecret:
     """``version`` is the profile's, which rises with every change: no two values share a place."""
     may_show = profile.shows_last_four(field) and len(value) >= _LONG_ENOUGH_FOR_A_HINT
     return store.SealedSecret(
         field=field,
         version=version,
-        sealed=vault.seal(value, secret_place(profile_id, field, version)),
+        sealed=vault.seal(connection, value, secret_place(profile_id, field, version)),
         fingerprint=vault.fingerprint(value),
         hint=value[-4:] if may_show else "",
         set_at=now,
-    )
-
-
-def _main_field(name: str, profile: AuthKind) -> str:
-    sealed = [
-        field
-        for field, source in profile.sources().items()
-        if not isinstance(source, FromEnv | FromFile)
-    ]
-    if "client_secret" in sealed:
-        return "client_secret"
-    if len(sealed) == 1:
-        return sealed[0]
-    if not sealed:
-        raise OperatorError(f"auth profile {name} has no sealed secret", code="auth.no_secret")
-    raise OperatorError(
-        f"auth profile {name} has several secrets: name one with --field ({', '.join(sealed)})",
-        code="auth.which_field",
     )

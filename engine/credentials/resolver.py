@@ -7,16 +7,19 @@ time. So a resolution that begins after a rotation committed, in any process, us
 from __future__ import annotations
 
 import asyncio
+import logging
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from engine.clock import wall
 from engine.credentials.access_tokens.tokens import AccessTokens, Client, OutdatedProfile
 from engine.credentials.credential import Credential
 from engine.credentials.kinds.oauth2 import OAuth2
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.loaded import Loaded, load
+from engine.credentials.overlap import PREVIOUS_NEEDED, record_fall_back
 from engine.credentials.store.versions import SQLiteVersions
-from engine.errors import CredentialFailure
+from engine.errors import CredentialFailure, DatabaseUnavailable
 from engine.telemetry.redact import Redactor, known_secrets
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from engine.credentials.vault import Vault
     from engine.db.connect import Database
     from engine.wire.transport import Transport
+
+_log = logging.getLogger(__name__)
 
 _LOT = SystemRandom().random
 _RELOADS = 5
@@ -57,6 +62,7 @@ class Resolver:
         self._versions = LiveVersions(SQLiteVersions(database))
         self._tokens = AccessTokens(database, vault, transport, clock, self._redactor, lot)
         self._loaded: dict[int, Loaded] = {}
+        self._recording: set[asyncio.Task[None]] = set()
         self._loading: dict[tuple[int, int], asyncio.Task[Loaded | None]] = {}
 
     async def current(self, endpoint: str) -> LiveEndpoint | None:
@@ -82,7 +88,7 @@ class Resolver:
             if loaded is None or loaded.version < version:
                 loaded = await self._load(profile_id, version)
             if not isinstance(loaded.profile, OAuth2):
-                return _another(loaded.credential(), not_this)
+                return self._fixed(loaded, not_this)
             try:
                 return await self._with_token(loaded, loaded.profile, not_this)
             except OutdatedProfile:
@@ -95,16 +101,34 @@ class Resolver:
     async def close(self) -> None:
         """End what is under way, give leases and connection back."""
         loading = list(self._loading.values())
-        await asyncio.gather(*loading, return_exceptions=True)
+        await asyncio.gather(*loading, *self._recording, return_exceptions=True)
         await self._tokens.close()
         self._versions.close()
+
+    def _fixed(self, loaded: Loaded, not_this: Credential | None) -> Credential:
+        told = loaded.fell_back
+        credential = loaded.credential(not_this)
+        if loaded.fell_back and not told:
+            _log.warning("auth profile %s: %s", loaded.name, PREVIOUS_NEEDED)
+            task = asyncio.get_running_loop().create_task(
+                asyncio.to_thread(self._record_fall_back, loaded.profile_id)
+            )
+            # The call doesn't wait for it; the loop itself keeps no task alive.
+            self._recording.add(task)
+            task.add_done_callback(self._recording.discard)
+        return credential
+
+    def _record_fall_back(self, profile_id: int) -> None:
+        try:
+            with self._database.write() as connection:
+                record_fall_back(connection, profile_id, wall())
+        except DatabaseUnavailable as error:
+            _log.warning("the audit log couldn't be written: %s", error.message)
 
     async def _with_token(
         self, loaded: Loaded, profile: OAuth2, not_this: Credential | None
     ) -> Credential:
-        client = Client(
-            loaded.profile_id, loaded.name, loaded.version, profile, loaded.opened_values
-        )
+        client = Client(loaded.profile_id, loaded.name, loaded.version, profile, loaded.opened)
         rejected = None if not_this is None else not_this.fingerprint
         token = await self._tokens.token(client, rejected)
         return loaded.with_token(token.value, token.fingerprint)
@@ -136,13 +160,3 @@ class Resolver:
         del self._loading[key]
         if not task.cancelled():
             task.exception()  # whoever still waits has it
-
-
-def _another(credential: Credential, not_this: Credential | None) -> Credential:
-    if not_this is not None and credential.fingerprint == not_this.fingerprint:
-        raise CredentialFailure(
-            f"auth profile {credential.profile}: the API refused this credential; rotate it, or"
-            " check what it may do there",
-            code="credential.rejected",
-        )
-    return credential

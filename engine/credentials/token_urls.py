@@ -22,6 +22,31 @@ def check_token_url(url: str, egress: Egress) -> None:
         )
 
 
+def check_issuer(url: str, egress: Egress) -> None:
+    """Raise ValueError unless ``url`` may name an issuer: as a token URL, and without a query
+    (RFC 8414, 2).
+    """
+    if "?" in url:
+        raise ValueError("an issuer has no query")
+    check_token_url(url, egress)
+
+
+def discovered_url_problem(url: object, issuer: str) -> str | None:
+    """Why a URL that ``issuer`` names can't be used; None if it can.
+
+    Only the issuer's own origin, which was checked when it was written, may be plain http.
+    """
+    if not isinstance(url, str):
+        return "is missing"
+    try:
+        origin, own = origin_of(url), origin_of(issuer)
+    except CallFailure as refusal:
+        return refusal.message
+    if origin.scheme == "http" and origin != own:
+        return "must be https"
+    return None
+
+
 def _is_loopback(origin: Origin) -> bool:
     if origin.host == "localhost":
         return True

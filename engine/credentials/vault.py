@@ -1,155 +1,79 @@
-"""Secrets at rest: AES-256-GCM, each ciphertext bound to the place it was sealed for.
+"""The vault of a process: seals and opens with the key ring as it stands in the database.
 
-Stored form: ``v1.<key id>.<base64url of nonce | ciphertext | tag>``. The associated data name
-table, row, field, version and key id (length-prefixed), so a ciphertext copied to another place
-doesn't open. Data keys live in a ring and are themselves sealed under the key-encryption key.
+Keys are rotated while processes run. So whoever seals or opens names the transaction he does it in:
+a value is sealed under the key that is active in that transaction, and one under a key that this
+process hasn't met is opened with the ring that the transaction sees.
 """
 
 from __future__ import annotations
 
-import hmac
-import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
+from engine.credentials.key_ring import KeyRing, key_of
+from engine.credentials.store.keys import data_keys
 from engine.errors import CredentialFailure, SettingsError
+
+if TYPE_CHECKING:
+    from engine.credentials.kek import KeyEncryption
+    from engine.credentials.key_ring import Place, WrappedKey
+    from engine.db.connect import Connection
 
 SHOWN_FINGERPRINT = 8
 """How many hex digits of a fingerprint people see."""
 
-_SCHEME = "v1"
-_NONCE_BYTES = 12
-_KEY_BYTES = 32
-
-KeyState = Literal["pending", "active", "decrypt_only", "retired"]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a ciphertext belongs: it opens nowhere else. ``version`` counts the value in it."""
-
-    table: str
-    row: int | str
-    field: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class WrappedKey:
-    """A data key as it is stored. Only an ``active`` one seals; a ``retired`` one opens nothing."""
-
-    id: str
-    state: KeyState
-    wrapped: str
-
 
 class Vault:
-    """Seals and opens with the keys of one installation.
+    """Seals and opens with the keys of one installation. May be used from any thread.
 
     Raises :class:`SettingsError` where ``kek`` doesn't open the keys, or none is active.
     """
 
-    def __init__(self, kek: bytes, keys: Iterable[WrappedKey]) -> None:
-        ring = [key for key in keys if key.state != "retired"]
-        opened = {key.id: _unwrap(kek, key) for key in ring}
-        active = [key.id for key in ring if key.state == "active"]
-        if len(active) != 1:
-            raise SettingsError(
-                f"the key ring has {len(active)} active keys instead of one", code="settings.keys"
-            )
-        self._active = active[0]
-        self._ciphers = {key_id: AESGCM(key) for key_id, key in opened.items()}
-        # Of the KEK and not of a data key: fingerprints outlive a rotation of data keys.
-        self._fingerprint_key = _derived(kek, b"journey engine: fingerprints v1")
+    def __init__(self, kek: KeyEncryption, keys: Iterable[WrappedKey]) -> None:
+        self._kek = kek
+        stored = tuple(keys)
+        # One attribute: threads that renew it at once must not mix theirs.
+        self._known = (stored, KeyRing(kek, stored))
 
     def __repr__(self) -> str:
-        return f"Vault(active={self._active!r}, keys={len(self._ciphers)})"
+        return f"Vault({self._known[1]!r})"
 
-    def seal(self, value: str, place: Place) -> str:
-        """``value`` sealed for ``place``, in the stored form."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        bound = _bound(place, self._active)
-        return _encoded(
-            self._active, nonce + self._ciphers[self._active].encrypt(nonce, value.encode(), bound)
-        )
+    def seal(self, connection: Connection, value: str, place: Place) -> str:
+        """``value`` sealed for ``place``, to be stored in this write transaction.
 
-    def open(self, sealed: str, place: Place) -> str:
-        """The value sealed for ``place``. Raises ``credential.unreadable`` where it doesn't open:
-        changed, copied from another place, or sealed under a key that isn't in the ring.
+        Raises ``credential.unavailable`` where this process can't open the key that is active now.
         """
-        try:
-            key_id, content = _decoded(sealed)
-            plain = self._ciphers[key_id].decrypt(
-                content[:_NONCE_BYTES], content[_NONCE_BYTES:], _bound(place, key_id)
-            )
-            return plain.decode()
-        except (InvalidTag, KeyError, ValueError):
-            raise CredentialFailure(
-                f"{place.field}: the sealed value doesn't open (changed, or of another key):"
-                " set it again",
-                code="credential.unreadable",
-            ) from None
+        return self._as_of(connection).seal(value, place)
+
+    def open(self, connection: Connection, sealed: str, place: Place) -> str:
+        """The value sealed for ``place``, read in this transaction. Raises
+        ``credential.unreadable`` where it doesn't open: changed, copied from another place, or
+        sealed under a key that isn't in the ring. Raises ``credential.unavailable`` where this
+        process can't open the ring as it stands now.
+        """
+        ring = self._known[1]
+        if key_of(sealed) not in ring:
+            ring = self._as_of(connection)
+        return ring.open(sealed, place)
 
     def fingerprint(self, value: str) -> str:
         """64 hex digits that are equal for equal values, and say nothing without our key."""
-        return hmac.digest(self._fingerprint_key, value.encode(), "sha256").hex()
+        return self._known[1].fingerprint(value)
 
+    def _as_of(self, connection: Connection) -> KeyRing:
+        stored, ring = self._known
+        found = data_keys(connection)
+        if found != stored:
+            ring = self._renewed(found, ring)
+            self._known = (found, ring)
+        return ring
 
-def new_key(kek: bytes, state: KeyState = "active") -> WrappedKey:
-    """A fresh data key, wrapped."""
-    key_id = secrets.token_hex(4)
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed = AESGCM(_wrapping_key(kek)).encrypt(
-        nonce, secrets.token_bytes(_KEY_BYTES), _bound(_key_place(key_id), "kek")
-    )
-    return WrappedKey(key_id, state, _encoded("kek", nonce + sealed))
-
-
-def _unwrap(kek: bytes, key: WrappedKey) -> bytes:
-    try:
-        _, content = _decoded(key.wrapped)
-        return AESGCM(_wrapping_key(kek)).decrypt(
-            content[:_NONCE_BYTES], content[_NONCE_BYTES:], _bound(_key_place(key.id), "kek")
-        )
-    except (InvalidTag, ValueError):
-        raise SettingsError(
-            "the key-encryption key doesn't open this database's keys: set JOURNEY_KEK (or the kek"
-            " file in JOURNEY_HOME) to the one it was made with",
-            code="settings.kek",
-        ) from None
-
-
-def _wrapping_key(kek: bytes) -> bytes:
-    return _derived(kek, b"journey engine: key wrapping v1")
-
-
-def _derived(kek: bytes, purpose: bytes) -> bytes:
-    return HKDF(hashes.SHA256(), _KEY_BYTES, salt=None, info=purpose).derive(kek)
-
-
-def _key_place(key_id: str) -> Place:
-    return Place("data_keys", key_id, "wrapped", 1)
-
-
-def _bound(place: Place, key_id: str) -> bytes:
-    parts = (_SCHEME, place.table, str(place.row), place.field, str(place.version), key_id)
-    encoded = [part.encode() for part in parts]
-    return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
-
-
-def _encoded(key_id: str, content: bytes) -> str:
-    return f"{_SCHEME}.{key_id}.{urlsafe_b64encode(content).decode().rstrip('=')}"
-
-
-def _decoded(sealed: str) -> tuple[str, bytes]:
-    scheme, key_id, content = sealed.split(".")
-    if scheme != _SCHEME:
-        raise ValueError("another scheme")
-    return key_id, urlsafe_b64decode(content + "=" * (-len(content) % 4))
+    def _renewed(self, found: tuple[WrappedKey, ...], before: KeyRing) -> KeyRing:
+        try:
+            return KeyRing(self._kek, found, before.opened)
+        except SettingsError:
+            raise CredentialFailure(
+                "the key ring was changed and doesn't open any more with the key-encryption key"
+                " that this process was started with: restart it with the present one",
+                code="credential.unavailable",
+            ) from None

@@ -94,11 +94,7 @@ class _Reader:
     def read(self) -> None:
         root = self._document.root
         if not isinstance(root.data, dict):
-            self._problem(
-                "file.shape",
-                "this file must be a mapping with `endpoints`, `auth_profiles` or both",
-                (),
-            )
+            self._problem("file.shape", "this file must be a mapping", (), one_of(SECTIONS))
             return
         self._check_sections(root)
         self.problems += _literal_secrets(self._document)

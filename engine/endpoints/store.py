@@ -125,7 +125,7 @@ def delete(
     record(connection, now, actor, verb, "endpoint", name)
 
 
-def lose_profile(connection: Connection, name: str, *, now: int) -> tuple[str, ...]:
+def lose_profile(connection: Connection, name: str, *, now: int, actor: str) -> tuple[str, ...]:
     """Take a profile that is deleted by force from every endpoint that has it; their names.
 
     Calls of these endpoints then fail as ``credential.missing`` until another profile is assigned.
@@ -136,7 +136,10 @@ def lose_profile(connection: Connection, name: str, *, now: int) -> tuple[str, .
         " RETURNING name",
         (name, now, name),
     )
-    return tuple(sorted(row[0] for row in rows))
+    lost = tuple(sorted(row[0] for row in rows))
+    for endpoint in lost:
+        record(connection, now, actor, "update", "endpoint", endpoint, ("auth",))
+    return lost
 
 
 def using_profile(connection: Connection, name: str) -> tuple[Stored, ...]:

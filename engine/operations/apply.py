@@ -8,9 +8,11 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from engine.core.dsl.problems import did_you_mean, in_file_order
+from engine.credentials.kek import KEY_BYTES, LocalKek
+from engine.credentials.key_ring import KeyRing, new_fingerprint_key, new_key
 from engine.credentials.profiles import extend_origins, set_profile
 from engine.credentials.store.profiles import StoredProfile, all_profiles
-from engine.credentials.vault import Vault, new_key
+from engine.credentials.vault import Vault
 from engine.endpoints import store
 from engine.errors import DefinitionError, Problem
 from engine.users.catalogue import save_catalogue
@@ -19,6 +21,7 @@ from engine.wire.origin import origin_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from engine.credentials.key_ring import Place
     from engine.credentials.references import References
     from engine.db.connect import Connection, Database
     from engine.endpoints.file import EndpointsFile, WrittenEndpoint, WrittenProfile
@@ -79,10 +82,19 @@ def apply(
     return changes
 
 
-def throwaway_vault() -> Vault:
+class ThrowawayVault(Vault):
     """A vault that nothing outlives: for a rehearsal where no key was made yet."""
-    kek = secrets.token_bytes(32)
-    return Vault(kek, [new_key(kek)])
+
+    def __init__(self) -> None:
+        key = secrets.token_bytes(KEY_BYTES)
+        kek = LocalKek("a rehearsal's", lambda: (key,))
+        own = (new_key(kek), new_fingerprint_key(kek))
+        super().__init__(kek, own)
+        self._own = KeyRing(kek, own)
+
+    def seal(self, connection: Connection, value: str, place: Place) -> str:
+        """``value`` sealed under a key that no database has."""
+        return self._own.seal(value, place)
 
 
 @dataclass(slots=True)

@@ -52,6 +52,6 @@ def delete_profile(
             lines,
         )
     if used:
-        store.lose_profile(connection, name, now=now)
+        store.lose_profile(connection, name, now=now, actor=actor)
     profiles.delete_profile(connection, name, actor=actor, now=now)
     return lines

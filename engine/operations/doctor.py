@@ -11,11 +11,12 @@ from zoneinfo import available_timezones
 
 from engine.core.dsl.problems import did_you_mean
 from engine.core.expressions.calendar import find_zone
-from engine.credentials.kek import find_kek, kek_path
+from engine.credentials.kek import find_kek
+from engine.credentials.kek_file import kek_path
+from engine.credentials.key_ring import KeyRing
 from engine.credentials.listing import search_profiles
 from engine.credentials.references import FromEnv, FromFile, References
 from engine.credentials.store.keys import data_keys
-from engine.credentials.vault import Vault
 from engine.db.connect import Database
 from engine.db.health import OLDEST_SQLITE, damages, require_writable, sqlite_version
 from engine.db.schema import newest_revision, open_database
@@ -170,7 +171,7 @@ def _keys(settings: Settings, connection: Connection) -> Iterator[Check]:
     try:
         kek = find_kek(settings)
         if sealed and kek is not None:
-            Vault(kek, sealed)
+            KeyRing(kek, sealed)
     except EngineError as error:
         yield Check("key", "wrong", error.message)
         return
@@ -231,6 +232,10 @@ def _secrets(profile: ShownProfile, references: References) -> Iterator[Check]:
     """What is wrong with a profile's secrets; names only."""
     if profile.problem:
         yield Check("secrets", "wrong", f"{profile.name}: {profile.problem}")
+    if profile.ending is not None and profile.ending.state != "ok":
+        remedy = f"journey auth rotate {profile.name} --expires DATE"
+        found = f"{profile.name}: its secret {profile.ending.text}"
+        yield Check("secrets", profile.ending.state, found, remedy)
     for secret in profile.secrets:
         way, _, name = secret.source.partition(" ")
         where = f"{profile.name}.{secret.field}"

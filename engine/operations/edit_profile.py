@@ -47,6 +47,8 @@ def edited(name: str, stored: StoredProfile | None, edit: Edit, egress: Egress) 
         written["title"] = stored.columns.title
         if stored.columns.kind == kind:
             written.update(_editable(stored.columns.settings))
+    if kind == "oauth2" and ("issuer" in edit.fields) != ("token_url" in edit.fields):
+        written.pop("token_url" if "issuer" in edit.fields else "issuer", None)
     if edit.title is not None:
         written["title"] = edit.title
     _refuse_literals(kind, edit.fields)

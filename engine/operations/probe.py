@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.clock import RealClock
 from engine.credentials.access_tokens.answer import Refused
-from engine.credentials.access_tokens.ask import ask
+from engine.credentials.access_tokens.ask import TokenServers
 from engine.credentials.kinds.oauth2 import OAuth2
 from engine.credentials.loaded import load
 from engine.credentials.resolver import Resolver
@@ -112,18 +112,26 @@ async def try_profile(means: Means, name: str) -> Tried:
     try:
         if not isinstance(loaded.profile, OAuth2):
             return Tried(True, attached=names_of(loaded.credential()), text="its secrets open")
-        values = loaded.opened_values()
+        secrets = loaded.opened()
     except CredentialFailure as failure:
         return Tried(False, failure=failure.code, text=failure.message)
-    asked = await ask(means.transport, loaded.profile, values, None, means.redactor, _no)
+    turn = _TestTurn()
+    asked = await TokenServers(means.transport, means.redactor).ask(
+        loaded.profile, secrets, None, turn
+    )
     outcome = asked.outcome if asked is not None else Refused("no token", permanent=False)
     if isinstance(outcome, Refused):
-        return Tried(False, failure="credential.unavailable", text=outcome.text, attempts=1)
+        return Tried(
+            False, failure="credential.unavailable", text=outcome.text, attempts=turn.requests
+        )
     with means.database.write() as connection:
         carry_token(connection, stored.id, stored.columns.version)
+    if asked is not None and asked.with_previous:
+        text = "the token server refused the current secret, and took the previous one"
+        return Tried(False, failure="credential.unavailable", text=text, attempts=turn.requests)
     seconds = outcome.life // 1_000_000
     text = outcome.warning or f"the token server gave a token for {seconds:,} s"
-    return Tried(True, text=text, attempts=1, attached=("header authorization",))
+    return Tried(True, text=text, attempts=turn.requests, attached=("header authorization",))
 
 
 def only_endpoint_of(database: Database, profile: str) -> str:
@@ -192,5 +200,17 @@ def _tried(sent: Sent, used: Credential | None, redactor: Redactor) -> Tried:
     )
 
 
-async def _no() -> bool:
-    return False
+class _TestTurn:
+    """A test asks on its own account: no lease, and nothing is kept."""
+
+    def __init__(self) -> None:
+        self.requests = 1
+
+    def is_over(self) -> bool:
+        """Never."""
+        return False
+
+    async def once_more(self, *, forget_refresh: bool) -> bool:
+        """Always; counted."""
+        self.requests += 1
+        return True

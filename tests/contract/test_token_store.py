@@ -11,8 +11,8 @@ from engine.credentials.store.tokens import (
     FreshToken,
     Refusal,
     TokenRow,
+    ask_again,
     carry_token,
-    drop_refresh_token,
     drop_token,
     forget_token,
     keep_refusal,
@@ -41,6 +41,23 @@ def take(connection: Connection, seen: int, version: int = 1, lease_us: int = 60
     return take_lease(connection, 1, version=version, seen=seen, owner="me", lease_us=lease_us)
 
 
+def again(connection: Connection, fence: int, *, forget: bool = False) -> bool:
+    return ask_again(connection, 1, fence, lease_us=60_000_000, forget_refresh=forget)
+
+
+def test_one_more_request_is_counted_under_a_lease_that_begins_anew(connection: Connection) -> None:
+    take(connection, 0)
+    keep_token(connection, 1, TOKEN, 0)
+    take(connection, 1, lease_us=-1)
+    assert not token_row(connection, 1).leased
+    assert again(connection, 2)
+    row = token_row(connection, 1)
+    assert (row.leased, row.sealed_refresh) == (True, "refresh")
+    assert again(connection, 2, forget=True)
+    assert token_row(connection, 1).sealed_refresh is None
+    assert token_requests(connection) == {"crm": 4}
+
+
 def test_a_lease_is_given_once_until_it_ends_or_is_given_back(connection: Connection) -> None:
     assert token_row(connection, 1) == TokenRow()
     assert take(connection, 0) == 1
@@ -67,7 +84,7 @@ def test_nothing_is_written_under_a_fence_that_has_moved_on(connection: Connecti
     before = token_row(connection, 1)
     assert not keep_token(connection, 1, TOKEN, 0)
     assert not keep_refusal(connection, 1, 1, REFUSAL, 0)
-    assert not drop_refresh_token(connection, 1, 1)
+    assert not again(connection, 1)
     drop_token(connection, 1, 1, count=9, next_forced_at=9)
     release_lease(connection, 1, 1)
     assert token_row(connection, 1) == before

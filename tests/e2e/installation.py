@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,11 @@ class Installation:
             process.kill()
             ended = reading.finish(code=None)
             self.said += (ended.out, ended.err)
+
+    def execute(self, sql: str) -> None:
+        """Change the database behind the engine's back."""
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.execute(sql)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows straight from the database."""

@@ -224,6 +224,13 @@ def many(here: Installation) -> None:
         ["report", "canaries"],
         ["doctor"],
         ["doctor", "--json"],
+        ["doctor", "--leaks", "--json"],
+        ["audit"],
+        ["audit", "--json"],
+        ["keys", "rotate"],
+        ["keys", "rotate", "--kek"],
+        ["keys", "retire"],
+        ["keys", "status", "--json"],
         ["config", "--json"],
         ["config"],
     ]

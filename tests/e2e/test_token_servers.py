@@ -7,13 +7,23 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.installation import Installation
-from tests.partners import CRM, AuthorizationServer, Faulty, bodies_by_key, running
+from tests.partners import (
+    CRM,
+    AuthorizationServer,
+    Desk,
+    Faulty,
+    OddTokens,
+    bodies_by_key,
+    running,
+)
+from tests.partners.odd_tokens import TOKEN
 from tests.partners.partner import Partner
 
 PROFILE = """\
@@ -35,7 +45,11 @@ class Case:
 
 
 def install(
-    folder: Path, token_urls: dict[str, str], apis: dict[str, str], **fields: str
+    folder: Path,
+    token_urls: dict[str, str],
+    apis: dict[str, str],
+    path: str = "/tasks",
+    **fields: str,
 ) -> Installation:
     """An installation with a profile per token server and an endpoint of the same name for each;
     a step each, in one journey.
@@ -50,7 +64,7 @@ def install(
     ]
     here.write("apply.yaml", "".join(lines))
     steps = [
-        f"  - {{id: {name}, type: call_api, endpoint: {name}, path: /tasks, body: {{n: 1}}}}\n"
+        f"  - {{id: {name}, type: call_api, endpoint: {name}, path: {path}, body: {{n: 1}}}}\n"
         for name in token_urls
     ]
     here.write("journey.yaml", "dsl: 1\njourney: calls\nsteps:\n" + "".join(steps))
@@ -123,8 +137,13 @@ def test_everybody_reaches_the_end_whatever_the_token_server_answers(
     assert 1 <= asked <= 1 + took / 30, "after a refusal the server isn't asked for half a minute"
 
 
-def test_short_tokens_are_renewed_in_time_and_not_for_each_request(tmp_path: Path) -> None:
-    lives = {"one_second": 1, "two_seconds": 2}
+@pytest.mark.parametrize(
+    "users", [pytest.param(350, id="ci"), pytest.param(3_000, id="full", marks=pytest.mark.soak)]
+)
+def test_short_tokens_are_renewed_in_time_and_not_for_each_request(
+    tmp_path: Path, users: int
+) -> None:
+    lives = {"one_second": 1, "two_seconds": 2, "five_seconds": 5}
     with ExitStack() as stack:
         servers: dict[str, AuthorizationServer] = {}
         apis: dict[str, CRM] = {}
@@ -139,14 +158,16 @@ def test_short_tokens_are_renewed_in_time_and_not_for_each_request(tmp_path: Pat
             {name: api.url for name, api in apis.items()},
             rate_limit="{count: 100, per: 1s}",
         )
-        summary = run(here, 350)
-    assert summary["calls"] == {"succeeded": 700, "failed": 0, "attempts": 700}
+        summary = run(here, users)
+    calls = users * len(lives)
+    assert summary["calls"] == {"succeeded": calls, "failed": 0, "attempts": calls}
     for name, life in lives.items():
-        assert apis[name].counts["requests"] == apis[name].counts["tasks"] == 350
+        assert apis[name].counts["requests"] == apis[name].counts["tasks"] == users
         span = (apis[name].log[-1].at - apis[name].log[0].at) / 1_000_000
         asked = servers[name].counts["token.requests"]
         assert summary["tokens"][name]["requests"] == asked
-        assert span / life <= asked <= span / (life / 2) + 2, (name, span, asked)
+        print(f"tokens of {life} s: T = {asked} in {span:.1f} s")
+        assert span / (life + 0.5) <= asked <= span / (life / 2) + 2, (name, span, asked)
 
 
 @pytest.mark.parametrize(
@@ -176,3 +197,147 @@ def test_an_api_that_always_says_401_causes_no_storm_of_token_requests(
         assert key
         assert len(bodies) <= 2
         assert len(set(bodies)) == 1
+
+
+def test_each_of_120_odd_answers_is_the_right_token_or_a_failure_with_its_name(
+    tmp_path: Path,
+) -> None:
+    users = 2
+    with running(OddTokens()) as odd, running(Desk({TOKEN})) as desk:
+        answers = odd.answers
+        urls = {name: f"{odd.url}/{name}" for name in answers}
+        here = install(tmp_path, urls, dict.fromkeys(urls, desk.url), path="/tickets")
+        summary = run(here, users)
+        told = dict(
+            here.query(
+                "SELECT p.name, t.failure_text FROM token_states t"
+                " JOIN auth_profiles p ON p.id = t.profile_id"
+            )
+        )
+        asked = dict.fromkeys(answers, 0)
+        for request in odd.log:
+            asked[request.path.strip("/")] += 1
+    assert len(answers) >= 120
+    assert (summary["entered"], summary["finished"]) == (users, users)
+    good = {name for name, answer in answers.items() if not answer.failure}
+    for name, numbers in summary["endpoints"].items():
+        succeeded = users if name in good else 0
+        assert (numbers["calls"], numbers["succeeded"]) == (users, succeeded), (name, told[name])
+        if name in good:
+            assert (told[name], asked[name]) == (None, 1)
+        else:
+            assert answers[name].failure in told[name], (name, told[name])
+            assert "s3cret" not in told[name]
+            assert TOKEN not in told[name]
+            assert told[name].isprintable()
+            assert len(told[name]) < 400
+    assert {request.header("authorization") for request in desk.log} == {f"Bearer {TOKEN}"}
+    assert desk.counts["tickets"] == desk.counts["requests"] == users * len(good)
+
+
+EXPIRE = "UPDATE token_states SET soft_expiry = 1, hard_expiry = 1"
+
+
+def one_server(here_in: Path, oauth: AuthorizationServer, crm: CRM, **fields: str) -> Installation:
+    """An installation with one profile that has a token already: one user was sent."""
+    here = install(here_in, {"crm": oauth.token_url}, {"crm": crm.url}, **fields)
+    here.run("run-journey", "journey.yaml", "--live", "--json", "--user", "first")
+    assert oauth.counts["token.requests"] == crm.counts["tasks"] == 1
+    return here
+
+
+@pytest.mark.parametrize(
+    "users", [pytest.param(300, id="ci"), pytest.param(10_000, id="full", marks=pytest.mark.soak)]
+)
+def test_users_who_find_an_expired_token_are_one_request(tmp_path: Path, users: int) -> None:
+    oauth = AuthorizationServer()
+    with running(oauth), running(CRM(oauth.book)) as crm:
+        here = one_server(tmp_path, oauth, crm, concurrency="1000")
+        here.execute(EXPIRE)
+        oauth.book.revoke()
+        oauth.behaviour.delay = 0.5
+        summary = run(here, users)
+    assert summary["calls"] == {"succeeded": users, "failed": 0, "attempts": users}
+    assert oauth.counts["token.requests"] == 2
+    assert crm.counts["401.revoked"] == 0
+    assert summary["tokens"] == {"crm": {"requests": 1}}
+
+
+def test_a_hundred_401s_at_once_are_one_renewal_and_each_call_is_sent_once_more(
+    tmp_path: Path,
+) -> None:
+    oauth = AuthorizationServer()
+    with running(oauth), running(CRM(oauth.book)) as crm:
+        here = one_server(tmp_path, oauth, crm)
+        oauth.book.revoke()
+        crm.behaviour.delay = 1.0  # all hundred are on their way before the first is refused
+        summary = run(here, 100)
+        calls = bodies_by_key(crm.log[1:])
+    assert summary["calls"] == {"succeeded": 100, "failed": 0, "attempts": 200}
+    assert (crm.counts["401.revoked"], crm.counts["most_at_once"]) == (100, 100)
+    assert oauth.counts["token.requests"] == 2
+    assert len(calls) == 100
+    assert all(len(bodies) == 2 and len(set(bodies)) == 1 for bodies in calls.values())
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A token server that says ``status`` for ``seconds`` while ``rate`` users a second come."""
+
+    seconds: float
+    users: int
+    rate: int
+    status: int = 503
+    retry_after: str | None = None
+    most: int = 8
+
+
+OUTAGES = [
+    pytest.param(Outage(4, 500, 50, most=5), id="503-ci"),
+    pytest.param(Outage(1, 500, 100, 429, "3", most=1), id="429-ci"),
+    pytest.param(Outage(60, 10_000, 72), id="503-full", marks=pytest.mark.soak),
+    pytest.param(Outage(5, 4_000, 80, 429, "30", 1), id="429-full", marks=pytest.mark.soak),
+]
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_a_token_server_in_trouble_is_asked_seldom_and_found_again_in_one_step(
+    tmp_path: Path, outage: Outage
+) -> None:
+    oauth = AuthorizationServer()
+    with running(oauth), running(CRM(oauth.book)) as crm:
+        here = one_server(tmp_path, oauth, crm, rate_limit=f"{{count: {outage.rate}, per: 1s}}")
+        here.execute(EXPIRE)
+        oauth.change(status=outage.status, retry_after=outage.retry_after)
+        here.write("users.csv", "id\n" + "".join(f"u{n}\n" for n in range(outage.users)))
+        here.patience_s = 300.0
+        command = ("run-journey", "journey.yaml", "--users", "users.csv", "--live", "--json")
+        with here.running(*command) as going:
+            while oauth.counts["token.requests"] < 2:
+                assert not going.ended
+                time.sleep(0.01)
+            time.sleep(outage.seconds)
+            oauth.change(status=None)
+            mended = time.time_ns() // 1000
+            summary = going.finish().summary
+        failed_until = here.query("SELECT max(ended_at) FROM executions WHERE failure <> ''")
+    refused = [request.at for request in oauth.log if request.status == outage.status]
+    taken = [request.at for request in oauth.log[1:] if request.status == 200]
+    print(
+        f"T = {len(refused)} in {outage.seconds} s; found {(taken[0] - mended) / 1e6:.1f} s after"
+    )
+    assert 1 <= len(refused) <= outage.most
+    assert len(taken) == 1
+    pause = (taken[0] - refused[-1]) / 1_000_000
+    step = 2.0 ** (len(refused) - 1)
+    if outage.retry_after is not None:
+        assert float(outage.retry_after) <= pause <= float(outage.retry_after) + 2
+    else:
+        assert step / 2 <= pause <= step + 2
+        for n, (one, other) in enumerate(pairwise(refused)):
+            assert other - one >= 2**n * 500_000
+    assert summary["finished"] == outage.users
+    calls = summary["calls"]
+    assert calls["succeeded"] + calls["failed"] == outage.users
+    assert calls["succeeded"] == crm.counts["tasks"] - 1 > 0
+    assert failed_until[0][0] <= taken[0] + 1_000_000, "nobody fails once there is a token"

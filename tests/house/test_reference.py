@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from engine.core.expressions.calendar import parse_iso
 from engine.core.expressions.filters import FILTER_NAMES
 from engine.core.expressions.functions import FUNCTION_NAMES
+from engine.core.expressions.grammar import compile_expression
 from engine.core.expressions.operators import COMPARISONS
 from engine.core.expressions.references import EVENT_ROOTS
+from engine.core.expressions.scope import Scope
 from engine.core.steps.registry import STEP_TYPES
 from scripts.reference import PAGE, definitions, filled
 from tests.house.blocks import blocks_of
@@ -71,3 +75,23 @@ def test_every_name_and_operator_is_explained() -> None:
     words = [*EVENT_ROOTS, *COMPARED.values(), *COMPUTED]
     for text in (EXPRESSIONS, TEXT):
         assert [word for word in words if not re.search(rf"`{re.escape(word)}[`.]", text)] == []
+
+
+def test_the_parts_of_the_clock_are_what_the_page_says() -> None:
+    """Each row of its table ends in what comes out at the moment that the page shows."""
+    section = re.search(r"(?ms)^### Parts of the clock$(.*?)^##", EXPRESSIONS)
+    assert section is not None
+    zone = ZoneInfo("Europe/Istanbul")
+    moment = re.search(r"`now \| string` is .*\(`([^`]+)`\)", section[1])
+    assert moment is not None
+    now = parse_iso(moment[1], zone)
+    assert now is not None
+    rows = re.findall(r"(?m)^\| (.+), `?([\w-]+)`? \| `(.+)` \|$", section[1])
+    given = {
+        what: compile_expression(text.replace("\\|", "|")).evaluate(Scope(now=now, zone=zone))
+        for what, _, text in rows
+    }
+    assert {what: str(value) for what, value in given.items()} == {
+        what: said for what, said, _ in rows
+    }
+    assert len(given) == 7

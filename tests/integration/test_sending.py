@@ -12,9 +12,9 @@ import pytest
 
 from engine.clock import RealClock, wall
 from engine.credentials.open_vault import open_vault
-from engine.credentials.profiles import rotate
 from engine.credentials.references import References
 from engine.credentials.resolver import Resolver
+from engine.credentials.rotation import rotate
 from engine.credentials.vault import Vault
 from engine.db.connect import Database
 from engine.db.schema import open_database

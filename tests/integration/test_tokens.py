@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.clock import wall
 from engine.credentials.references import Given
+from engine.endpoints.file import read_file
+from engine.operations.apply import Keys, apply
+from engine.wire.egress import Egress
 from tests.integration.token_user import TokenUser, token_users
-from tests.partners import AuthorizationServer, running
+from tests.partners import CRM, AuthorizationServer, Loyalty, bodies_by_key, running
 from tests.unit.credentials.installation import Installation
 
+Results = list[dict[str, Any]]
+
+EGRESS = Egress.parse("127.0.0.0/8,[::1]")
 SECRET = "s3cret-of-the-crm"
 OAUTH: dict[str, Any] = {
     "kind": "oauth2",
@@ -49,11 +57,16 @@ def together(users: list[TokenUser], command: str) -> list[dict[str, list[Any]]]
     return [user.answer() for user in users]
 
 
-def test_processes_with_a_cold_cache_ask_once_and_renew_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "processes", [pytest.param(4, id="ci"), pytest.param(8, id="full", marks=pytest.mark.soak)]
+)
+def test_processes_with_a_cold_cache_ask_once_and_renew_once(
+    tmp_path: Path, processes: int
+) -> None:
     with running(AuthorizationServer(secrets={SECRET})) as server:
         here = installation(tmp_path, server)
-        server.behaviour.delay = 0.2
-        with token_users(tmp_path, 4) as users:
+        server.behaviour.delay = 0.2 if processes == 4 else 3.0
+        with token_users(tmp_path, processes) as users:
             first = together(users, "get 25")
             assert requests(server) == 1
             assert all(each == first[0] and len(each["values"]) == 1 for each in first)
@@ -112,6 +125,54 @@ def test_the_late_answer_of_a_stopped_process_overwrites_nothing(tmp_path: Path)
             assert requests(server) == 2
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+def test_others_are_served_within_the_lease_of_one_who_is_gone(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    with running(AuthorizationServer(secrets={SECRET})) as server:
+        here = installation(tmp_path, server)
+        server.behaviour.delay = 30
+        with token_users(tmp_path, 3) as (gone, *others):
+            gone.tell("get 1")
+            until(lambda: requests(server) == 1)
+            began = time.monotonic()
+            os.kill(gone.process.pid, how)
+            server.behaviour.delay = 0
+            served = together(others, "get 25")
+            took = time.monotonic() - began
+            print(f"{how.name}: the others were served after {took:.1f} s")
+            assert served[0] == served[1]
+            assert len(served[0]["values"]) == 1
+            assert took < 17
+            assert requests(server) == 2
+            row = here.sql("SELECT fingerprint, fence FROM token_states")
+            os.kill(gone.process.pid, signal.SIGCONT)
+            if how is signal.SIGSTOP:
+                assert gone.answer() == served[0]
+            assert here.sql("SELECT fingerprint, fence FROM token_states") == row
+            assert requests(server) == 2
+
+
+def test_who_is_killed_with_a_refresh_token_on_its_way_costs_one_login(tmp_path: Path) -> None:
+    server = AuthorizationServer(secrets={SECRET}, users={"bot": "pass-word"})
+    with running(server):
+        user = {"grant": "password", "username": "bot", "password": Given("pass-word")}
+        here = installation(tmp_path, server, **user)
+        with token_users(tmp_path, 2) as (killed, other):
+            killed.ask("get 1")
+            server.behaviour.delay = 30
+            killed.tell("reject 1")
+            until(lambda: requests(server) == 2)  # it is spent, and its successor gets lost
+            os.kill(killed.process.pid, signal.SIGKILL)
+            server.behaviour.delay = 0
+            here.sql(EXPIRE_LEASE)
+            assert len(other.ask("get 5")["values"]) == 1
+        assert server.counts["token.reused"] == 1
+        assert server.counts["token.grant.password"] == 2
+        assert requests(server) == 4
+
+
 def test_a_token_server_that_refuses_everybody_is_not_stormed(tmp_path: Path) -> None:
     with running(AuthorizationServer(secrets={SECRET})) as server:
         installation(tmp_path, server)
@@ -168,3 +229,124 @@ def test_odd_answers_are_a_token_or_a_failure_and_an_edit_mends_it_at_once(tmp_p
             server.malformed = "form"
             assert len(user.ask("get 2")["values"]) == 1
             assert requests(server) == 6
+
+
+class Side:
+    """The other side of a rotation: a service, what it is told, and how it takes in a secret."""
+
+    def __init__(self, kind: str) -> None:
+        self.oauth = AuthorizationServer(secrets={OLD}) if kind == "oauth2" else None
+        self.api = Loyalty({"bot": OLD}) if self.oauth is None else CRM(self.oauth.book)
+
+    def take(self, *secrets: str) -> None:
+        """These are good from now on; tokens that others got are revoked."""
+        if self.oauth is None:
+            self.api.change(passwords={"bot": secrets})
+            return
+        for gone in self.oauth.secrets - set(secrets):
+            self.oauth.book.revoke(gone)
+        self.oauth.secrets = set(secrets)
+
+    def profile(self) -> str:
+        """As an apply file has it."""
+        if self.oauth is None:
+            return "{kind: basic, username: bot, password: {seal_from_env: S}}"
+        return (
+            f"{{kind: oauth2, token_url: '{self.oauth.token_url}', client_id: crm-client,"
+            " client_secret: {seal_from_env: S}}"
+        )
+
+
+OLD, NEW = "old/secret+1 %", "new:secret=2 ü"
+RATE = 20
+
+
+@contextmanager
+def traffic(folder: Path, side: Side, processes: int) -> Iterator[tuple[Installation, Results]]:
+    """That many processes calling all the while; what became of it, once the block is left."""
+    results: Results = []
+    with ExitStack() as stack:
+        if side.oauth is not None:
+            stack.enter_context(running(side.oauth))
+        stack.enter_context(running(side.api))
+        here = Installation(folder, {"S": OLD})
+        file = f"auth_profiles: {{p: {side.profile()}}}\n"
+        file += f"endpoints: {{api: {{base_url: '{side.api.url}', auth: p}}}}\n"
+        apply(
+            here.database,
+            Keys(here.vault, here.references, EGRESS),
+            read_file(file.encode(), "e.yaml", egress=EGRESS),
+            actor="ann",
+            now=wall(),
+        )
+        users = stack.enter_context(token_users(folder, processes))
+        path = "/coupons" if side.oauth is None else "/tasks"
+        for user in users:
+            user.tell(f"flow {RATE} {path}")
+        more(side, processes)
+        yield here, results
+        more(side, processes)
+        results += together(users, "stop 0")
+
+
+def more(side: Side, processes: int) -> None:
+    """Wait until every process has called a while longer."""
+    wanted = len(side.api.log) + processes * RATE
+    until(lambda: len(side.api.log) >= wanted)
+
+
+PROCESSES = [pytest.param(2, id="ci"), pytest.param(4, id="full", marks=pytest.mark.soak)]
+
+
+@pytest.mark.parametrize("processes", PROCESSES)
+@pytest.mark.parametrize("kind", ["oauth2", "basic"])
+@pytest.mark.parametrize("first", ["here", "there"])
+def test_a_rotation_with_overlap_fails_no_call_whichever_side_is_first(
+    tmp_path: Path, kind: str, first: str, processes: int
+) -> None:
+    side = Side(kind)
+    with traffic(tmp_path, side, processes) as (here, results):
+        if first == "there":
+            side.take(OLD, NEW)
+        here.rotate("p", NEW, overlap_s=600)
+        more(side, processes)
+        side.take(OLD, NEW)
+        more(side, processes)
+        side.take(NEW)
+    assert [each["failed"] for each in results] == [[]] * processes
+    assert all(each["good"] > 0 for each in results)
+    last = side.api.log[-1].credential
+    assert last == NEW
+    fallen = here.sql("SELECT count(*) FROM audit WHERE verb = 'fall back'")
+    assert fallen == [(1 if first == "here" else 0,)]
+    for bodies in bodies_by_key(side.api.log).values():
+        assert len(bodies) <= 2
+    if side.oauth is not None:
+        assert requests(side.oauth) <= 4
+    else:
+        wrong = side.api.counts["401.wrong_password"]
+        print(f"{wrong} wrong passwords of {len(side.api.log)} calls")
+        assert wrong <= processes * RATE
+
+
+@pytest.mark.parametrize("processes", PROCESSES)
+@pytest.mark.parametrize("kind", ["oauth2", "basic"])
+def test_without_overlap_calls_fail_only_until_the_product_is_told(
+    tmp_path: Path, kind: str, processes: int
+) -> None:
+    side = Side(kind)
+    with traffic(tmp_path, side, processes) as (here, results):
+        switched = wall()
+        side.take(NEW)
+        if side.oauth is None:
+            more(side, processes)
+        else:
+            until(lambda: here.sql("SELECT failures FROM token_states") == [(1,)])
+        here.rotate("p", NEW)
+        told = wall()
+    failed = [each for said in results for each in said["failed"]]
+    assert failed
+    assert {code for _, code in failed} <= {"credential.rejected", "credential.unavailable"}
+    assert min(began for began, _ in failed) > switched - 1_000_000
+    assert max(began for began, _ in failed) <= told
+    assert side.api.log[-1].credential == NEW

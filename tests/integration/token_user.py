@@ -1,22 +1,28 @@
 """A process that resolves credentials when told to: lines in, one JSON line out for each.
 
 ``get N`` resolves N at once, ``reject N`` N other ones than the last. The answer has the distinct
-tokens (``values``), versions and failure codes.
+tokens (``values``), versions and failure codes. ``flow N PATH`` begins to send N calls a second
+to the endpoint ``api``; ``stop 0`` ends that, and the answer has how many were ``good``, and of the
+others (``failed``) when the call began and its failure's code.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.clock import wall
 from engine.credentials.credential import Credential
 from engine.credentials.resolver import Resolver
+from engine.endpoints.send import Sender
 from engine.errors import CredentialFailure
 from engine.wire.egress import Egress
 from engine.wire.http_transport import HttpTransport
@@ -73,11 +79,20 @@ def token_users(folder: Path, count: int) -> Iterator[list[TokenUser]]:
 
 async def _main(folder: Path) -> None:
     transport = HttpTransport(Egress.parse("127.0.0.0/8,[::1]"))
-    resolver = Installation(folder).resolver(transport)
+    here = Installation(folder)
+    resolver = here.resolver(transport)
+    flow = Flow(Sender(here.database, resolver, transport))
     last: Credential | None = None
     print('{"ready": []}', flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
-        verb, _, count = line.partition(" ")
+        verb, _, count = line.strip().partition(" ")
+        if verb == "flow":
+            rate, _, target = count.partition(" ")
+            flow.begin(int(rate), target)
+            continue
+        if verb == "stop":
+            print(json.dumps(await flow.end()), flush=True)
+            continue
         refused = last if verb == "reject" else None
         work = (_one(resolver, refused) for _ in range(int(count)))
         found = await asyncio.gather(*work)
@@ -85,6 +100,58 @@ async def _main(folder: Path) -> None:
         print(json.dumps(_said(found)), flush=True)
     await resolver.close()
     await transport.close()
+
+
+@dataclass
+class Call:
+    """A call to the endpoint ``api``."""
+
+    key: str
+    target: str
+    endpoint: str = "api"
+    method: str = "POST"
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str | None = "application/json"
+    body: bytes = b'{"n":1}'
+
+
+@dataclass
+class Flow:
+    """Calls that are sent one after another, evenly, whatever becomes of them."""
+
+    sender: Sender
+    good: int = 0
+    failed: list[tuple[int, str]] = field(default_factory=list)
+    _calls: set[asyncio.Task[None]] = field(default_factory=set)
+    _going: asyncio.Task[None] | None = None
+
+    def begin(self, rate: int, target: str) -> None:
+        """So many a second from now on."""
+        self._going = asyncio.create_task(self._send(1 / rate, target))
+
+    async def end(self) -> dict[str, Any]:
+        """Send no more, wait for those under way; what became of them."""
+        assert self._going is not None
+        self._going.cancel()
+        await asyncio.gather(*self._calls)
+        return {"good": self.good, "failed": self.failed}
+
+    async def _send(self, pause: float, target: str) -> None:
+        number = 0
+        while True:
+            number += 1
+            task = asyncio.create_task(self._call(Call(f"{os.getpid()}-{number}", target)))
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+            await asyncio.sleep(pause)
+
+    async def _call(self, call: Call) -> None:
+        began = wall()
+        sent = await self.sender.send(call)
+        if sent.answer.status in (200, 201) and sent.failure is None:
+            self.good += 1
+        else:
+            self.failed.append((began, sent.failure or str(sent.answer.status)))
 
 
 async def _one(resolver: Resolver, refused: Credential | None) -> Credential | str:

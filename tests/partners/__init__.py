@@ -14,6 +14,7 @@ partner that shared the engine's idea of Basic or of OAuth would share its mista
 
 from tests.partners.authorization_server import AuthorizationServer
 from tests.partners.faulty import Faulty
+from tests.partners.odd_tokens import OddTokens
 from tests.partners.partner import Behaviour, Partner, Protected
 from tests.partners.plain import Answers, Echo
 from tests.partners.processes import Remote, spawned
@@ -32,6 +33,7 @@ __all__ = [
     "Faulty",
     "Loyalty",
     "Messenger",
+    "OddTokens",
     "Partner",
     "Protected",
     "Remote",

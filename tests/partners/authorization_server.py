@@ -1,4 +1,6 @@
-"""An OAuth 2.0 authorization server (RFC 6749): the token endpoint of three grants."""
+"""An OAuth 2.0 authorization server (RFC 6749): the token endpoint of three grants, revocation
+(RFC 7009), and metadata (RFC 8414).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import binascii
 import json
 import secrets as lots
 from collections.abc import Callable, Iterable, Mapping
-from urllib.parse import parse_qsl, unquote_plus, urlencode
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 from tests.partners.partner import Partner
 from tests.partners.tokens import TokenBook
@@ -33,9 +35,16 @@ class AuthorizationServer(Partner):
     ``raw_basic`` (not decoded, as some servers have it), ``post``, ``none``. ``life`` is a token's
     life in seconds. ``answer_with`` replaces members of the answer, ``answer_without`` takes them
     out. ``malformed`` is one of html, empty, truncated, list, huge, form (form-encoded, which is
-    odd and not wrong). ``token`` is given out instead of a fresh one.
+    odd and not wrong). ``token`` is given out instead of a fresh one. ``says`` is the description
+    of every error. A refresh token that is shown twice ends all tokens of its user (RFC 9700,
+    4.14.2).
 
-    Counts ``token.requests``, ``token.issued``, ``token.grant.GRANT``, ``token.refused.ERROR``.
+    ``POST /oauth/revoke`` revokes a token of either kind. ``metadata`` changes members of what
+    ``GET /.well-known/oauth-authorization-server`` says; None takes a member out. ``only_openid``
+    leaves it to ``/.well-known/openid-configuration``.
+
+    Counts ``token.requests``, ``token.issued``, ``token.grant.GRANT``, ``token.refused.ERROR``,
+    ``token.reused``, ``revoked.access_token``, ``revoked.refresh_token``, ``metadata``.
     """
 
     def __init__(
@@ -62,13 +71,22 @@ class AuthorizationServer(Partner):
         self.answer_without: list[str] = []
         self.malformed = ""
         self.token = ""
+        self.says = ""
+        self.metadata: dict[str, object] = {}
+        self.only_openid = False
         self.book = book or TokenBook()
         self._refresh_tokens: dict[str, str] = {}
+        self._spent: dict[str, str] = {}
 
     @property
     def token_url(self) -> str:
         """Where tokens are to be had."""
         return f"{self.url}/oauth/token"
+
+    @property
+    def revocation_url(self) -> str:
+        """Where tokens are revoked."""
+        return f"{self.url}/oauth/revoke"
 
     def rotate(self, secret: str, *, overlap: bool = False, revoke: bool = True) -> None:
         """``secret`` is the client's from now on; the old ones too, with ``overlap``.
@@ -102,6 +120,10 @@ class AuthorizationServer(Partner):
         return super()._reply(request)
 
     def answer(self, request: Request) -> Reply:
+        if request.path.endswith("/oauth/revoke"):
+            return self._revoke(request)
+        if "/.well-known/" in request.path:
+            return self._metadata(request)
         if not request.path.endswith("/oauth/token"):
             return Reply.json(404, {"error": "not_found"})
         if request.method != "POST":
@@ -115,6 +137,35 @@ class AuthorizationServer(Partner):
             return self._error(refused, request)
         request.credential = credential
         return reply
+
+    def _metadata(self, request: Request) -> Reply:
+        known = "openid-configuration" if self.only_openid else "oauth-authorization-server"
+        if not request.path.endswith(f"/{known}"):
+            return Reply.json(404, {"error": "not_found"})
+        self.counts["metadata"] += 1
+        said: dict[str, object] = {
+            "issuer": self.url,
+            "token_endpoint": self.token_url,
+            "revocation_endpoint": self.revocation_url,
+            "grant_types_supported": ["client_credentials"],
+        }
+        said |= self.metadata
+        return Reply.json(200, {name: value for name, value in said.items() if value is not None})
+
+    def _revoke(self, request: Request) -> Reply:
+        try:
+            form = _form(request)
+            self._authenticate(request, form)
+        except Refused as refused:
+            return self._error(refused, request)
+        text = form.get("token", "")
+        token, _ = self.book.find(text)
+        if token is not None:
+            token.revoked = True
+            self.counts["revoked.access_token"] += 1
+        elif self._refresh_tokens.pop(text, None) is not None:
+            self.counts["revoked.refresh_token"] += 1
+        return Reply(200)
 
     def _authenticate(self, request: Request, form: dict[str, str]) -> str:
         header = request.header("authorization")
@@ -184,10 +235,17 @@ class AuthorizationServer(Partner):
 
     def _spend(self, refresh_token: str) -> str:
         behind = self._refresh_tokens.get(refresh_token)
+        reused = self._spent.get(refresh_token)
+        if reused is not None:
+            self.counts["token.reused"] += 1
+            self.book.revoke(reused)
+            self._refresh_tokens = {
+                token: user for token, user in self._refresh_tokens.items() if user != reused
+            }
         if behind is None or (self.users and behind not in self.users.values()):
             raise Refused("invalid_grant")
         if self.rotate_refresh_tokens:
-            del self._refresh_tokens[refresh_token]
+            self._spent[refresh_token] = self._refresh_tokens.pop(refresh_token)
         return behind
 
     def _token_reply(self, said: dict[str, object]) -> Reply:
@@ -208,7 +266,8 @@ class AuthorizationServer(Partner):
         challenge: tuple[tuple[str, str], ...] = ()
         if refused.status == 401 and request.header("authorization") is not None:
             challenge = (("www-authenticate", 'Basic realm="token"'),)
-        return Reply.json(refused.status, {"error": refused.error}, (*NO_STORE, *challenge))
+        said = {"error": refused.error} | ({"error_description": self.says} if self.says else {})
+        return Reply.json(refused.status, said, (*NO_STORE, *challenge))
 
 
 _MALFORMED: dict[str, Callable[[bytes], bytes]] = {
@@ -227,9 +286,10 @@ def _form(request: Request) -> dict[str, str]:
         if not isinstance(said, dict):
             raise Refused("invalid_request")
         return {name: str(value) for name, value in said.items()}
-    if kind != "application/x-www-form-urlencoded":
+    if request.body and kind != "application/x-www-form-urlencoded":
         raise Refused("invalid_request")
-    pairs = parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True)
+    body = request.body or urlsplit(request.target).query.encode()
+    pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
     if len(dict(pairs)) != len(pairs):  # RFC 6749 3.2: parameters must not be repeated
         raise Refused("invalid_request")
     return dict(pairs)

@@ -84,7 +84,11 @@ def _waits_without_effect(journey: Journey, document: Document, steps: Steps) ->
     for path, step in steps:
         span = step.for_ if isinstance(step, WaitStep) else getattr(step, "within", None)
         key = "for" if isinstance(step, WaitStep) else "within"
-        if isinstance(span, Duration) and span.elapsed >= journey.max_age.elapsed:
+        if not isinstance(span, Duration):
+            continue
+        # A wait_for as long as the journey, with nothing said of its end, has none of its own.
+        endless = isinstance(step, WaitForStep) and step.otherwise is None
+        if span.elapsed >= journey.max_age.elapsed + endless:
             yield (
                 "wait.outlasts",
                 f"nobody is here at its end: the journey ends after {journey.max_age.text}",

@@ -8,7 +8,6 @@ built of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qsl
@@ -16,12 +15,16 @@ from urllib.parse import parse_qsl
 from engine.core import guarded_json
 from engine.core.message import Answer
 from engine.credentials.kinds.oauth2 import OAuth2
+from engine.credentials.kinds.token_expired import value_at
 
 SECOND = 1_000_000
 LARGEST_ANSWER = 256 * 1024
 
 _LONGEST_TOKEN = 32 * 1024
+_LONGEST_SAID = 4_000
 _LONGEST_LIFE_S = 10 * 365 * 86_400
+_SECONDS_IN = {"seconds": 1.0, "milliseconds": 0.001, "minutes": 60.0}
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 _OTHER_TYPES = frozenset({"mac", "dpop", "pop", "hmac", "n_a"})
@@ -54,13 +57,16 @@ class Grant:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """No token. ``permanent`` failures need a person; ``error`` is the OAuth code, '' without one;
-    ``retry_after`` is in microseconds.
+    ``retry_after`` is in microseconds. ``said`` are the server's own words, not yet redacted.
+    ``of_secret`` where another secret might be taken.
     """
 
     text: str
     permanent: bool
     error: str = ""
     retry_after: int | None = None
+    said: str = field(default="", repr=False)
+    of_secret: bool = False
 
 
 def read_answer(answer: Answer, profile: OAuth2) -> Grant | Refused:
@@ -71,19 +77,20 @@ def read_answer(answer: Answer, profile: OAuth2) -> Grant | Refused:
     if 300 <= answer.status < 400:
         return Refused(
             f"the token server redirects ({answer.status}), and a secret follows no redirect:"
-            " correct token_url",
+            " correct the token server's URL",
             permanent=True,
         )
     document = _document(answer)
     error = _error_code(document)
     if answer.status >= 400 or error:
-        return _refused(answer, error)
+        said = document.get("error_description") if isinstance(document, dict) else None
+        return _refused(answer, error, said, profile)
     if not isinstance(document, dict):
         return Refused("the token server's answer is neither JSON nor a form", permanent=False)
     return _grant(document, profile)
 
 
-def _refused(answer: Answer, error: str) -> Refused:
+def _refused(answer: Answer, error: str, said: object, profile: OAuth2) -> Refused:
     transient = (
         answer.status >= 500
         or answer.status in _TRANSIENT_STATUSES
@@ -94,9 +101,17 @@ def _refused(answer: Answer, error: str) -> Refused:
         hint = _HINTS["invalid_client"]
     elif not hint and answer.status in (404, 405):
         hint = "check token_url"
-    said = f"{answer.status} {error}".strip()
-    text = f"the token server answered {said}" + (f": {hint}" if hint else "")
-    return Refused(text, not transient, error, _retry_after(answer))
+    answered = f"{answer.status} {error}".strip()
+    of_password = error == "invalid_grant" and profile.grant == "password"
+    return Refused(
+        f"the token server answered {answered}" + (f": {hint}" if hint else ""),
+        not transient,
+        error,
+        retry_after(answer),
+        # Cut before it is redacted, it could end in half a secret.
+        said if isinstance(said, str) and len(said) <= _LONGEST_SAID else "",
+        not transient and (error == "invalid_client" or answer.status == 401 or of_password),
+    )
 
 
 def _document(answer: Answer) -> object:
@@ -108,7 +123,9 @@ def _document(answer: Answer) -> object:
         pairs = parse_qsl(answer.body.decode("ascii"), strict_parsing=True, max_num_fields=200)
     except ValueError:
         return None
-    return dict(pairs) or None
+    # JSON with a slip in it may pass for a form, but for its names.
+    plain = all(_CODE.fullmatch(name) for name, _ in pairs)
+    return dict(pairs) if pairs and plain else None
 
 
 def _error_code(document: object) -> str:
@@ -121,18 +138,18 @@ def _error_code(document: object) -> str:
 
 
 def _grant(document: dict[str, object], profile: OAuth2) -> Grant | Refused:
-    token = _at(document, profile.token_path)
+    token = value_at(document, profile.token_path)
     if token is None or token == "":
         return _malformed(f"no {profile.token_path}")
     if not isinstance(token, str):
         return _malformed(f"{profile.token_path} is no text")
     if not _SENDABLE.fullmatch(token) or len(token) > _LONGEST_TOKEN:
         return _malformed(f"{profile.token_path} can't be sent in a header")
-    kind = _at(document, "token_type")
+    kind = value_at(document, "token_type")
     if isinstance(kind, str) and kind.strip().lower() in _OTHER_TYPES:
         return _malformed("a token of another type than Bearer")
-    life = _life(_at(document, profile.expiry_path))
-    refresh = _at(document, "refresh_token")
+    life = _life(value_at(document, profile.expiry_path), profile.expiry_unit)
+    refresh = value_at(document, "refresh_token")
     usable = isinstance(refresh, str) and bool(_SENDABLE.fullmatch(refresh))
     return Grant(
         access_token=token,
@@ -146,33 +163,21 @@ def _malformed(what: str) -> Refused:
     return Refused(f"malformed answer of the token server: {what}", permanent=True)
 
 
-def _life(written: object) -> int | None:
+def _life(written: object, unit: str) -> int | None:
     """Microseconds; None where the answer doesn't say, or says what can't be."""
     if isinstance(written, bool) or not isinstance(written, int | float | str):
         return None
+    if isinstance(written, str) and not _NUMBER.fullmatch(written.strip()):
+        return None  # Python would read more into it: `1_000`, other scripts' digits
     try:
-        seconds = float(written)
+        seconds = float(written) * _SECONDS_IN[unit]
     except (ValueError, OverflowError):
         return None
     return int(seconds * SECOND) if 0 < seconds <= _LONGEST_LIFE_S else None
 
 
-def _at(document: object, path: str) -> object:
-    """What stands at a dotted path; a name with dots in it is tried first."""
-    if isinstance(document, Mapping) and path in document:
-        return document[path]
-    found: object = document
-    for name in path.split("."):
-        if isinstance(found, Mapping):
-            found = found.get(name)
-        elif isinstance(found, list) and name.isascii() and name.isdigit():
-            found = found[int(name)] if int(name) < len(found) else None
-        else:
-            return None
-    return found
-
-
-def _retry_after(answer: Answer) -> int | None:
+def retry_after(answer: Answer) -> int | None:
+    """The pause that ``answer`` asks for, in microseconds; None without one that can be read."""
     written = answer.headers.get("retry-after", "").strip()
     if written.isascii() and written.isdigit():
         return int(written[:9]) * SECOND

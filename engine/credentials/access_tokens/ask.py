@@ -1,17 +1,21 @@
-"""Asking the token server: one request, or two where a refresh token turns out to be withdrawn."""
+"""Asking the token server: one request; more where a refresh token or a secret turns out not to be
+taken any more and there is another one to try.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 from engine.credentials.access_tokens.answer import LARGEST_ANSWER, Grant, Refused, read_answer
+from engine.credentials.access_tokens.discovery import Discovery
 from engine.credentials.access_tokens.request import token_request
 from engine.wire.transport import Network
 
 if TYPE_CHECKING:
-    from engine.core.message import Answer
+    from engine.core.message import Answer, Request
+    from engine.credentials.credential import Opened
     from engine.credentials.kinds.oauth2 import OAuth2
     from engine.telemetry.redact import Redactor
     from engine.wire.transport import Transport
@@ -19,70 +23,141 @@ if TYPE_CHECKING:
 DEADLINE_S = 10.0
 """A token request has this time of its own, before the call's."""
 
-_NETWORK = Network(max_response=LARGEST_ANSWER)
+LONGEST_SAID = 200
+"""So much of a server's own words is shown."""
+
+NETWORK = Network(max_response=LARGEST_ANSWER)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What came of it; ``unsent`` counts requests that certainly never reached the server."""
+    """What came of it; ``unsent`` counts requests that certainly never reached the server.
+
+    ``with_previous``: the current secret was refused, and the previous one asked with.
+    """
 
     outcome: Grant | Refused
     unsent: int = 0
+    with_previous: bool = False
 
 
-async def ask(
-    transport: Transport,
-    profile: OAuth2,
-    values: Mapping[str, str],
-    refresh_token: str | None,
-    redactor: Redactor,
-    fall_back: Callable[[], Awaitable[bool]],
-) -> Asked | None:
-    """A token or a failure whose text holds no secret.
+class Turn(Protocol):
+    """The right to ask, which may end meanwhile."""
 
-    A refresh token is tried first. If the server has withdrawn it, ``fall_back`` counts one more
-    request and says whether it may still be made; None if not.
-    """
-    redactor.learn(values.values())
-    unsent = 0
-    if refresh_token is not None:
-        redactor.learn((refresh_token,))
-        asked = await _once(transport, profile, values, refresh_token, redactor)
-        if not _is_withdrawn(asked.outcome):
-            return asked
-        unsent = asked.unsent
-        if not await fall_back():
+    def is_over(self) -> bool:
+        """Whether somebody else may be asking by now: nothing is sent any more then."""
+        ...
+
+    async def once_more(self, *, forget_refresh: bool) -> bool:
+        """Count one more request and have the time for it; False where the turn is over.
+
+        ``forget_refresh`` where the refresh token was refused.
+        """
+        ...
+
+
+class TokenServers:
+    """Asks token servers. One per event loop. What it returns holds no secret in its texts."""
+
+    def __init__(self, transport: Transport, redactor: Redactor) -> None:
+        self.discovery = Discovery(transport)
+        self._transport = transport
+        self._redactor = redactor
+
+    async def ask(
+        self, profile: OAuth2, secrets: Opened, refresh_token: str | None, turn: Turn
+    ) -> Asked | None:
+        """A token or a failure; None where the turn was over.
+
+        A refresh token is tried first; where the server has withdrawn it, the grant. Where the
+        secret is refused and there is a previous one, that is tried once.
+        """
+        self._redactor.learn(secrets.current.values())
+        if secrets.previous is not None:
+            self._redactor.learn(secrets.previous.values())
+        if refresh_token is not None:
+            self._redactor.learn((refresh_token,))
+        server = await self.discovery.server(profile)
+        if isinstance(server, Refused):
+            return Asked(self._without_secrets(server), unsent=1)
+        exchange = _Exchange(self, profile, server.token_url, turn)
+        outcome = await exchange.token(secrets.current, refresh_token)
+        with_previous = _may_be_old(outcome) and secrets.previous is not None
+        if with_previous and secrets.previous is not None:
+            if not await turn.once_more(forget_refresh=False):
+                return None
+            refresh_token = None if exchange.refresh_refused else refresh_token
+            outcome = await exchange.token(secrets.previous, refresh_token)
+        if outcome is None:
             return None
-    asked = await _once(transport, profile, values, None, redactor)
-    return Asked(asked.outcome, unsent + asked.unsent)
+        if isinstance(outcome, Refused):
+            if outcome.permanent and not outcome.error:
+                self.discovery.forget(profile)
+            outcome = self._without_secrets(outcome)
+        else:
+            self._redactor.learn(filter(None, (outcome.access_token, outcome.refresh_token)))
+        return Asked(outcome, exchange.unsent, with_previous)
+
+    async def send(self, request: Request) -> Answer:
+        """One request with a secret in it."""
+        for name, value in request.headers:
+            if name == "authorization":
+                self._redactor.learn((value.partition(" ")[2],))
+        answer = await self._transport.send(request, DEADLINE_S, network=NETWORK)
+        if answer.stale_connection:
+            # The connection had died of idleness before the server read anything: not a request.
+            answer = await self._transport.send(request, DEADLINE_S, network=NETWORK)
+        return answer
+
+    def _without_secrets(self, refused: Refused) -> Refused:
+        said = "".join(c if c.isprintable() else " " for c in self._redactor.redact(refused.said))
+        said = " ".join(said.split())
+        if len(said) > LONGEST_SAID:
+            said = f"{said[:LONGEST_SAID]}…"
+        text = self._redactor.redact(refused.text) + (f" (it says: {said})" if said else "")
+        return replace(refused, text=text, said="")
 
 
-def _is_withdrawn(outcome: Grant | Refused) -> bool:
+class _Exchange:
+    """The requests of one turn."""
+
+    def __init__(self, servers: TokenServers, profile: OAuth2, url: str, turn: Turn) -> None:
+        self._servers = servers
+        self._profile = profile
+        self._url = url
+        self._turn = turn
+        self.unsent = 0
+        self.refresh_refused = False
+
+    async def token(
+        self, values: Mapping[str, str], refresh_token: str | None
+    ) -> Grant | Refused | None:
+        """By the refresh token, if there is one that is still taken, else by the grant."""
+        if refresh_token is None:
+            return await self._once(values, None)
+        outcome = await self._once(values, refresh_token)
+        if not _is_withdrawn(outcome):
+            return outcome
+        self.refresh_refused = True
+        if not await self._turn.once_more(forget_refresh=True):
+            return None
+        return await self._once(values, None)
+
+    async def _once(
+        self, values: Mapping[str, str], refresh_token: str | None
+    ) -> Grant | Refused | None:
+        if self._turn.is_over():
+            return None
+        request = token_request(self._profile, self._url, values, refresh_token)
+        answer = await self._servers.send(request)
+        self.unsent += int(answer.failure is not None and not answer.may_have_been_sent)
+        return read_answer(answer, self._profile)
+
+
+def _is_withdrawn(outcome: Grant | Refused | None) -> bool:
     """A refused client would be refused again, whatever it shows."""
     return isinstance(outcome, Refused) and outcome.permanent and outcome.error == "invalid_grant"
 
 
-async def _once(
-    transport: Transport,
-    profile: OAuth2,
-    values: Mapping[str, str],
-    refresh_token: str | None,
-    redactor: Redactor,
-) -> Asked:
-    request = token_request(profile, values, refresh_token)
-    for name, value in request.headers:
-        if name == "authorization":
-            redactor.learn((value.partition(" ")[2],))
-    answer: Answer = await transport.send(request, DEADLINE_S, network=_NETWORK)
-    if answer.stale_connection:
-        # The connection had died of idleness before the server read anything: not a request.
-        answer = await transport.send(request, DEADLINE_S, network=_NETWORK)
-    outcome = read_answer(answer, profile)
-    if isinstance(outcome, Grant):
-        redactor.learn(filter(None, (outcome.access_token, outcome.refresh_token)))
-    else:
-        outcome = Refused(
-            redactor.redact(outcome.text), outcome.permanent, outcome.error, outcome.retry_after
-        )
-    unsent = int(answer.failure is not None and not answer.may_have_been_sent)
-    return Asked(outcome, unsent)
+def _may_be_old(outcome: Grant | Refused | None) -> bool:
+    return isinstance(outcome, Refused) and outcome.of_secret

@@ -1,4 +1,6 @@
-"""The request for a token, byte for byte (RFC 6749, 2.3.1, 4.3, 4.4 and 6). Pure."""
+"""Requests to the token server, byte for byte: for a token (RFC 6749, 2.3.1, 4.3, 4.4 and 6), and
+to revoke one (RFC 7009). Pure.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,42 @@ from engine.credentials.kinds.oauth2 import OAuth2
 
 Fields = list[tuple[str, str]]
 
+_FORM = "application/x-www-form-urlencoded"
+
 
 def token_request(
-    profile: OAuth2, values: Mapping[str, str], refresh_token: str | None = None
+    profile: OAuth2, url: str, values: Mapping[str, str], refresh_token: str | None = None
 ) -> Request:
-    """What to send to the token server: the refresh token's request, or the grant's own.
+    """What to send to the token server at ``url``: the refresh token's request, or the grant's own.
 
     ``values`` are the opened secret fields, already found to have no problem.
     """
     fields = _grant(profile, values, refresh_token)
+    headers = _authenticated(profile, values, fields)
+    fields += _parameters(profile, values, "body")
+    for name, value in _parameters(profile, values, "header"):
+        headers = [each for each in headers if each[0] != name.lower()]
+        headers.append((name.lower(), value))
+    in_query = _parameters(profile, values, "query")
+    if profile.body == "query":
+        return Request("POST", _with_query(url, fields + in_query), tuple(headers))
+    content_type, body = _encoded(profile, fields)
+    headers.append(("content-type", content_type))
+    return Request("POST", _with_query(url, in_query), tuple(headers), body)
+
+
+def revocation_request(
+    profile: OAuth2, url: str, values: Mapping[str, str], token: str, hint: str
+) -> Request:
+    """What to send so that ``token`` is good no more; ``hint`` is its kind (RFC 7009, 2.1)."""
+    fields = [("token", token), ("token_type_hint", hint)]
+    headers = _authenticated(profile, values, fields)
+    headers.append(("content-type", _FORM))
+    return Request("POST", url, tuple(headers), urlencode(fields).encode())
+
+
+def _authenticated(profile: OAuth2, values: Mapping[str, str], fields: Fields) -> Fields:
+    """The headers that say who asks; where the body says it, ``fields`` get it."""
     headers: Fields = [("accept", "application/json")]
     client_id = value_of("client_id", profile.client_id, values)
     if profile.client_auth == "basic":
@@ -31,14 +60,7 @@ def token_request(
         fields.append(("client_id", client_id))
     if profile.client_auth == "post":
         fields.append(("client_secret", values["client_secret"]))
-    fields += _parameters(profile, values, "body")
-    for name, value in _parameters(profile, values, "header"):
-        headers = [each for each in headers if each[0] != name.lower()]
-        headers.append((name.lower(), value))
-    content_type, body = _encoded(profile, fields)
-    headers.append(("content-type", content_type))
-    url = _with_query(profile.token_url, _parameters(profile, values, "query"))
-    return Request("POST", url, tuple(headers), body)
+    return headers
 
 
 def _grant(profile: OAuth2, values: Mapping[str, str], refresh_token: str | None) -> Fields:
@@ -71,7 +93,7 @@ def _parameters(profile: OAuth2, values: Mapping[str, str], place: Place) -> Fie
 
 def _encoded(profile: OAuth2, fields: Fields) -> tuple[str, bytes]:
     if profile.body == "form":
-        return "application/x-www-form-urlencoded", urlencode(fields).encode()
+        return _FORM, urlencode(fields).encode()
     document: dict[str, object] = {}
     for name, value in fields:
         present = document.get(name)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from engine.clock import stopwatch, wall
 from engine.credentials.access_tokens.answer import Grant
 from engine.credentials.access_tokens.life import (
     SECOND,
@@ -18,14 +19,15 @@ from engine.credentials.access_tokens.life import (
     stand_back,
     verdict,
 )
+from engine.credentials.key_ring import Place
+from engine.credentials.overlap import record_fall_back
 from engine.credentials.store import tokens as store
-from engine.credentials.vault import Place
 from engine.errors import CredentialFailure
 
 if TYPE_CHECKING:
     from engine.credentials.access_tokens.ask import Asked
     from engine.credentials.vault import Vault
-    from engine.db.connect import Database
+    from engine.db.connect import Connection, Database
 
 LEASE_US = 15 * SECOND
 """The longest token request, and some: when its asker dies, others ask after this."""
@@ -59,7 +61,8 @@ class Secrets:
 class Leased:
     """The lease is ours under ``fence``, to ask with the secrets of that fingerprint.
 
-    ``still`` is a token that is good for a while yet.
+    ``still`` is a token that is good for a while yet. ``until`` is when the lease ends by this
+    process's stopwatch, a little early: from then on nothing may be sent.
     """
 
     fence: int
@@ -67,6 +70,7 @@ class Leased:
     secrets: str
     refresh_token: str | None = field(repr=False)
     still: Seen | None
+    until: float
 
 
 class Rows:
@@ -89,13 +93,19 @@ class Rows:
         """What stands, by a read."""
         with self._database.read() as connection:
             found = store.token_row(connection, profile_id)
-        said = verdict(found, version=version, rejected=rejected, now=now)
-        return self._seen(profile_id, found, said)
+            said = verdict(found, version=version, rejected=rejected, now=now)
+            seen = self._seen(connection, profile_id, found, said)
+        if seen.verdict in (Verdict.USE, Verdict.USE_STILL) and not seen.token:
+            # It doesn't open (changed, another key's): forgotten, since another can be had.
+            with self._database.write() as connection:
+                store.discard_token(connection, profile_id, found.sealed_token)
+        return seen
 
     def lease(
         self, profile_id: int, version: int, rejected: str | None, now: int, secrets: Secrets
     ) -> Seen | Leased:
         """The lease, if it is still time to ask and nobody was faster; else what stands."""
+        until = stopwatch() + LEASE_US / SECOND
         with self._database.write() as connection:
             if store.profile_version(connection, profile_id) != version:
                 return Seen(Verdict.OUTDATED)
@@ -119,7 +129,9 @@ class Rows:
             if rejected is not None and found.fingerprint == rejected:
                 count, at = space_forced(found.forced_count, found.next_forced_at, now)
                 store.drop_token(connection, profile_id, fence, count=count, next_forced_at=at)
-        return self._leased(profile_id, found, fence, rejected, now, secrets.fingerprint)
+            return self._leased(
+                connection, profile_id, found, fence, rejected, now, secrets.fingerprint, until
+            )
 
     def keep(
         self, profile_id: int, leased: Leased, asked: Asked, started: int, now: int
@@ -127,7 +139,7 @@ class Rows:
         """Store what was answered; None where the fence has moved on and it counts no more."""
         outcome = asked.outcome
         if isinstance(outcome, Grant):
-            return self._keep_token(profile_id, leased, outcome, asked.unsent, started)
+            return self._keep_token(profile_id, leased, asked, outcome, started)
         pause = stand_back(
             leased.failures,
             permanent=outcome.permanent,
@@ -157,10 +169,12 @@ class Rows:
             next_try_at=refusal.next_try_at,
         )
 
-    def fall_back(self, profile_id: int, fence: int) -> bool:
-        """Forget a withdrawn refresh token, count one request more; False if fenced out."""
+    def once_more(self, profile_id: int, fence: int, *, forget_refresh: bool) -> bool:
+        """Count one request more under a lease that begins anew; False if fenced out."""
         with self._database.write() as connection:
-            return store.drop_refresh_token(connection, profile_id, fence)
+            return store.ask_again(
+                connection, profile_id, fence, lease_us=LEASE_US, forget_refresh=forget_refresh
+            )
 
     def release(self, profile_id: int, fence: int) -> None:
         """Give the lease back without an answer."""
@@ -168,30 +182,39 @@ class Rows:
             store.release_lease(connection, profile_id, fence)
 
     def _keep_token(
-        self, profile_id: int, leased: Leased, grant: Grant, unsent: int, started: int
+        self, profile_id: int, leased: Leased, asked: Asked, grant: Grant, started: int
     ) -> Seen | None:
         soft, hard = expiries(started, grant.life, self._lot())
         refresh = grant.refresh_token or leased.refresh_token
-        token = store.FreshToken(
-            fence=leased.fence,
-            sealed_token=self._vault.seal(
-                grant.access_token, _place(profile_id, "access_token", leased.fence)
-            ),
-            sealed_refresh=refresh
-            and self._vault.seal(refresh, _place(profile_id, "refresh_token", leased.fence)),
-            fingerprint=self._vault.fingerprint(grant.access_token),
-            soft_expiry=soft,
-            hard_expiry=hard,
-        )
         with self._database.write() as connection:
-            if not store.keep_token(connection, profile_id, token, unsent):
+            token = store.FreshToken(
+                fence=leased.fence,
+                sealed_token=self._sealed(
+                    connection, profile_id, "access_token", leased.fence, grant.access_token
+                ),
+                sealed_refresh=refresh
+                and self._sealed(connection, profile_id, "refresh_token", leased.fence, refresh),
+                fingerprint=self._vault.fingerprint(grant.access_token),
+                soft_expiry=soft,
+                hard_expiry=hard,
+            )
+            if not store.keep_token(connection, profile_id, token, asked.unsent):
                 return None
+            if asked.with_previous:
+                record_fall_back(connection, profile_id, wall())
         return Seen(Verdict.USE, grant.access_token, token.fingerprint, soft, hard)
 
-    def _seen(self, profile_id: int, found: store.TokenRow, said: Verdict) -> Seen:
+    def _sealed(
+        self, connection: Connection, profile_id: int, name: str, fence: int, value: str
+    ) -> str:
+        return self._vault.seal(connection, value, token_place(profile_id, name, fence))
+
+    def _seen(
+        self, connection: Connection, profile_id: int, found: store.TokenRow, said: Verdict
+    ) -> Seen:
         text, token = found.failure_text or "", ""
         if said in (Verdict.USE, Verdict.USE_STILL):
-            token = self._opened(profile_id, found, "access_token") or ""
+            token = self._opened(connection, profile_id, found, "access_token") or ""
         return Seen(
             said,
             token,
@@ -205,32 +228,40 @@ class Rows:
 
     def _leased(
         self,
+        connection: Connection,
         profile_id: int,
         found: store.TokenRow,
         fence: int,
         rejected: str | None,
         now: int,
         secrets: str,
+        until: float,
     ) -> Leased:
         still = None
         if found.sealed_token and found.fingerprint != rejected and now < found.hard_expiry:
-            seen = self._seen(profile_id, found, Verdict.USE_STILL)
+            seen = self._seen(connection, profile_id, found, Verdict.USE_STILL)
             still = seen if seen.token else None
-        refresh = self._opened(profile_id, found, "refresh_token")
-        return Leased(fence, found.failures, secrets, refresh, still)
+        refresh = self._opened(connection, profile_id, found, "refresh_token")
+        return Leased(fence, found.failures, secrets, refresh, still, until)
 
-    def _opened(self, profile_id: int, found: store.TokenRow, name: str) -> str | None:
-        """A token that doesn't open (changed, other keys) is forgotten: another can be had."""
+    def _opened(
+        self, connection: Connection, profile_id: int, found: store.TokenRow, name: str
+    ) -> str | None:
+        """The token; None if there is none or it doesn't open. Raises CredentialFailure where
+        nothing opens: that is no reason to forget what other processes can open.
+        """
         sealed = found.sealed_token if name == "access_token" else found.sealed_refresh
         if sealed is None:
             return None
         try:
-            return self._vault.open(sealed, _place(profile_id, name, found.sealed_fence))
-        except CredentialFailure:
-            with self._database.write() as connection:
-                store.discard_token(connection, profile_id, found.fence)
+            place = token_place(profile_id, name, found.sealed_fence)
+            return self._vault.open(connection, sealed, place)
+        except CredentialFailure as failure:
+            if failure.code != "credential.unreadable":
+                raise
             return None
 
 
-def _place(profile_id: int, name: str, fence: int) -> Place:
+def token_place(profile_id: int, name: str, fence: int) -> Place:
+    """Where a sealed token belongs."""
     return Place("token_states", profile_id, name, fence)

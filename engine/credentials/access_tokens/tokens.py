@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from engine.clock import stopwatch
 from engine.credentials.access_tokens import row
 from engine.credentials.access_tokens.answer import Grant
-from engine.credentials.access_tokens.ask import ask
-from engine.credentials.access_tokens.life import Verdict
+from engine.credentials.access_tokens.ask import TokenServers
+from engine.credentials.access_tokens.life import SECOND, Verdict
+from engine.credentials.overlap import PREVIOUS_NEEDED
 from engine.errors import CredentialFailure
 
 if TYPE_CHECKING:
     from engine.clock import Clock
+    from engine.credentials.credential import Opened
     from engine.credentials.kinds.oauth2 import OAuth2
     from engine.credentials.vault import Vault
     from engine.db.connect import Database
@@ -39,13 +41,13 @@ process that got a token ends the standing back here, too."""
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An OAuth profile at one version. ``values`` opens its secret fields when they are needed."""
+    """An OAuth profile at one version. ``secrets`` opens its fields when they are needed."""
 
     profile_id: int
     name: str
     version: int
     profile: OAuth2
-    values: Callable[[], Mapping[str, str]] = field(repr=False)
+    secrets: Callable[[], Opened] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,30 @@ class OutdatedProfile(Exception):
 Outcome = AccessToken | CredentialFailure | OutdatedProfile
 
 
+class _Turn:
+    """The right to ask, by the lease that was taken."""
+
+    def __init__(self, rows: row.Rows, profile_id: int, leased: row.Leased) -> None:
+        self._rows = rows
+        self._profile_id = profile_id
+        self._fence = leased.fence
+        self._until = leased.until
+
+    def is_over(self) -> bool:
+        """Whether the lease has ended: this process may have been stopped for a while."""
+        return stopwatch() >= self._until
+
+    async def once_more(self, *, forget_refresh: bool) -> bool:
+        """Count one more request; the lease begins anew."""
+        until = stopwatch() + row.LEASE_US / SECOND
+        mine = await asyncio.to_thread(
+            self._rows.once_more, self._profile_id, self._fence, forget_refresh=forget_refresh
+        )
+        if mine:
+            self._until = until
+        return mine
+
+
 class AccessTokens:
     """Tokens of all OAuth profiles. One per event loop; close it before the transport."""
 
@@ -89,8 +115,8 @@ class AccessTokens:
         redactor: Redactor,
         lot: Callable[[], float],
     ) -> None:
-        self._rows = row.Rows(database, vault, secrets.token_hex(8), lot)
-        self._transport = transport
+        self._rows = row.Rows(database, vault, token_hex(8), lot)
+        self._servers = TokenServers(transport, redactor)
         self._clock = clock
         self._redactor = redactor
         self._held: dict[int, _Held] = {}
@@ -154,14 +180,14 @@ class AccessTokens:
                 return outcome
             if seen.verdict is Verdict.ASK or changed:
                 try:
-                    values = client.values()
+                    secrets = client.secrets()
                 except CredentialFailure as failure:
                     return failure
-                shown = self._rows.secrets(values, seen.failed_with)
+                shown = self._rows.secrets(secrets.current, seen.failed_with)
                 self._tried[client.profile_id] = (client.version, shown.fingerprint)
                 seen = await asyncio.to_thread(self._rows.lease, *asks, self._clock.now(), shown)
                 if isinstance(seen, row.Leased):
-                    outcome = await self._ask(client, values, seen)
+                    outcome = await self._ask(client, secrets, seen)
                     if outcome is not None:
                         return outcome
             elif seen.verdict is Verdict.WAIT:
@@ -175,7 +201,7 @@ class AccessTokens:
         can't be read counts as changed: its own failure says more.
         """
         try:
-            shown = self._rows.secrets(client.values(), failed_with)
+            shown = self._rows.secrets(client.secrets().current, failed_with)
         except CredentialFailure:
             return True
         tried = self._tried.get(client.profile_id)
@@ -197,20 +223,12 @@ class AccessTokens:
             )
         return None
 
-    async def _ask(
-        self, client: Client, values: Mapping[str, str], leased: row.Leased
-    ) -> Outcome | None:
+    async def _ask(self, client: Client, opened: Opened, leased: row.Leased) -> Outcome | None:
         """Ask under the lease and store what came; None where somebody else has the say by now."""
         rows, profile_id, started = self._rows, client.profile_id, self._clock.now()
         try:
-            asked = await ask(
-                self._transport,
-                client.profile,
-                values,
-                leased.refresh_token,
-                self._redactor,
-                fall_back=lambda: asyncio.to_thread(rows.fall_back, profile_id, leased.fence),
-            )
+            turn = _Turn(rows, profile_id, leased)
+            asked = await self._servers.ask(client.profile, opened, leased.refresh_token, turn)
             if asked is None:
                 return None
             seen = await asyncio.to_thread(
@@ -225,6 +243,8 @@ class AccessTokens:
             _log.warning("auth profile %s: %s", client.name, asked.outcome.warning)
         else:
             _log.info("auth profile %s: new access token", client.name)
+        if asked.with_previous:
+            _log.warning("auth profile %s: %s", client.name, PREVIOUS_NEEDED)
         return None if seen is None else self._settled(client, seen)
 
     def _stand_back(self, client: Client, seen: row.Seen) -> CredentialFailure:

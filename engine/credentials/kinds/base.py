@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -26,6 +27,7 @@ from pydantic_core import CoreSchema
 from engine.core.message import Answer
 from engine.core.steps.definition import as_authors_meet_it
 from engine.credentials.credential import Placement
+from engine.credentials.expiry import read_date
 from engine.credentials.references import THREE_WAYS, SecretSource, read_source, written_form
 from engine.wire.transport import OWNED_HEADERS
 
@@ -96,7 +98,8 @@ PlainOrSecret = Annotated[
 
 class AuthKind(BaseModel):
     """The base of every kind. ``title`` is for people; ``origins`` (``https://host``) are where the
-    credential may be sent besides the endpoints that an admin gives it to.
+    credential may be sent besides the endpoints that an admin gives it to; ``secret_expires`` is
+    the date at which the service ends its secret, for a warning in time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -106,6 +109,12 @@ class AuthKind(BaseModel):
     origins: tuple[Plain, ...] = Field(
         (), description="Where it may be sent besides the endpoints that have it: https://host."
     )
+
+    secret_expires: Annotated[
+        str | None,
+        BeforeValidator(read_date),
+        Field(description="The date at which the service ends the secret, as in 2027-03-31."),
+    ] = None
 
     @classmethod
     def __get_pydantic_json_schema__(

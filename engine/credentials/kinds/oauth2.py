@@ -6,126 +6,59 @@ The kind says how to ask and how to read; when to ask is ``engine/credentials/ac
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from engine.core.expressions.durations import SECOND, DurationError, parse_duration
 from engine.core.message import Answer
-from engine.core.steps.fields import FixedSpan
+from engine.core.steps.editors import Rule, takes_one_of
 from engine.credentials.credential import Placement
 from engine.credentials.kinds.base import (
     AuthKind,
-    Place,
     Plain,
     PlainOrSecret,
     Secret,
     control_problem,
-    header_name_problem,
     header_value_problem,
 )
 from engine.credentials.kinds.bearer import checked_prefix, prefixed
-from engine.credentials.references import SecretSource
-from engine.credentials.token_urls import check_token_url
-from engine.wire.egress import Egress
-
-DEFAULT_TTL = 300 * SECOND
-"""How long a token lasts whose server doesn't say. Short: a wrong guess costs one 401."""
-
-_LONGEST_TTL = 30 * 86_400 * SECOND
-_OWN_FIELDS = frozenset(
-    {
-        *("grant_type", "scope", "client_id", "client_secret"),
-        *("username", "password", "refresh_token"),
-    }
+from engine.credentials.kinds.oauth2_fields import (
+    DEFAULT_TTL,
+    Parameter,
+    Ttl,
+    WrittenParameters,
+    later,
+    read_parameters,
 )
-
-
-class Parameter(BaseModel):
-    """One more parameter of the token request. A name may repeat (RFC 8707's ``resource``)."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
-    )
-
-    name: Plain = Field(description="The parameter's name.")
-    value: PlainOrSecret = Field(description="Its value.")
-    place: Annotated[Place, Field(alias="in", description="Where it goes.")] = "body"
-
-    @model_validator(mode="after")
-    def _fits_its_place(self) -> Parameter:
-        problem = header_name_problem(self.name) if self.place == "header" else None
-        if problem is None and not self.name:
-            problem = "is empty"
-        if problem is None and self.place != "header" and self.name in _OWN_FIELDS:
-            problem = f"is a field of the profile itself: {self.name}"
-        if problem is None and self.place == "header" and isinstance(self.value, str):
-            problem = header_value_problem(self.value)
-        if problem is not None:
-            raise ValueError(f"the parameter's name {problem}")
-        return self
-
-
-def _later(what: str, words: frozenset[str]) -> BeforeValidator:
-    def check(written: object) -> object:
-        if isinstance(written, str) and written in words:
-            raise ValueError(f"{what} {written} is not supported by this version")
-        return written
-
-    return BeforeValidator(check)
-
-
-def _ttl(written: object, info: ValidationInfo) -> int:
-    if isinstance(written, int) and info.context and info.context.get("stored"):
-        return written
-    try:
-        length = parse_duration(written).elapsed if isinstance(written, str) else None
-    except DurationError:
-        length = None
-    if length is None:
-        raise ValueError("must be a duration such as PT5M")
-    if not SECOND <= length <= _LONGEST_TTL:
-        raise ValueError("must be between one second and 30 days")
-    return length
-
-
-def _parameters(written: object) -> object:
-    """``{audience: x, resource: [a, b]}`` is short for a list of parameters in the body."""
-    if not isinstance(written, Mapping):
-        return written
-    return [
-        {"name": name, "value": value}
-        for name, given in written.items()
-        for value in (given if isinstance(given, list) else [given])
-    ]
-
-
-_WrittenParameters = tuple[Parameter, ...] | dict[str, PlainOrSecret | tuple[PlainOrSecret, ...]]
+from engine.credentials.kinds.token_expired import TokenExpired
+from engine.credentials.references import SecretSource
+from engine.credentials.token_urls import check_issuer, check_token_url
+from engine.wire.egress import Egress
 
 
 class OAuth2(AuthKind):
     """``grant`` client_credentials (RFC 6749, 4.4) or password (4.3, deprecated by RFC 9700).
 
-    ``token_path`` and ``expiry_path`` are dotted paths into the answer for servers that wrap it;
-    ``default_ttl`` (microseconds; written as a duration) is the life of a token whose server
-    doesn't say.
+    The token server is ``token_url``, or what ``issuer`` says of itself (RFC 8414).
+    ``revocation_url`` (RFC 7009) is told when the profile is deleted. ``token_path`` and
+    ``expiry_path`` are dotted paths into the answer for servers that wrap it, ``expiry_unit`` is
+    what its number counts; ``default_ttl`` (microseconds; written as a duration) is the life of a
+    token whose server doesn't say.
     """
+
+    editor_rules: ClassVar[tuple[Rule, ...]] = takes_one_of("token_url", "issuer")
 
     kind: Literal["oauth2"] = Field("oauth2", description="OAuth 2.0: tokens are got and renewed.")
     grant: Annotated[
         Literal["client_credentials", "password"],
-        _later("grant", frozenset({"authorization_code", "device_code", "implicit"})),
+        later("grant", frozenset({"authorization_code", "device_code", "implicit"})),
         Field(description="How tokens are asked for."),
     ] = "client_credentials"
-    token_url: Plain = Field(description="Where tokens are asked for, https.")
+    token_url: Plain | None = Field(None, description="Where tokens are asked for, https.")
+    issuer: Plain | None = Field(None, description="Who says where they are asked for (RFC 8414).")
+    revocation_url: Plain | None = Field(
+        None, description="Where they are revoked when the profile is deleted (RFC 7009)."
+    )
     client_id: PlainOrSecret = Field(description="The client's name there.")
     client_secret: Secret | None = Field(None, description="The client's secret.")
     username: PlainOrSecret | None = Field(None, description="The user, of grant `password`.")
@@ -133,45 +66,42 @@ class OAuth2(AuthKind):
     scope: Plain = Field("", description="The scopes, separated by spaces.")
     client_auth: Annotated[
         Literal["basic", "post", "none"],
-        _later("client_auth", frozenset({"private_key_jwt", "mtls", "client_secret_jwt"})),
+        later("client_auth", frozenset({"private_key_jwt", "mtls", "client_secret_jwt"})),
         Field(description="How the client shows who it is: basic, in the body (post), or not."),
     ] = "basic"
     basic_encoding: Literal["form", "raw"] = Field(
         "form", description="RFC 6749, 2.3.1; raw for servers that don't decode."
     )
-    body: Literal["form", "json"] = Field("form", description="How the request is written.")
+    body: Literal["form", "json", "query"] = Field(
+        "form", description="How the request is written."
+    )
     parameters: Annotated[
         tuple[Parameter, ...],
-        BeforeValidator(_parameters, json_schema_input_type=_WrittenParameters),
+        BeforeValidator(read_parameters, json_schema_input_type=WrittenParameters),
         Field(max_length=50, description="More parameters, as audience; short: {NAME: VALUE}."),
     ] = ()
     token_path: Plain = Field("access_token", description="Where the answer has the token.")
     expiry_path: Plain = Field("expires_in", description="Where the answer has its life.")
+    expiry_unit: Literal["seconds", "milliseconds", "minutes"] = Field(
+        "seconds", description="What the number there counts."
+    )
     default_ttl: Annotated[
-        int,
-        BeforeValidator(_ttl, json_schema_input_type=FixedSpan),
-        Field(description="The life of a token whose server doesn't say; PT5M unless said."),
+        Ttl, Field(description="The life of a token whose server doesn't say; PT5M unless said.")
     ] = DEFAULT_TTL
+    token_expired_when: TokenExpired | None = Field(
+        None, description="How the API says that a token is over, besides 401."
+    )
     prefix: Plain = Field("Bearer", description="What stands before the token.")
 
-    @model_validator(mode="before")
+    @field_validator("token_url", "revocation_url", "issuer")
     @classmethod
-    def _no_discovery_yet(cls, written: object) -> object:
-        if isinstance(written, Mapping) and "issuer" in written:
-            raise ValueError(
-                "issuer: finding the token server by discovery is not supported by this version:"
-                " write token_url"
-            )
-        return written
-
-    @field_validator("token_url")
-    @classmethod
-    def _may_carry_a_secret(cls, token_url: str, info: ValidationInfo) -> str:
-        if info.context and info.context.get("stored"):
-            return token_url
-        egress = info.context.get("egress") if info.context else None
-        check_token_url(token_url, egress or Egress())
-        return token_url
+    def _may_carry_a_secret(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is None or (info.context and info.context.get("stored")):
+            return url
+        egress = (info.context.get("egress") if info.context else None) or Egress()
+        check = check_issuer if info.field_name == "issuer" else check_token_url
+        check(url, egress)
+        return url
 
     @field_validator("prefix")
     @classmethod
@@ -180,6 +110,9 @@ class OAuth2(AuthKind):
 
     @model_validator(mode="after")
     def _is_whole(self) -> OAuth2:
+        if (self.token_url is None) == (self.issuer is None):
+            problem = "is missing" if self.issuer is None else "and issuer exclude each other"
+            raise ValueError(f"token_url {problem}: give the one, or the other to find it by")
         if self.client_auth != "none" and self.client_secret is None:
             raise ValueError("client_secret is missing (without one write client_auth: none)")
         if self.client_auth == "none" and self.client_secret is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,14 +15,17 @@ _PROFILES = (
     " FROM auth_profiles"
 )
 _SECRETS = (
-    "SELECT profile_id, field, version, sealed, fingerprint, hint, set_at FROM auth_secrets"
-    " WHERE slot = 'current'"
+    "SELECT profile_id, slot, field, version, sealed, fingerprint, hint, set_at, valid_until"
+    " FROM auth_secrets"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class SealedSecret:
-    """One sealed value: ``version`` counts this field's values, ``fingerprint`` is keyed."""
+    """One sealed value: ``version`` counts this field's values, ``fingerprint`` is keyed.
+
+    ``valid_until`` (wall time) is the end of a previous value's overlap.
+    """
 
     field: str
     version: int
@@ -30,6 +33,7 @@ class SealedSecret:
     fingerprint: str
     hint: str
     set_at: int
+    valid_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +51,36 @@ class ProfileColumns:
 
 @dataclass(frozen=True, slots=True)
 class StoredProfile:
-    """A profile as the database has it. ``id`` never stands for another one."""
+    """A profile as the database has it. ``id`` never stands for another one. ``secrets`` are the
+    current values, ``previous`` those before a rotation with overlap, though it may be over.
+    """
 
     id: int
     columns: ProfileColumns
     changed_at: int
     secrets: Mapping[str, SealedSecret]
+    previous: Mapping[str, SealedSecret] = field(default_factory=dict)
 
 
 def profile_by_id(connection: Connection, profile_id: int) -> StoredProfile | None:
-    """The profile with its current secrets; None if it was deleted."""
+    """The profile with its secrets; None if it was deleted."""
     row = connection.exec_driver_sql(f"{_PROFILES} WHERE id = ?", (profile_id,)).one_or_none()
     return None if row is None else _with_secrets(connection, row)
 
 
 def profile_by_name(connection: Connection, name: str) -> StoredProfile | None:
-    """The profile with its current secrets; None if there is none of that name."""
+    """The profile with its secrets; None if there is none of that name."""
     row = connection.exec_driver_sql(f"{_PROFILES} WHERE name = ?", (name,)).one_or_none()
     return None if row is None else _with_secrets(connection, row)
 
 
 def all_profiles(connection: Connection) -> list[StoredProfile]:
-    """Every profile with its current secrets, by name."""
-    secrets: dict[int, dict[str, SealedSecret]] = {}
+    """Every profile with its secrets, by name."""
+    secrets: dict[int, list[Sequence[Any]]] = {}
     for row in connection.exec_driver_sql(_SECRETS):
-        secrets.setdefault(row[0], {})[row[1]] = SealedSecret(*row[1:])
+        secrets.setdefault(row[0], []).append(row)
     rows = connection.exec_driver_sql(f"{_PROFILES} ORDER BY name")
-    return [_profile(row, secrets.get(row[0], {})) for row in rows]
+    return [_profile(row, secrets.get(row[0], ())) for row in rows]
 
 
 def endpoints_using(connection: Connection, profile_id: int) -> tuple[str, ...]:
@@ -111,8 +118,25 @@ def remove_profile(connection: Connection, profile_id: int) -> None:
     connection.exec_driver_sql("DELETE FROM auth_profiles WHERE id = ?", (profile_id,))
 
 
-def put_secret(connection: Connection, profile_id: int, secret: SealedSecret) -> None:
-    """Make ``secret`` the current value of its field, and remember that it was held."""
+def put_secret(
+    connection: Connection,
+    profile_id: int,
+    secret: SealedSecret,
+    *,
+    overlap_until: int | None = None,
+) -> None:
+    """Make ``secret`` the current value of its field, and remember that it was held.
+
+    What was current is the previous value until ``overlap_until`` (wall time); without it, it is
+    gone, and a value before it, too.
+    """
+    end_overlap(connection, profile_id, secret.field)
+    if overlap_until is not None:
+        connection.exec_driver_sql(
+            "UPDATE auth_secrets SET slot = 'previous', valid_until = ?"
+            " WHERE profile_id = ? AND field = ? AND slot = 'current'",
+            (overlap_until, profile_id, secret.field),
+        )
     connection.exec_driver_sql(
         "INSERT INTO auth_secrets"
         " (profile_id, field, slot, version, sealed, fingerprint, hint, set_at)"
@@ -137,6 +161,21 @@ def put_secret(connection: Connection, profile_id: int, secret: SealedSecret) ->
     )
 
 
+def end_overlap(connection: Connection, profile_id: int, field: str) -> None:
+    """Forget the field's previous value."""
+    connection.exec_driver_sql(
+        "DELETE FROM auth_secrets WHERE profile_id = ? AND field = ? AND slot = 'previous'",
+        (profile_id, field),
+    )
+
+
+def end_overlaps(connection: Connection, now: int) -> None:
+    """Forget every previous value whose overlap is over. ``now`` is wall time."""
+    connection.exec_driver_sql(
+        "DELETE FROM auth_secrets WHERE slot = 'previous' AND valid_until <= ?", (now,)
+    )
+
+
 def remove_secrets(connection: Connection, profile_id: int, fields: Iterable[str]) -> None:
     """Forget the sealed values of ``fields``; that they were held stays known."""
     connection.exec_driver_sql(
@@ -156,16 +195,20 @@ def was_held(connection: Connection, profile_id: int, field: str, fingerprint: s
 
 
 def _with_secrets(connection: Connection, row: Sequence[Any]) -> StoredProfile:
-    rows = connection.exec_driver_sql(f"{_SECRETS} AND profile_id = ?", (row[0],))
-    return _profile(row, {each[1]: SealedSecret(*each[1:]) for each in rows})
+    rows = connection.exec_driver_sql(f"{_SECRETS} WHERE profile_id = ?", (row[0],))
+    return _profile(row, rows)
 
 
-def _profile(row: Sequence[Any], secrets: Mapping[str, SealedSecret]) -> StoredProfile:
+def _profile(row: Sequence[Any], secrets: Iterable[Sequence[Any]]) -> StoredProfile:
     profile_id, name, title, kind, settings, origins, version, inline, changed_at = row
     columns = ProfileColumns(
         name, title, kind, json.loads(settings), tuple(json.loads(origins)), version, bool(inline)
     )
-    return StoredProfile(profile_id, columns, changed_at, secrets)
+    slots: dict[str, dict[str, SealedSecret]] = {"current": {}, "previous": {}}
+    for _, slot, name_of, *rest in secrets:
+        if slot in slots:
+            slots[slot][name_of] = SealedSecret(name_of, *rest)
+    return StoredProfile(profile_id, columns, changed_at, slots["current"], slots["previous"])
 
 
 def _values(columns: ProfileColumns) -> tuple[object, ...]:

@@ -30,6 +30,12 @@ UPDATE token_states SET fence = fence + 1, lease_owner = ?,
 WHERE profile_id = ? AND fence = ? AND profile_version <= ?
   AND lease_until <= CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)
 """
+_AGAIN = """
+UPDATE token_states SET requests = requests + 1,
+  lease_until = CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) + ?,
+  sealed_refresh = CASE WHEN ? THEN NULL ELSE sealed_refresh END
+WHERE profile_id = ? AND fence = ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +175,14 @@ def keep_refusal(
     return kept.rowcount == 1
 
 
-def drop_refresh_token(connection: Connection, profile_id: int, fence: int) -> bool:
-    """The server refused the refresh token: forget it and count one more request, by the grant."""
-    dropped = connection.exec_driver_sql(
-        "UPDATE token_states SET sealed_refresh = NULL, requests = requests + 1"
-        " WHERE profile_id = ? AND fence = ?",
-        (profile_id, fence),
-    )
-    return dropped.rowcount == 1
+def ask_again(
+    connection: Connection, profile_id: int, fence: int, *, lease_us: int, forget_refresh: bool
+) -> bool:
+    """Count one more request under this fence, with a lease that begins anew; False where the fence
+    has moved on. A refresh token that the server refused is forgotten.
+    """
+    asking = connection.exec_driver_sql(_AGAIN, (lease_us, forget_refresh, profile_id, fence))
+    return asking.rowcount == 1
 
 
 def release_lease(connection: Connection, profile_id: int, fence: int) -> None:
@@ -218,10 +224,10 @@ def token_requests(connection: Connection) -> Mapping[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def discard_token(connection: Connection, profile_id: int, fence: int) -> None:
-    """The sealed token doesn't open: forget it, so that the next one asks anew."""
+def discard_token(connection: Connection, profile_id: int, sealed: str | None) -> None:
+    """The token in ``sealed`` doesn't open: forget it, so that the next one asks anew."""
     connection.exec_driver_sql(
         "UPDATE token_states SET sealed_token = NULL, sealed_refresh = NULL, fingerprint = NULL"
-        " WHERE profile_id = ? AND fence = ?",
-        (profile_id, fence),
+        " WHERE profile_id = ? AND sealed_token = ?",
+        (profile_id, sealed),
     )

@@ -122,11 +122,54 @@ def test_a_rotated_secret_raises_the_version_and_shows_no_value(journey: Journey
     assert journey("auth", "rotate", "nope", stdin="x").code == 2
 
 
-def test_overlap_is_refused_and_not_ignored(journey: Journey) -> None:
+def test_the_old_secret_stays_beside_the_new_one_for_an_overlap(journey: Journey) -> None:
     with_basic(journey)
-    ended = journey("auth", "rotate", "loyalty", "--overlap", "24h", stdin="x")
-    assert (ended.code, "isn't supported by this version" in ended.err) == (2, True)
+    ended = journey("auth", "rotate", "loyalty", "--overlap", "24h", stdin="another-secret")
+    assert ended.out == (
+        "auth profile loyalty: password rotated (version 2); the old one is tried for 24h\n"
+    )
+    slots = [(each["slot"], each["valid_until"]) for each in shown(journey, "loyalty")["secrets"]]
+    assert slots[0] == (None, None)
+    assert slots[1][0] == "previous"
+    assert slots[1][1] > shown(journey, "loyalty")["changed_at"]
+    assert "the previous one is tried until" in journey("auth", "list").out
+
+
+@pytest.mark.parametrize("overlap", ["", "soon", "-1h", "0s", "1mo"])
+def test_an_overlap_that_is_no_length_of_time_is_refused(journey: Journey, overlap: str) -> None:
+    with_basic(journey)
+    ended = journey("auth", "rotate", "loyalty", "--overlap", overlap, stdin="x")
+    assert (ended.code, "--overlap takes a duration" in ended.err) == (2, True)
     assert shown(journey, "loyalty")["version"] == 1
+
+
+def test_of_a_client_secret_and_a_password_the_one_that_is_meant_must_be_named(
+    journey: Journey,
+) -> None:
+    fields = ["--set", "token_url=https://id.example.com/t", "--set", "client_id=c"]
+    fields += ["--set", "grant=password", "--set", "username=bot"]
+    secrets = ["--from-env", "client_secret=S", "--from-env", "password=S"]
+    journey("auth", "set", "crm", "--kind", "oauth2", *fields, *secrets, S=SECRET)
+    ended = journey("auth", "rotate", "crm", stdin="another")
+    assert ended.code == 2
+    assert "name one with --field (client_secret, password)" in ended.err
+    named = journey("auth", "rotate", "crm", "--field", "password", stdin="another")
+    assert "password rotated (version 2)" in named.out
+
+
+def test_a_secret_that_ends_soon_is_told_of_in_the_list_and_by_the_doctor(
+    journey: Journey,
+) -> None:
+    with_basic(journey)
+    ended = journey("auth", "rotate", "loyalty", "--expires", "2020-01-31", stdin="another-one")
+    assert ended.code == 0
+    assert "expired on 2020-01-31" in journey("auth", "list").out
+    doctor = journey("doctor")
+    assert "loyalty: its secret expired on 2020-01-31" in doctor.out
+    assert journey("auth", "rotate", "loyalty", stdin="yet-another").code == 0
+    assert "expired" not in journey("auth", "list").out
+    wrong = journey("auth", "rotate", "loyalty", "--expires", "soon", stdin="x")
+    assert (wrong.code, "--expires must be a date" in wrong.err) == (2, True)
 
 
 def test_a_renamed_profile_keeps_its_secret_and_its_endpoint(journey: Journey) -> None:

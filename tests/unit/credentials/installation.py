@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.clock import Clock, RealClock
+from engine.clock import Clock, RealClock, wall
 from engine.credentials.kinds.base import AuthKind
 from engine.credentials.kinds.registry import read_profile
 from engine.credentials.open_vault import open_vault
-from engine.credentials.profiles import ProfileChange, extend_origins, rotate, set_profile
+from engine.credentials.profiles import ProfileChange, extend_origins, set_profile
 from engine.credentials.references import References
 from engine.credentials.resolver import Resolver
+from engine.credentials.rotation import rotate
 from engine.db.schema import open_database
 from engine.settings import Settings
 from engine.telemetry.redact import Redactor
@@ -66,11 +67,20 @@ class Installation:
             )
             return int(found.scalar_one())
 
-    def rotate(self, name: str, value: str, field: str | None = None) -> ProfileChange:
-        """Rotate a secret, as the command does."""
+    def rotate(
+        self, name: str, value: str, field: str | None = None, *, overlap_s: float = 0
+    ) -> ProfileChange:
+        """Rotate a secret now, as the command does."""
         with self.database.write() as connection:
             return rotate(
-                connection, self.vault, name, value, field=field, actor="ann", now=NOW + 1
+                connection,
+                self.vault,
+                name,
+                value,
+                field=field,
+                actor="ann",
+                now=wall() if overlap_s else NOW + 1,
+                overlap_us=int(overlap_s * 1_000_000),
             )
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.credentials.kek import find_kek, make_kek
+from engine.credentials.key_ring import Place
 from engine.credentials.open_vault import open_vault
-from engine.credentials.vault import Place
 from engine.db.connect import Database
 from engine.db.schema import open_database
 from engine.errors import SettingsError
@@ -42,10 +42,13 @@ def test_the_first_run_makes_a_key_that_only_its_owner_reads_and_says_so(
 def test_the_second_run_opens_what_the_first_sealed_and_says_nothing(
     database: Database, settings: Settings
 ) -> None:
-    sealed = open_vault(database, settings).vault.seal("hunter2", PLACE)
+    first = open_vault(database, settings)
+    with database.write() as connection:
+        sealed = first.vault.seal(connection, "hunter2", PLACE)
     again = open_vault(database, settings)
     assert again.notice == ""
-    assert again.vault.open(sealed, PLACE) == "hunter2"
+    with database.read() as connection:
+        assert again.vault.open(connection, sealed, PLACE) == "hunter2"
 
 
 def test_a_missing_key_with_sealed_rows_present_stops_the_start_and_makes_no_new_one(
@@ -102,11 +105,14 @@ def test_processes_that_start_at_once_share_one_key(database: Database, settings
         vaults = [
             each.vault for each in pool.map(lambda _: open_vault(database, settings), range(8))
         ]
-    sealed = vaults[0].seal("hunter2", PLACE)
-    assert {vault.open(sealed, PLACE) for vault in vaults} == {"hunter2"}
+    with database.read() as connection:
+        sealed = vaults[0].seal(connection, "hunter2", PLACE)
+        assert {vault.open(connection, sealed, PLACE) for vault in vaults} == {"hunter2"}
     assert [path.name for path in settings.home_path.iterdir() if "kek" in path.name] == ["kek"]
 
 
 def test_a_key_file_is_never_written_over(settings: Settings) -> None:
-    first = make_kek(settings)
-    assert make_kek(settings) == first == find_kek(settings)
+    first = make_kek(settings).find()
+    found = find_kek(settings)
+    assert found is not None
+    assert make_kek(settings).find() == first == found.find()

@@ -38,7 +38,7 @@ def test_applying_twice_changes_nothing_the_second_time(here: Installation) -> N
     assert set(first.fields) == {"kind", "token_url", "client_id", "client_secret"}
     again = here.apply("crm", **OAUTH)
     assert (again.created, again.fields, again.version) == (False, (), 1)
-    assert len(here.sql("SELECT * FROM audit")) == 1
+    assert len(here.sql("SELECT * FROM audit WHERE kind <> 'key'")) == 1
 
 
 def test_a_changed_field_raises_the_version_and_leaves_names_in_the_audit(

@@ -179,3 +179,54 @@ def test_no_answer_is_a_failure_too(failure: str, permanent: bool) -> None:
 def test_whatever_is_answered_is_a_token_or_a_named_failure(body: bytes, status: int) -> None:
     found = read_answer(Answer(status, {}, body), CLIENT)
     assert isinstance(found, Grant | Refused)
+
+
+@pytest.mark.parametrize(
+    ("unit", "written", "life"),
+    [("milliseconds", 90_000, 90), ("minutes", "5", 300), ("seconds", " 60 ", 60)],
+)
+def test_a_life_may_be_counted_in_another_unit(unit: str, written: object, life: int) -> None:
+    body = json.dumps({"access_token": "at", "expires_in": written}).encode()
+    found = read_answer(Answer(200, {}, body), client(expiry_unit=unit))
+    assert found == Grant("at", life * SECOND)
+
+
+@pytest.mark.parametrize("written", ["1_000", "\u0663\u0660", "0x10", "1e3", "+5"])
+def test_a_life_that_only_python_would_read_is_none(written: str) -> None:
+    found = read({"access_token": "at", "expires_in": written})
+    assert isinstance(found, Grant)
+    assert found.life == TTL
+    assert found.warning
+
+
+def test_the_servers_own_words_are_kept_unless_they_are_a_book() -> None:
+    said = {"error": "invalid_client", "error_description": "client is disabled"}
+    found = read(said, 401)
+    assert isinstance(found, Refused)
+    assert found.said == "client is disabled"
+    for odd in ("x" * 4_001, None, 7, ["x"]):
+        found = read(said | {"error_description": odd}, 401)
+        assert isinstance(found, Refused)
+        assert found.said == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "grant", "of_secret"),
+    [
+        (401, "invalid_client", "client_credentials", True),
+        (400, "invalid_client", "client_credentials", True),
+        (401, "", "client_credentials", True),
+        (400, "invalid_grant", "client_credentials", False),
+        (400, "invalid_grant", "password", True),
+        (400, "invalid_scope", "password", False),
+        (503, "invalid_client", "client_credentials", False),
+    ],
+)
+def test_a_refusal_that_another_secret_might_mend_is_known(
+    status: int, error: str, grant: str, of_secret: bool
+) -> None:
+    user = {"username": "u", "password": {"env": "P"}} if grant == "password" else {}
+    body = json.dumps({"error": error} if error else {}).encode()
+    found = read_answer(Answer(status, {}, body), client(grant=grant, **user))
+    assert isinstance(found, Refused)
+    assert found.of_secret is of_secret

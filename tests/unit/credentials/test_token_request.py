@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.message import Request
-from engine.credentials.access_tokens.request import token_request
+from engine.credentials.access_tokens.request import revocation_request, token_request
 from engine.credentials.kinds.oauth2 import OAuth2
 from tests.unit.credentials.installation import profile
 
@@ -22,7 +22,44 @@ def request(values: dict[str, str], refresh: str | None = None, **written: Any) 
     base = {"token_url": "https://id.example.com/t", "client_id": "crm", "client_secret": ENV}
     model = profile(kind="oauth2", **{**base, **written})
     assert isinstance(model, OAuth2)
-    return token_request(model, values, refresh)
+    assert model.token_url is not None
+    return token_request(model, model.token_url, values, refresh)
+
+
+def test_the_fields_may_travel_in_the_query_and_then_there_is_no_body() -> None:
+    sent = request(
+        {"client_secret": "s3 cret"}, client_auth="post", body="query", parameters={"audience": "x"}
+    )
+    query = parse_qsl(sent.url.partition("?")[2])
+    assert query == [
+        ("grant_type", "client_credentials"),
+        ("client_id", "crm"),
+        ("client_secret", "s3 cret"),
+        ("audience", "x"),
+    ]
+    assert (sent.method, sent.body) == ("POST", b"")
+    assert "content-type" not in dict(sent.headers)
+
+
+@pytest.mark.parametrize("auth", ["basic", "post"])
+def test_a_token_is_revoked_by_the_client_that_got_it(auth: str) -> None:
+    model = profile(
+        kind="oauth2",
+        token_url="https://id.example.com/t",
+        client_id="crm",
+        client_secret=ENV,
+        client_auth=auth,
+    )
+    assert isinstance(model, OAuth2)
+    secrets = {"client_secret": "s3cret"}
+    sent = revocation_request(model, "https://id.example.com/r", secrets, "at/1", "access_token")
+    assert sent.url == "https://id.example.com/r"
+    fields = dict(form(sent))
+    assert (fields["token"], fields["token_type_hint"]) == ("at/1", "access_token")
+    if auth == "basic":
+        assert basic(sent) == ("crm", "s3cret")
+    else:
+        assert (fields["client_id"], fields["client_secret"]) == ("crm", "s3cret")
 
 
 def form(sent: Request) -> list[tuple[str, str]]:

@@ -185,7 +185,7 @@ def test_a_deleted_endpoint_fails_visibly(database: Database) -> None:
 def test_a_call_whose_profile_was_deleted_is_not_sent_without_it(database: Database) -> None:
     save(database, auth="crm-token")
     with database.write() as connection:
-        store.lose_profile(connection, "crm-token", now=2)
+        store.lose_profile(connection, "crm-token", now=2, actor="ann")
     sent, requests = send(database, [OK])
     assert (sent.failure, requests) == ("credential.missing", [])
     assert "crm-token" in sent.text

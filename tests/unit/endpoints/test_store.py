@@ -81,7 +81,7 @@ def test_a_profile_that_does_not_exist_is_named_with_the_nearest(connection: Con
 def test_a_lost_profile_is_remembered_until_another_is_assigned(connection: Connection) -> None:
     add_profile(connection, "crm-token")
     save(connection, auth="crm-token")
-    assert store.lose_profile(connection, "crm-token", now=8) == ("crm",)
+    assert store.lose_profile(connection, "crm-token", now=8, actor="ann") == ("crm",)
     assert store.load(connection, "crm").auth_lost == "crm-token"
     assert save(connection, auth="none") == ("auth",)
     assert store.load(connection, "crm").auth_lost is None

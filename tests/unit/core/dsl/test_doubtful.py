@@ -41,8 +41,7 @@ DOUBTFUL = [
     ),
     (
         "a wait for something, as well",
-        "- {id: w, type: wait_for, any: [{event: a}], within: P1Y1D}\n".replace("P1Y1D", "P365D")
-        + DONE,
+        "- {id: w, type: wait_for, any: [{event: a}], within: P366D}\n" + DONE,
         "wait.outlasts",
         4,
     ),
@@ -95,6 +94,7 @@ MEANT = [
     ("the others skip ahead", ROUTE.replace(", otherwise: plain", "").replace("gold}", "plain}") + MORE + PLAIN),
     ("others come there, too", CALL.replace("ID", "first").replace("type", "on_failure: {next: gold}, type") + ROUTE + GOLD + PLAIN),
     ("a wait that fits", "- {id: w, type: wait, for: P364D}\n" + DONE),
+    ("a wait without an end of its own", "- {id: w, type: wait_for, any: [{event: a}], within: P365D}\n" + DONE),
     ("equal weights", "- {id: s, type: split, arms: [{name: a, weight: 30}, {name: b, weight: 30}, {name: c, weight: 30}]}\n" + DONE),
     ("thirds", "- {id: s, type: split, arms: [{name: a, weight: 33}, {name: b, weight: 33}, {name: c, weight: 34.1}]}\n" + DONE),
     ("plain shares", "- {id: s, type: split, arms: [{name: a, weight: 2}, {name: b, weight: 1}]}\n" + DONE),

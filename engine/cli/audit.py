@@ -1,0 +1,65 @@
+"""``journey audit``: who changed what, when, and which fields."""
+
+from __future__ import annotations
+
+import click
+
+from engine.cli.context import csv_option, database_option, json_option, opened
+
+
+@click.command()
+@click.option(
+    "--since", metavar="TIME", help="From then on: an ISO 8601 time (UTC), or how long ago, as 7d."
+)
+@click.option("--actor", metavar="NAME", default="", help="Changes of this user.")
+@click.option(
+    "--what", metavar="TEXT", default="", help="Changes whose verb, kind, name or fields hold TEXT."
+)
+@json_option
+@csv_option
+@database_option
+def audit(
+    since: str | None, actor: str, what: str, as_json: bool, as_csv: bool, database: str | None
+) -> None:
+    """Every change of an endpoint, auth profile, secret, key, journey or declaration, oldest first.
+
+    Fields are told by name; values are never kept.
+    """
+    from dataclasses import asdict
+
+    from engine.audit.store import changes
+    from engine.cli.tables import instant, show
+
+    start = 0 if since is None else _instant(since)
+    with opened(database) as installation, installation.database().read() as connection:
+        rows = [
+            asdict(change) | {"at": instant(change.at)}
+            for change in changes(connection, since=start, actor=actor, what=what)
+        ]
+    filtered = since is not None or actor or what
+    empty = "no change fits" if filtered else "nothing was changed yet"
+    columns = ("at", "actor", "verb", "kind", "name", "fields")
+    show(rows, columns, as_json=as_json, as_csv=as_csv, empty=empty)
+
+
+def _instant(written: str) -> int:
+    """An instant in microseconds UTC, or a length of time before now."""
+    from zoneinfo import ZoneInfo
+
+    from engine.clock import wall
+    from engine.core.expressions.calendar import parse_iso
+    from engine.core.expressions.durations import DurationError, parse_duration
+
+    found = parse_iso(written, ZoneInfo("UTC"))
+    if found is not None:
+        return found
+    try:
+        ago = parse_duration(written).microseconds
+    except DurationError:
+        ago = None
+    if ago is None:
+        raise click.BadParameter(
+            f"{written[:60]!r} is no ISO 8601 time and no length of time, as in 2026-11-22 or 7d",
+            param_hint="--since",
+        )
+    return wall() - ago

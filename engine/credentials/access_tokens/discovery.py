@@ -1,0 +1,128 @@
+"""Where a token server is: as the profile says, or as its issuer says of itself (RFC 8414)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from engine.clock import stopwatch
+from engine.core import guarded_json
+from engine.core.message import Answer, Request
+from engine.credentials.access_tokens.answer import LARGEST_ANSWER, Refused, retry_after
+from engine.credentials.token_urls import discovered_url_problem
+from engine.wire.transport import Network
+
+if TYPE_CHECKING:
+    from engine.credentials.kinds.oauth2 import OAuth2
+    from engine.wire.transport import Transport
+
+DEADLINE_S = 4.0
+"""For all of it: with the token request after it, this ends before the lease does."""
+
+KEPT_S = 3_600.0
+"""For so long the issuer isn't asked again, unless its token server says no without a reason."""
+
+_NETWORK = Network(max_response=LARGEST_ANSWER)
+_LONGEST_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to ask for tokens, and where to revoke them, if anywhere."""
+
+    token_url: str
+    revocation_url: str | None = None
+
+
+class Discovery:
+    """Finds token servers, and remembers what issuers said. One per event loop."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._found: dict[str, tuple[float, Server]] = {}
+
+    async def server(self, profile: OAuth2) -> Server | Refused:
+        """The token server of ``profile``; asks its issuer where that wasn't done lately."""
+        if profile.token_url is not None:
+            return Server(profile.token_url, profile.revocation_url)
+        issuer = profile.issuer or ""
+        asked_at, known = self._found.get(issuer, (0.0, None))
+        if known is None or stopwatch() - asked_at > KEPT_S:
+            found = await self._ask(issuer)
+            if isinstance(found, Server):
+                self._found[issuer] = stopwatch(), found
+                known = found
+            elif known is None:
+                return found  # else what was said before is better than nothing
+        return Server(known.token_url, profile.revocation_url or known.revocation_url)
+
+    def forget(self, profile: OAuth2) -> None:
+        """Ask the issuer again next time: its token server may have moved."""
+        if profile.issuer is not None:
+            self._found.pop(profile.issuer, None)
+
+    async def _ask(self, issuer: str) -> Server | Refused:
+        refused = Refused("", permanent=True)
+        until = stopwatch() + DEADLINE_S
+        for url in metadata_urls(issuer):
+            request = Request("GET", url, (("accept", "application/json"),))
+            left = max(until - stopwatch(), 0.001)
+            answer = await self._transport.send(request, left, network=_NETWORK)
+            if answer.status == 200:
+                return read_metadata(answer.body, issuer)
+            refused = _not_found(answer)
+            if not 400 <= answer.status < 500 or not refused.permanent:
+                return refused
+        return refused
+
+
+def metadata_urls(issuer: str) -> Iterator[str]:
+    """Where an issuer's metadata may be: RFC 8414, 3.1, then OpenID Connect Discovery, 4.1."""
+    parts = urlsplit(issuer)
+    path = parts.path.rstrip("/")
+    host = f"{parts.scheme}://{parts.netloc}"
+    yield f"{host}/.well-known/oauth-authorization-server{path}"
+    yield f"{host}{path}/.well-known/openid-configuration"
+
+
+def read_metadata(body: bytes, issuer: str) -> Server | Refused:
+    """The server that metadata name. They must be of this very issuer (RFC 8414, 3.3)."""
+    try:
+        said = guarded_json.parse(body)
+    except guarded_json.NotGuardedJSON:
+        said = None
+    if not isinstance(said, dict):
+        return Refused("the issuer's metadata aren't a JSON object", permanent=False)
+    if said.get("issuer") != issuer:
+        return Refused(
+            f"the issuer's metadata are of {_shown(said.get('issuer'))}: correct issuer",
+            permanent=True,
+        )
+    token_url = said.get("token_endpoint")
+    problem = discovered_url_problem(token_url, issuer)
+    if problem is not None:
+        return Refused(f"the issuer's metadata: token_endpoint {problem}", permanent=True)
+    revocation_url = said.get("revocation_endpoint")
+    usable = discovered_url_problem(revocation_url, issuer) is None
+    return Server(str(token_url), str(revocation_url) if usable else None)
+
+
+def _not_found(answer: Answer) -> Refused:
+    if answer.failure is not None:
+        permanent = answer.failure in ("call.blocked", "call.unfillable")
+        return Refused(f"the issuer gave no answer: {answer.text}", permanent)
+    transient = answer.status >= 500 or answer.status in (408, 425, 429)
+    return Refused(
+        f"the issuer's metadata can't be had (it answered {answer.status}):"
+        " check issuer, or write token_url",
+        not transient,
+        retry_after=retry_after(answer),
+    )
+
+
+def _shown(issuer: object) -> str:
+    if not isinstance(issuer, str) or not issuer.isprintable():
+        return "another issuer"
+    return repr(issuer[:_LONGEST_SHOWN])

@@ -1,0 +1,63 @@
+"""When a secret ends: said by the service that gave it, kept beside the profile, told in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from engine.credentials.store.profiles import StoredProfile
+
+EXPIRY = "secret_expires"
+"""The profile's field, a date: from its first moment in UTC on the secret isn't counted on."""
+
+SOON_DAYS = 30
+SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What to tell about a profile's secret: ``text`` in a few words."""
+
+    state: Literal["ok", "odd", "wrong"]
+    text: str
+
+
+def read_date(written: object) -> str | None:
+    """A date as in ``2027-03-31``; None stays None. Raises ValueError."""
+    if written is None:
+        return None
+    try:
+        return date.fromisoformat(written).isoformat()  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ValueError("must be a date such as 2027-03-31") from None
+
+
+def ending(stored: StoredProfile, now: int) -> Ending | None:
+    """What is to be told of ``stored`` at ``now`` (wall time): its secret ends within 30 days or is
+    over, or a previous one is still good; None where there is nothing to tell.
+    """
+    told = _expiry(stored.columns.settings.get(EXPIRY), now)
+    if told is not None:
+        return told
+    until = max((each.valid_until or 0 for each in stored.previous.values()), default=0)
+    if until <= now:
+        return None
+    moment = datetime.fromtimestamp(until // SECOND, UTC).strftime("%Y-%m-%dT%H:%MZ")
+    return Ending("ok", f"the previous one is tried until {moment}")
+
+
+def _expiry(written: object, now: int) -> Ending | None:
+    if not isinstance(written, str):
+        return None
+    today = datetime.fromtimestamp(now // SECOND, UTC).date()
+    try:
+        days = (date.fromisoformat(written) - today).days
+    except ValueError:  # written by hand
+        return None
+    if days <= 0:
+        return Ending("wrong", f"expired on {written}")
+    if days <= SOON_DAYS:
+        return Ending("odd", f"expires in {days} {'day' if days == 1 else 'days'} ({written})")
+    return None
