@@ -185,8 +185,8 @@ class _Journeys:
         if self._once:
             return entry
         entry["triggers"] = [{"event": "come"}]
-        entry["key"] = self.pick(["inputs.n", "'k'"])
-        mode = self.pick(["restart", "restart", "after_exit", "once"])
+        entry["key"] = self.pick(["inputs.n", "'k'", "'k'"])
+        mode = self.pick([*["restart"] * 4, "after_exit", "once"])
         entry["reentry"] = {"mode": mode}
         if self.one_in(4):
             entry["reentry"]["cooldown"] = self.pick(["PT1H", "P1D"])
@@ -404,5 +404,5 @@ def _entries(draw: st.DrawFn) -> tuple[Entry, ...]:
     for gap in gaps:
         # No round number: what happens at the same moment has an order of its own in each world.
         at += gap + 1_234_567
-        entries.append(Entry(at, draw(st.sampled_from([{"n": 1}, {"n": 2}, {}]))))
+        entries.append(Entry(at, draw(st.sampled_from([*[{"n": 1}] * 3, {"n": 2}, {}]))))
     return tuple(entries)
