@@ -85,6 +85,8 @@ class Decider:
         for passage, advanced in advance_all(going, now, world):
             mark = id(passage)
             ledger.note(passage, advanced, calls.get(mark), is_new=mark in new)
+        if ledger.written:
+            self.receiver.listening.wake(connection, ledger, (passage for passage, _ in going))
         for held in turn.starting:
             ledger.start(held)
         return ledger

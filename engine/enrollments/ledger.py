@@ -19,7 +19,7 @@ from engine.enrollments.rows import (
 )
 
 if TYPE_CHECKING:
-    from engine.core.interpreter.state import Advanced, Execution, Passage
+    from engine.core.interpreter.state import Advanced, Execution, Passage, User
     from engine.core.steps.base import Again
     from engine.enrollments.store import Changes
 
@@ -40,6 +40,15 @@ class StepDone:
     text: str = ""
 
 
+@dataclass(slots=True, frozen=True)
+class Written:
+    """Attributes of a user that are another now, by the passage ``writer`` (0: by none)."""
+
+    user: User
+    names: frozenset[str]
+    writer: int = 0
+
+
 @dataclass(slots=True)
 class Ledger:
     """Collects what one turn decides. ``calls`` are new and committed with it, ``retries`` are
@@ -54,6 +63,7 @@ class Ledger:
     calls: list[Held] = field(default_factory=list)
     retries: list[tuple[str, int]] = field(default_factory=list)
     told: list[StepDone] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
     admitted: int = 0
     refused: int = 0
     ended: int = 0
@@ -96,6 +106,9 @@ class Ledger:
             self._execute(passage, execution, call)
         if advanced.writes:
             changes.users[passage.user.id] = passage.user
+        if advanced.before:
+            names = frozenset(advanced.before)
+            self.written.append(Written(passage.user, names, passage.id))
         if advanced.again is not None and call is not None:
             self._again(passage, call, advanced.again)
             return
@@ -112,6 +125,11 @@ class Ledger:
         elif passage.state is State.WAITING:
             self._sleep(passage)
             self._tell(passage, "waits", advanced.wait_text)
+
+    def wake(self, bucket: int, passage: int) -> None:
+        """Make a passage that sleeps due now."""
+        self.changes.woken.append((bucket, passage, self.now))
+        self.next_wake = self.now
 
     def start(self, held: Held) -> None:
         """Mark a call that may be made at most once, before the wire is touched."""

@@ -11,6 +11,8 @@ from engine.core.interpreter.admit import admit
 from engine.core.interpreter.advance import leave
 from engine.core.interpreter.state import Passage, User
 from engine.enrollments import store
+from engine.enrollments.ledger import Written
+from engine.enrollments.listening import Listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,9 +35,9 @@ class Arrivals:
 
 
 class Receiver:
-    """Admits the users of one run to one version."""
+    """Admits the users of one run to one version; ``listening`` wakes whom attributes touch."""
 
-    __slots__ = ("_new_id", "_published", "_run_id", "_users", "_versions")
+    __slots__ = ("_new_id", "_published", "_run_id", "_users", "_versions", "listening")
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class Receiver:
         self._versions = versions
         self._users = users
         self._new_id = new_id
+        self.listening = Listening(versions)
 
     def receive(
         self, connection: Connection, arrivals: Arrivals, world: World, ledger: Ledger
@@ -67,7 +70,9 @@ class Receiver:
         for row, (bucket, user_id) in zip(arrivals.rows, wanted, strict=True):
             fresh = partial(User, user_id, bucket, None, {})
             user = known.get(user_id) or self._users.keep(user_id, fresh)
-            _update(user, row)
+            changed = _update(user, row)
+            if changed and user_id in known:
+                ledger.written.append(Written(user, frozenset(changed)))
             ledger.changes.users[user_id] = user
             passage = self._passage(user, row, ledger.now)
             admission = admit(passage, world, earlier.get(user_id, ()))
@@ -105,11 +110,19 @@ class Receiver:
         ledger.note(passage, advanced, held.call if held else None)
 
 
-def _update(user: User, row: UserRow) -> None:
-    if row.timezone is not None:
+def _update(user: User, row: UserRow) -> list[str]:
+    """Write what a row says; the names of what is another now."""
+    changed: list[str] = []
+    if row.timezone is not None and row.timezone != user.timezone:
         user.timezone = row.timezone
+        changed.append("timezone")
+    attributes = user.attributes
     for name, value in row.attributes.items():
+        old = attributes.get(name)
+        if old != value or type(old) is not type(value):
+            changed.append(name)
         if value is None:
-            user.attributes.pop(name, None)
+            attributes.pop(name, None)
         else:
-            user.attributes[name] = value
+            attributes[name] = value
+    return changed

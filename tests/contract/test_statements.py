@@ -29,6 +29,8 @@ SEARCHES: dict[str, dict[str, str]] = {
         "u": "PRIMARY KEY (bucket=? AND id=?)",
     },
     "earlier_passages": {"e": "enrollments_passage (bucket=? AND user_id=? AND journey=?)"},
+    "waiting_passages": {"e": "enrollments_passage (bucket=? AND user_id=?)"},
+    "wake_passage": {"enrollments": "PRIMARY KEY (bucket=? AND id=?)"},
     "load_users": {"u": "PRIMARY KEY (bucket=? AND id=?)"},
     "passage": {
         "e": "PRIMARY KEY (bucket=? AND id=?)",

@@ -513,3 +513,22 @@ def test_a_run_goes_on_when_a_lock_on_the_database_ends(
         assert len(ran.seen.pauses) >= 1
         assert "locked" in ran.seen.pauses[0]
         assert ran.seen.resumed_times == 1
+
+
+def test_a_wait_follows_a_date_that_a_later_row_brings(tmp_path: Path) -> None:
+    until = {"date": "user.born", "missing": "continue"}
+    journey = {"steps": [{"id": "rest", "type": "wait", "until": until}]}
+    house = House(tmp_path)
+    first = house.users(["id,born,color", "u1,2026-12-24,red", "u2,2026-12-24,red"])
+    house.run(journey, first, now=NOW, stay_us=0)
+    due = dict(house.query("SELECT user_id, wake_at FROM enrollments"))
+    later = house.users(["id,born,color", "u1,2026-10-01,red", "u2,2026-12-24,blue"], "later.csv")
+    ran = house.run(journey, later, now=NOW + DAY, stay_us=0)
+    assert ran.summary.refusals == {"live": 2}
+    woken = dict(house.query("SELECT user_id, wake_at FROM enrollments"))
+    assert NOW + DAY <= woken["u1"] < NOW + 2 * DAY, "due at once: its own run looks at it again"
+    assert woken["u2"] == due["u2"], "nobody waits for a colour"
+    house.run(journey, first, now=NOW + 2 * DAY, stay_us=0)
+    follows = dict(house.query("SELECT user_id, wake_at FROM enrollments"))
+    assert follows["u1"] == 1_790_812_800_000_000, "2026-10-01"
+    assert follows["u2"] == due["u2"]

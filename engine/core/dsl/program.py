@@ -11,7 +11,7 @@ from engine.core.dsl.listening import Listens, listens_of
 if TYPE_CHECKING:
     from engine.core.dsl.journey import Journey
     from engine.core.expressions.grammar import Expression
-    from engine.core.steps.base import Decision, Exit, Result, View
+    from engine.core.steps.base import Decision, End, Exit, Move, Result, View
     from engine.core.steps.facts import Fact
 
 END = -1
@@ -51,6 +51,12 @@ class Step(Protocol):
 
     def resume(self, view: View, result: Result) -> Decision:
         """What to do with the answer of the call made here."""
+        ...
+
+    def failed(
+        self, view: View, failure: str, text: str, http_status: int | None = None
+    ) -> Move | End:
+        """Where to go when it has failed for good."""
         ...
 
     def heed(self, view: View, fact: Fact) -> Decision | None:

@@ -16,7 +16,7 @@ from engine.core.interpreter.contact import governed, without_holdout
 from engine.core.interpreter.scripted import JSON, NO_CONNECTION, TIMEOUT, ScriptedAnswers
 from engine.core.interpreter.simulate import simulate
 from engine.core.message import Answer
-from engine.core.steps.base import Move
+from engine.core.steps.base import End, Move
 from engine.core.steps.facts import Change, Event
 from engine.core.steps.split import SplitStep
 
@@ -197,6 +197,11 @@ class _FixedSplit:
 
     def resume(self, view: View, result: Result) -> Move:
         raise TypeError("a split makes no calls")
+
+    def failed(
+        self, view: View, failure: str, text: str, http_status: int | None = None
+    ) -> Move | End:
+        return self.split.failed(view, failure, text, http_status)
 
     def heed(self, view: View, fact: Fact) -> None:
         return None

@@ -69,7 +69,7 @@ class Walk:
             try:
                 decision = node.decide(view)
             except Exception as error:  # noqa: BLE001 (costs this user this step, nobody else)
-                decision = _a_bug(error)
+                decision = self._a_bug(node, error)
             self._apply(node, decision)
 
     def answered(self, result: Result) -> None:
@@ -102,7 +102,7 @@ class Walk:
         try:
             decision = node.step.heed(self._view_of(node), fact)
         except Exception as error:  # noqa: BLE001
-            decision = _a_bug(error)
+            decision = self._a_bug(node, error)
         if decision is not None:
             self.walking = True
             self._apply(node, decision)
@@ -112,7 +112,7 @@ class Walk:
         try:
             return node.step.resume(self._view_of(node), result)
         except Exception as error:  # noqa: BLE001
-            return _a_bug(error)
+            return self._a_bug(node, error)
 
     def leave(self, outcome: str) -> None:
         """Fix the outcome; a step that was still under way is skipped; what is left is on_exit."""
@@ -185,7 +185,7 @@ class Walk:
         except Unfillable as unfillable:
             why = f": {unfillable}"
         except Exception as error:  # noqa: BLE001
-            self._apply(node, _a_bug(error))
+            self._apply(node, self._a_bug(node, error))
             return False
         self.record("skipped", text=self._with_notes(f"when: {when.source}{why}"))
         self._go(node.behind)
@@ -231,19 +231,18 @@ class Walk:
 
     def _move(self, node: Node, move: Move, result: Result | None) -> None:
         passage = self.passage
+        problem = too_big(passage, move) if move.vars or move.user else ""
+        if problem:
+            self._apply(node, self._failed(node, "step.too_big", problem, move), result)
+            return
         text = self._with_notes(move.text)
-        if move.vars or move.user:
-            problem = too_big(passage, move)
-            if problem:
-                text = problem
-                move = Move(status="failed", failure="step.too_big", http_status=move.http_status)
-            if move.vars:
-                passage.vars.update(move.vars)
-            if move.user:
-                self.done.before = write(passage.user, move.user) | dict(self.done.before or {})
-                self.done.writes = {**(self.done.writes or {}), **move.user}
-                self._view = None
-        elif move.makes is not None:
+        if move.vars:
+            passage.vars.update(move.vars)
+        if move.user:
+            self.done.before = write(passage.user, move.user) | dict(self.done.before or {})
+            self.done.writes = {**(self.done.writes or {}), **move.user}
+            self._view = None
+        if move.makes is not None:
             if passage.depth < MOST_DEPTH:
                 self.done.makes = (*self.done.makes, move.makes)
             else:
@@ -252,6 +251,15 @@ class Walk:
         self.record(move.status, move.failure, text, move.http_status, move.arm, result)
         passage.position = node.follow if move.exit == FOLLOWING else node.exits[move.exit]
         passage.started = 0
+
+    def _failed(self, node: Node, failure: str, text: str, move: Move | None = None) -> Move | End:
+        """Where the step goes with a failure that isn't its own finding."""
+        http_status = None if move is None else move.http_status
+        return node.step.failed(self._view_of(node), failure, text, http_status)
+
+    def _a_bug(self, node: Node, error: Exception) -> Move | End:
+        """A bug in a step costs this user this step, visibly, and nobody anything else."""
+        return self._failed(node, "step.internal", f"a bug: {type(error).__name__}")
 
     def _wake_at(self, until: int | None) -> int | None:
         if self.passage.outcome is not None:
@@ -286,8 +294,3 @@ class Walk:
         if view is None or not view.scope.notes:
             return text
         return "; ".join(part for part in (text, *view.scope.notes) if part)
-
-
-def _a_bug(error: Exception) -> Decision:
-    """A bug in a step costs this user this step, visibly, and nobody anything else."""
-    return Move(status="failed", failure="step.internal", text=f"a bug: {type(error).__name__}")

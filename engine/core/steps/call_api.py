@@ -185,7 +185,7 @@ class CallApiStep(StepModel):
         except Unfillable as failure:
             place = ".".join(str(part) for part in failure.path)
             text = f"{place}: {failure.message}" if place else failure.message
-            return self._failed(view, "call.unfillable", text)
+            return self.failed(view, "call.unfillable", text)
 
     def resume(self, view: View, result: Result) -> Move | Again | End:
         """Success with its outputs, the same once more, or a failure."""
@@ -202,7 +202,16 @@ class CallApiStep(StepModel):
             at = next_attempt(policy, view, result)
             if at is not None:
                 return Again(at, failure, text)
-        return self._failed(view, failure, text, answer.status or None)
+        return self.failed(view, failure, text, answer.status or None)
+
+    def failed(
+        self, view: View, failure: str, text: str, http_status: int | None = None
+    ) -> Move | End:
+        """As ``on_failure`` says."""
+        if self.on_failure == "exit":
+            return End(f"failed:{view.step_id}", "failed", failure, text, http_status)
+        way = FOLLOWING if self.on_failure == "continue" else 0
+        return Move(way, "failed", failure, text, http_status=http_status)
 
     @cached_property
     def _request(self) -> Callable[[Scope], Call]:
@@ -245,14 +254,6 @@ class CallApiStep(StepModel):
     @cached_property
     def _outputs_read(self) -> frozenset[str]:
         return _keys_read(self.outputs.values())
-
-    def _failed(
-        self, view: View, failure: str, text: str, http_status: int | None = None
-    ) -> Move | End:
-        if self.on_failure == "exit":
-            return End(f"failed:{view.step_id}", "failed", failure, text, http_status)
-        way = FOLLOWING if self.on_failure == "continue" else 0
-        return Move(way, "failed", failure, text, http_status=http_status)
 
     def _judged(self, view: View, result: Result, success: Success) -> Move | tuple[str, str]:
         """The step's success with what it wrote, or a failure and its text."""

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from engine.core.steps.base import Move
 from engine.core.steps.computed import Condition
 from engine.core.steps.definition import Definition
 from engine.core.steps.fields import StepId, Title
 
 if TYPE_CHECKING:
-    from engine.core.steps.base import Decision, Exit, Result, View
+    from engine.core.steps.base import Decision, End, Exit, Result, View
     from engine.core.steps.facts import Fact
 
 
@@ -44,6 +45,12 @@ class StepModel(Definition):
     def resume(self, view: View, result: Result) -> Decision:
         """What to do with the answer of the call made here; only ``call_api`` makes calls."""
         raise TypeError(f"a {self.type} step makes no calls")
+
+    def failed(
+        self, view: View, failure: str, text: str, http_status: int | None = None
+    ) -> Move | End:
+        """Where the step goes when it has failed for good: on, unless the type says otherwise."""
+        return Move(status="failed", failure=failure, text=text, http_status=http_status)
 
     def heed(self, view: View, fact: Fact) -> Decision | None:
         """What ``fact`` means for the user who waits here; None: nothing."""

@@ -47,6 +47,7 @@ class Changes:
     failed_calls: list[tuple[object, ...]] = field(default_factory=list)
     started_calls: list[tuple[object, ...]] = field(default_factory=list)
     refusals: list[tuple[object, ...]] = field(default_factory=list)
+    woken: list[tuple[object, ...]] = field(default_factory=list)
     counts: dict[tuple[int, int, int, int, str], list[int]] = field(default_factory=dict)
     position: int | None = None
 
@@ -80,6 +81,7 @@ def write(connection: Connection, changes: Changes) -> None:
         ("upsert_user", [_user_row(user) for user in changes.users.values()]),
         ("update_enrollment", changes.enrollments),
         ("insert_enrollment", changes.new_enrollments),
+        ("wake_passage", changes.woken),
         ("insert_execution", changes.executions),
         ("delete_call", changes.answered_calls),
         ("keep_failed_call", changes.failed_calls),
@@ -124,6 +126,30 @@ def earlier_passages(
     for row in rows:
         found.setdefault(row[0], []).append(Earlier(*row[1:]))
     return found
+
+
+@dataclass(slots=True, frozen=True)
+class Waiting:
+    """A passage that sleeps: its bucket, whose it is, and which version he is in."""
+
+    bucket: int
+    user: str
+    version_id: int
+
+
+def waiting_passages(
+    connection: Connection, wanted: Iterable[tuple[int, str]], now: int
+) -> dict[int, Waiting]:
+    """Passages that sleep beyond ``now``, of users of a set of (bucket, user id), by id."""
+    place = (json.dumps(list(wanted)), now)
+    rows = connection.exec_driver_sql(statement("waiting_passages"), place)
+    return {row[0]: Waiting(*row[1:]) for row in rows}
+
+
+def entered_versions(connection: Connection) -> list[int]:
+    """The versions that users may be in."""
+    rows = connection.exec_driver_sql("SELECT DISTINCT version_id FROM runs ORDER BY 1")
+    return [row[0] for row in rows]
 
 
 def due_passages(

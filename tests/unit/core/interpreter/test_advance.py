@@ -383,6 +383,26 @@ def test_an_answer_too_big_to_keep_fails_its_step_and_keeps_its_status() -> None
     assert "x" not in passage.vars
 
 
+@pytest.mark.parametrize(
+    ("on_failure", "steps", "outcome"),
+    [
+        ("continue", ["ask", "between", "last"], "completed"),
+        ({"next": "last"}, ["ask", "last"], "completed"),
+        ("exit", ["ask"], "failed:ask"),
+    ],
+)
+def test_an_answer_too_big_to_keep_goes_where_failures_go(
+    on_failure: object, steps: list[str], outcome: str
+) -> None:
+    asks = call(outputs={"vars.x": "response.body"}, on_failure=on_failure)
+    passage = entered(journey(asks, put("between"), put("last")))
+    go(passage)
+    done = go(passage, NOW, answer(200, ["x" * 9_000 for _ in range(8)]))
+    assert [step for step, _ in taken(passage, done)] == steps
+    assert failures(passage, done) == {"ask": "step.too_big"}
+    assert passage.outcome == outcome
+
+
 class _Buggy:
     """A step with a bug in it."""
 
@@ -424,6 +444,15 @@ def test_a_bug_in_judging_an_answer_costs_this_user_this_step() -> None:
     assert failures(passage, done) == {"ask": "step.internal"}
     assert done.executions[0].attempts == 3, "what was on the wire is counted"
     assert passage.outcome == "completed"
+
+
+def test_a_bug_in_judging_an_answer_goes_where_failures_go() -> None:
+    program = journey(call(on_failure="exit"), put())
+    passage = entered(_with_a_bug(program, 0, only_resume=True))
+    go(passage)
+    done = go(passage, NOW, answer(200))
+    assert taken(passage, done) == [("ask", "failed")]
+    assert passage.outcome == "failed:ask"
 
 
 # --- what is written down ---------------------------------------------------------------------

@@ -1,0 +1,693 @@
+"""One case, taken twice: through the simulation, and through the real worker on SQLite.
+
+Real in the second are the worker, the outbox, the backlog, decide, receive, the sender, the
+statements and the database. Its clock stands still while anything can be done, and then moves to
+what is next: so nobody is ever late, and every instant can be compared.
+
+Two things differ by nature and are left out of the journeys: ``enrollment.id``, which is made when
+somebody enters, and ``enrollment.version``, which a file hasn't got.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import json
+import math
+import random
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.event import listen
+
+from engine.core.dsl.program import compile_journey
+from engine.core.interpreter.advance import World
+from engine.core.interpreter.simulate import Happened, simulate
+from engine.core.interpreter.state import Execution, Passage, State
+from engine.core.interpreter.virtual import Exchanged
+from engine.core.message import Answer, Request
+from engine.core.steps.base import Call, Result
+from engine.core.steps.facts import Event, Fact
+from engine.credentials.credential import Credential
+from engine.credentials.live_versions import LiveEndpoint, LiveVersions
+from engine.credentials.store.versions import SQLiteVersions
+from engine.db.connect import Database
+from engine.endpoints import store as endpoints
+from engine.endpoints.live import LiveEndpoints
+from engine.endpoints.model import terms
+from engine.endpoints.request import build
+from engine.endpoints.send import Sender
+from engine.enrollments import reports
+from engine.enrollments.backlog import Backlog
+from engine.enrollments.decide import Decider
+from engine.enrollments.ids import IdMaker, call_key
+from engine.enrollments.ledger import Ledger, StepDone
+from engine.enrollments.receive import Receiver
+from engine.enrollments.rows import STATUS_NAMES, Held
+from engine.enrollments.send import Outbox
+from engine.enrollments.store import runs
+from engine.enrollments.summary import Summary, Tallying, by_frequency
+from engine.enrollments.users_held import UsersHeld
+from engine.processes.sending import Sending
+from engine.processes.worker import Source, Worker
+from engine.users.row import UserRow
+from engine.versions.publish import publish
+from engine.versions.store import Versions
+from engine.wire.transport import DEFAULT_NETWORK, Network, Transport
+from tests.properties.drawn import START, Case
+from tests.properties.simulated_world import Crash, FailingDatabase, Faults
+
+MOST_TURNS = 20_000
+
+# --- what is compared ------------------------------------------------------------------------
+
+
+@dataclass
+class Taken:
+    """What became of one user's passages, in the order in which he entered."""
+
+    passages: list[dict[str, object]] = field(default_factory=list)
+    user: object = None
+
+
+@dataclass
+class Outcome:
+    """What became of a case. ``told`` is by user what an observer is told, in order; ``sent`` by
+    user the requests, complete, in order.
+    """
+
+    taken: dict[str, Taken]
+    told: dict[str, list[tuple[object, ...]]]
+    sent: dict[str, list[tuple[Request, float]]]
+    summary: Summary
+
+
+def assert_same(simulated: Outcome, live: Outcome, *, told: bool = True) -> None:
+    """Everything is the same; not ``told``: but for what a process that crashed told and sent."""
+    for user, taken in simulated.taken.items():
+        assert len(live.taken[user].passages) == len(taken.passages), user
+        for one, other in zip(live.taken[user].passages, taken.passages, strict=True):
+            for name, value in other.items():
+                assert one[name] == value, f"{name} of {user}: live {one[name]}, else {value}"
+        assert live.taken[user].user == taken.user
+    if told:
+        assert live.told == simulated.told
+        assert live.sent.keys() == simulated.sent.keys()
+        for user, sent in simulated.sent.items():
+            # Of two passages that call at one moment, each endpoint has its own order.
+            several = len(simulated.taken[user].passages) > 1
+            by = _endpoint if several else _as_sent
+            assert sorted(live.sent[user], key=by) == sorted(sent, key=by)
+    else:
+        for user, sent in simulated.sent.items():
+            assert _without_repeats(live.sent.get(user, [])) == _without_repeats(sent)
+    assert _comparable(live.summary) == _comparable(simulated.summary)
+
+
+def _endpoint(sent: tuple[Request, float]) -> str:
+    return sent[0].url.split("/")[2]
+
+
+def _as_sent(sent: tuple[Request, float]) -> str:
+    return ""
+
+
+def _without_repeats(sent: list[tuple[Request, float]]) -> list[tuple[Request, float]]:
+    return [one for number, one in enumerate(sent) if one not in sent[:number]]
+
+
+def _comparable(summary: Summary) -> dict[str, object]:
+    """The numbers: which user is the example of a failure is nobody's promise."""
+    return {
+        "entered": summary.entered,
+        "finished": summary.finished,
+        "waiting": summary.waiting,
+        "stuck": summary.stuck,
+        "refusals": summary.refusals,
+        "outcomes": list(summary.outcomes.items()),
+        "steps": summary.steps,
+        "arms": summary.arms,
+        "calls": summary.calls,
+        "endpoints": summary.endpoints,
+        "failures": [(seen.step, seen.code, seen.times) for seen in summary.failures],
+    }
+
+
+def _execution(execution: Execution) -> tuple[object, ...]:
+    return (
+        execution.step,
+        execution.visit,
+        execution.status,
+        execution.failure,
+        execution.text or None,
+        execution.http_status,
+        execution.attempts,
+        execution.arm,
+        execution.credential_version,
+        execution.started_at,
+        execution.ended_at,
+    )
+
+
+def _event(event: Happened | StepDone) -> tuple[object, ...]:
+    if event.execution is None:
+        return event.at, event.what, event.text
+    return event.at, event.call is not None, *_execution(event.execution)
+
+
+def _passage(passage: Passage, executions: list[tuple[Any, ...]]) -> dict[str, object]:
+    return {
+        "key": passage.key,
+        "entered_at": passage.entered_at,
+        "state": passage.state,
+        "outcome": passage.outcome,
+        "position": passage.position,
+        "wake_at": passage.wake_at,
+        "ended_at": passage.ended_at,
+        "data": _typed(
+            [
+                passage.inputs,
+                passage.vars,
+                passage.moves,
+                passage.unwaited,
+                {
+                    str(number): [r.status, r.failure, r.http_status, r.attempts, r.arm, r.visits]
+                    for number, r in passage.steps.items()
+                },
+            ]
+        ),
+        "executions": sorted(executions, key=lambda row: row[:2]),
+    }
+
+
+def _typed(data: object) -> str:
+    """Data so that 1, 1.0 and true differ."""
+    return json.dumps(data, sort_keys=True)
+
+
+# --- simulated -------------------------------------------------------------------------------
+
+
+class Simulated:
+    """A case on the pure core."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self.program = compile_journey(case.checked.journey)
+        self._terms = {one.name: terms(one) for one in case.endpoints}
+        self._passages: dict[str, dict[int, Passage]] = {row.id: {} for row in case.users}
+        self._executions: dict[int, list[tuple[Any, ...]]] = {}
+        self._told: dict[str, list[tuple[object, ...]]] = {}
+        self._asked: dict[str, list[tuple[int, str, int, Call]]] = {}
+
+    def run(self, keys: Callable[[str, int, str, int], str]) -> Outcome:
+        """What becomes of it. ``keys`` gives the key of a call that was made live: of a user, his
+        which passage, the step's id and the visit.
+        """
+        case, tally = self._case, Tallying(self.program)
+        happened = simulate(
+            self.program,
+            case.users,
+            World(self._terms, case.zone),
+            _no_answer,
+            START,
+            case.horizon,
+            facts=self._facts if case.entries else None,
+            triggered=bool(case.entries),
+            exchanges=lambda user: partial(self._exchange, user),
+        )
+        for event in happened:
+            tally.add(event)
+            self._note(event)
+        taken = {row.id: self._taken(row) for row in case.users}
+        sent = {user: self._sent(user, keys) for user in self._asked}
+        summary = tally.summary()
+        if len(case.entries) > 1:
+            summary.failures = ()
+        return Outcome(taken, self._told, sent, summary)
+
+    def _facts(self, user: str) -> list[Fact]:
+        return [Event(0, entry.at, "come", entry.inputs) for entry in self._case.entries]
+
+    def _exchange(
+        self, user: str, passage: Passage, call: Call, attempt: int, number: int
+    ) -> Exchanged:
+        place = (passage.id, passage.program.nodes[passage.position].id)
+        visit = passage.steps[passage.position].visits
+        self._asked.setdefault(user, []).append((*place, visit, call))
+        answer = self._case.answer(user, call.endpoint, number)
+        return Exchanged(answer, 1 if answer.status or answer.may_have_been_sent else 0)
+
+    def _note(self, event: Happened) -> None:
+        passage = event.passage
+        if event.what != "refused":
+            self._passages[passage.user.id][passage.id] = passage
+        if event.execution is not None:
+            self._executions.setdefault(passage.id, []).append(_execution(event.execution))
+        if event.what not in ("stays", "event"):
+            self._told.setdefault(passage.user.id, []).append(_event(event))
+
+    def _taken(self, row: UserRow) -> Taken:
+        passages = self._passages[row.id]
+        taken = Taken([_passage(p, self._executions.get(n, [])) for n, p in passages.items()])
+        for passage in passages.values():
+            taken.user = (passage.user.timezone, _typed(passage.user.attributes))
+        return taken
+
+    def _sent(
+        self, user: str, keys: Callable[[str, int, str, int], str]
+    ) -> list[tuple[Request, float]]:
+        """The requests that the calls are, with the seconds that each may take."""
+        by_name = {one.name: one for one in self._case.endpoints}
+        numbers = {id_: number for number, id_ in enumerate(self._passages[user])}
+        sent = []
+        for passage, step, visit, call in self._asked[user]:
+            request = build(by_name[call.endpoint], call, keys(user, numbers[passage], step, visit))
+            timeout_us = call.timeout_us or self._terms[call.endpoint].timeout_us
+            sent.append((request, timeout_us / 1_000_000))
+        return sent
+
+
+def _no_answer(call: Call, number: int) -> Answer:
+    raise AssertionError("every user has an exchange of his own")
+
+
+# --- live ------------------------------------------------------------------------------------
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self, start: int) -> None:
+        self._now = start
+
+    def now(self) -> int:
+        """The present."""
+        return self._now
+
+    def move_to(self, instant: int) -> None:
+        """On, and never back."""
+        self._now = max(self._now, instant)
+
+
+_sending: ContextVar[Held] = ContextVar("_sending")
+
+
+class Wire(Transport):
+    """Answers as the case says, after the answer's time on the clock. It outlives every crash: an
+    attempt that is made once more gets the same answer.
+    """
+
+    def __init__(self, case: Case, clock: Clock) -> None:
+        self._case = case
+        self._clock = clock
+        self._attempts: dict[tuple[str, str], list[tuple[int, int, int, int]]] = {}
+        self._numbers = count()
+        self.coming: list[tuple[int, int, asyncio.Future[None]]] = []
+        self.sent: dict[str, list[tuple[Request, float]]] = {}
+
+    async def send(
+        self, request: Request, deadline: float, *, network: Network = DEFAULT_NETWORK
+    ) -> Answer:
+        """The answer, when its time has come."""
+        held = _sending.get()
+        call, user = held.call, held.passage.user.id
+        self.sent.setdefault(user, []).append((request, deadline))
+        known = self._attempts.setdefault((user, call.endpoint), [])
+        place = (held.passage.id, call.step, call.visit, call.tries)
+        if place not in known:
+            known.append(place)
+        answer = self._case.answer(user, call.endpoint, known.index(place))
+        if answer.elapsed_us:
+            coming: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            at = self._clock.now() + answer.elapsed_us
+            heapq.heappush(self.coming, (at, next(self._numbers), coming))
+            await coming
+        return answer
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def next_at(self) -> float:
+        """When the next answer comes."""
+        return self.coming[0][0] if self.coming else math.inf
+
+    def deliver_until(self, now: int) -> None:
+        """Let answers come whose time it is."""
+        while self.coming and self.coming[0][0] <= now:
+            heapq.heappop(self.coming)[2].set_result(None)
+
+
+class NoCredentials:
+    """The endpoints carry none."""
+
+    def __init__(self, database: Database) -> None:
+        self._versions = LiveVersions(SQLiteVersions(database))
+
+    async def current(self, endpoint: str) -> LiveEndpoint | None:
+        """How it stands now."""
+        return await self._versions.current(endpoint)
+
+    async def credential(
+        self, profile_id: int, version: int, *, not_this: Credential | None = None
+    ) -> Credential:
+        """Never asked for."""
+        raise AssertionError
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._versions.close()
+
+
+class Undecided(Exception):
+    """A process would end with a call on the wire, whose answer is then lost."""
+
+
+class Stopped(BaseException):
+    """The process ends here, with all it had in memory."""
+
+
+@dataclass
+class Told:
+    """What workers told of the users; with ``stops`` a process ends with each commit."""
+
+    stops: bool = False
+    events: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
+    backlogs: list[Backlog] = field(default_factory=list)
+    waits: dict[int, object] = field(default_factory=dict)
+
+    def turned(self, ledger: Ledger) -> None:
+        """A turn was committed."""
+        for event in ledger.told:
+            if event.what != "waits" or self._is_another_wait(event.passage):
+                self.events.setdefault(event.passage.user.id, []).append(_event(event))
+        if ledger.changes.woken:  # perhaps of a run that another worker works
+            for backlog in self.backlogs:
+                backlog.add_sleeper(ledger.now)
+        if self.stops and not ledger.changes.empty:
+            raise Stopped
+
+    def _is_another_wait(self, passage: Passage) -> bool:
+        """Whether it isn't the wait it was in before it was woken in vain: once is enough."""
+        wait = (passage.position, passage.steps[passage.position].visits, passage.wake_at)
+        told = self.waits.get(passage.id) == wait
+        self.waits[passage.id] = wait
+        return not told
+
+    def paused(self, reason: str) -> None:
+        """The database can't be written."""
+
+    def resumed(self) -> None:
+        """It can."""
+
+
+class Live:
+    """A case on the real worker, in the database at ``path``, which has no journey yet.
+
+    ``stops`` ends the process with each commit; ``faults`` let writes fail, and the process die.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        path: Path,
+        *,
+        stops: bool = False,
+        faults: tuple[int, Faults] | None = None,
+    ) -> None:
+        self._case = case
+        self._path = path
+        self._faults = faults
+        self._lots = random.Random(faults[0] if faults else 0)
+        self.clock = Clock(START)
+        self._wire = Wire(case, self.clock)
+        self._told = Told(stops=stops)
+        self._runs: list[int] = []
+        self._lives = 0
+        self._enrollments: dict[str, list[int]] = {}
+        self._installation = ""
+        self._versions = Versions()
+
+    def run(self) -> Outcome:
+        """What becomes of it."""
+        version = self._publish()
+        for number, at in enumerate([entry.at for entry in self._case.entries] or [START]):
+            if number:
+                self._work(at - 1, at)
+            self.clock.move_to(at)
+            self._open(number, version, at)
+        self._work(self._case.horizon)
+        with closing(self._quick()) as database:
+            return self._outcome(database)
+
+    def key(self, user: str, passage: int, step: str, visit: int) -> str:
+        """The key of a call."""
+        return call_key(self._installation, self._enrollments[user][passage], step, visit)
+
+    def _publish(self) -> int:
+        case = self._case
+        with closing(self._quick()) as database, database.write() as connection:
+            for endpoint in case.endpoints:
+                endpoints.save(connection, endpoint, now=1, actor="test")
+            named = case.checked.checked.endpoints
+            self._installation = runs.installation(connection).key
+            return publish(connection, "j", case.source, named, now=1, actor="test")
+
+    def _open(self, number: int, version: int, at: int) -> None:
+        run = runs.Run(
+            number + 1, "j", version, "users", runs.OPEN, 0, len(self._case.users), 0, {}
+        )
+        with closing(self._quick()) as database, database.write() as connection:
+            runs.open_run(connection, run, now=at)
+        self._runs.append(run.id)
+
+    def _rows(self, run_id: int) -> list[UserRow]:
+        """The users, as they come to a run: to the first with what is known of them."""
+        if not self._case.entries:
+            return list(self._case.users)
+        inputs = self._case.entries[run_id - 1].inputs
+        first = run_id == 1
+        return [
+            UserRow(
+                row.line,
+                row.id,
+                row.timezone if first else None,
+                row.attributes if first else {},
+                dict(inputs),
+            )
+            for row in self._case.users
+        ]
+
+    def _work(self, until: int, ends: int | None = None) -> None:
+        """Lives of one process after another, until nobody can move up to ``until``, or until the
+        clock would be at ``ends``.
+        """
+        while not self._one(until, ends):
+            self._lives += 1
+            assert self._lives < MOST_TURNS, "it never ends"
+
+    def _one(self, until: int, ends: int | None) -> bool:
+        database = self._database()
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._process(database, until, ends))
+        except (Crash, Stopped):
+            self._wire.coming.clear()
+            return False
+        finally:
+            database.close()
+        return True
+
+    def _database(self) -> Database:
+        faults = None if self._faults is None else self._faults[1]
+        return self._quick(faults)
+
+    def _quick(self, faults: Faults | None = None) -> Database:
+        url = f"sqlite:///{self._path}"
+        database = Database(url) if faults is None else FailingDatabase(url, self._lots, faults)
+        # No power is cut here, and waiting for the disk is what would take the time.
+        listen(database.engine, "connect", _never_wait_for_the_disk)
+        return database
+
+    async def _process(self, database: Database, until: int, ends: int | None) -> None:
+        resolver = NoCredentials(database)
+        try:
+            sending = Sending(Sender(database, resolver, self._wire), self.clock)
+
+            async def deliver(held: Held) -> Result:
+                _sending.set(held)
+                return await sending.deliver(held)
+
+            users = UsersHeld()
+            self._told.backlogs.clear()
+            workers = [
+                self._worker(database, deliver, run_id, users, until) for run_id in self._runs
+            ]
+            await self._turns(workers, math.inf if ends is None else ends)
+        finally:
+            resolver.close()
+
+    async def _turns(self, workers: list[Worker], ends: float) -> None:
+        """Turn after turn; the clock moves when nothing is left to be done."""
+        for worker in workers:
+            worker.outbox.notify = worker.outbox.pump
+            worker.open()
+        for _ in range(MOST_TURNS):
+            pauses = [pause for worker in workers if (pause := worker.turn()) is not None]
+            if not pauses:
+                return
+            await self._settle(workers)
+            if min(pauses) > 0 and not any(worker.woken.is_set() for worker in workers):
+                at = min(self._after(min(pauses)), self._wire.next_at())
+                assert at < math.inf, "nothing will ever happen any more"
+                if at >= ends:
+                    if self._wire.coming:
+                        raise Undecided
+                    return
+                self.clock.move_to(int(at))
+                self._wire.deliver_until(self.clock.now())
+                await self._settle(workers)
+        raise AssertionError("it never ends")
+
+    def _after(self, pause: float) -> float:
+        """When a pause, in seconds, is over."""
+        return math.inf if pause == math.inf else self.clock.now() + round(pause * 1_000_000)
+
+    async def _settle(self, workers: list[Worker]) -> None:
+        """Let everything happen on the loop that can happen now."""
+        for _ in range(10_000):
+            await asyncio.sleep(0)
+            on_their_way = sum(worker.outbox.in_flight for worker in workers)
+            woken = any(worker.woken.is_set() for worker in workers)
+            if woken or on_their_way == len(self._wire.coming):
+                return
+        raise AssertionError("somebody neither waits nor goes on")
+
+    def _worker(
+        self,
+        database: Database,
+        deliver: Any,
+        run_id: int,
+        users: UsersHeld,
+        until: int,
+    ) -> Worker:
+        versions = self._versions
+        with database.read() as connection:
+            run = next(
+                one for one in runs.unfinished_runs(connection, "j", "users") if one.id == run_id
+            )
+            published = versions.get(connection, run.version_id)
+        ids = IdMaker(lambda: self._lots.getrandbits(22))
+        live = LiveEndpoints(lambda: 0.0)
+        backlog = Backlog(run.id, versions, users)
+        self._told.backlogs.append(backlog)
+        return Worker(
+            database,
+            Decider(
+                run.id,
+                Receiver(run.id, published, versions, users, ids),
+                self._installation,
+                self._case.zone,
+                telling=True,
+            ),
+            backlog,
+            Outbox(deliver, live, 100),
+            live,
+            self.clock,
+            Source(iter(self._rows(run.id)[run.position :]), run.position),
+            self._told,
+            horizon=until,
+            linger=0,
+        )
+
+    # --- what became of it -----------------------------------------------------------------
+
+    def _outcome(self, database: Database) -> Outcome:
+        versions = self._versions
+        with database.read() as connection:
+            summaries = [
+                reports.summary(connection, reports.find_run(connection, "j", run_id), versions)
+                for run_id in self._runs
+            ]
+        with closing(sqlite3.connect(self._path)) as connection:
+            taken = {row.id: self._taken(connection, row.id) for row in self._case.users}
+        return Outcome(taken, self._told.events, self._wire.sent, _sum_of(summaries))
+
+    def _taken(self, connection: sqlite3.Connection, user: str) -> Taken:
+        rows = connection.execute(
+            "SELECT id, key, entered_at, state, outcome, position, wake_at, ended_at, data"
+            " FROM enrollments WHERE user_id = ? ORDER BY id",
+            (user,),
+        ).fetchall()
+        self._enrollments[user] = [row[0] for row in rows]
+        taken = Taken([_read_passage(connection, row) for row in rows])
+        if rows:
+            (taken.user,) = (
+                (zone, _typed(json.loads(attributes)))
+                for zone, attributes in connection.execute(
+                    "SELECT timezone, attributes FROM users WHERE id = ?", (user,)
+                )
+            )
+        return taken
+
+
+def _never_wait_for_the_disk(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+def _read_passage(connection: sqlite3.Connection, row: tuple[Any, ...]) -> dict[str, object]:
+    id_, key, entered_at, state, outcome, position, wake_at, ended_at, written = row
+    data = json.loads(written)
+    steps = {n: [STATUS_NAMES.get(record[0]), *record[1:]] for n, record in data["s"].items()}
+    executions = connection.execute(
+        "SELECT step, visit, status, failure, text, http_status, attempts, arm, credential_version,"
+        " started_at, ended_at FROM executions WHERE enrollment = ? ORDER BY step, visit",
+        (id_,),
+    ).fetchall()
+    return {
+        "key": key,
+        "entered_at": entered_at,
+        "state": State(state),
+        "outcome": outcome,
+        "position": position,
+        "wake_at": wake_at,
+        "ended_at": ended_at,
+        "data": _typed([data.get("i", {}), data.get("v", {}), *data["n"], steps]),
+        "executions": [(*one[:2], STATUS_NAMES[one[2]], *one[3:]) for one in executions],
+    }
+
+
+def _sum_of(summaries: list[Summary]) -> Summary:
+    """One summary of several runs; the most frequent failures of all can't be told from theirs."""
+    first, *others = summaries
+    for one in summaries if others else ():
+        assert one.finished == one.entered, "what becomes of a passage is counted for its own run"
+        assert all(tally.waiting == 0 for tally in one.steps.values())
+    for other in others:
+        first.failures = ()
+        for name in ("entered", "finished", "waiting", "stuck"):
+            setattr(first, name, getattr(first, name) + getattr(other, name))
+        for sums, more in (
+            (first.refusals, other.refusals),
+            (first.outcomes, other.outcomes),
+            *((first.arms.setdefault(step, {}), arms) for step, arms in other.arms.items()),
+        ):
+            for name, n in more.items():
+                sums[name] = sums.get(name, 0) + n
+        for step, tally in other.steps.items():
+            for name in ("entered", "succeeded", "failed", "skipped"):
+                own = first.steps[step]
+                setattr(own, name, getattr(own, name) + getattr(tally, name))
+        for endpoint, calls in other.endpoints.items():
+            for name in ("succeeded", "failed", "attempts"):
+                sum_ = first.endpoints[endpoint]
+                setattr(sum_, name, getattr(sum_, name) + getattr(calls, name))
+    first.outcomes = by_frequency(first.outcomes)
+    return first
