@@ -92,7 +92,6 @@ def test_every_library_the_engine_imports_is_declared() -> None:
         canonicalize_name(Requirement(line).name)
         for line in [
             *project["dependencies"],
-            *project["optional-dependencies"]["httpx"],
             *project["optional-dependencies"]["postgres"],
             *project["optional-dependencies"]["testing"],
         ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from engine.credentials.credential import Placement
 from engine.credentials.kinds.base import (
+    PART_OF_A_KIND,
     AuthKind,
     Place,
     Plain,
@@ -24,13 +25,7 @@ from engine.credentials.references import SecretSource
 class Pair(BaseModel):
     """One value and where it goes. ``prefix`` stands before it, with a space."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        populate_by_name=True,
-        defer_build=True,
-    )
+    model_config = PART_OF_A_KIND
 
     name: Plain = Field(description="The name of the header, parameter or field.")
     value: PlainOrSecret = Field(description="Its value.")

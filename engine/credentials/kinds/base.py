@@ -96,6 +96,16 @@ PlainOrSecret = Annotated[
 """A field that may be written plainly or kept secret."""
 
 
+PART_OF_A_KIND = ConfigDict(
+    frozen=True,
+    extra="forbid",
+    hide_input_in_errors=True,
+    populate_by_name=True,
+    defer_build=True,
+)
+"""How the models are that a kind's fields are made of."""
+
+
 class AuthKind(BaseModel):
     """The base of every kind. ``title`` is for people; ``origins`` (``https://host``) are where the
     credential may be sent besides the endpoints that an admin gives it to; ``secret_expires`` is

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, model_validator
 
 from engine.core.expressions.durations import SECOND, DurationError, parse_duration
 from engine.core.steps.fields import FixedSpan
 from engine.credentials.kinds.base import (
+    PART_OF_A_KIND,
     Place,
     Plain,
     PlainOrSecret,
@@ -32,13 +33,7 @@ _OWN_FIELDS = frozenset(
 class Parameter(BaseModel):
     """One more parameter of the token request. A name may repeat (RFC 8707's ``resource``)."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        populate_by_name=True,
-        defer_build=True,
-    )
+    model_config = PART_OF_A_KIND
 
     name: Plain = Field(description="The parameter's name.")
     value: PlainOrSecret = Field(description="Its value.")
