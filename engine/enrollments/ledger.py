@@ -70,10 +70,21 @@ class Ledger:
     settled: int = 0
     next_wake: int | None = None
 
-    def refuse(self, passage: Passage, reason: str) -> None:
-        """Note a user who doesn't enter."""
+    def refuse(
+        self,
+        passage: Passage,
+        reason: str,
+        *,
+        seq: int = 0,
+        trigger: int = -1,
+        seen: str | None = None,
+    ) -> None:
+        """Note a user who doesn't enter: by the fact ``seq`` that set off ``trigger``, or else by a
+        run or command. ``seen`` (JSON) is what a condition that was false read.
+        """
         changes, user = self.changes, passage.user
-        changes.refusals.append((user.bucket, changes.run_id, user.id, reason, self.now))
+        place = user.bucket, user.id, seq, passage.run_id, passage.version_id, trigger
+        changes.refusals.append((*place, reason, self.now, seen))
         changes.count(passage, -1, store.REFUSED, reason)
         self.refused += 1
         self.settled += 1

@@ -91,6 +91,11 @@ def insert(
         " published_by) VALUES (?, ?, ?, ?, FALSE, ?, ?) RETURNING id",
         (journey, number, source_hash, source.decode(), now, actor),
     ).scalar_one()
+    connection.exec_driver_sql(
+        "INSERT INTO journeys (journey, state, since, change) VALUES (?, 'active', ?, 1)"
+        " ON CONFLICT (journey) DO UPDATE SET change = journeys.change + 1",
+        (journey, now),
+    )
     uses = [(name, version_id, step) for name, steps in endpoints.items() for step in steps]
     if uses:
         connection.exec_driver_sql(

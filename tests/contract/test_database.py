@@ -15,9 +15,10 @@ import pytest
 
 from engine.cli.outcome import run
 from engine.db import connect
-from engine.db.connect import Database
+from engine.db.connect import Connection, Database
 from engine.db.schema import (
     APPLICATION_ID,
+    alembic_config,
     find_database,
     known_revisions,
     migrate,
@@ -206,13 +207,27 @@ def test_an_older_database_is_refused_and_the_remedy_is_named(
     assert "journey migrate" in _refused(path, SettingsError)
 
 
+FIRST_ROWS = """
+    INSERT INTO versions
+    (id, journey, number, hash, source, triggers_on, published_at, published_by)
+    VALUES (1, 'j', 1, 'h', 'text', FALSE, 7, 'me');
+    INSERT INTO runs
+    (id, journey, version_id, source, state, position, total, skipped, token_base, opened_at)
+    VALUES (3, 'j', 1, 's', 'open', 0, 1, 0, '{}', 7);
+    INSERT INTO refusals (bucket, run_id, user_id, reason, at) VALUES (0, 3, 'u1', 'once', 8)"""
+
+
+def _rows(connection: Connection, text: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in connection.exec_driver_sql(text)]
+
+
 def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    path = _made(tmp_path / "engine.db")
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(
-            "DROP TABLE attributes; DROP TABLE event_types;"
-            " UPDATE alembic_version SET version_num = '0001'"
-        )
+    from alembic import command
+
+    path = tmp_path / "engine.db"
+    command.upgrade(alembic_config(path), "0001")
+    _execute(path, "PRAGMA journal_mode=WAL", f"PRAGMA application_id={APPLICATION_ID}")
+    _execute(path, *FIRST_ROWS.split(";"))
     assert "journey migrate" in _refused(path, SettingsError)
     with closing(find_database(_url(path))) as database:
         backup = migrate(database, 1_000_000)
@@ -221,6 +236,12 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -
     with closing(open_database(_url(path))) as database, database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM attributes").scalar() == 0
         assert connection.exec_driver_sql("SELECT count(*) FROM event_types").scalar() == 0
+        assert _rows(connection, "SELECT journey, state, since FROM journeys") == [
+            ("j", "active", 7)
+        ]
+        assert _rows(connection, "SELECT user_id, run_id, version_id, reason FROM refusals") == [
+            ("u1", 3, 1, "once")
+        ]
 
 
 def test_a_database_up_to_date_is_not_migrated(tmp_path: Path) -> None:
@@ -308,7 +329,7 @@ def _write(database: Database) -> None:
 def test_reading_and_then_writing_never_fails_as_locked(tmp_path: Path) -> None:
     """What plain BEGIN can't do: four writers that read first."""
     path = _made(tmp_path / "engine.db")
-    _execute(path, "INSERT INTO users VALUES (1, 'n', NULL, '0')")
+    _execute(path, "INSERT INTO users VALUES (1, 'n', NULL, '0', NULL)")
     failed: list[Exception] = []
 
     def work() -> None:
@@ -336,12 +357,12 @@ def test_reading_and_then_writing_never_fails_as_locked(tmp_path: Path) -> None:
 def test_a_full_disk_is_unavailable_and_loses_nothing(tmp_path: Path) -> None:
     with closing(open_database(_url(tmp_path / "engine.db"))) as database:
         with database.write() as connection:
-            connection.exec_driver_sql("INSERT INTO users VALUES (1, 'kept', NULL, '{}')")
+            connection.exec_driver_sql("INSERT INTO users VALUES (1, 'kept', NULL, '{}', NULL)")
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             connection.exec_driver_sql(f"PRAGMA max_page_count={pages + 3}")
         rows = [(f"u{n}", "x" * 4000) for n in range(100)]
         with pytest.raises(DatabaseUnavailable, match="disk is full"), database.write() as writing:
-            writing.exec_driver_sql("INSERT INTO users VALUES (2, ?, NULL, ?)", rows)
+            writing.exec_driver_sql("INSERT INTO users VALUES (2, ?, NULL, ?, NULL)", rows)
         with database.write() as connection:
             users = connection.exec_driver_sql("SELECT id FROM users").fetchall()
             connection.exec_driver_sql("PRAGMA max_page_count=1000000")
@@ -363,7 +384,8 @@ def test_a_file_that_may_not_grow_is_unavailable(tmp_path: Path) -> None:
         "    with database.write() as connection:\n"
         "        for n in range(1000):\n"
         "            connection.exec_driver_sql(\n"
-        "                \"INSERT INTO users VALUES (1, ?, NULL, ?)\", (str(n), 'x' * 4000))\n"
+        '                "INSERT INTO users VALUES (1, ?, NULL, ?, NULL)",\n'
+        "                (str(n), 'x' * 4000))\n"
         "except DatabaseUnavailable as error:\n"
         "    print(error.message)\n"
     )

@@ -12,6 +12,7 @@ from engine.db.tables.credentials import (
     TokenState,
 )
 from engine.db.tables.endpoints import EndpointRow
+from engine.db.tables.facts import FactRow, InboxRow
 from engine.db.tables.installation import AuditRow, Installation
 from engine.db.tables.passages import (
     CallRow,
@@ -22,20 +23,25 @@ from engine.db.tables.passages import (
     StepCount,
     UserRow,
 )
-from engine.db.tables.versions import VersionEndpoint, VersionRow
+from engine.db.tables.versions import JourneyRow, VersionEndpoint, VersionRow
+from engine.db.tables.workers import BucketRow, WorkerRow
 
 __all__ = [
     "AttributeRow",
     "AuditRow",
     "AuthProfile",
     "AuthSecret",
+    "BucketRow",
     "CallRow",
     "DataKey",
     "EndpointRow",
     "EnrollmentRow",
     "EventTypeRow",
     "ExecutionRow",
+    "FactRow",
+    "InboxRow",
     "Installation",
+    "JourneyRow",
     "Refusal",
     "RunRow",
     "SecretFingerprint",
@@ -44,4 +50,5 @@ __all__ = [
     "UserRow",
     "VersionEndpoint",
     "VersionRow",
+    "WorkerRow",
 ]

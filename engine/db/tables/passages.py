@@ -15,7 +15,9 @@ def _bucket() -> Column[int]:
 
 
 class UserRow(SQLModel, table=True):
-    """A user as he stands now. ``attributes`` is a JSON object."""
+    """A user as he stands now. ``attributes`` is a JSON object; ``contacts`` (JSON list) is when he
+    was contacted, as far back as a frequency cap asks.
+    """
 
     __tablename__ = "users"
     __table_args__ = {"sqlite_with_rowid": False}
@@ -24,6 +26,7 @@ class UserRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     timezone: str | None = None
     attributes: str
+    contacts: str | None = None
 
 
 class RunRow(SQLModel, table=True):
@@ -52,7 +55,9 @@ class RunRow(SQLModel, table=True):
 class EnrollmentRow(SQLModel, table=True):
     """One passage. ``slot`` is 0 while it is live and its own id afterwards: one unique index both
     keeps one live passage per (user, journey, key) and finds the earlier ones for re-entry rules.
-    ``data`` is the passage's inputs, variables and step records (JSON).
+    ``data`` is the passage's inputs, variables and step records (JSON). ``run_id`` is 0 for who
+    entered by himself. ``goals_until`` is up to when facts may make a goal count, whether he has
+    left or not; ``parent`` the passage that waits for the end of this one.
     """
 
     __tablename__ = "enrollments"
@@ -91,10 +96,14 @@ class EnrollmentRow(SQLModel, table=True):
     ended_at: int | None = Field(default=None, sa_type=BigInteger)
     outcome: str | None = None
     data: str
+    goals_until: int | None = Field(default=None, sa_type=BigInteger)
+    parent: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class ExecutionRow(SQLModel, table=True):
-    """One step taken: appended, never changed. ``status`` 1 succeeded, 2 failed, 3 skipped."""
+    """One step taken: appended, never changed. ``status`` 1 succeeded, 2 failed, 3 skipped.
+    ``seen`` (JSON) is what a decision was made of: what its expressions read.
+    """
 
     __tablename__ = "executions"
     __table_args__ = {"sqlite_with_rowid": False}
@@ -119,6 +128,7 @@ class ExecutionRow(SQLModel, table=True):
     credential_version: int | None = None
     started_at: int = Field(sa_type=BigInteger)
     ended_at: int = Field(sa_type=BigInteger)
+    seen: str | None = None
 
 
 class CallRow(SQLModel, table=True):
@@ -179,7 +189,8 @@ class StepCount(SQLModel, table=True):
     """What happened how often, added to in the same transaction as the executions it counts.
 
     ``kind``: 0 entered the step, 1 succeeded, 2 failed, 3 skipped, 4 took arm ``name``; with
-    ``step`` -1: 5 ended with outcome ``name``, 6 refused for ``name``, 7 admitted.
+    ``step`` -1: 5 ended with outcome ``name``, 6 refused for ``name``, 7 admitted, 8 goal ``name``
+    counted, 9 goal ``name`` counted for somebody held out. ``run_id`` 0 is who entered by himself.
     """
 
     __tablename__ = "step_counts"
@@ -198,15 +209,26 @@ class StepCount(SQLModel, table=True):
 
 
 class Refusal(SQLModel, table=True):
-    """A user who was not admitted, and why."""
+    """A user who was not admitted, and why: by a run or command (``seq`` 0), or by the fact ``seq``
+    that set off trigger ``trigger`` (-1: a command) of a version. ``seen`` (JSON) is what the rule
+    that was false read.
+    """
 
     __tablename__ = "refusals"
     __table_args__ = {"sqlite_with_rowid": False}
 
     bucket: int = Field(sa_column=_bucket())
+    user_id: str = Field(primary_key=True)
+    seq: int = Field(sa_column=Column("seq", BigInteger, primary_key=True, autoincrement=False))
     run_id: int = Field(
         sa_column=Column("run_id", BigInteger, primary_key=True, autoincrement=False)
     )
-    user_id: str = Field(primary_key=True)
+    version_id: int = Field(
+        sa_column=Column("version_id", BigInteger, primary_key=True, autoincrement=False)
+    )
+    trigger: int = Field(
+        sa_column=Column("trigger", SmallInteger, primary_key=True, autoincrement=False)
+    )
     reason: str
     at: int = Field(sa_type=BigInteger)
+    seen: str | None = None

@@ -1,9 +1,23 @@
-"""Published journeys: text, hash, number; and which endpoints their steps name."""
+"""Journeys and their published versions; and which endpoints their steps name."""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, UniqueConstraint
 from sqlmodel import Field, SQLModel
+
+
+class JourneyRow(SQLModel, table=True):
+    """A journey that was published. ``state`` is active, paused or archived, since ``since``
+    (journey time). ``change`` rises with whatever is changed of the journey, publishing included,
+    so a process sees by it what it has to read anew.
+    """
+
+    __tablename__ = "journeys"
+
+    journey: str = Field(primary_key=True)
+    state: str = "active"
+    since: int = Field(sa_type=BigInteger)
+    change: int = 1
 
 
 class VersionRow(SQLModel, table=True):

@@ -58,7 +58,12 @@ def test_a_sound_installation_leaks_nothing(here: Journey) -> None:
 def test_a_secret_in_a_table_is_named_with_its_column(here: Journey) -> None:
     token = b64encode(f"bot:{SECRETS['TOKEN']}".encode()).decode()
     for n in range(3):
-        query(here, "INSERT INTO users VALUES (0, ?, NULL, ?)", f"u{n}", json.dumps({"x": token}))
+        query(
+            here,
+            "INSERT INTO users VALUES (0, ?, NULL, ?, NULL)",
+            f"u{n}",
+            json.dumps({"x": token}),
+        )
     ended = look(here)
     assert ended.code == 6
     assert "crm.token stands in users.attributes (3 rows); rotate it" in ended.out
@@ -100,7 +105,7 @@ def test_the_home_folder_the_write_ahead_log_and_the_log_are_searched_unasked(
         path.unlink()
         assert look(here).code == 0
     held = sqlite3.connect(home / "engine.db")
-    held.execute("INSERT INTO users VALUES (0, 'u', NULL, ?)", (IN_FILE,))
+    held.execute("INSERT INTO users VALUES (0, 'u', NULL, ?, NULL)", (IN_FILE,))
     held.commit()
     held.execute("DELETE FROM users")
     held.commit()

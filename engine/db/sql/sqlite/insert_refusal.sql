@@ -1,3 +1,4 @@
-INSERT INTO refusals (bucket, run_id, user_id, reason, at)
-VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (bucket, run_id, user_id) DO UPDATE SET reason = excluded.reason, at = excluded.at
+INSERT INTO refusals (bucket, user_id, seq, run_id, version_id, trigger, reason, at, seen)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (bucket, user_id, seq, run_id, version_id, trigger) DO UPDATE
+SET reason = excluded.reason, at = excluded.at, seen = excluded.seen

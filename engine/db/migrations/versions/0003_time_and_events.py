@@ -1,0 +1,126 @@
+"""Facts, journeys' states, workers' leases, and what passages need to be moved by events."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Make the new tables and columns."""
+    _facts()
+    _journeys()
+    _workers()
+    _passages()
+    _refusals()
+
+
+def _facts() -> None:
+    op.create_table(
+        "inbox",
+        sa.Column("bucket", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("user_id", sa.String(), nullable=False),
+        sa.Column("kind", sa.SmallInteger(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("message_id", sa.String(), nullable=True),
+        sa.Column("data", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("bucket", "id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "facts",
+        sa.Column("bucket", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("user_id", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.SmallInteger(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("depth", sa.SmallInteger(), nullable=False),
+        sa.Column("message_id", sa.String(), nullable=True),
+        sa.Column("data", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("bucket", "user_id", "seq"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "facts_message",
+        "facts",
+        ["bucket", "user_id", "message_id"],
+        unique=True,
+        sqlite_where=sa.text("message_id IS NOT NULL"),
+    )
+    op.create_index(
+        "facts_named",
+        "facts",
+        ["bucket", "user_id", "name", "at"],
+        sqlite_where=sa.text("kind = 0"),
+    )
+
+
+def _journeys() -> None:
+    op.create_table(
+        "journeys",
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("change", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("journey"),
+    )
+    op.execute(
+        "INSERT INTO journeys (journey, state, since, change)"
+        " SELECT journey, 'active', min(published_at), 1 FROM versions GROUP BY journey"
+    )
+
+
+def _workers() -> None:
+    op.create_table(
+        "workers",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("lease_until", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "buckets",
+        sa.Column("bucket", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("owner", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("bucket"),
+    )
+    op.create_index("buckets_owner", "buckets", ["owner"])
+
+
+def _passages() -> None:
+    op.add_column("users", sa.Column("contacts", sa.String(), nullable=True))
+    op.add_column("enrollments", sa.Column("goals_until", sa.BigInteger(), nullable=True))
+    op.add_column("enrollments", sa.Column("parent", sa.BigInteger(), nullable=True))
+    op.add_column("executions", sa.Column("seen", sa.String(), nullable=True))
+
+
+def _refusals() -> None:
+    op.rename_table("refusals", "refusals_before")
+    op.create_table(
+        "refusals",
+        sa.Column("bucket", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("user_id", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("run_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("version_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("trigger", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("seen", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("bucket", "user_id", "seq", "run_id", "version_id", "trigger"),
+        sqlite_with_rowid=False,
+    )
+    op.execute(
+        "INSERT INTO refusals (bucket, user_id, seq, run_id, version_id, trigger, reason, at)"
+        " SELECT b.bucket, b.user_id, 0, b.run_id, r.version_id, -1, b.reason, b.at"
+        " FROM refusals_before AS b JOIN runs AS r ON r.id = b.run_id"
+    )
+    op.drop_table("refusals_before")
