@@ -159,12 +159,12 @@ class Hearing:
         for passage in [p for p in known if touches(p, received)]:
             self._move(passage, received)
         for published in self._around.entrances.of(received):
-            candidate = self._door.candidate(user, published, {}, received.depth, received.seq)
+            candidate = self._door.candidate(user, published, {}, received)
             for trigger, inputs in let_in(candidate, received, self._world):
                 if inputs is None:
                     self._ledger.refuse(candidate, WHERE_FALSE, seq=received.seq, trigger=trigger)
                     continue
-                fresh = self._door.candidate(user, published, inputs, received.depth, received.seq)
+                fresh = self._door.candidate(user, published, inputs, received)
                 self.enter(fresh, seq=received.seq, trigger=trigger)
 
     def _receive(self, user: User, fact: Fact) -> Fact | None:
@@ -236,7 +236,7 @@ class Hearing:
         if published is not None:
             self._door.prepare([(user, published)])
             inputs = dict(entry.inputs)
-            self.enter(self._door.candidate(user, published, inputs, entry.depth, user.seq or 0))
+            self.enter(self._door.candidate(user, published, inputs, depth=entry.depth))
 
     def enter(self, passage: Passage, *, seq: int = 0, trigger: int = -1) -> None:
         """Let a candidate begin and go as far as he goes, or note why not."""

@@ -46,6 +46,10 @@ def advance(
         apply(walk, facts)
     elif result is None and passage.started:
         passage.depth = 0  # time has passed: nothing leads to what follows
+        if passage.wake_at is not None and passage.wake_at < now:
+            walk.moment = passage.wake_at
+    elif not passage.moves and passage.began:
+        walk.moment = passage.began
     if result is not None:
         walk.walking = True
         walk.answered(result)

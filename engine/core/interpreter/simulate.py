@@ -248,6 +248,7 @@ class _Life:
             entered_seq=self._seq,
             seen_seq=self._seq,
             depth=by.depth if by is not None else 0,
+            began=self._now if by is None else min(self._now, by.at),
         )
 
     def _enter(self, inputs: dict[str, object], by: Fact | None) -> Iterator[Happened]:
