@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from engine.core.interpreter.leave import exit_rule, fix
 from engine.core.interpreter.listens import apply
 from engine.core.interpreter.scope import PassageScope
-from engine.core.interpreter.state import State, World
+from engine.core.interpreter.state import Reason, State, World
 from engine.core.interpreter.walk import Walk
 from engine.core.message import Answer
 from engine.core.steps.base import Result
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.core.interpreter.state import Advanced, Passage
     from engine.core.steps.facts import Fact
 
-__all__ = ["World", "advance", "drop", "leave"]
+__all__ = ["World", "advance", "drop", "leave", "rejoin"]
 
 
 def advance(
@@ -76,6 +76,16 @@ def leave(passage: Passage, now: int, world: World, outcome: str) -> Advanced:
     fix(walk, outcome)
     if passage.state is not State.CALLING:
         walk.on()
+    return walk.done
+
+
+def rejoin(passage: Passage, now: int, world: World, text: str) -> Advanced:
+    """Move a passage on that waited for its user to leave another journey; ``text`` says how that
+    ended. One that doesn't wait for it any more stays as it is.
+    """
+    walk = Walk(passage, now, world)
+    if passage.state is State.WAITING and passage.reason is Reason.CHILD:
+        walk.rejoin(text)
     return walk.done
 
 
