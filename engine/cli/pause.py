@@ -24,12 +24,14 @@ def pause(journey: str, now: str | None, database: str | None) -> None:
     None of its calls begins any more; those on their way are answered. Nobody is lost: what happens
     meanwhile is kept, and `journey resume` goes on from there.
     """
+    from engine.cli.show.table import users_in_words
     from engine.operations.pause import pause as operation
 
     with opened(database) as installation, installation.database().write() as connection:
         at = journey_time(installation, connection, now)
-        operation(connection, journey, at=at, now=wall(), actor=actor())
-    click.echo(f"{journey} paused; `journey resume {journey}` lets everybody go on")
+        inside = operation(connection, journey, at=at, now=wall(), actor=actor())
+    held = f"{users_in_words(inside)} inside held"
+    click.echo(f"{journey} paused, {held}; `journey resume {journey}` lets everybody go on")
 
 
 @click.command()

@@ -68,7 +68,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     for name, steps in plan.missing.items():
         yield f"  endpoint {name} doesn't exist here (step {', '.join(steps)}): it would be refused"
     change = plan.changes
-    for step in change.steps:
+    for step in change.steps if plan.against is not None else ():
         keys = f": {', '.join(step.keys)}" if step.keys else ""
         yield f"  {_SIGNS[step.what]} step {step.step} {step.what}{keys}"
     for trigger in change.triggers_added:
@@ -90,7 +90,7 @@ def _heading(plan: Plan) -> str:
     if doing.verb == "brought back":
         return f"{name}: would be brought back from the archive as version {doing.number}"
     if plan.against is None:
-        return f"{name}: new, would be version 1"
+        return f"{name}: new, would be version 1, with {len(plan.changes.steps):,} steps"
     same = ", which differs in nothing that means anything" if plan.changes.empty else ""
     paused = "; it stays paused" if plan.state == "paused" else ""
     return f"{name}: would be version {doing.number}, after {plan.against}{same}{paused}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.audit import store as audit
 from engine.errors import OperatorError
-from engine.versions import inside, states, store
+from engine.versions import inside, states
 
 if TYPE_CHECKING:
     from engine.db.connect import Connection
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 def users_inside(connection: Connection, journey: str) -> int:
     """How many users archiving a journey ends the way of. Raises NotFound."""
     states.load(connection, journey)
-    counted = inside.numbers(connection)
-    versions = store.versions_of(connection, journey)
-    return sum(counted[one.id].inside for one in versions if one.id in counted)
+    return inside.users(connection, journey)
 
 
 def archive(connection: Connection, journey: str, *, at: int, now: int, actor: str) -> int:

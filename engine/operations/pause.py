@@ -6,28 +6,25 @@ from typing import TYPE_CHECKING
 
 from engine.audit import store as audit
 from engine.errors import OperatorError
-from engine.versions import states
+from engine.versions import inside, states
 
 if TYPE_CHECKING:
     from engine.db.connect import Connection
-    from engine.versions.states import JourneyState, Order, Rule
+    from engine.versions.states import Order, Rule
 
 
-def pause(connection: Connection, journey: str, *, at: int, now: int, actor: str) -> JourneyState:
-    """Hold everybody who is in a journey, and who enters it, from ``at`` (journey time) on; how it
-    stood before. ``now`` is wall time, for the audit log.
+def pause(connection: Connection, journey: str, *, at: int, now: int, actor: str) -> int:
+    """Hold everybody who is in a journey, and who enters it, from ``at`` (journey time) on; how
+    many users are inside. ``now`` is wall time, for the audit log.
 
     Raises NotFound, and OperatorError for a journey that is paused or archived already.
     """
     before = states.load(connection, journey)
     if before.state != "active":
-        remedy = (
-            "" if before.state == "paused" else "; nobody is in it but those who are just leaving"
-        )
-        raise OperatorError(f"{journey} is {before.state} already{remedy}", code="journey.state")
+        raise OperatorError(f"{journey} is {before.state} already", code="journey.state")
     states.put(connection, journey, "paused", at=at)
     audit.record(connection, now, actor, "pause", "journey", journey)
-    return before
+    return inside.users(connection, journey)
 
 
 def resume(

@@ -44,6 +44,17 @@ def numbers(connection: Connection) -> dict[int, Numbers]:
     return {row[0]: Numbers(int(row[1]), int(row[1]) - int(row[2])) for row in rows}
 
 
+def users(connection: Connection, journey: str) -> int:
+    """How many users are inside a journey now, in whatever version."""
+    found: int = connection.exec_driver_sql(
+        "SELECT coalesce(sum(CASE c.kind WHEN ? THEN c.n WHEN ? THEN -c.n END), 0)"
+        " FROM step_counts AS c JOIN versions AS v ON v.id = c.version_id"
+        " WHERE c.step = -1 AND v.journey = ?",
+        (_ENTERED, _LEFT, journey),
+    ).scalar_one()
+    return int(found)
+
+
 def at_steps(connection: Connection, journey: str) -> dict[int, dict[int, tuple[int, int]]]:
     """How many wait, and how many call, at each step's number of each version that somebody is
     inside of. Looks at every enrollment there is.
