@@ -101,8 +101,7 @@ def _lost(plan: Plan) -> Iterator[str]:
         return
     users = _users(plan.entered_lately)
     if plan.triggers:
-        taken = "also by those that are taken out"
-        yield f"  {users} entered by its triggers in the last 30 days, {taken}"
+        yield f"  {users} entered by its triggers in the last 30 days, lost ones included"
     else:
         yield f"  nobody would enter by itself any more: {users} did in the last 30 days"
 

@@ -153,8 +153,7 @@ def _triggers(loaded: Loaded | None) -> dict[str, str]:
     raw = written if isinstance(written, list) else []
     triggers = loaded.journey.entry.triggers
     return {
-        json.dumps(data, sort_keys=True, default=str): trigger_in_words(trigger)
-        for data, trigger in zip(raw, triggers, strict=True)
+        _text(data): trigger_in_words(trigger) for data, trigger in zip(raw, triggers, strict=True)
     }
 
 
@@ -171,9 +170,14 @@ def _keys(before: Loaded, after: Loaded) -> Iterator[str]:
 
 
 def _differ(before: Mapping[str, object], after: Mapping[str, object], key: str) -> bool:
-    nothing = object()
-    old, new = before.get(key, nothing), after.get(key, nothing)
-    return type(old) is not type(new) or old != new
+    if (key in before) != (key in after):
+        return True
+    return _text(before.get(key)) != _text(after.get(key))
+
+
+def _text(data: object) -> str:
+    """Plain data as a text that two have in common only if they mean the same: 1 isn't true."""
+    return json.dumps(data, sort_keys=True)
 
 
 def _mapping(data: object) -> dict[str, object]:

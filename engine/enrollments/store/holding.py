@@ -120,7 +120,7 @@ def waited_in(connection: Connection, where: Where) -> list[int]:
     """The versions in which anybody waits."""
     rows = connection.exec_driver_sql(
         "SELECT id FROM versions WHERE journey = ? AND id <= ? AND id IN"
-        " (SELECT version_id FROM enrollments WHERE bucket = ? AND wake_at IS NOT NULL)",
+        " (SELECT version_id FROM enrollments WHERE bucket = ? AND wake_at >= 0)",
         (where.journey, where.version_id, where.bucket),
     )
     return [row[0] for row in rows]
@@ -155,7 +155,7 @@ def shift(connection: Connection, bucket: int, waits: Waits, paused_at: int, at:
         f" WHEN position NOT IN {_list(waits.elapsed)} THEN {due}"
         f" WHEN {due} + {seen} > {latest} THEN {latest} ELSE {due} + {seen} END"
         " WHERE bucket = ? AND version_id = ? AND state = 0 AND outcome IS NULL"
-        " AND wake_at IS NOT NULL AND started > 0 AND started < ?",
+        " AND wake_at >= 0 AND started > 0 AND started < ?",
         (bucket, waits.version_id, at),
     )
     return moved.rowcount
