@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from engine.enrollments.ids import IdMaker, call_key, entropy
+from engine.db.ids import IdMaker, entropy
+from engine.enrollments.ids import call_key
 
 NOW = 1_790_000_000_000_000
 
