@@ -23,6 +23,7 @@ COMMANDS = {
     "config": ("engine.cli.config:config", "Every setting, its value, and where it is from."),
     "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),
     "endpoints": ("engine.cli.endpoints:endpoints", "Endpoints: where journeys' calls go."),
+    "events": ("engine.cli.events:events", "What users do: send, list, explain."),
     "graph": ("engine.cli.graph:graph", "Draw a journey, as SVG or Mermaid."),
     "keys": ("engine.cli.keys:keys", "The keys that seal secrets."),
     "migrate": ("engine.cli.migrate:migrate", "Bring an older database up to date."),
@@ -31,6 +32,7 @@ COMMANDS = {
     "run": ("engine.cli.run_journey:run_journey", "Take users through a journey (run-journey)."),
     "schema": ("engine.cli.schema:schema", "The language as JSON Schema, for editors."),
     "test": ("engine.cli.run_scenarios:test", "Run scenarios: tests of journeys."),
+    "users": ("engine.cli.users:users", "Users: import, show, list, erase."),
 }
 """Command → where it is (``module:attribute``), and its line in ``journey --help``."""
 

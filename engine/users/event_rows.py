@@ -33,7 +33,7 @@ _KNOWN = (*_NEEDED, "event_id")
 
 class EventRow(NamedTuple):
     """One row. ``at`` is microseconds UTC. ``name`` is None for a change of attributes; ``values``
-    are properties or attributes; ``id`` is the event's own.
+    are properties or attributes; ``id`` is the event's own; ``line`` is where the row begins.
     """
 
     user: str
@@ -41,6 +41,7 @@ class EventRow(NamedTuple):
     name: str | None
     values: dict[str, object]
     id: str | None
+    line: int
 
 
 class EventRows:
@@ -61,7 +62,7 @@ class EventRows:
             return json_records(lines, "events", self._of_json)
         return self._csv(lines)
 
-    def _of_json(self, _line: int, said: dict[str, object]) -> EventRow:
+    def _of_json(self, line: int, said: dict[str, object]) -> EventRow:
         for key in said:
             if key not in KEYS:
                 raise unknown_key(key, KEYS, "events", "an event's own data goes into 'properties'")
@@ -70,7 +71,7 @@ class EventRows:
         values = said.get(key) or {}
         if not isinstance(values, dict):
             raise BadRow("events.bad_json", f"{key!r} is {kind_of(values)}", "it must be an object")
-        return self._row(said.get("user"), said.get("at"), name, values, said.get("id"))
+        return self._row(line, said.get("user"), said.get("at"), name, values, said.get("id"))
 
     def _csv(self, lines: Lines) -> Iterator[EventRow | BadRow]:
         try:
@@ -86,19 +87,25 @@ class EventRows:
             if title not in _KNOWN
         ]
 
-        def read(_line: int, fields: list[str]) -> EventRow:
+        def read(line: int, fields: list[str]) -> EventRow:
             values = {
                 name: text if as_text else typed(text)
                 for place, name, as_text in columns
                 if (text := fields[place])
             }
             own = None if id_ is None else fields[id_] or None
-            return self._row(fields[user], fields[at], fields[event] or None, values, own)
+            return self._row(line, fields[user], fields[at], fields[event] or None, values, own)
 
         yield from csv_records(lines, "events", len(header), read)
 
     def _row(
-        self, user: object, at: object, name: object, values: dict[str, object], id_: object
+        self,
+        line: int,
+        user: object,
+        at: object,
+        name: object,
+        values: dict[str, object],
+        id_: object,
     ) -> EventRow:
         if not isinstance(user, str):
             raise BadRow("events.no_user", "the row has no user", "a user's id is text")
@@ -112,6 +119,7 @@ class EventRows:
             None if name is None else check_event_name(name),
             values,
             None if id_ is None else check_message_id(id_),
+            line,
         )
 
 

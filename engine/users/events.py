@@ -66,12 +66,12 @@ class EventsFile:
         digest = _digest(user)
         start, end = bisect_left(self._digests, digest), bisect_right(self._digests, digest)
         rows = (self._row(place) for place in range(start, end))
-        return sorted((_fact(row) for row in rows if row[0] == user), key=lambda fact: fact.at)
+        return sorted((_fact(row) for row in rows if row.user == user), key=lambda fact: fact.at)
 
     def rows(self) -> Iterator[UserRow]:
         """Every user something happened to, once, in an order that is always the same."""
         for start, end in self._groups():
-            for user in dict.fromkeys(self._row(place)[0] for place in range(start, end)):
+            for user in dict.fromkeys(self._row(place).user for place in range(start, end)):
                 yield UserRow(0, user, None, {}, {})
 
     def close(self) -> None:
@@ -139,8 +139,9 @@ def good_rows(rows: EventRows, findings: Findings) -> Iterator[EventRow]:
 
 
 def _fact(row: EventRow) -> Fact:
-    _, at, name, values, id_ = row
-    return Change(0, at, values, {}) if name is None else Event(0, at, name, values, id_)
+    if row.name is None:
+        return Change(0, row.at, row.values, {})
+    return Event(0, row.at, row.name, row.values, row.id)
 
 
 def _digest(user: str) -> int:

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
-from engine.core import guarded_json
-from engine.core.guarded_json import NotGuardedJSON
 from engine.users.csv_rows import CSVRows
 from engine.users.findings import Findings, UsersFileError, unusable
+from engine.users.given import json_or_text, pairs_of, utf8
 from engine.users.jsonl_rows import JSONLRows
 from engine.users.records import is_json_lines
 from engine.users.repeats import Repeats
@@ -173,11 +172,11 @@ def one_user(
     ``--set timezone=ZONE`` sets the zone. Raises :class:`UsersFileError`.
     """
     try:
-        user, settings, inputs = _utf8(user), [*map(_utf8, settings)], [*map(_utf8, inputs)]
-        attributes = dict(_pairs("--set", settings))
+        user, settings, inputs = utf8(user), [*map(utf8, settings)], [*map(utf8, inputs)]
+        attributes = dict(pairs_of("--set", settings))
         brought = {
-            name: text if declared.get(name) in ("text", "date") else _json_or_text(text)
-            for name, text in _pairs("--input", inputs).items()
+            name: text if declared.get(name) in ("text", "date") else json_or_text(text)
+            for name, text in pairs_of("--input", inputs).items()
         }
         zone = attributes.pop("timezone", None)
         if "id" in attributes:
@@ -187,7 +186,7 @@ def one_user(
             0,
             check_id(user),
             check_zone(zone) if zone else None,
-            {name: _json_or_text(text) for name, text in attributes.items()},
+            {name: json_or_text(text) for name, text in attributes.items()},
             brought,
         )
     except BadRow as bad:
@@ -238,36 +237,3 @@ def _repeats(user: str, line: int) -> BadRow:
     return BadRow(
         "users.repeated_id", f"the id {shown(user)} is already on line {line}", "keep one of them"
     )
-
-
-def _utf8(argument: str) -> str:
-    """An argument as text: bytes that the locale has no character for come in as half surrogates
-    (PEP 383).
-    """
-    try:
-        return argument.encode(errors="surrogateescape").decode()
-    except UnicodeError:
-        raise BadRow(
-            "users.not_utf8", f"{shown(argument)} is not UTF-8", "give it as UTF-8"
-        ) from None
-
-
-def _pairs(option: str, settings: Sequence[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals or not name:
-            raise BadRow(
-                "users.bad_setting", f"{option} {shown(setting)} is no setting", "write NAME=VALUE"
-            )
-        if name in pairs:
-            raise BadRow("users.bad_setting", f"{option} {name} stands twice", "keep one")
-        pairs[name] = text
-    return pairs
-
-
-def _json_or_text(text: str) -> object:
-    try:
-        return guarded_json.parse(text)
-    except NotGuardedJSON:
-        return text

@@ -62,6 +62,7 @@ INSERTS = {
     "insert_call",
     "insert_enrollment",
     "insert_execution",
+    "insert_inbox",
     "insert_refusal",
     "open_run",
     "upsert_user",
