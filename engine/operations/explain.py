@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from engine.core.dsl.trigger import AudienceTrigger, EventTrigger
 from engine.core.expressions.assignment import bucket_of
-from engine.users.store import passages_of
+from engine.core.expressions.reads import step_into
+from engine.users.store import first_seq, passages_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from engine.core.dsl.trigger import Trigger
+    from engine.core.expressions.grammar import Expression
     from engine.db.connect import Connection
     from engine.users.store import KnownFact, KnownPassage
     from engine.versions.store import Published, Versions
@@ -23,6 +25,8 @@ NO_TRIGGER = "no_trigger"
 PUBLISHED_LATER = "published_later"
 NOT_MET = "not_met"
 NOT_RECORDED = "not_recorded"
+
+_LONGEST_TURN = 1_000  # facts of one user in one turn
 
 
 @dataclass(slots=True, frozen=True)
@@ -60,7 +64,7 @@ def explain(
     versions that took part in it, and of those whose triggers are on now.
     """
     assert fact.seq is not None  # noqa: S101
-    recorded = _recorded(connection, user, fact.seq)
+    recorded = _recorded(connection, user, fact, fact.seq)
     triggered = dict(_triggered_versions(connection))
     concerned = {version for version, _ in recorded.refused} | set(recorded.begun) | set(triggered)
     found = [versions.get(connection, version) for version in concerned]
@@ -71,7 +75,7 @@ def explain(
     return verdicts
 
 
-def _recorded(connection: Connection, user: str, seq: int) -> _Recorded:
+def _recorded(connection: Connection, user: str, fact: KnownFact, seq: int) -> _Recorded:
     rows = connection.exec_driver_sql(
         "SELECT version_id, trigger, reason, seen FROM refusals"
         " WHERE bucket = ? AND user_id = ? AND seq = ?",
@@ -80,9 +84,22 @@ def _recorded(connection: Connection, user: str, seq: int) -> _Recorded:
     refused = {(row[0], row[1]): (row[2], json.loads(row[3]) if row[3] else None) for row in rows}
     begun: dict[int, list[KnownPassage]] = {}
     for passage in passages_of(connection, user):
-        if passage.entered_by == seq:
+        if _was_let_in(connection, user, passage, fact, seq):
             begun.setdefault(passage.version_id, []).insert(0, passage)
     return _Recorded(seq, refused, begun)
+
+
+def _was_let_in(
+    connection: Connection, user: str, passage: KnownPassage, fact: KnownFact, seq: int
+) -> bool:
+    """Whether a passage began with a fact. Both have the time of their turn; the user's facts of
+    one turn follow one another by a microsecond each.
+    """
+    if not passage.entered_at <= seq < passage.entered_at + _LONGEST_TURN:
+        return False
+    if passage.entered_seq is not None:
+        return passage.entered_seq == seq
+    return first_seq(connection, user, fact, passage.entered_at) == seq
 
 
 def _triggered_versions(connection: Connection) -> list[tuple[int, int]]:
@@ -101,14 +118,15 @@ def _verdicts(
     begun = list(recorded.begun.get(published.id, ()))
     told = False
     for number, trigger in enumerate(triggers):
-        rule = _rule(trigger, fact)
-        if rule is None:
+        if not _is_about(trigger, fact):
             continue
-        told = True
+        told, condition = True, _condition(trigger)
+        rule = "" if condition is None else condition.source
         place = (published.journey, published.number, number + 1, len(triggers))
         refusal = recorded.refused.get((published.id, number))
         if refusal is not None:
-            yield Verdict(*place, refusal[0], rule, refusal[1])
+            seen = _of_event(condition, fact) if refusal[1] is None else refusal[1]
+            yield Verdict(*place, refusal[0], rule, seen)
         elif begun:
             yield Verdict(*place, ENTERED, rule, passage=begun.pop(0))
         elif later:
@@ -124,13 +142,29 @@ def _verdicts(
         yield Verdict(published.journey, published.number, 0, len(triggers), NO_TRIGGER)
 
 
-def _rule(trigger: Trigger, fact: KnownFact) -> str | None:
-    """The condition of a trigger that is about such a fact ('' if it has none), else None."""
-    if isinstance(trigger, EventTrigger) and trigger.event == fact.name:
-        return "" if trigger.where is None else trigger.where.source
-    if isinstance(trigger, AudienceTrigger) and fact.name is None:
-        return trigger.audience.source
-    return None
+def _is_about(trigger: Trigger, fact: KnownFact) -> bool:
+    if isinstance(trigger, EventTrigger):
+        return trigger.event == fact.name
+    return isinstance(trigger, AudienceTrigger) and fact.name is None
+
+
+def _condition(trigger: Trigger) -> Expression | None:
+    if isinstance(trigger, EventTrigger):
+        return trigger.where
+    return trigger.audience if isinstance(trigger, AudienceTrigger) else None
+
+
+def _of_event(condition: Expression | None, fact: KnownFact) -> dict[str, object]:
+    """What a condition read of the event itself; what else it saw is known only if recorded."""
+    paths = sorted(condition.references) if condition is not None else ()
+    seen: dict[str, object] = {}
+    for root, *keys in paths:
+        if root == "event" and keys:
+            value: object = fact.data
+            for key in keys:
+                value = step_into(value, key)
+            seen[".".join([root, *keys])] = value
+    return seen
 
 
 def in_words(verdict: Verdict) -> str:

@@ -1,7 +1,7 @@
 """Events from a file: what happened to users, for a simulation that replays it.
 
 The rows stand in whatever order. All are checked first, and copied to a temporary file; of each,
-sixteen bytes stay in memory.
+twenty-four bytes stay in memory.
 """
 
 from __future__ import annotations
@@ -32,34 +32,48 @@ __all__ = ["EventsFile", "EventsFileError", "open_events"]
 
 class EventsFile:
     """A checked file of events. ``events`` are its rows and ``count`` the users in it, ``first_at``
-    is when the first of them happened (microseconds UTC). It stays open until :meth:`close`.
+    is when the first of them happened (microseconds UTC), ``digest`` identifies what it says. It
+    stays open until :meth:`close`.
     """
 
     def __init__(self, rows: Iterator[EventRow]) -> None:
-        self.first_at: int | None = None
         self._spool: BinaryIO = tempfile.TemporaryFile(prefix="journey-events-")  # noqa: SIM115
-        digests, offsets = array("Q"), array("Q")
+        said = blake2b(digest_size=16)
+        digests, offsets, times = array("Q"), array("Q"), array("q")
         try:
-            self._copy(rows, digests, offsets)
+            for row, offset, line in self._copied(rows):
+                said.update(line)
+                digests.append(_digest(row.user))
+                offsets.append(offset)
+                times.append(row.at)
         except BaseException:
             self._spool.close()
             raise
-        # Sorting is stable: a user's rows keep their order.
+        self.first_at = min(times, default=None)
+        self.digest = said.hexdigest()
+        # Sorting is stable: a user's rows keep their order, and so do those of one time.
         order = sorted(range(len(digests)), key=digests.__getitem__)
         self._digests = array("Q", (digests[place] for place in order))
         self._offsets = array("Q", (offsets[place] for place in order))
+        by_time = sorted(range(len(times)), key=times.__getitem__)
+        self._in_time = array("Q", (offsets[place] for place in by_time))
         self.events = len(order)
         self.count = sum(1 for _ in self._groups())
 
-    def _copy(self, rows: Iterator[EventRow], digests: array[int], offsets: array[int]) -> None:
+    def _copied(self, rows: Iterator[EventRow]) -> Iterator[tuple[EventRow, int, bytes]]:
+        """The rows, once they stand in the temporary file: each with its offset and its line."""
         end = 0
         for row in rows:
             line = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
             self._spool.write(line)
-            digests.append(_digest(row.user))
-            offsets.append(end)
+            yield row, end, line
             end += len(line)
-            self.first_at = row.at if self.first_at is None else min(self.first_at, row.at)
+
+    def in_time(self) -> Iterator[tuple[str, Fact]]:
+        """Everything that happened, to whom, in order of time; of one time in the file's order."""
+        for offset in self._in_time:
+            row = self._row_at(offset)
+            yield row.user, _fact(row)
 
     def of(self, user: str) -> list[Fact]:
         """What happened to a user, in order of time; of one time in the file's order."""
@@ -93,7 +107,10 @@ class EventsFile:
             start = end
 
     def _row(self, place: int) -> EventRow:
-        self._spool.seek(self._offsets[place])
+        return self._row_at(self._offsets[place])
+
+    def _row_at(self, offset: int) -> EventRow:
+        self._spool.seek(offset)
         return EventRow(*json.loads(self._spool.readline()))
 
 

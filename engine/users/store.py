@@ -128,6 +128,19 @@ def fact_at(connection: Connection, user: str, seq: int) -> KnownFact | None:
     return None if row is None else _fact(row)
 
 
+def first_seq(connection: Connection, user: str, fact: KnownFact, since: int) -> int | None:
+    """The ``seq`` of a user's first fact like ``fact`` (of its name) that was received at ``since``
+    or later.
+    """
+    kind = CHANGE if fact.name is None else EVENT
+    found: int | None = connection.exec_driver_sql(
+        "SELECT min(seq) FROM facts"
+        " WHERE bucket = ? AND user_id = ? AND seq >= ? AND kind = ? AND name = ?",
+        (bucket_of(user), user, since, kind, fact.name or ""),
+    ).scalar()
+    return found
+
+
 def fact_of_message(connection: Connection, user: str, message_id: str) -> KnownFact | None:
     """A received fact of a user by its sender's id."""
     row = connection.exec_driver_sql(
@@ -145,8 +158,8 @@ def _fact(row: Sequence[Any]) -> KnownFact:
 
 @dataclass(slots=True, frozen=True)
 class KnownPassage:
-    """A passage of a user, as its row has it. Instants are microseconds UTC; ``entered_by`` is the
-    ``seq`` of the fact that let him in, None where none did.
+    """A passage of a user, as its row has it. Instants are microseconds UTC; ``entered_seq`` is the
+    ``seq`` of the user's last fact when he entered, None in a journey that hears nothing.
     """
 
     id: int
@@ -162,7 +175,7 @@ class KnownPassage:
     entered_at: int
     ended_at: int | None
     outcome: str | None
-    entered_by: int | None
+    entered_seq: int | None
 
 
 def passages_of(connection: Connection, user: str) -> list[KnownPassage]:
@@ -174,4 +187,4 @@ def passages_of(connection: Connection, user: str) -> list[KnownPassage]:
         " WHERE e.bucket = ? AND e.user_id = ? ORDER BY e.entered_at DESC, e.id DESC",
         (bucket_of(user), user),
     )
-    return [KnownPassage(*[*row[:-1], json.loads(row[-1]).get("e")]) for row in rows]
+    return [KnownPassage(*[*row[:-1], json.loads(row[-1]).get("e", [None])[0]]) for row in rows]

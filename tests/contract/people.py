@@ -43,11 +43,13 @@ def add_version(
 def add_passage(
     connection: Connection, user: str, journey: str, version_id: int, id_: int, **columns: Any
 ) -> None:
-    """A passage that has ended, unless ``columns`` say otherwise; ``e`` is the fact's seq."""
+    """A passage that has ended, unless ``columns`` say otherwise; ``e`` is the seq of the user's
+    last fact when he entered.
+    """
     data: dict[str, object] = {"s": {}, "n": [0, 0]}
     seq = columns.pop("e", None)
     if seq is not None:
-        data["e"] = seq
+        data["e"] = [seq, seq, 0, 0, 0]
     row = {
         "bucket": bucket_of(user),
         "id": id_,

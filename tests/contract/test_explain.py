@@ -93,6 +93,39 @@ def test_each_trigger_that_is_about_the_event_says_what_became_of_it(
     assert found[1].passage.id == 7
 
 
+def test_what_the_event_itself_said_is_told_where_nothing_was_recorded(
+    connection: Connection,
+) -> None:
+    cart = add_version(connection, "cart", CART)
+    add_fact(connection, NOW)
+    refuse(connection, NOW, cart, 0, "where_false")
+    refuse(connection, NOW, cart, 1, "where_false")
+    assert [in_words(one) for one in verdicts(connection, NOW)] == [
+        "`event.total >= 50` is false: event.total 12.5",
+        "`user.vip` is false",
+    ]
+
+
+def test_a_passage_that_hears_nothing_belongs_to_the_first_such_fact_of_its_turn(
+    connection: Connection,
+) -> None:
+    cart = add_version(connection, "cart", CART, at=NOW - 100)
+    for seq in (NOW - 7, NOW + 3, NOW + 4):
+        add_fact(connection, seq)
+        refuse(connection, seq, cart, 0, "where_false")
+    add_fact(connection, NOW + 2, "")
+    add_passage(connection, "u", "cart", cart, 7)
+    entered = [told(connection, seq)[1][2] for seq in (NOW - 7, NOW + 3, NOW + 4)]
+    assert entered == ["not_recorded", "entered", "not_recorded"]
+
+
+def test_who_enters_by_command_after_it_didnt_enter_by_it(connection: Connection) -> None:
+    cart = add_version(connection, "cart", CART)
+    add_fact(connection, NOW)
+    add_passage(connection, "u", "cart", cart, 7, e=NOW, entered_at=NOW + 60_000_000)
+    assert {result for *_, result in told(connection, NOW)} == {"not_recorded"}
+
+
 def test_a_refusal_by_the_entry_rules_is_told_in_words(connection: Connection) -> None:
     cart = add_version(connection, "cart", CART)
     for number, reason in enumerate(["live", "once", "cooldown", "limit", "no_input", "depth"]):

@@ -38,14 +38,15 @@ _WAITING, _CALLING, _ENDED = State.WAITING, State.CALLING, State.ENDED
 
 class Walk:
     """One walk of one passage, whose max_age is over at ``expires_at``. ``walking`` ends when it
-    waits, calls or is over.
+    waits, calls or is over. ``moment`` is the own time of what moves it.
     """
 
-    __slots__ = ("_view", "done", "expires_at", "now", "passage", "walking", "world")
+    __slots__ = ("_view", "done", "expires_at", "moment", "now", "passage", "walking", "world")
 
     def __init__(self, passage: Passage, now: int, world: World) -> None:
         self.passage = passage
         self.now = now
+        self.moment = now
         self.world = world
         self.done = Advanced([], [])
         self.expires_at = passage.entered_at + passage.program.max_age
@@ -164,6 +165,7 @@ class Walk:
         record.visits += 1
         record.status = None
         passage.started = self.now
+        passage.since = self.moment
         passage.moves += 1
         passage.unwaited += 1
         self.done.entered.append(node.number)
@@ -286,6 +288,7 @@ class Walk:
             view = self._view = PassageView(passage, self.now, self.world)
         view.step_id = node.id
         view.started = passage.started
+        view.since = passage.since
         view.visit = passage.steps[node.number].visits
         return view
 

@@ -43,8 +43,9 @@ class View:
     ``started`` is when this visit began; ``visit`` counts from 1. ``terms`` are the live settings
     of endpoints by name (timeout, retry, success), read at this moment; an endpoint that is missing
     there has the defaults. ``zone_fallback`` says in words when the user's zone was unusable.
-    ``earlier`` gives the events of a name that came since the entry at ``entered_at``, by their own
-    time.
+    ``began`` and ``since`` are the own times of what led to the entry and to this step: facts that
+    are older came before. ``earlier`` gives the events of a name that came since the entry, by
+    their own time.
     """
 
     now: int
@@ -57,7 +58,8 @@ class View:
     visit: int
     terms: Mapping[str, Terms]
     zone_fallback: str | None = None
-    entered_at: int = 0
+    began: int = 0
+    since: int = 0
     earlier: Callable[[str], Iterable[Event]] | None = None
 
 

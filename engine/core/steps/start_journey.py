@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -15,8 +15,6 @@ from engine.core.steps.model import StepModel
 
 class StartJourneyStep(StepModel):
     """Let the user enter another journey, and perhaps wait until he has left it."""
-
-    needs_events: ClassVar[bool] = True
 
     type: Literal["start_journey"] = Field(description="Lets the user enter another journey.")
     journey: JourneyId = Field(description="The journey to enter.")

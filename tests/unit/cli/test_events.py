@@ -164,7 +164,7 @@ def receive(connection: Connection) -> None:
     for trigger in (0, 1):
         why = {"trigger": trigger, "reason": "where_false", "at": now, "seen": '{"user.vip":null}'}
         insert(connection, "refusals", **place, seq=now + 1, run_id=0, version_id=version, **why)
-    add_passage(connection, "u", "cart", version, 77, e=now + 2)
+    add_passage(connection, "u", "cart", version, 77, e=now + 2, entered_at=now)
 
 
 def test_explain_names_the_rule_and_what_it_saw(installed: Journey) -> None:
