@@ -12,7 +12,7 @@ from engine.core.interpreter.state import User
 from engine.core.interpreter.writes import write
 from engine.core.steps.facts import Change, Event
 from engine.enrollments import store
-from engine.enrollments.hearing import Entry
+from engine.enrollments.coming import Entry
 from engine.enrollments.store import facts
 
 if TYPE_CHECKING:

@@ -75,6 +75,8 @@ def encode_data(passage: Passage) -> str:
         noticed = passage.started - (passage.since or passage.started)
         seen = f"{passage.entered_seq},{passage.seen_seq},{passage.depth},{late},{noticed}"
         parts.append(f',"e":[{seen}]')
+    if passage.parent:
+        parts.append(f',"p":{passage.parent}')
     parts.append("}")
     return "".join(parts)
 
@@ -234,6 +236,7 @@ def read_passage(row: Sequence[Any], user: User, published: Published) -> Passag
         depth=depth,
         began=row[11] - late,
         since=row[9] - noticed,
+        parent=data.get("p", 0),
     )
 
 

@@ -91,10 +91,13 @@ class Emitted:
 
 @dataclass(slots=True)
 class Started:
-    """Another journey that a step lets the user enter."""
+    """Another journey that a step lets the user enter; if ``awaited``, the step waits for the end
+    of that passage.
+    """
 
     journey: str
     inputs: Mapping[str, object]
+    awaited: bool = False
 
 
 @dataclass(slots=True)
@@ -116,11 +119,14 @@ class Move:
 
 @dataclass(slots=True)
 class Wait:
-    """Stay here until ``until`` (None: until something happens). ``text`` says it in words."""
+    """Stay here until ``until`` (None: until something happens). ``text`` says it in words;
+    ``makes`` is what is waited for, if the step makes it.
+    """
 
     until: int | None
     reason: Literal["timer", "event", "quiet_hours", "frequency_cap", "endpoint_hold", "child"]
     text: str = ""
+    makes: Started | None = None
 
 
 @dataclass(slots=True)
