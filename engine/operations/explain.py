@@ -103,10 +103,14 @@ def _was_let_in(
 
 
 def _triggered_versions(connection: Connection) -> list[tuple[int, int]]:
-    """Id and time of publishing of each journey's newest version, if its triggers are on."""
+    """Id and time of publishing of the newest version with its triggers on, of each journey that
+    isn't archived.
+    """
     rows = connection.exec_driver_sql(
         "SELECT v.id, v.published_at FROM versions AS v WHERE v.triggers_on AND v.number ="
         " (SELECT max(number) FROM versions AS w WHERE w.journey = v.journey AND w.triggers_on)"
+        " AND NOT EXISTS (SELECT 1 FROM journeys AS j"
+        " WHERE j.journey = v.journey AND j.state = 'archived')"
     )
     return [(row[0], row[1]) for row in rows]
 
@@ -184,7 +188,7 @@ _WORDS = {
     NO_TRIGGER: "no trigger is about it",
     PUBLISHED_LATER: "the version was published after it",
     NOT_MET: "the audience didn't become true by it",
-    NOT_RECORDED: "nothing is recorded: the journey was paused or archived, or its triggers off",
+    NOT_RECORDED: "nothing is recorded: the journey was paused, or its triggers were off",
     "live": "he is in this journey already, with this key",
     "once": "he was in it before, with this key, and it is entered once",
     "cooldown": "his last entry is too short a time ago (cooldown)",

@@ -168,3 +168,13 @@ def test_a_passage_that_no_trigger_of_now_explains_is_still_told(connection: Con
     add_fact(connection, NOW + 5)
     add_passage(connection, "u", "welcome", welcome, 7, e=NOW + 5)
     assert told(connection, NOW + 5) == [("welcome", 0, "entered")]
+
+
+def test_an_archived_journey_is_told_of_only_where_it_took_part(connection: Connection) -> None:
+    cart = add_version(connection, "cart", CART)
+    insert(connection, "journeys", journey="cart", state="archived", since=NOW, change=1)
+    for seq in (NOW, NOW + 1):
+        add_fact(connection, seq)
+    refuse(connection, NOW, cart, 0, "live")
+    assert told(connection, NOW)[0] == ("cart", 1, "live")
+    assert told(connection, NOW + 1) == []
