@@ -39,6 +39,8 @@ _PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
     # A page that many commits change is copied back once: a checkpoint each 32 MB, not each 4.
     "PRAGMA wal_autocheckpoint=8000",
+    # What is deleted is overwritten: who was erased isn't found in the file's unused parts.
+    "PRAGMA secure_delete=ON",
 )
 
 
