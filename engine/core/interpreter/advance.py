@@ -8,7 +8,7 @@ from engine.core.dsl.program import END
 from engine.core.interpreter.leave import exit_rule, fix
 from engine.core.interpreter.listens import apply
 from engine.core.interpreter.scope import PassageScope
-from engine.core.interpreter.state import State, World
+from engine.core.interpreter.state import Reason, State, World
 from engine.core.interpreter.walk import Walk
 from engine.core.message import Answer
 from engine.core.steps.base import Result
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.core.interpreter.state import Advanced, Passage
     from engine.core.steps.facts import Fact
 
-__all__ = ["World", "advance", "drop", "leave", "pass_over"]
+__all__ = ["World", "advance", "drop", "leave", "pass_over", "rejoin"]
 
 
 def advance(
@@ -47,6 +47,10 @@ def advance(
         apply(walk, facts)
     elif result is None and passage.started:
         passage.depth = 0  # time has passed: nothing leads to what follows
+        if passage.wake_at is not None and passage.wake_at < now:
+            walk.moment = passage.wake_at
+    elif not passage.moves and passage.began:
+        walk.moment = passage.began
     if result is not None:
         walk.walking = True
         walk.answered(result)
@@ -73,6 +77,16 @@ def leave(passage: Passage, now: int, world: World, outcome: str) -> Advanced:
     fix(walk, outcome)
     if passage.state is not State.CALLING:
         walk.on()
+    return walk.done
+
+
+def rejoin(passage: Passage, now: int, world: World, text: str) -> Advanced:
+    """Move a passage on that waited for its user to leave another journey; ``text`` says how that
+    ended. One that doesn't wait for it any more stays as it is.
+    """
+    walk = Walk(passage, now, world)
+    if passage.state is State.WAITING and passage.reason is Reason.CHILD:
+        walk.rejoin(text)
     return walk.done
 
 
