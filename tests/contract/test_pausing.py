@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from engine.core.interpreter.state import Passage, State, User
-from engine.core.steps.facts import Change, Event
+from engine.core.steps.facts import Change, Event, Fact
 from engine.db.connect import Database
 from engine.db.schema import open_database
 from engine.db.statements import write_rows
@@ -390,7 +390,7 @@ def test_a_turn_holds_back_whom_his_journey_holds(here: Here) -> None:
 
 def test_facts_that_came_meanwhile_are_read_as_they_were_received(here: Here) -> None:
     user = User("u1", 1, None, {})
-    facts = [
+    facts: list[Fact] = [
         Event(5, 1, "before", {}),
         Event(7, 3, "bought", {"total": 5}, "m1", 2),
         Change(9, 4, {"tier": "gold", "old": None}, {"tier": None, "old": 1}),
@@ -413,7 +413,8 @@ def test_archiving_makes_everybody_due_held_or_not(here: Here) -> None:
     failed = here.calls(5)
     here.hold(held)
     here.archive()
-    assert (here.live.archived, here.live.paused) == ({1}, frozenset())
+    assert here.live.archived == {1}
+    assert here.live.paused == set()
     here.carry_out()
     assert {here.stands(one)[1] for one in (rest, held)} == {RESUMED}
     assert (here.next_try(caller), here.next_try(failed)) == (RESUMED, 5)
