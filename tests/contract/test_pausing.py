@@ -17,6 +17,7 @@ from engine.db.schema import open_database
 from engine.db.statements import write_rows
 from engine.endpoints.model import Endpoint
 from engine.endpoints.store import save
+from engine.enrollments import store
 from engine.enrollments.pausing import HeldBack, Holding
 from engine.enrollments.rows import Held, PendingCall
 from engine.enrollments.store import holding
@@ -208,6 +209,18 @@ def test_who_is_held_is_due_no_more_and_it_is_known_when_he_was(here: Here) -> N
     assert here.next_try(caller) == HELD + PAUSED + HOUR
     assert holding.due_at(HELD + PAUSED + HOUR) == PAUSED + HOUR
     assert (holding.due_at(5), holding.due_at(HELD), holding.due_at(None)) == (5, None, None)
+
+
+def test_nobody_waits_for_what_is_held(here: Here) -> None:
+    here.hold(here.waits(REST, PAUSED - DAY, PAUSED + HOUR), here.calls(PAUSED + HOUR))
+    buckets = json.dumps(list(range(4)))
+    with here.database.read() as connection:
+        assert store.next_wake(connection, buckets, PAUSED, None) is None
+        assert store.next_call(connection, buckets, "crm", PAUSED, None) is None
+        assert store.waiting_calls(connection, None) == {}
+    later = here.waits(REST, PAUSED - DAY, PAUSED + DAY)
+    with here.database.read() as connection:
+        assert store.next_wake(connection, buckets, PAUSED, None) == here.stands(later)[1]
 
 
 def test_what_is_held_finds_its_place_behind_everything_that_is_due(here: Here) -> None:
