@@ -9,7 +9,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
-from engine.db.connect import WORKER_LOCK
+from engine.db.sqlite import WORKER_LOCK
 from engine.errors import DatabaseUnavailable, OperatorError
 
 if TYPE_CHECKING:

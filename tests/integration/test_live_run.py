@@ -486,9 +486,9 @@ def test_a_run_goes_on_when_a_lock_on_the_database_ends(
 ) -> None:
     import sqlite3
 
-    from engine.db import connect
+    from engine.db import sqlite
 
-    monkeypatch.setattr(connect, "_PRAGMAS", (*connect._PRAGMAS, "PRAGMA busy_timeout=100"))
+    monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "PRAGMA busy_timeout=100"))
     with running(Answers()) as api:
         house = House(tmp_path)
         house.endpoint("api", api.url)
