@@ -124,7 +124,7 @@ class Server:
 @contextmanager
 def running_server() -> Iterator[Server]:
     """A server, stopped and its folder removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="journey-postgresql-") as name:
+    with tempfile.TemporaryDirectory(prefix="journey-postgresql-", dir=_in_memory()) as name:
         folder = Path(name)
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
@@ -136,6 +136,12 @@ def running_server() -> Iterator[Server]:
             yield server
         finally:
             server.stop()
+
+
+def _in_memory() -> str | None:
+    """A folder that needs no disk, where the system has one."""
+    folder = Path("/dev/shm")
+    return str(folder) if folder.is_dir() and os.access(folder, os.W_OK) else None
 
 
 def _run(program: str, *words: object) -> None:

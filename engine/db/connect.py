@@ -64,7 +64,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection inside one read transaction: everything it sees is of one moment."""
-        with self._translated(), self.engine.connect() as connection:
+        with self.translated(), self.engine.connect() as connection:
             if not self.is_file:
                 connection.execution_options(**_SNAPSHOT)
             with connection.begin():
@@ -78,7 +78,7 @@ class Database:
         statement and the end nobody else writes; without ``alone`` PostgreSQL lets others write
         meanwhile who do likewise: for what decides over single rows by its own statements.
         """
-        with self._translated():
+        with self.translated():
             if self.is_file:
                 with (
                     self._writing,
@@ -113,7 +113,7 @@ class Database:
         """The driver's own connection to a file that may be another program's: opening it changes
         nothing, while every other one here turns the file to WAL.
         """
-        with self._translated(), sqlite.untouched(self.path) as connection:
+        with self.translated(), sqlite.untouched(self.path) as connection:
             yield connection
 
     def close(self) -> None:
@@ -121,7 +121,8 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """What the driver raises inside is raised as what it says to an operator."""
         meaning = sqlite.meaning if self.is_file else postgresql.meaning
         try:
             yield

@@ -85,7 +85,7 @@ def _with_marks(
     return found.text, found.values(values)
 
 
-@compiles(String, "postgresql")  # type: ignore[no-untyped-call,untyped-decorator]
+@compiles(String, "postgresql")
 def _in_order_of_code_points(kind: String, compiler: Any, **said: Any) -> str:
     """Columns of text are ordered and compared as on SQLite, whatever the database's language: so
     lists come in one order everywhere, and no index is damaged when a C library sorts anew.

@@ -43,9 +43,11 @@ def open_database(url: str, *, create: bool = True) -> Database:
         database = find_database(url)
     else:
         database = Database(url)
+        if database.is_file and not database_exists(database):
+            sqlite_file.make_file(database.path)
+            _make(database)
+            return database  # the file isn't opened once more: closing it would end SQLite's locks
         if not database_exists(database):
-            if database.is_file:
-                sqlite_file.make_file(database.path)
             _make(database)
         _require_ours(database)
     _check_revision(database)
@@ -127,11 +129,10 @@ def revision_of(database: Database) -> str | None:
     """The revision a database is at."""
     with database.read() as connection:
         if database.is_file:
-            tables = connection.exec_driver_sql(
-                "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
-            ).scalars()
+            names = connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars()
+            tables: set[str] = set(names)
         else:
-            tables = iter(postgresql_schema.tables(connection))
+            tables = postgresql_schema.tables(connection)
         if "alembic_version" not in tables:
             return None
         return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()

@@ -34,7 +34,7 @@ def statement(name: str, database: str = "sqlite") -> str:
 
 def execute(
     connection: Connection, name: str, values: tuple[object, ...] = ()
-) -> CursorResult[Any]:
+) -> CursorResult[*tuple[Any, ...]]:
     """Run a statement as the database of ``connection`` has it."""
     return connection.exec_driver_sql(statement(name, connection.dialect.name), values)
 

@@ -23,6 +23,7 @@ from engine.enrollments.send import Outbox
 from engine.enrollments.store import runs
 from engine.enrollments.users_held import UsersHeld
 from engine.errors import OperatorError
+from engine.processes.heartbeat import beating, while_mine
 from engine.processes.limits import raise_open_files, spare_the_collector
 from engine.processes.model import RunOpened, RunResult
 from engine.processes.sending import open_sending
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from engine.core.steps.base import Result
     from engine.credentials.vault import Vault
     from engine.db.connect import Connection, Database
+    from engine.enrollments.buckets import Owned
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.rows import Held
     from engine.enrollments.store.runs import Run
@@ -69,12 +71,12 @@ def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
         opened = open_vault(database, options.settings)
         if opened.notice:
             observer.notice(opened.notice)
-        owned = buckets.acquire(database.path)
+        owned = buckets.acquire(database)
         stack.callback(owned.release)
         with database.write() as connection:
             clock = _clock(connection, options.now)
             todo = _plan(connection, loaded, options, observer)
-        launch = _Launch(database, opened.vault, clock, options, observer)
+        launch = _Launch(database, owned, opened.vault, clock, options, observer)
         return launch.work(todo)
 
 
@@ -165,12 +167,14 @@ class _Launch:
     def __init__(
         self,
         database: Database,
+        owned: Owned,
         vault: Vault,
         clock: Clock,
         options: RunOptions,
         observer: RunObserver,
     ) -> None:
         self._database = database
+        self._owned = owned
         self._vault = vault
         self._clock = clock
         self._options = options
@@ -199,10 +203,11 @@ class _Launch:
             self._database, self._vault, self._clock, options.settings, options.listening
         )
         with self._listening_to_signals():
-            async with sending as sender:
+            async with sending as sender, beating(self._owned):
+                deliver = while_mine(self._owned, sender.deliver)
                 for item in todo:
                     # The users' position of a run that another process killed half-way is its own.
-                    worker = self._worker_of(item, sender.deliver)
+                    worker = self._worker_of(item, deliver)
                     if self._goes_on and await worker.work():
                         self._finish(item.run)
 
@@ -258,6 +263,7 @@ class _Launch:
             self,
             horizon=None if stay is None else self._clock.now() + stay,
             linger=LINGER_US if options.now is None else 0,
+            owned=self._owned,
         )
         self._worker = worker
         return worker

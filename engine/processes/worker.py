@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection, Database
     from engine.enrollments.backlog import Backlog
+    from engine.enrollments.buckets import Owned
     from engine.enrollments.decide import Decider
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.rows import Held
@@ -115,6 +116,7 @@ class Worker:
         *,
         horizon: int | None,
         linger: int,
+        owned: Owned,
     ) -> None:
         self._database = database
         self._decider = decider
@@ -127,6 +129,7 @@ class Worker:
         self._observer = observer
         self._horizon = horizon
         self._linger = linger
+        self._owned = owned
         self.woken = threading.Event()
         self._stopping = False
         self._name = decider.installation[:8]
@@ -210,12 +213,17 @@ class Worker:
             turn.arrivals = Arrivals(rows, self._source.position)
         decided: tuple[Ledger, list[Held]] | None = None
         since, waited = stopwatch(), False
+        receipt: int | None = None
         while True:
             try:
-                with self._database.write(waits=1) as connection:
+                if decided is not None and receipt is not None and self._owned.made(receipt):
+                    self._observer.resumed()
+                    return decided
+                with self._database.write(waits=1, alone=False) as connection:
                     if decided is None:
                         decided = self._decide(connection, turn, loading)
                     store.write(connection, decided[0].changes)
+                    receipt = self._owned.fence(connection)
             except DatabaseUnavailable as error:
                 self._hold_out(error, since)
                 waited = True

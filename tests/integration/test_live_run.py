@@ -18,6 +18,8 @@ from engine.processes.worker import ARRIVALS_PER_TURN
 from tests.integration.live import House, Seen, call
 from tests.partners import Answers, Partner, Reply, Request, bodies_by_key, running
 
+pytestmark = pytest.mark.usefixtures("either_database")
+
 NOW = 1_790_000_000_000_000
 ONE_CALL = {"steps": [call("greet", "api", body={"user": "{{ user.id }}"})]}
 

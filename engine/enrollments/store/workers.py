@@ -1,57 +1,110 @@
-"""The rows of workers and of the buckets they own. Instants are the database's own clock.
+"""The rows of workers and of the buckets they own, on PostgreSQL.
 
-One rule keeps users with one worker: a bucket goes from one owner to another only by the first
-one's own commit (:func:`give`), or after the first one's epoch was raised (:func:`bury`), from when
-on none of its commits passes the fence.
+Lease instants are the database's own clock. One rule keeps each user with one worker: a bucket goes
+from one owner to another only by the first one's own doing (:func:`give`), or after the first one's
+epoch was raised (:func:`bury`), from when on none of its commits passes the fence.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
-from engine.db.statements import execute
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from engine.db.connect import Connection
 
 BUCKETS = 256
+_NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_CUT_OFF = "set_config('idle_in_transaction_session_timeout', '15000', true)"
+"""A process that stands still in the middle of a transaction is cut off, and its locks are free,
+well before its lease is over."""
+_DAY_US = 86_400_000_000
+
+
+@cache
+def _sql(text: str) -> str:
+    return text.replace("$NOW", _NOW).replace("$CUT_OFF", _CUT_OFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A worker whose lease lasts."""
+
+    id: str
+    name: str
 
 
 def one_at_a_time(connection: Connection) -> None:
-    """Who joins, takes over or takes all does so alone until the end of the transaction."""
+    """Whoever changes who owns what does so alone until the end of the transaction."""
+    connection.exec_driver_sql(_sql("SELECT $CUT_OFF"))
     connection.exec_driver_sql("LOCK TABLE buckets IN SHARE ROW EXCLUSIVE MODE")
 
 
 def join(connection: Connection, worker: str, name: str, lease_us: int) -> None:
-    """Write down a worker that begins, and make the buckets where there are none yet."""
+    """Write down a worker that begins, and the buckets where there are none yet."""
     connection.exec_driver_sql(
         "INSERT INTO buckets (bucket) SELECT generate_series(0, ?) ON CONFLICT DO NOTHING",
         (BUCKETS - 1,),
     )
-    execute(connection, "add_worker", (worker, lease_us, name))
+    connection.exec_driver_sql(
+        _sql(
+            "INSERT INTO workers (id, epoch, lease_until, commits, name, started_at)"
+            " VALUES (?, 1, $NOW + ?, 0, ?, $NOW)"
+        ),
+        (worker, lease_us, name),
+    )
 
 
 def renew(connection: Connection, worker: str, epoch: int, lease_us: int) -> bool:
     """Let the lease begin anew; False where the epoch was raised."""
-    return execute(connection, "renew_worker", (lease_us, worker, epoch)).rowcount == 1
+    renewed = connection.exec_driver_sql(
+        _sql(
+            "UPDATE workers SET lease_until = $NOW + ? WHERE id = ? AND epoch = ?"
+            " RETURNING $CUT_OFF"
+        ),
+        (lease_us, worker, epoch),
+    )
+    return renewed.rowcount == 1
 
 
-def bury(connection: Connection, lease_us: int) -> list[str]:
-    """Take everything from workers whose lease is over; their ids. Those that another worker is
-    burying just now are left to it.
+def bury(connection: Connection) -> None:
+    """Take their buckets from workers whose lease is over, their epochs raised first.
+
+    One that is committing at this very moment is left for the next time.
     """
-    dead = [row[0] for row in execute(connection, "bury_workers")]
-    for worker in dead:
+    buried = connection.exec_driver_sql(
+        _sql(
+            "UPDATE workers SET epoch = epoch + 1 WHERE id IN ("
+            " SELECT id FROM workers AS w WHERE lease_until <= $NOW"
+            " AND EXISTS (SELECT 1 FROM buckets WHERE owner = w.id) FOR UPDATE SKIP LOCKED)"
+            " RETURNING id"
+        )
+    )
+    for (worker,) in buried.all():
         connection.exec_driver_sql("UPDATE buckets SET owner = NULL WHERE owner = ?", (worker,))
-    execute(connection, "forget_workers", (24 * 120 * lease_us,))
-    return dead
+    connection.exec_driver_sql(
+        _sql(
+            "DELETE FROM workers AS w WHERE lease_until < $NOW - ?"
+            " AND NOT EXISTS (SELECT 1 FROM buckets WHERE owner = w.id)"
+        ),
+        (_DAY_US,),
+    )
 
 
-def live(connection: Connection) -> list[tuple[str, str]]:
-    """Workers whose lease lasts: id and name, by id."""
-    return [(row[0], row[1]) for row in execute(connection, "live_workers")]
+def are_known(connection: Connection) -> bool:
+    """Whether the database is of a version that writes workers down."""
+    return bool(connection.exec_driver_sql("SELECT to_regclass('workers') IS NOT NULL").scalar())
+
+
+def live(connection: Connection) -> list[Live]:
+    """The workers whose lease lasts, the oldest first."""
+    rows = connection.exec_driver_sql(
+        _sql("SELECT id, name FROM workers WHERE lease_until > $NOW ORDER BY started_at, id")
+    )
+    return [Live(*row) for row in rows]
 
 
 def owned(connection: Connection, worker: str) -> list[int]:
@@ -62,13 +115,17 @@ def owned(connection: Connection, worker: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-def claim(connection: Connection, worker: str, most: int) -> list[int]:
-    """Up to ``most`` buckets that nobody owns, now the worker's."""
-    return sorted(row[0] for row in execute(connection, "claim_buckets", (worker, most)))
+def claim(connection: Connection, worker: str, most: int) -> None:
+    """Take up to ``most`` buckets that nobody owns."""
+    connection.exec_driver_sql(
+        "UPDATE buckets SET owner = ? WHERE bucket IN ("
+        " SELECT bucket FROM buckets WHERE owner IS NULL ORDER BY bucket LIMIT ?)",
+        (worker, most),
+    )
 
 
-def give(connection: Connection, worker: str, buckets: Iterable[int]) -> None:
-    """Let go of buckets; whoever has too few takes them."""
+def give(connection: Connection, worker: str, buckets: Collection[int]) -> None:
+    """Let go of buckets: whoever has too few takes them."""
     connection.exec_driver_sql(
         "UPDATE buckets SET owner = NULL WHERE bucket = ? AND owner = ?",
         [(bucket, worker) for bucket in buckets],
@@ -76,19 +133,26 @@ def give(connection: Connection, worker: str, buckets: Iterable[int]) -> None:
 
 
 def leave(connection: Connection, worker: str, epoch: int) -> None:
-    """The worker ends: its buckets are anybody's."""
-    if connection.exec_driver_sql(
+    """The worker ends: what it still owns is free."""
+    gone = connection.exec_driver_sql(
         "DELETE FROM workers WHERE id = ? AND epoch = ?", (worker, epoch)
-    ).rowcount:
+    )
+    if gone.rowcount:
         connection.exec_driver_sql("UPDATE buckets SET owner = NULL WHERE owner = ?", (worker,))
 
 
 def fence(connection: Connection, worker: str, epoch: int) -> int | None:
-    """Count one commit of the worker, and hold its row until then: who takes over waits for it.
-    None where the epoch was raised. A worker that stands still in between is cut off.
+    """Count a commit of the worker, and hold its row until then: nobody takes over in between.
+    None where the epoch was raised.
     """
-    found: int | None = execute(connection, "fence_worker", (worker, epoch)).scalar()
-    return found
+    found = connection.exec_driver_sql(
+        _sql(
+            "UPDATE workers SET commits = commits + 1 WHERE id = ? AND epoch = ?"
+            " RETURNING commits, $CUT_OFF"
+        ),
+        (worker, epoch),
+    ).one_or_none()
+    return None if found is None else found[0]
 
 
 def commits(connection: Connection, worker: str, epoch: int) -> int | None:
