@@ -64,8 +64,18 @@ def open_engine(url: URL) -> Engine:
             code="settings.database",
         ) from None
 
+    from psycopg.adapt import Loader  # noqa: PLC0415 (the driver is optional)
+
+    class Number(Loader):
+        """What a sum of whole numbers comes as: a whole number here as on SQLite."""
+
+        def load(self, data: bytes | bytearray | memoryview) -> int | float:
+            text = bytes(data)
+            return int(text) if text.lstrip(b"-").isdigit() else float(text)
+
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
+        connection.adapters.register_loader("numeric", Number)
         connection.autocommit = True
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (str(LOCK_TIMEOUT_MS),))
         connection.autocommit = False
