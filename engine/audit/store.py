@@ -73,8 +73,9 @@ def changes(
     name or fields hold ``what``, whatever the case.
     """
     rows = connection.exec_driver_sql(
-        "SELECT at, actor, verb, kind, name, fields FROM audit WHERE at >= ? AND actor LIKE ?"
-        " ESCAPE '!' AND verb || ' ' || kind || ' ' || name || ' ' || fields LIKE ? ESCAPE '!'"
+        "SELECT at, actor, verb, kind, name, fields FROM audit WHERE at >= ?"
+        " AND lower(actor) LIKE lower(?) ESCAPE '!'"
+        " AND lower(verb || ' ' || kind || ' ' || name || ' ' || fields) LIKE lower(?) ESCAPE '!'"
         " ORDER BY at, id",
         (since, _literal(actor) or "%", f"%{_literal(what)}%"),
     )

@@ -24,8 +24,8 @@ database_option = click.option(
     "--database",
     metavar="URL",
     default=None,
-    help="The database, as sqlite:///path/engine.db (default: JOURNEY_DATABASE_URL, or"
-    " engine.db in JOURNEY_HOME).",
+    help="The database, as sqlite:///path/engine.db or postgresql://user@host/name (default:"
+    " JOURNEY_DATABASE_URL, or engine.db in JOURNEY_HOME).",
 )
 """``--database`` for a command; its value goes to :func:`opened` or :class:`Installation`."""
 
@@ -60,10 +60,13 @@ class Installation:
 
     def has_database(self) -> bool:
         """Whether there is a database already."""
-        from engine.db.connect import Database
+        from contextlib import closing
 
-        path = Database(self.settings.database).path
-        return path.exists() and path.stat().st_size > 0
+        from engine.db.connect import Database
+        from engine.db.schema import database_exists
+
+        with closing(Database(self.settings.database)) as database:
+            return database_exists(database)
 
     def vault(self) -> Vault:
         """The vault of the database; the first time its key is made, and that is said."""

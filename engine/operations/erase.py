@@ -122,7 +122,7 @@ def wait(database: Database, asked: Asked, *, now: int, patience_s: float) -> di
     until = stopwatch() + patience_s
     while True:
         with suppress(AnotherWorker):
-            buckets = acquire(database.path)
+            buckets = acquire(database)
             try:
                 done = _done(database, asked)
                 return _alone(database, asked, now) if done is None else done

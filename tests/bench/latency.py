@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 
 from engine.clock import wall
 from engine.db.connect import Database
-from engine.users.ids import IdMaker, entropy
+from engine.db.ids import IdMaker, entropy
 from engine.users.incoming import IncomingEvent
 from engine.users.ingest import ingest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ANSWERING = """\
 dsl: 1
@@ -49,7 +49,7 @@ def measure(rate: int, seconds: int, idle: int, sleepers: int) -> None:
     with tempfile.TemporaryDirectory() as folder, _installed(Path(folder)) as (database, stamps):
         made = _Events(database)
         for _ in range(idle):
-            time.sleep(random.uniform(0.15, 0.35))  # noqa: S311 (a load, no secret)
+            time.sleep(random.uniform(0.15, 0.35))
             made.tell()
         calm = len(made.accepted)
         begin = time.monotonic()
@@ -60,9 +60,7 @@ def measure(rate: int, seconds: int, idle: int, sleepers: int) -> None:
         late = _lateness(database, sleepers, rested)
         time.sleep(2)
         came = stamps()
-    waited = [
-        (came[str(n)] - at) / 1e6 for n, at in enumerate(made.accepted) if str(n) in came
-    ]
+    waited = [(came[str(n)] - at) / 1e6 for n, at in enumerate(made.accepted) if str(n) in came]
     lost = len(made.accepted) - len(waited)
     figures = {
         "idle_ms": _spread(waited[:calm]),
@@ -86,7 +84,7 @@ class _Events:
     def tell(self) -> None:
         """One more, of another user each time."""
         n = len(self.accepted)
-        self._append([IncomingEvent(user=f"u{n}", event="asked", properties={"n": n})])
+        self._append([IncomingEvent(f"u{n}", "asked", {"n": n})])
         self.accepted.append(time.monotonic_ns())
 
     def sleep(self, count: int) -> int:
@@ -95,11 +93,7 @@ class _Events:
         for start in range(0, count, 1_000):
             self._append(
                 [
-                    IncomingEvent(
-                        user=f"s{n}",
-                        event="slept",
-                        properties={"at": _iso(begins + n * 1_000_000 // count)},
-                    )
+                    IncomingEvent(f"s{n}", "slept", {"at": _iso(begins + n * 1_000_000 // count)})
                     for n in range(start, min(count, start + 1_000))
                 ]
             )
@@ -119,9 +113,7 @@ def _lateness(database: Database, count: int, begins: int) -> list[float]:
             " JOIN enrollments AS e ON e.bucket = x.bucket AND e.id = x.enrollment"
             " WHERE x.step = 0 AND e.journey = 'sleeping'"
         ).fetchall()
-    found = [
-        (ended - (begins + int(user[1:]) * 1_000_000 // count)) / 1e3 for user, ended in rows
-    ]
+    found = [(ended - (begins + int(user[1:]) * 1_000_000 // count)) / 1e3 for user, ended in rows]
     assert len(found) == count, f"{len(found)} of {count} woke"
     assert min(found) >= 0, "somebody woke too early"
     return found
@@ -133,7 +125,7 @@ def _iso(instant: int) -> str:
 
 
 @contextmanager
-def _installed(folder: Path) -> Iterator[tuple[Database, object]]:
+def _installed(folder: Path) -> Iterator[tuple[Database, Callable[[], dict[str, int]]]]:
     """A worker at work, and a server that notes when requests came."""
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.stamping"],
@@ -148,12 +140,13 @@ def _installed(folder: Path) -> Iterator[tuple[Database, object]]:
     def command(*words: str) -> list[str]:
         return [str(BIN / "journey"), *words]
 
-    run = {"env": env, "check": True, "cwd": folder, "stdout": subprocess.DEVNULL}
-    url = f"http://127.0.0.1:{port}"
-    subprocess.run(command("endpoints", "set", "api", "--url", url), **run)  # type: ignore[call-overload]
+    def ask(*words: str) -> None:
+        subprocess.run(command(*words), env=env, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+    ask("endpoints", "set", "api", "--url", f"http://127.0.0.1:{port}")
     for name, text in (("answering", ANSWERING), ("sleeping", SLEEPING)):
         (folder / f"{name}.yaml").write_text(text)
-        subprocess.run(command("publish", f"{name}.yaml"), **run)  # type: ignore[call-overload]
+        ask("publish", f"{name}.yaml")
     worker = subprocess.Popen(command("worker"), env=env, cwd=folder, stderr=subprocess.DEVNULL)
     database = Database(f"sqlite:///{folder / 'home' / 'engine.db'}")
 

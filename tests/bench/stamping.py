@@ -1,8 +1,8 @@
 """A loopback HTTP/1.1 server that notes when the first byte of each request came.
 
 Run as a program it prints its port, serves until its standard input closes, and then prints a JSON
-object: what was told as ``"n"`` in the body → the stopwatch in nanoseconds, which all processes of a
-machine share.
+object: what was told as ``"n"`` in the body → the stopwatch in nanoseconds, which all processes of
+a machine share.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import json
 import sys
 import time
-from typing import cast
+from typing import ClassVar, cast
 
 import httptools
 
@@ -21,7 +21,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 
 class Stamping(asyncio.Protocol):
     """One connection."""
 
-    came: dict[str, int] = {}
+    came: ClassVar[dict[str, int]] = {}
 
     def __init__(self) -> None:
         self._parser = httptools.HttpRequestParser(self)

@@ -87,13 +87,13 @@ def test_where_nobody_works_it_is_done_at_once(database: Database) -> None:
     asked = ask(database, "u", actor="root", now=wall())
     assert wait(database, asked, now=wall(), patience_s=0) == ONE_OF_EACH
     assert not any(count for table, count in counts(database).items() if table in HELD)
-    acquire(database.path).release()  # nobody holds it any more
+    acquire(database).release()  # nobody holds it any more
 
 
 def test_who_asks_waits_for_the_worker_that_owns_the_user(database: Database) -> None:
     with database.write() as connection:
         add_everything(connection, "u", 1)
-    buckets = acquire(database.path)
+    buckets = acquire(database)
     asked = ask(database, "u", actor="root", now=wall())
     assert wait(database, asked, now=wall(), patience_s=0) is None
     assert counts(database)["users"] == 1
@@ -125,7 +125,7 @@ def test_an_earlier_erasure_of_the_same_user_is_no_answer(database: Database) ->
 def test_a_wish_that_nobody_waits_for_stays_until_somebody_works(database: Database) -> None:
     with database.write() as connection:
         add_everything(connection, "u", 1)
-    buckets = acquire(database.path)
+    buckets = acquire(database)
     asked = ask(database, "u", actor="root", now=wall())
     assert wait(database, asked, now=wall(), patience_s=0) is None
     buckets.release()
@@ -188,7 +188,7 @@ def test_what_pages_that_were_moved_around_keep_is_gone_with_the_file_written_an
 def test_the_log_isnt_emptied_while_somebody_reads_it(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.db.connect.BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr("engine.db.sqlite.BUSY_TIMEOUT_MS", 10)
     reader = sqlite3.connect(database.path, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM users").fetchone()

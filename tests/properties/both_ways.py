@@ -47,6 +47,7 @@ from engine.endpoints.request import build
 from engine.endpoints.send import Sender
 from engine.enrollments import reports
 from engine.enrollments.backlog import Backlog
+from engine.enrollments.buckets import WholeFile
 from engine.enrollments.decide import Decider
 from engine.enrollments.ids import call_key
 from engine.enrollments.ledger import Ledger, StepDone
@@ -629,6 +630,7 @@ class Live:
             self._told,
             horizon=until,
             linger=0,
+            owned=WholeFile(0),
         )
 
     # --- what became of it -----------------------------------------------------------------

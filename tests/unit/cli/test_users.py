@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.core.expressions.assignment import bucket_of
-from engine.db.connect import Connection
+from engine.db.connect import Connection, Database
 from engine.db.schema import open_database
 from engine.enrollments.buckets import acquire
 from tests.contract.people import NOW, add_everything, add_passage, add_version, insert
@@ -191,9 +191,11 @@ def test_a_worker_that_takes_too_long_is_told_of_and_the_wish_stays(
 ) -> None:
     monkeypatch.setattr("engine.cli.erasing._PATIENCE_S", 0.0)
     write(journey, lambda connection: add_everything(connection, "u", 1))
-    buckets = acquire(journey.folder / ".journey" / "engine.db")
+    database = Database(f"sqlite:///{journey.folder / '.journey' / 'engine.db'}")
+    buckets = acquire(database)
     done = journey("users", "erase", "u", "--yes")
     buckets.release()
+    database.close()
     assert done.code == 2
     assert "within a minute" in done.err
     assert [row[1] for row in inbox(journey)] == [0, 3]
