@@ -23,6 +23,7 @@ from engine.db.tables.passages import (
     StepCount,
     UserRow,
 )
+from engine.db.tables.running import DutyRow, ProcessRow
 from engine.db.tables.versions import JourneyRow, VersionEndpoint, VersionRow
 from engine.db.tables.workers import BucketRow, WorkerRow
 
@@ -34,6 +35,7 @@ __all__ = [
     "BucketRow",
     "CallRow",
     "DataKey",
+    "DutyRow",
     "EndpointRow",
     "EnrollmentRow",
     "EventTypeRow",
@@ -42,6 +44,7 @@ __all__ = [
     "InboxRow",
     "Installation",
     "JourneyRow",
+    "ProcessRow",
     "Refusal",
     "RunRow",
     "SecretFingerprint",
