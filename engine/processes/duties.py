@@ -39,7 +39,7 @@ Kind = Literal["up", "worker", "scheduler"]
 SCHEDULING: frozenset[Kind] = frozenset({"up", "scheduler"})
 
 _LARGE_LOG = 64 * 1024 * 1024
-_PAGES_AT_ONCE = 500
+_PAGES_AT_ONCE = 250
 _FEW_PAGES = 1_000
 """A file that has fewer empty pages, or less than a tenth, keeps them: it will need them."""
 

@@ -18,6 +18,7 @@ from engine.clock import stopwatch, wall
 from engine.core.expressions.calendar import DAY
 from engine.errors import EngineError
 from engine.operations import store
+from engine.operations.running import is_gone
 from engine.operations.store import Finding, Process
 
 if TYPE_CHECKING:
@@ -64,19 +65,6 @@ def this_process(kind: str) -> Process:
     """The row of this process, started now."""
     now = wall()
     return Process(token_hex(8), kind, socket.gethostname(), os.getpid(), now, now)
-
-
-def is_gone(process: Process) -> bool:
-    """Whether a process of this machine doesn't run any more; False for one of another machine."""
-    if process.host != socket.gethostname():
-        return False
-    try:
-        os.kill(process.pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
 
 
 class Watch:
@@ -155,11 +143,17 @@ class Watch:
         else:
             self._unwritable, self._said_at = "", stopwatch()
 
+    def _is_past(self, other: Process) -> bool:
+        mine = self.process
+        # In a container every process has the same number.
+        succeeded = (other.host, other.pid) == (mine.host, mine.pid) and other.id != mine.id
+        return succeeded or is_gone(other) or other.seen_at < wall() - DAY
+
     def _forget_the_gone(self) -> None:
         try:
             with self._database.read() as connection:
                 known = store.processes(connection)
-            gone = [p.id for p in known if is_gone(p) or p.seen_at < wall() - DAY]
+            gone = [one.id for one in known if self._is_past(one)]
             if gone:
                 with self._database.write(waits=1) as connection:
                     store.delete_processes(connection, gone)

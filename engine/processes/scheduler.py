@@ -12,6 +12,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -27,7 +28,6 @@ from engine.processes.health import DEAD
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from zoneinfo import ZoneInfo
 
     from engine.processes.duties import Duty, Post
 
@@ -102,7 +102,7 @@ class Scheduler:
     def __init__(self, duties: Sequence[Duty], post: Post, process: str) -> None:
         self._post = post
         self._process = process
-        self._zone = find_zone(post.settings.timezone) or find_zone("UTC")
+        self._zone = find_zone(post.settings.timezone) or ZoneInfo("UTC")
         self._held = {duty.name: _Held(duty, _fresh(duty.name)) for duty in duties}
         # As many threads as duties: one that hangs keeps no other waiting. They are made as needed.
         pool = ThreadPoolExecutor(max(1, len(duties)), {"thread_name_prefix": "duty"})
@@ -111,27 +111,35 @@ class Scheduler:
 
     def start(self) -> None:
         """Plan every duty and begin. Raises DatabaseUnavailable."""
+        self.plan()
+        self._timer.start()
+
+    def plan(self) -> None:
+        """Find out when each duty is due: as its row says, or sooner if the table does."""
         now = self._post.now()
         with self._post.database.write() as connection:
             store.delete_other_duties(connection, list(self._held))
-            for held in self._held.values():
-                at = held.duty.when.after(now, self._zone_())
+            for name, held in self._held.items():
+                at = held.duty.when.after(now, self._zone)
                 if held.duty.shared:
-                    at = store.plan_duty(connection, held.duty.name, at)
-                held.state = replace(held.state, next_at=at)
-        for held in self._held.values():
-            at = max(held.state.next_at, now + SOON)
+                    at = store.plan_duty(connection, name, at)
+                held.state = replace(held.state, next_at=max(at, now + SOON))
+        for name, held in self._held.items():
             self._timer.add_job(
                 self.do,
-                _At(held.duty, self._zone_()),
-                args=(held.duty.name,),
-                id=held.duty.name,
-                next_run_time=utc(at),
+                _At(held.duty, self._zone),
+                args=(name,),
+                id=name,
+                next_run_time=utc(held.state.next_at),
                 coalesce=True,
                 max_instances=1,
                 misfire_grace_time=None,
+                replace_existing=True,
             )
-        self._timer.start()
+
+    def first_times(self) -> dict[str, int]:
+        """When each duty is next begun here."""
+        return {name: held.state.next_at for name, held in self._held.items()}
 
     def stop(self, patience_s: float) -> None:
         """Begin nothing more, and wait a while for what was begun."""
@@ -146,7 +154,7 @@ class Scheduler:
         """Do a duty now, if it is due and no other process does it. Never raises."""
         held = self._held[name]
         now = self._post.now()
-        following = held.duty.when.after(now, self._zone_())
+        following = held.duty.when.after(now, self._zone)
         try:
             if held.duty.shared and not self._claim(name, now, following):
                 return
@@ -206,10 +214,6 @@ class Scheduler:
             seconds = stopwatch() - self._timer.ticked
             timer = Finding("scheduler", "wrong", f"its thread hangs since {seconds:.0f} s")
         return [timer, *(each for held in self._held.values() for each in _told(held))]
-
-    def _zone_(self) -> ZoneInfo:
-        assert self._zone is not None  # noqa: S101 - UTC is always known
-        return self._zone
 
 
 def _told(held: _Held) -> list[Finding]:
