@@ -48,7 +48,7 @@ def scheduler(database: str | None) -> int:
 def _run(kind: Kind, database: str | None, journeys: Path | None = None) -> int:
     from engine.cli.context import Installation
     from engine.processes.daemon import Orders, run
-    from engine.processes.work import open_work
+    from engine.processes.everything import open_work
 
     settings = Installation(database).settings
     return run(Orders(kind, settings, open_work, _say, journeys))

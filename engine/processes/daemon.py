@@ -119,7 +119,7 @@ class _Daemon:
             owned = await self._patiently(partial(buckets.acquire, database.path))
             stack.callback(owned.release)
             vault = await self._patiently(partial(self._vault, database))
-            opened = Opened(database, vault, orders.settings, RealClock(), owned)
+            opened = Opened(database, vault, orders.settings, RealClock(), owned, orders.say)
         beat = Beat(self._loop)
         stack.callback(beat.stop)
         probes = [beat.findings]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable
 
     from engine.clock import Clock
     from engine.credentials.vault import Vault
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 class Work(Protocol):
     """What a worker does: everything that is due, for whoever it owns, until it is stopped."""
 
-    async def work(self) -> None:
+    async def work(self) -> object:
         """Work until stopped, and until the calls on the wire are answered.
 
         Raises DatabaseUnavailable where the database stays unusable: then it is opened anew.
@@ -41,36 +38,11 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a worker works with. ``owned`` are its users."""
+    """What a worker works with. ``owned`` are its users; ``say`` takes a line for people."""
 
     database: Database
     vault: Vault
     settings: Settings
     clock: Clock
     owned: Buckets
-
-
-class _Idle:
-    """Has nothing to do."""
-
-    alive = True
-    back_by = math.inf
-
-    def __init__(self) -> None:
-        self._stopped = asyncio.Event()
-
-    async def work(self) -> None:
-        await self._stopped.wait()
-
-    def stop(self) -> None:
-        self._stopped.set()
-
-    @property
-    def loop(self) -> Loop:
-        return self
-
-
-@asynccontextmanager
-async def open_work(_opened: Opened) -> AsyncIterator[Work]:
-    """The worker that works everything that is there."""
-    yield _Idle()
+    say: Callable[[str], None]

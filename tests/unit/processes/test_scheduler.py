@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from freezegun import freeze_time
 
-from engine.core.expressions.calendar import HOUR, MINUTE, SECOND
+from engine.clock import wall
+from engine.core.expressions.calendar import HOUR, MINUTE, SECOND, utc
 from engine.db.connect import Database
 from engine.errors import OperatorError
 from engine.operations import store
@@ -59,10 +60,12 @@ def test_of_two_processes_one_does_it(tmp_path: Path) -> None:
 def test_what_is_no_shared_duty_is_done_by_each(tmp_path: Path) -> None:
     posted = Posted(tmp_path)
     done: list[str] = []
-    both = [
-        posted.scheduler(duty(lambda _: done.append("x") or "", shared=False), process=name)
-        for name in ("p1", "p2")
-    ]
+
+    def does(_: Post) -> str:
+        done.append("x")
+        return ""
+
+    both = [posted.scheduler(duty(does, shared=False), process=name) for name in ("p1", "p2")]
     for each in both:
         each.do("it")
     assert len(done) == 2
@@ -212,7 +215,7 @@ def test_a_scheduler_whose_thread_died_is_found(tmp_path: Path) -> None:
     def dies() -> float:
         raise SystemExit
 
-    scheduler._timer._process_jobs = dies
+    scheduler._timer.__dict__["_process_jobs"] = dies
     scheduler._timer.wakeup()
     _until(lambda: scheduler.findings()[0].found == DEAD)
     scheduler.stop(PATIENCE_S)
@@ -237,11 +240,11 @@ def test_a_clock_set_back_an_hour_keeps_no_duty_waiting_for_an_hour(tmp_path: Pa
         try:
             timer.resume()
             frozen.move_to("2026-11-22 12:59:59")
-            timer._mind_the_clock(scheduling.utc(scheduling.wall()))
+            timer._mind_the_clock(utc(wall()))
             (job,) = timer.get_jobs()
             planned = job.next_run_time
             frozen.move_to("2026-11-22 10:10:00")
-            timer._mind_the_clock(scheduling.utc(scheduling.wall()))
+            timer._mind_the_clock(utc(wall()))
             assert planned.isoformat() == "2026-11-22T13:00:00+00:00"
             assert job.next_run_time.isoformat() == "2026-11-22T11:00:00+00:00"
         finally:
