@@ -188,9 +188,7 @@ class _Daemon:
 
     async def _to_its_end(self, work: Work) -> None:
         """Until it was stopped, or its thread died."""
-        if self._waiting_for:
-            self._orders.say("going on")
-            self._waiting_for = ""
+        self._go_on()
         working = self._loop.create_task(work.work())
         broke = self._loop.create_task(self._broke.wait())
         if self._ended.is_set():
@@ -210,7 +208,8 @@ class _Daemon:
     def _worker_findings(self, opened: Opened) -> list[Finding]:
         work = self._working
         if work is None:
-            return [Finding("worker", "odd", f"waits: {self._waiting_for or 'it begins'}")]
+            reason = self._waiting_for
+            return [Finding("worker", "odd" if reason else "ok", reason or "begins")]
         if not opened.owned.mine:
             return [Finding("worker", "wrong", "its users were taken from it")]
         return look_at("worker", work.loop)
@@ -219,9 +218,12 @@ class _Daemon:
         """What ``what`` gives, as soon as the database lets it. Raises _Stopped."""
         while not self._ended.is_set():
             try:
-                return await asyncio.to_thread(what)
+                found = await asyncio.to_thread(what)
             except DatabaseUnavailable as error:
                 await self._wait(error)
+            else:
+                self._go_on()
+                return found
         raise _Stopped
 
     async def _wait(self, error: DatabaseUnavailable) -> None:
@@ -231,6 +233,11 @@ class _Daemon:
         self._waiting_for = error.message
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ended.wait(), PAUSE_S)
+
+    def _go_on(self) -> None:
+        if self._waiting_for:
+            self._orders.say("going on")
+        self._waiting_for = ""
 
     def _died(self, part: str) -> None:
         """A thread of ours is gone (from any thread): end, so that somebody starts us anew."""

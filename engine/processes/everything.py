@@ -32,29 +32,35 @@ if TYPE_CHECKING:
     from engine.processes.health import Loop
     from engine.processes.work import Opened, Work
 
-DECIDE = "decide"
-"""What the worker calls the thread that decides."""
-
 
 class _Everything(Worker):
     """A worker that says when it comes by, and why it doesn't."""
 
     back_by = math.inf
+    _thread: threading.Thread | None = None
 
     @property
     def alive(self) -> bool:
-        """Whether the thread that decides runs."""
-        return any(thread.name.startswith(DECIDE) for thread in threading.enumerate())
+        """Whether the thread that decides runs, from its first turn to its last."""
+        thread = self._thread
+        return thread is None or thread.is_alive()
 
     @property
     def loop(self) -> Loop:
         """Itself."""
         return self
 
+    def open(self) -> None:
+        """Read what is there to do."""
+        self._thread = threading.current_thread()
+        super().open()
+
     def turn(self) -> float | None:
         """One turn."""
         self.back_by = stopwatch()
         pause = super().turn()
+        if pause is None:
+            self._thread = None
         self.back_by = math.inf if pause is None else stopwatch() + pause
         return pause
 
