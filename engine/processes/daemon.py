@@ -35,10 +35,10 @@ from engine.wire.egress import Egress
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
 
     from engine.credentials.vault import Vault
     from engine.db.connect import Database
+    from engine.operations.watch import JourneysFolder
     from engine.processes.duties import Duty, Kind
     from engine.processes.work import Work
     from engine.settings import Settings
@@ -66,7 +66,7 @@ class Orders:
     settings: Settings
     opening: Callable[[Opened], AbstractAsyncContextManager[Work]]
     say: Callable[[str], None]
-    journeys: Path | None = None
+    journeys: JourneysFolder | None = None
 
 
 def run(orders: Orders) -> int:
@@ -153,7 +153,10 @@ class _Daemon:
             now=wall,
             stopping=self._ended.is_set,
             vault=partial(self._vault, database) if opened is None else lambda: opened.vault,
-            journeys=self._orders.journeys,
+            say=self._orders.say,
+            journeys=None
+            if self._orders.journeys is None
+            else JourneysFolder(self._orders.journeys),
         )
 
     def _introduce(self, database: Database, duties: Sequence[Duty]) -> None:

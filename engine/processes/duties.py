@@ -24,11 +24,11 @@ from engine.processes.renewal import renew
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from engine.credentials.vault import Vault
     from engine.db.connect import Database
+    from engine.operations.watch import JourneysFolder
     from engine.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -79,7 +79,8 @@ class Cron:
 @dataclass(frozen=True, slots=True)
 class Post:
     """What a duty is given. ``now`` tells wall time; ``stopping`` says that the process ends;
-    ``vault`` opens secrets when it is asked for.
+    ``vault`` opens secrets when it is asked for; ``say`` takes a line for people; ``journeys`` are
+    files to keep published.
     """
 
     database: Database
@@ -87,7 +88,8 @@ class Post:
     now: Callable[[], int]
     stopping: Callable[[], bool]
     vault: Callable[[], Vault]
-    journeys: Path | None = None
+    say: Callable[[str], None]
+    journeys: JourneysFolder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,27 @@ def warn_of_endings(post: Post) -> str:
     return "; ".join(told)
 
 
+def publish_folder(post: Post) -> str:
+    """Publish what has changed in the folder of journeys."""
+    assert post.journeys is not None  # noqa: S101 - it is wanted only then
+    notices = post.journeys.look(post.database, now=post.now())
+    for notice in notices:
+        _log.log(logging.WARNING if notice.bad else logging.INFO, "%s", notice.text)
+        post.say(notice.text)
+    return "; ".join(notice.text for notice in notices)
+
+
 DUTIES = (
+    Duty(
+        "journeys",
+        Every(2 * SECOND),
+        "Publishes what changes in the folder that `JOURNEY_JOURNEYS` or `--journeys` names"
+        " ([Versions](versions.md)). Without it there is none.",
+        publish_folder,
+        shared=False,
+        wanted=lambda post: post.journeys is not None,
+        patience=5 * MINUTE,
+    ),
     Duty(
         "tokens",
         Every(30 * SECOND),

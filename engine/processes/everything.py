@@ -8,27 +8,15 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from engine.clock import stopwatch
-from engine.endpoints.live import LiveEndpoints
-from engine.enrollments.backlog import Backlog
-from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker, entropy
-from engine.enrollments.listening import Listening
-from engine.enrollments.present import Surroundings
-from engine.enrollments.send import Outbox
-from engine.enrollments.store import runs
-from engine.enrollments.users_held import UsersHeld
-from engine.processes.limits import raise_open_files
+from engine.processes.assemble import assemble
 from engine.processes.sending import open_sending
 from engine.processes.worker import Worker
-from engine.versions.live import LiveJourneys
 from engine.versions.store import Versions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
 
-    from engine.core.steps.base import Result
     from engine.enrollments.ledger import Ledger
-    from engine.enrollments.rows import Held
     from engine.processes.health import Loop
     from engine.processes.work import Opened, Work
 
@@ -93,26 +81,18 @@ class _Told:
 @asynccontextmanager
 async def open_work(opened: Opened) -> AsyncIterator[Work]:
     """The worker that works everything that is there, and what comes."""
-    async with open_sending(
-        opened.database, opened.vault, opened.clock, opened.settings
-    ) as sending:
-        yield _worker(opened, sending.deliver)
-
-
-def _worker(opened: Opened, deliver: Callable[[Held], Awaitable[Result]]) -> _Everything:
-    with opened.database.read() as connection:
-        installation = runs.installation(connection).key
-    versions, users, live, told = Versions(), UsersHeld(), LiveEndpoints(), _Told(opened.say)
-    outbox = Outbox(deliver, live, raise_open_files(opened.settings.calls_in_flight))
-    decider = Decider(
-        None,
-        Surroundings(versions, users, outbox, Listening(versions)),
-        LiveJourneys(versions),
-        IdMaker(entropy),
-        installation,
-        opened.settings.timezone,
-    )
-    backlog = Backlog(None, versions, users)
-    worker = _Everything(opened.database, decider, backlog, outbox, live, opened.clock, None, told)
-    told.worker = worker
-    return worker
+    told = _Told(opened.say)
+    surroundings = (opened.database, opened.vault, opened.clock, opened.settings)
+    async with open_sending(*surroundings) as sending:
+        worker = assemble(
+            opened.database,
+            sending.deliver,
+            Versions(),
+            opened.clock,
+            opened.settings,
+            told,
+            kind=_Everything,
+        )
+        assert isinstance(worker, _Everything)  # noqa: S101 - it is made of that kind
+        told.worker = worker
+        yield worker

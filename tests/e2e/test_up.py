@@ -189,13 +189,19 @@ def published(here: InProcess, api: Answers) -> InProcess:
     here.write("endpoints.yaml", f"endpoints:\n  api: {{base_url: '{api.url}'}}\n")
     assert here.call("journey", "apply", "endpoints.yaml").code == 0
     here.write("greet.yaml", WAIT)
-    here.execute(
-        "INSERT INTO versions (journey, number, hash, source, triggers_on, published_at,"
-        f" published_by) VALUES ('greet', 1, '', '{WAIT}', TRUE, 0, '')"
-    )
-    here.execute("INSERT INTO journeys VALUES ('greet', 'active', 0, 1)")
-    here.execute("INSERT INTO version_endpoints VALUES ('api', 1, 'greet')")
+    assert here.call("journey", "publish", "greet.yaml").code == 0
     return here
+
+
+def test_a_folder_of_journeys_is_kept_published(published: InProcess, api: Answers) -> None:
+    (published.folder / "watched").mkdir()
+    with up(published, "up", "--journeys", "watched") as it:
+        it.says("duties: journeys every 2 s")
+        published.write("watched/more.yaml", WAIT.replace("greet", "more"))
+        it.says("journey more version 1")
+        _hello(published, "ada")
+        it.until(lambda: {each.path for each in api.log} == {"/greet/ada", "/more/ada"})
+        assert it.ends(signal.SIGTERM) == 143
 
 
 def test_calls_on_the_wire_are_waited_for_and_a_second_signal_stops_at_once(

@@ -24,7 +24,13 @@ from engine.db.tables.passages import (
     UserRow,
 )
 from engine.db.tables.running import DutyRow, ProcessRow
-from engine.db.tables.versions import JourneyRow, VersionEndpoint, VersionRow
+from engine.db.tables.versions import (
+    BucketOrder,
+    JourneyOrder,
+    JourneyRow,
+    VersionEndpoint,
+    VersionRow,
+)
 from engine.db.tables.workers import BucketRow, WorkerRow
 
 __all__ = [
@@ -32,6 +38,7 @@ __all__ = [
     "AuditRow",
     "AuthProfile",
     "AuthSecret",
+    "BucketOrder",
     "BucketRow",
     "CallRow",
     "DataKey",
@@ -43,6 +50,7 @@ __all__ = [
     "FactRow",
     "InboxRow",
     "Installation",
+    "JourneyOrder",
     "JourneyRow",
     "ProcessRow",
     "Refusal",

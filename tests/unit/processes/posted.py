@@ -34,7 +34,15 @@ class Posted:
 
     def __post_init__(self) -> None:
         self.database: Database = open_database(f"sqlite:///{self.folder / 'engine.db'}")
-        self.post = Post(self.database, self.settings, lambda: self.now, lambda: False, no_vault)
+        self.said: list[str] = []
+        self.post = Post(
+            self.database,
+            self.settings,
+            now=lambda: self.now,
+            stopping=lambda: False,
+            vault=no_vault,
+            say=self.said.append,
+        )
 
     def scheduler(self, *duties: Duty, process: str = "p1") -> Scheduler:
         """A scheduler that plans the duties and leaves beginning them to the test."""

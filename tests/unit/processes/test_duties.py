@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ import pytest
 from engine.core.expressions.calendar import DAY, HOUR, MINUTE, SECOND, to_instant
 from engine.credentials.store.tokens import tokens_to_renew
 from engine.operations.retention import FAILED_CALLS_US
+from engine.operations.watch import JourneysFolder
 from engine.processes import duties
 from engine.processes.duties import DUTIES, Cron, Every, renew_tokens
 from engine.settings import Settings
@@ -178,3 +180,18 @@ def test_retention_asks_the_settings(tmp_path: Path) -> None:
                 (START - age,),
             )
     assert duties.forget(posted.post) == "1 audited changes"
+
+
+def test_what_changes_in_the_folder_of_journeys_is_published_and_said(tmp_path: Path) -> None:
+    folder = tmp_path / "journeys"
+    folder.mkdir()
+    text = "dsl: 1\njourney: hello\nsteps:\n  - {id: a, type: wait, for: PT1H}\n"
+    (folder / "hello.yaml").write_text(text)
+    posted = Posted(tmp_path)
+    post = replace(posted.post, journeys=JourneysFolder(folder))
+    said = duties.publish_folder(post)
+    assert "journey hello version 1" in said
+    assert posted.said == [said]
+    (folder / "hello.yaml").write_text("dsl: 1\njourney: hello\n")
+    assert "it isn't published" in duties.publish_folder(post)
+    assert duties.publish_folder(post) == ""
