@@ -154,9 +154,7 @@ class _Daemon:
             stopping=self._ended.is_set,
             vault=partial(self._vault, database) if opened is None else lambda: opened.vault,
             say=self._orders.say,
-            journeys=None
-            if self._orders.journeys is None
-            else JourneysFolder(self._orders.journeys),
+            journeys=self._orders.journeys,
         )
 
     def _introduce(self, database: Database, duties: Sequence[Duty]) -> None:
