@@ -25,6 +25,7 @@ COMMANDS = {
     "config": ("engine.cli.config:config", "Every setting, its value, and where it is from."),
     "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),
     "endpoints": ("engine.cli.endpoints:endpoints", "Endpoints: where journeys' calls go."),
+    "events": ("engine.cli.events:events", "What users do: send, list, explain."),
     "export": ("engine.cli.journeys:export", "A journey's text, as it was published."),
     "graph": ("engine.cli.graph:graph", "Draw a journey, as SVG or Mermaid."),
     "keys": ("engine.cli.keys:keys", "The keys that seal secrets."),
@@ -42,6 +43,7 @@ COMMANDS = {
     "show": ("engine.cli.journeys:show", "One journey: versions, triggers, users inside."),
     "test": ("engine.cli.run_scenarios:test", "Run scenarios: tests of journeys."),
     "up": ("engine.cli.up:up", "Run the engine: worker and scheduler, until stopped."),
+    "users": ("engine.cli.users:users", "Users: import, show, list, erase."),
     "worker": ("engine.cli.up:worker", "Run a worker, until stopped."),
 }
 """Command → where it is (``module:attribute``), and its line in ``journey --help``."""

@@ -35,11 +35,6 @@ class Pages:
     shrinks: bool
 
 
-def is_file(database: Database) -> bool:
-    """Whether the database is a file of ours to look after (SQLite)."""
-    return database.engine.dialect.name == "sqlite"
-
-
 def pages(database: Database) -> Pages:
     """How many pages the file has, and how many of them are empty."""
     with database.read() as connection:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.credentials.kek_file import FILE_NAME, kek_path
-from engine.db.upkeep import copy_to, is_file, problem_of_copy
+from engine.db.upkeep import copy_to, problem_of_copy
 from engine.errors import DatabaseUnavailable, NotFound, OperatorError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def back_up(database: Database, settings: Settings, path: Path) -> Backup:
     The copy stands there once it is whole, checked and on the disk. Raises OperatorError where it
     may not be put there, DatabaseUnavailable where database or folder can't be read or written.
     """
-    if not is_file(database):
+    if not database.is_file:
         raise OperatorError("back PostgreSQL up with its own tools: pg_dump, or its server's")
     _require_apart(settings, path)
     if path.exists():

@@ -16,9 +16,9 @@ from engine.clock import rest, stopwatch
 from engine.core.dsl.load import load
 from engine.core.expressions.calendar import DAY
 from engine.core.expressions.durations import DurationError, parse_duration
-from engine.enrollments.backlog import BUCKETS
-from engine.enrollments.ids import IdMaker
+from engine.db.ids import IdMaker
 from engine.enrollments.store import retention as store
+from engine.enrollments.store.workers import BUCKETS
 from engine.errors import DefinitionError, SettingsError
 from engine.settings import PREFIX
 from engine.versions.store import admitting

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -81,11 +81,11 @@ def processes(connection: Connection) -> list[Process]:
         "SELECT id, kind, host, pid, started_at, seen_at, health FROM processes"
         " ORDER BY started_at, id"
     )
-    return [Process(*row[0:6], health=_findings(row[6])) for row in rows]
-
-
-def _findings(text: str) -> tuple[Finding, ...]:
-    return tuple(Finding(**each) for each in json.loads(text))
+    found: list[Process] = []
+    for *columns, health in rows:
+        findings = tuple(Finding(**each) for each in json.loads(health))
+        found.append(replace(Process(*columns), health=findings))
+    return found
 
 
 def plan_duty(connection: Connection, name: str, next_at: int) -> int:

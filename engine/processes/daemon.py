@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -24,7 +24,7 @@ from engine.errors import DatabaseUnavailable, OperatorError
 from engine.operations.retention import Kept
 from engine.operations.store import Finding
 from engine.processes.duties import DUTIES, SCHEDULING, Post
-from engine.processes.event_loop import Beat, loop_factory
+from engine.processes.event_loop import Beat, listening, loop_factory
 from engine.processes.health import Watch, look_at, this_process
 from engine.processes.limits import spare_the_collector
 from engine.processes.scheduler import Scheduler
@@ -33,11 +33,12 @@ from engine.versions.store import triggered
 from engine.wire.egress import Egress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from engine.credentials.vault import Vault
     from engine.db.connect import Database
+    from engine.enrollments.buckets import Owned
     from engine.operations.watch import JourneysFolder
     from engine.processes.duties import Duty, Kind
     from engine.processes.work import Work
@@ -53,7 +54,6 @@ LAST_PATIENCE_S = 10.0
 """How long duties that were begun are waited for at the end, and a worker that lost a thread."""
 BROKEN = 70
 """The exit code of a process that can't go on: a bug."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Orders:
 
     kind: Kind
     settings: Settings
-    opening: Callable[[Opened], AbstractAsyncContextManager[Work]]
+    opening: Callable[[Opened, Owned], AbstractAsyncContextManager[Work]]
     say: Callable[[str], None]
     journeys: JourneysFolder | None = None
 
@@ -91,6 +91,7 @@ class _Daemon:
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
         self._working: Work | None = None
+        self._owned: Owned | None = None
         self._signal = 0
         self._broken = ""
         self._waiting_for = ""
@@ -104,7 +105,7 @@ class _Daemon:
     async def run(self) -> None:
         self._ended, self._broke = asyncio.Event(), asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        with self._listening_to_signals(), suppress(_Stopped):
+        with listening(self._loop, self._interrupt), suppress(_Stopped):
             async with AsyncExitStack() as stack:
                 await self._live(stack)
 
@@ -116,15 +117,15 @@ class _Daemon:
         await self._patiently(partial(_require_real_clock, database))
         opened: Opened | None = None
         if orders.kind in WORKING:
-            owned = await self._patiently(partial(buckets.acquire, database.path))
-            stack.callback(owned.release)
+            stack.callback(self._release)
+            await self._own(database)
             vault = await self._patiently(partial(self._vault, database))
-            opened = Opened(database, vault, orders.settings, RealClock(), owned, orders.say)
+            opened = Opened(database, vault, orders.settings, RealClock(), orders.say)
         beat = Beat(self._loop)
         stack.callback(beat.stop)
         probes = [beat.findings]
         if opened is not None:
-            probes.append(partial(self._worker_findings, opened))
+            probes.append(self._worker_findings)
         duties: list[Duty] = []
         if orders.kind in SCHEDULING:
             post = self._post(database, opened)
@@ -139,6 +140,16 @@ class _Daemon:
         watch.start()
         stack.push_async_callback(asyncio.to_thread, watch.stop)
         await (self._ended.wait() if opened is None else self._work(opened))
+
+    async def _own(self, database: Database) -> None:
+        """Take the users. Raises AnotherWorker."""
+        # Alone, until a worker loads from its own buckets only.
+        self._owned = await self._patiently(partial(buckets.acquire, database))
+
+    def _release(self) -> None:
+        if self._owned is not None:
+            self._owned.release()
+        self._owned = None
 
     def _vault(self, database: Database) -> Vault:
         opened = open_vault(database, self._orders.settings)
@@ -159,8 +170,8 @@ class _Daemon:
 
     def _introduce(self, database: Database, duties: Sequence[Duty]) -> None:
         """Say what runs."""
-        orders, url = self._orders, database.engine.url.render_as_string(hide_password=True)
-        orders.say(f"journey {orders.kind}: process {self._process.pid} on {url}")
+        orders = self._orders
+        orders.say(f"journey {orders.kind}: process {self._process.pid} on {database.name}")
         if orders.kind in WORKING:
             with database.read() as connection:
                 known = triggered(connection)
@@ -175,12 +186,18 @@ class _Daemon:
     async def _work(self, opened: Opened) -> None:
         """Work; where the database fails the worker, open it anew as soon as it is there."""
         while not self._ended.is_set():
+            if self._owned is None:
+                await self._own(opened.database)
+            assert self._owned is not None  # noqa: S101 - they were taken just now
             try:
-                async with self._orders.opening(opened) as work:
+                async with self._orders.opening(opened, self._owned) as work:
                     self._working = work
                     await self._to_its_end(work)
             except DatabaseUnavailable as error:
                 await self._wait(error)
+            except buckets.BucketsLost as error:
+                self._orders.say(error.message)
+                self._release()
             except Exception:
                 _log.critical("the worker can't go on", exc_info=True)
                 raise
@@ -206,13 +223,13 @@ class _Daemon:
             working.cancel()
             broke.cancel()
 
-    def _worker_findings(self, opened: Opened) -> list[Finding]:
-        work = self._working
-        if work is None:
+    def _worker_findings(self) -> list[Finding]:
+        work, owned = self._working, self._owned
+        if work is None or owned is None:
             reason = self._waiting_for
             return [Finding("worker", "odd" if reason else "ok", reason or "begins")]
-        if not opened.owned.mine:
-            return [Finding("worker", "wrong", "its users were taken from it")]
+        if not owned.mine:
+            return [Finding("worker", "wrong", "its lease on the users is over")]
         return look_at("worker", work.loop)
 
     async def _patiently(self, what: Callable[[], T]) -> T:
@@ -252,18 +269,6 @@ class _Daemon:
         self._ended.set()
         if self._working is not None:
             self._working.stop()
-
-    @contextmanager
-    def _listening_to_signals(self) -> Iterator[None]:
-        # Started by nohup, a process outlives the terminal.
-        heard = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
-        for number in heard:
-            self._loop.add_signal_handler(number, self._interrupt, number)
-        try:
-            yield
-        finally:
-            for number in heard:
-                self._loop.remove_signal_handler(number)
 
     def _interrupt(self, number: int) -> None:
         if self._signal:

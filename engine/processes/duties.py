@@ -129,7 +129,7 @@ def forget(post: Post) -> str:
 
 def vacuum(post: Post) -> str:
     """Give empty pages back to the disk, a few at a time."""
-    if not upkeep.is_file(post.database):
+    if not post.database.is_file:
         return ""
     before = upkeep.pages(post.database)
     if before.free < max(_FEW_PAGES, before.total // 10):
@@ -146,7 +146,7 @@ def vacuum(post: Post) -> str:
 
 def checkpoint(post: Post) -> str:
     """Cut the write-ahead log where a long reader has let it grow."""
-    if not upkeep.is_file(post.database):
+    if not post.database.is_file:
         return ""
     size = upkeep.log_size(post.database)
     if size < _LARGE_LOG:

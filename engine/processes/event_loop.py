@@ -1,7 +1,9 @@
-"""The event loop of a process, and its beat: whether it still comes round."""
+"""The event loop of a process: which one, the signals it hears, whether it still comes round."""
 
 from __future__ import annotations
 
+import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from engine.clock import stopwatch
@@ -10,9 +12,10 @@ from engine.processes.health import LATE_S
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 BEAT_S = 5.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -23,6 +26,20 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
+
+
+@contextmanager
+def listening(loop: asyncio.AbstractEventLoop, hears: Callable[[int], None]) -> Iterator[None]:
+    """``hears`` is told, on the loop, of each signal that is meant to end the process."""
+    # Started by nohup, a process outlives its terminal.
+    heard = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    for number in heard:
+        loop.add_signal_handler(number, hears, number)
+    try:
+        yield
+    finally:  # uvloop leaves them behind when it is closed, and they would be deaf
+        for number in heard:
+            loop.remove_signal_handler(number)
 
 
 class Beat:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.clock import stopwatch
 from engine.processes.assemble import assemble
+from engine.processes.heartbeat import beating, while_mine
 from engine.processes.sending import open_sending
 from engine.processes.worker import Worker
 from engine.versions.store import Versions
@@ -16,6 +17,7 @@ from engine.versions.store import Versions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from engine.enrollments.buckets import Owned
     from engine.enrollments.ledger import Ledger
     from engine.processes.health import Loop
     from engine.processes.work import Opened, Work
@@ -79,14 +81,15 @@ class _Told:
 
 
 @asynccontextmanager
-async def open_work(opened: Opened) -> AsyncIterator[Work]:
-    """The worker that works everything that is there, and what comes."""
+async def open_work(opened: Opened, owned: Owned) -> AsyncIterator[Work]:
+    """The worker that works everything that is there of its users, and what comes."""
     told = _Told(opened.say)
     surroundings = (opened.database, opened.vault, opened.clock, opened.settings)
-    async with open_sending(*surroundings) as sending:
+    async with open_sending(*surroundings) as sending, beating(owned):
         worker = assemble(
             opened.database,
-            sending.deliver,
+            owned,
+            while_mine(owned, sending.deliver),
             Versions(),
             opened.clock,
             opened.settings,

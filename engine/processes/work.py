@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from engine.clock import Clock
     from engine.credentials.vault import Vault
     from engine.db.connect import Database
-    from engine.enrollments.buckets import Buckets
     from engine.processes.health import Loop
     from engine.settings import Settings
 
@@ -38,11 +37,10 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a worker works with. ``owned`` are its users; ``say`` takes a line for people."""
+    """What a worker works with; ``say`` takes a line for people."""
 
     database: Database
     vault: Vault
     settings: Settings
     clock: Clock
-    owned: Buckets
     say: Callable[[str], None]

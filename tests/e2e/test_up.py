@@ -84,7 +84,7 @@ def test_up_says_what_runs_is_seen_and_ends_when_told(here: InProcess) -> None:
     with up(here, "up") as it:
         it.says("duties: tokens every 30 s")
         pid = it.process.pid
-        assert f"journey up: process {pid} on sqlite:///" in "\n".join(it.lines)
+        assert f"journey up: process {pid} on " in "\n".join(it.lines)
         assert "journeys that users enter by themselves: none yet" in it.lines
         it.until(lambda: _processes(here) == [("up", pid)])
         doctor = here.call("journey", "doctor")

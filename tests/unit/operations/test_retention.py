@@ -11,8 +11,8 @@ import pytest
 
 from engine.core.expressions.calendar import DAY
 from engine.db.connect import Database
+from engine.db.ids import IdMaker
 from engine.db.schema import open_database
-from engine.enrollments.ids import IdMaker
 from engine.enrollments.store.retention import EMPTY
 from engine.errors import SettingsError
 from engine.operations import retention

@@ -133,14 +133,10 @@ def test_a_database_that_is_locked_is_a_failure_and_no_end(
     posted = Posted(tmp_path)
     scheduler = posted.scheduler(duty(fine))
     posted.now += HOUR
-    with monkeypatch.context() as patch:
-        patch.setattr("engine.db.connect.BUSY_TIMEOUT_MS", 10)
-        impatient = Database(f"sqlite:///{tmp_path / 'engine.db'}")
-        with impatient.engine.connect() as connection:  # the prepared pragmas are as they were
-            connection.exec_driver_sql("PRAGMA busy_timeout=10")
-        scheduler._post = replace(posted.post, database=impatient)
-        with posted.database.write():
-            scheduler.do("it")
+    monkeypatch.setattr("engine.db.sqlite._PRAGMAS", ("PRAGMA busy_timeout=10",))
+    scheduler._post = replace(posted.post, database=Database(f"sqlite:///{tmp_path / 'engine.db'}"))
+    with posted.database.write():
+        scheduler.do("it")
     (finding,) = (each for each in scheduler.findings() if each.part == "duty it")
     assert "locked by another process" in finding.found
     posted.now += HOUR
