@@ -66,8 +66,9 @@ def assemble(
     task: Task | None = None,
     *,
     telling: bool = False,
+    kind: type[Worker] = Worker,
 ) -> Worker:
-    """A worker for ``task``; without one it works everything, until it is stopped."""
+    """A worker of that ``kind`` for ``task``; without one it works everything, until stopped."""
     with database.read() as connection:
         installation = runs.installation(connection).key
     users, live, journeys = UsersHeld(), LiveEndpoints(), LiveJourneys(versions)
@@ -86,8 +87,8 @@ def assemble(
     )
     backlog = Backlog(None if task is None else task.run_id, versions, users)
     if task is None:
-        return Worker(database, decider, backlog, outbox, live, clock, None, observer, owned)
-    return Worker(
+        return kind(database, decider, backlog, outbox, live, clock, None, observer, owned)
+    return kind(
         database,
         decider,
         backlog,
