@@ -7,20 +7,16 @@ from typing import TYPE_CHECKING
 
 from engine.core.dsl.program import END
 from engine.core.expressions.errors import Unfillable
+from engine.core.expressions.seen import sight_of
 from engine.core.interpreter.size import too_big
-from engine.core.interpreter.state import (
-    REASONS,
-    Advanced,
-    Execution,
-    Reason,
-    State,
-    StepRecord,
-)
+from engine.core.interpreter.state import REASONS, Advanced, Execution, Reason, State, StepRecord
 from engine.core.interpreter.view import PassageView
 from engine.core.interpreter.writes import write
 from engine.core.steps.base import FOLLOWING, Again, Call, End, Move, Wait
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from engine.core.dsl.program import Node
     from engine.core.expressions.grammar import Expression
     from engine.core.interpreter.state import Passage, World
@@ -130,6 +126,7 @@ class Walk:
         http_status: int | None = None,
         arm: str | None = None,
         result: Result | None = None,
+        seen: Mapping[str, object] | None = None,
     ) -> None:
         """Note that the present step is over, in the passage and as an execution."""
         passage = self.passage
@@ -152,6 +149,7 @@ class Walk:
                 passage.started,
                 self.now,
                 None if result is None else result.credential_version,
+                seen,
             )
         )
 
@@ -187,7 +185,8 @@ class Walk:
         except Exception as error:  # noqa: BLE001
             self._apply(node, self._a_bug(node, error))
             return False
-        self.record("skipped", text=self._with_notes(f"when: {when.source}{why}"))
+        text = self._with_notes(f"when: {when.source}{why}")
+        self.record("skipped", text=text, seen=sight_of(when)(view.scope))
         self._go(node.behind)
         return False
 
@@ -223,7 +222,7 @@ class Walk:
 
     def _end(self, node: Node, end: End, result: Result | None) -> None:
         text = self._with_notes(end.text)
-        self.record(end.status, end.failure, text, end.http_status, None, result)
+        self.record(end.status, end.failure, text, end.http_status, None, result, end.seen)
         if self.passage.outcome is None:
             self.leave(end.outcome)
         else:
@@ -248,7 +247,7 @@ class Walk:
             else:
                 text = f"{move.text}: {MOST_DEPTH} events led to one another"
                 move = Move(status="failed", failure="step.too_deep")
-        self.record(move.status, move.failure, text, move.http_status, move.arm, result)
+        self.record(move.status, move.failure, text, move.http_status, move.arm, result, move.seen)
         passage.position = node.follow if move.exit == FOLLOWING else node.exits[move.exit]
         passage.started = 0
 
