@@ -28,6 +28,7 @@ COMMANDS = {
     "migrate": ("engine.cli.migrate:migrate", "Bring an older database up to date."),
     "new": ("engine.cli.new:new", "Begin a journey, with its scenarios and endpoints."),
     "report": ("engine.cli.report:report", "What became of a journey's run."),
+    "why": ("engine.cli.why:why", "Why a user is where he is in a journey."),
     "run": ("engine.cli.run_journey:run_journey", "Take users through a journey (run-journey)."),
     "schema": ("engine.cli.schema:schema", "The language as JSON Schema, for editors."),
     "test": ("engine.cli.run_scenarios:test", "Run scenarios: tests of journeys."),
