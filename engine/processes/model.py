@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from engine.processes.worker import Observer
+from engine.processes.supply import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

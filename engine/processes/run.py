@@ -18,7 +18,8 @@ from engine.enrollments.arriving import by_bucket
 from engine.enrollments.backlog import Backlog
 from engine.enrollments.decide import Decider
 from engine.enrollments.ids import IdMaker, entropy
-from engine.enrollments.receive import Receiver
+from engine.enrollments.listening import Listening
+from engine.enrollments.present import Surroundings
 from engine.enrollments.send import Outbox
 from engine.enrollments.store import runs
 from engine.enrollments.users_held import UsersHeld
@@ -26,7 +27,9 @@ from engine.errors import OperatorError
 from engine.processes.limits import raise_open_files, spare_the_collector
 from engine.processes.model import RunOpened, RunResult
 from engine.processes.sending import open_sending
-from engine.processes.worker import Source, Worker
+from engine.processes.supply import Source
+from engine.processes.worker import Worker
+from engine.versions.live import LiveJourneys
 from engine.versions.publish import publish, require_endpoints
 from engine.versions.runnable import refuse_events
 from engine.versions.store import Versions
@@ -239,13 +242,19 @@ class _Launch:
         with self._database.read() as connection:
             published = self._versions.get(connection, run.version_id)
             installation = runs.installation(connection).key
-        receiver = Receiver(run.id, published, self._versions, users, IdMaker(entropy))
-        decider = Decider(
-            run.id, receiver, installation, options.settings.timezone, options.telling
-        )
         live = LiveEndpoints()
         in_flight = raise_open_files(options.settings.calls_in_flight)
         outbox = Outbox(deliver, live, in_flight)
+        versions = self._versions
+        decider = Decider(
+            (run.id, published),
+            Surroundings(versions, users, outbox, Listening(versions)),
+            LiveJourneys(versions),
+            IdMaker(entropy),
+            installation,
+            options.settings.timezone,
+            options.telling,
+        )
         stay = options.stay_us
         worker = Worker(
             self._database,

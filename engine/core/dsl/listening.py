@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.core.dsl.document import Path
 from engine.core.dsl.journey import Journey
 from engine.core.dsl.trigger import AudienceTrigger
-from engine.core.dsl.walk import Computed, Written
+from engine.core.dsl.walk import Computed, Written, computed_in
 from engine.core.expressions.durations import parse_duration
 from engine.core.expressions.grammar import Expression
 from engine.core.steps.flow import Occurrence
@@ -92,6 +92,20 @@ def needs_of(computed: Iterable[Computed]) -> tuple[Need, ...]:
             known = widest.get(event, 0)
             widest[event] = None if window is None or known is None else max(known, window)
     return tuple(Need(event, widest[event]) for event in sorted(widest))
+
+
+def recalls_of(journey: Journey) -> frozenset[str]:
+    """The events of the past that a journey asks for: those counted anywhere, and those that a wait
+    looks back at."""
+    needs = needs_of(one.computed for one in computed_in(journey))
+    since_entry = {
+        one.event
+        for _, step in journey.all_steps()
+        if isinstance(step, WaitForStep) and step.since == "entry"
+        for one in step.any
+        if one.event is not None
+    }
+    return frozenset(since_entry).union(need.event for need in needs)
 
 
 def needing_events(journey: Journey, written: Iterable[Written]) -> Iterator[tuple[Path, str]]:

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from engine.core.dsl.listening import ANY
-from engine.core.interpreter.leave import exit_rule, fix, goals_met
+from engine.core.interpreter.leave import exit_rule, fix, goals_met, goals_until
 from engine.core.interpreter.scope import PassageScope
 from engine.core.interpreter.state import State
 from engine.core.steps.facts import Event
@@ -28,6 +28,16 @@ def listens(program: Program, fact: Fact) -> bool:
         return fact.name in program.listens.events
     wanted = program.listens.attributes
     return ANY in wanted or not wanted.isdisjoint(fact.values)
+
+
+def touches(passage: Passage, fact: Fact) -> bool:
+    """Whether a fact may do something to a passage: move it, or make one of its goals count."""
+    if not listens(passage.program, fact):
+        return False
+    if passage.outcome is None:
+        return True
+    until = goals_until(passage)
+    return until is not None and fact.at <= until
 
 
 def apply(walk: Walk, facts: Sequence[Fact]) -> None:

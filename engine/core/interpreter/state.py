@@ -50,7 +50,8 @@ REASONS = {
 class User:
     """A user and his attributes as they stand now; passages of one user share one object.
 
-    ``past`` are his events, as far as journeys count them or look back at them.
+    ``past`` are his events, as far as journeys count them or look back at them; ``seq`` is that of
+    the last fact received (None: nobody has looked).
     """
 
     id: str
@@ -58,6 +59,7 @@ class User:
     timezone: str | None
     attributes: dict[str, object]
     past: Past | None = None
+    seq: int | None = None
 
 
 @dataclass(slots=True)
