@@ -28,9 +28,10 @@ def audit(
     from dataclasses import asdict
 
     from engine.audit.store import changes
+    from engine.cli.moment_given import moment_given
     from engine.cli.tables import instant, show
 
-    start = 0 if since is None else _instant(since)
+    start = 0 if since is None else moment_given(since, "--since")
     with opened(database) as installation, installation.database().read() as connection:
         rows = [
             asdict(change) | {"at": instant(change.at)}
@@ -40,26 +41,3 @@ def audit(
     empty = "no change fits" if filtered else "nothing was changed yet"
     columns = ("at", "actor", "verb", "kind", "name", "fields")
     show(rows, columns, as_json=as_json, as_csv=as_csv, empty=empty)
-
-
-def _instant(written: str) -> int:
-    """An instant in microseconds UTC, or a length of time before now."""
-    from zoneinfo import ZoneInfo
-
-    from engine.clock import wall
-    from engine.core.expressions.calendar import parse_iso
-    from engine.core.expressions.durations import DurationError, parse_duration
-
-    found = parse_iso(written, ZoneInfo("UTC"))
-    if found is not None:
-        return found
-    try:
-        ago = parse_duration(written).microseconds
-    except DurationError:
-        ago = None
-    if ago is None:
-        raise click.BadParameter(
-            f"{written[:60]!r} is no ISO 8601 time and no length of time, as in 2026-11-22 or 7d",
-            param_hint="--since",
-        )
-    return wall() - ago

@@ -23,6 +23,7 @@ COMMANDS = {
     "config": ("engine.cli.config:config", "Every setting, its value, and where it is from."),
     "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),
     "endpoints": ("engine.cli.endpoints:endpoints", "Endpoints: where journeys' calls go."),
+    "enrollments": ("engine.cli.enrollments:enrollments", "Passages: who is where in journeys."),
     "graph": ("engine.cli.graph:graph", "Draw a journey, as SVG or Mermaid."),
     "keys": ("engine.cli.keys:keys", "The keys that seal secrets."),
     "migrate": ("engine.cli.migrate:migrate", "Bring an older database up to date."),

@@ -10,7 +10,7 @@ import click
 from engine.cli.context import database_option, opened
 
 if TYPE_CHECKING:
-    from engine.enrollments.told import Why
+    from engine.cli.context import Installation
 
 _INSTANTS = frozenset({"at", "since", "until", "entered_at", "started_at", "ended_at"})
 
@@ -35,37 +35,38 @@ def why(
     Passages stand the newest first. Who isn't in the journey is told why: what refused him, or how
     it is entered.
     """
-    from engine.enrollments.why import why as find
-    from engine.versions.store import Versions
-
     with opened(database) as installation:
-        zone = installation.settings.timezone
-        with installation.database().read() as connection:
-            told = find(
-                connection, user, journey, Versions(), zone=zone, enrollment=enrollment, key=key
-            )
-        if as_json:
-            _print_json(told)
-        else:
-            _print_story(told, installation.environment)
+        tell(installation, user, journey, enrollment=enrollment, key=key, as_json=as_json)
 
 
-def _print_story(told: Why, environment: object) -> None:
+def tell(
+    installation: Installation,
+    user: str,
+    journey: str,
+    *,
+    enrollment: int | None = None,
+    key: str | None = None,
+    as_json: bool,
+) -> None:
+    """Print what became of ``user`` in ``journey``: a timeline, or one JSON object."""
     import sys
-    from collections.abc import Mapping
+    from json import dumps
 
     from engine.cli.show.story import story_lines
     from engine.cli.show.terminal import Paint
+    from engine.enrollments.why import why as find
+    from engine.versions.store import Versions
 
-    assert isinstance(environment, Mapping)  # noqa: S101 - for the type checker
-    for line in story_lines(told, Paint.of(sys.stdout, environment)):
+    zone = installation.settings.timezone
+    with installation.database().read() as connection:
+        told = find(
+            connection, user, journey, Versions(), zone=zone, enrollment=enrollment, key=key
+        )
+    if as_json:
+        click.echo(dumps(plain_data(told), ensure_ascii=False))
+        return
+    for line in story_lines(told, Paint.of(sys.stdout, installation.environment)):
         click.echo(line)
-
-
-def _print_json(told: Why) -> None:
-    from json import dumps
-
-    click.echo(dumps(plain_data(told), ensure_ascii=False))
 
 
 def plain_data(value: object) -> object:

@@ -110,7 +110,8 @@ def _passages(
 ) -> Sequence[Sequence[Any]]:
     rows = connection.exec_driver_sql(
         "SELECT e.bucket, e.id, e.user_id, e.key, e.version_id, e.run_id, e.state, e.reason,"
-        " e.position, e.started, e.wake_at, e.entered_at, e.outcome, e.data, e.ended_at, e.parent"
+        " e.position, e.started, e.wake_at, e.entered_at, e.outcome, e.data, NULL, NULL,"
+        " e.ended_at, e.parent"
         " FROM enrollments AS e WHERE e.bucket = ? AND e.user_id = ? AND e.journey = ?"
         " ORDER BY e.entered_at DESC, e.id DESC",
         (user.bucket, user.id, journey),
@@ -123,7 +124,7 @@ def _told(
 ) -> PassageTold:
     published = versions.get(connection, row[4])
     passage = _passage(row, user, published)
-    ended_at, parent = row[14:16]
+    ended_at, parent = row[16:18]
     steps = tuple(_steps(connection, passage))
     facts = _facts(connection, passage, ended_at)
     return PassageTold(
@@ -162,6 +163,7 @@ def _passage(row: Sequence[Any], user: User, published: Published) -> Passage:
         reason=Reason(row[7]),
         wake_at=row[10],
         outcome=row[12],
+        ended_at=row[16],
     )
 
 
