@@ -153,13 +153,13 @@ def _of_the_journey(connection: Connection, asked: Asked) -> Reported:
     arms: tuple[ArmTally, ...] = ()
     if asked.by_arm:
         arms = tuple(by_arm(connection, published, versions, only=only, since=asked.since))
-    about = "all who entered it" if only else "all versions, all who entered"
+    newest = f"all versions, the newest {published.number}"
+    about = "all who entered it" if only else f"{newest}, all who entered"
     if asked.since is not None:
         about += f", since {instant(asked.since)}"
     data = {
         **summary_data(summary, in_full=True),
-        "version": asked.version,
-        "newest": published.number,
+        "newest": None if only else published.number,
         "since": None if asked.since is None else iso(asked.since),
     }
     if asked.by_arm:

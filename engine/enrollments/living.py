@@ -64,7 +64,7 @@ def living(
     those in that version. ``since`` (microseconds UTC) leaves out what happened before; goals are
     then those of who entered since.
     """
-    found = Summary.of(published.program, published.number)
+    found = Summary.of(published.program, published.number if only else None)
     counted = _Counted(connection, published, versions, found, only=only)
     if since is None:
         counted.of_all_time()

@@ -85,10 +85,10 @@ class FailureSeen:
 class Summary:
     """What became of a run.
 
-    ``version`` is None for a journey that was simulated from its file. ``refusals`` are users not
-    admitted, by reason; ``outcomes`` finished passages, by outcome; ``arms`` how often each arm
-    of a step was taken; ``endpoints`` the calls by endpoint; ``tokens`` requests to token servers
-    by auth profile; ``goals`` for whom each goal counted. ``stuck`` are
+    ``version`` is None for a journey that was simulated from its file, and over all versions.
+    ``refusals`` are users not admitted, by reason; ``outcomes`` finished passages, by outcome;
+    ``arms`` how often each arm of a step was taken; ``endpoints`` the calls by endpoint; ``tokens``
+    requests to token servers by auth profile; ``goals`` for whom each goal counted. ``stuck`` are
     passages that nothing will ever move again: there should be none.
     """
 

@@ -42,14 +42,6 @@ def summary_data(summary: Summary, *, in_full: bool = False) -> dict[str, object
     uplift.
     """
     calls = summary.calls
-    goals = {
-        name: {
-            "met": one.met,
-            "held_out": one.held_out,
-            **(_uplift(summary, name) if in_full else {}),
-        }
-        for name, one in summary.goals.items()
-    }
     return {
         "journey": summary.journey,
         "version": summary.version,
@@ -75,7 +67,7 @@ def summary_data(summary: Summary, *, in_full: bool = False) -> dict[str, object
         "tokens": {name: {"requests": n} for name, n in summary.tokens.items()},
         "outcomes": summary.outcomes,
         "arms": summary.arms,
-        **({"goals": goals} if goals else {}),
+        **({"goals": _goals(summary, in_full=in_full)} if summary.goals else {}),
         "steps": {
             name: {
                 "entered": tally.entered,
@@ -87,6 +79,17 @@ def summary_data(summary: Summary, *, in_full: bool = False) -> dict[str, object
             }
             for name, tally in summary.steps.items()
         },
+    }
+
+
+def _goals(summary: Summary, *, in_full: bool) -> dict[str, object]:
+    return {
+        name: {
+            "met": one.met,
+            "held_out": one.held_out,
+            **(_uplift(summary, name) if in_full else {}),
+        }
+        for name, one in summary.goals.items()
     }
 
 
