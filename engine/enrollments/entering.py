@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.core.interpreter.admit import Earlier
     from engine.core.interpreter.advance import World
     from engine.core.interpreter.state import User
+    from engine.core.steps.facts import Fact
     from engine.db.connect import Connection
     from engine.enrollments.present import Present
     from engine.versions.live import LiveJourneys
@@ -52,15 +53,14 @@ class Door:
         user: User,
         published: Published,
         inputs: dict[str, object],
+        by: Fact | None = None,
         depth: int = 0,
-        seq: int | None = None,
     ) -> Passage:
-        """A fresh passage. ``seq`` is the last fact there was before the entry."""
+        """A fresh passage, by the fact ``by`` or a command."""
         program, now = published.program, self._now
-        if seq is None:
-            seq = 0
-            if program.listens.events or program.listens.attributes or program.recalls:
-                seq = now if user.seq is None else user.seq
+        seq = 0
+        if program.listens.events or program.listens.attributes or program.recalls:
+            seq = now if user.seq is None else user.seq
         return Passage(
             id=self._new_id(now),
             user=user,
@@ -74,7 +74,8 @@ class Door:
             position=program.first,
             entered_seq=seq,
             seen_seq=seq,
-            depth=depth,
+            depth=depth if by is None else by.depth,
+            began=now if by is None else min(now, by.at),
         )
 
     def prepare(self, entering: Iterable[tuple[User, Published]]) -> None:

@@ -7,17 +7,17 @@ from outside.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.core.interpreter.advance import advance, drop, leave
+from engine.core.interpreter.advance import advance, drop, leave, rejoin
 from engine.core.interpreter.listens import touches
 from engine.core.interpreter.state import State
 from engine.core.interpreter.triggers import let_in
 from engine.core.interpreter.writes import write
 from engine.core.steps.base import Emitted, Started
-from engine.core.steps.facts import Change, Event
+from engine.core.steps.facts import Change, Event, Fact
+from engine.enrollments.coming import Entry, Line, Rejoin
 from engine.enrollments.ledger import WHERE_FALSE
 from engine.enrollments.remembering import recall
 from engine.enrollments.store.facts import fact_row, last_seqs
@@ -27,34 +27,13 @@ if TYPE_CHECKING:
 
     from engine.core.interpreter.advance import World
     from engine.core.interpreter.state import Advanced, Passage, User
-    from engine.core.steps.facts import Fact
     from engine.db.connect import Connection
+    from engine.enrollments.coming import Coming
     from engine.enrollments.entering import Door
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.present import Present, Surroundings
     from engine.enrollments.rows import PendingCall
     from engine.versions.store import Published
-
-
-@dataclass(slots=True)
-class Entry:
-    """A user is to enter a journey: a step started it (``depth``), or a command did."""
-
-    journey: str
-    inputs: Mapping[str, object]
-    depth: int = 0
-
-
-@dataclass(slots=True)
-class _Line:
-    """A user's facts to come: those that others made first."""
-
-    user: User
-    made: deque[Fact | Entry] = field(default_factory=deque)
-    told: deque[Fact | Entry] = field(default_factory=deque)
-
-    def next(self) -> Fact | Entry:
-        return self.made.popleft() if self.made else self.told.popleft()
 
 
 class Hearing:
@@ -75,11 +54,11 @@ class Hearing:
         self._around = around
         self._present = present
         self._door = door
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
 
     # --- what there is to hear ------------------------------------------------------------------
 
-    def tell(self, user: User, fact: Fact | Entry) -> None:
+    def tell(self, user: User, fact: Coming) -> None:
         """A fact from outside."""
         self._line(user).told.append(fact)
 
@@ -89,7 +68,9 @@ class Hearing:
 
     def made(self, passage: Passage, advanced: Advanced) -> bool:
         """Take what an advance made: events, attributes, entries. False if there is nothing."""
-        if not advanced.makes and not advanced.before:
+        if passage.parent and passage.state is State.ENDED:
+            self._tell_parent(passage.user, passage.parent, passage.outcome or "")
+        elif not advanced.makes and not advanced.before:
             return False
         depth, now = passage.depth + 1, self._ledger.now
         for one in advanced.makes:
@@ -97,7 +78,8 @@ class Hearing:
             if isinstance(one, Emitted):
                 made.append(Event(0, now, one.name, one.properties, None, depth))
             elif isinstance(one, Started):
-                made.append(Entry(one.journey, one.inputs, depth))
+                parent = passage.id if one.awaited else 0
+                made.append(Entry(one.journey, one.inputs, depth, parent))
         if advanced.before:
             self._change(passage.user, advanced.before, depth)
         return True
@@ -109,10 +91,10 @@ class Hearing:
         if self._around.listening.hears(change) or self._around.entrances.of(change):
             self._line(user).made.append(change)
 
-    def _line(self, user: User) -> _Line:
+    def _line(self, user: User) -> Line:
         line = self._lines.get(user.id)
         if line is None:
-            line = self._lines[user.id] = _Line(user)
+            line = self._lines[user.id] = Line(user)
         return line
 
     # --- hearing it -----------------------------------------------------------------------------
@@ -126,10 +108,12 @@ class Hearing:
             for user, fact in batch:
                 if isinstance(fact, Entry):
                     self._start(user, fact)
+                elif isinstance(fact, Rejoin):
+                    self._rejoin(user, fact)
                 else:
                     self._hear(user, fact)
 
-    def _prepare(self, batch: list[tuple[User, Fact | Entry]]) -> None:
+    def _prepare(self, batch: list[tuple[User, Coming]]) -> None:
         """Read what a round needs: places among facts, passages, pasts, earlier passages."""
         around = self._around
         new = [(user.bucket, user.id) for user, _ in batch if user.seq is None]
@@ -140,7 +124,7 @@ class Hearing:
         for user, fact in batch:
             if user.seq is None:
                 user.seq = found.get(user.id, 0)
-            if isinstance(fact, Entry):
+            if isinstance(fact, Entry | Rejoin):
                 continue
             if around.listening.hears(fact):
                 at = min(at, fact.at)
@@ -159,12 +143,12 @@ class Hearing:
         for passage in [p for p in known if touches(p, received)]:
             self._move(passage, received)
         for published in self._around.entrances.of(received):
-            candidate = self._door.candidate(user, published, {}, received.depth, received.seq)
+            candidate = self._door.candidate(user, published, {}, received)
             for trigger, inputs in let_in(candidate, received, self._world):
                 if inputs is None:
                     self._ledger.refuse(candidate, WHERE_FALSE, seq=received.seq, trigger=trigger)
                     continue
-                fresh = self._door.candidate(user, published, inputs, received.depth, received.seq)
+                fresh = self._door.candidate(user, published, inputs, received)
                 self.enter(fresh, seq=received.seq, trigger=trigger)
 
     def _receive(self, user: User, fact: Fact) -> Fact | None:
@@ -233,10 +217,25 @@ class Hearing:
 
     def _start(self, user: User, entry: Entry) -> None:
         published = self._door.open_to(entry.journey)
-        if published is not None:
-            self._door.prepare([(user, published)])
-            inputs = dict(entry.inputs)
-            self.enter(self._door.candidate(user, published, inputs, entry.depth, user.seq or 0))
+        if published is None:
+            self._tell_parent(user, entry.parent, "there is no such journey")
+            return
+        self._door.prepare([(user, published)])
+        inputs = dict(entry.inputs)
+        fresh = self._door.candidate(user, published, inputs, depth=entry.depth)
+        fresh.parent = entry.parent
+        self.enter(fresh)
+
+    def _rejoin(self, user: User, over: Rejoin) -> None:
+        parent = self._present.find(user, over.parent)
+        if parent is not None and parent.state is State.WAITING:
+            self._ledger.moves(parent)
+            now = self._ledger.now
+            self._noted(parent, rejoin(parent, now, self._world, over.text))
+
+    def _tell_parent(self, user: User, parent: int, text: str) -> None:
+        if parent:
+            self._line(user).made.append(Rejoin(parent, text))
 
     def enter(self, passage: Passage, *, seq: int = 0, trigger: int = -1) -> None:
         """Let a candidate begin and go as far as he goes, or note why not."""
@@ -248,13 +247,18 @@ class Hearing:
         """Let a candidate in, or note why not. The door must have been prepared for his user."""
         admission = self._door.answer(passage)
         if admission.restarts is not None:
-            self.leave(self._present.passage(passage.user, admission.restarts.id), "restarted")
+            live = self._present.find(passage.user, admission.restarts.id)
+            assert live is not None  # noqa: S101 - it was found live in this very transaction
+            self.leave(live, "restarted")
         if admission.refusal is not None:
             self._ledger.refuse(passage, admission.refusal, seq=seq, trigger=trigger)
+            self._tell_parent(passage.user, passage.parent, f"refused: {admission.refusal}")
             return False
         self._ledger.enter(passage)
         self._present.know(passage)
         self._around.listening.add(passage.version_id, passage.program)
+        if passage.state is State.ENDED:
+            self._tell_parent(passage.user, passage.parent, passage.outcome or "")
         return True
 
     def _noted(self, passage: Passage, advanced: Advanced) -> None:

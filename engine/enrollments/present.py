@@ -78,12 +78,12 @@ class Present:
         """The passages of a user that are in memory."""
         return self._passages.get(user.id, {}).values()
 
-    def passage(self, user: User, passage_id: int) -> Passage:
-        """A passage of a user that is still live."""
+    def find(self, user: User, passage_id: int) -> Passage | None:
+        """A passage of a user, if it is still live."""
         if passage_id not in self._passages.get(user.id, {}):
             self._loaded.discard(user.id)
             self.load([user], self._now)
-        return self._passages[user.id][passage_id]
+        return self._passages.get(user.id, {}).get(passage_id)
 
     def load(self, users: Iterable[User], at: int) -> None:
         """Bring in the passages of users that something may still move, or whose goals may count

@@ -12,7 +12,7 @@ from engine.core.interpreter.state import User
 from engine.core.interpreter.writes import write
 from engine.core.steps.facts import Change, Event
 from engine.enrollments import store
-from engine.enrollments.hearing import Entry
+from engine.enrollments.coming import Entry
 from engine.enrollments.store import facts
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def receive(
     messages = [(t.bucket, t.user_id, t.message_id) for t in told if t.message_id is not None]
     seen = facts.known_messages(connection, messages) if messages else set()
     for one in told:
-        changes.received.append((one.bucket, one.id))
+        if one.id:  # it was in the inbox
+            changes.received.append((one.bucket, one.id))
         if one.message_id is not None:
             message = (one.user_id, one.message_id)
             if message in seen:

@@ -71,7 +71,12 @@ def encode_data(passage: Passage) -> str:
     if passage.goals:
         parts.append(f',"g":{text_of({str(n): at for n, at in passage.goals.items()})}')
     if passage.seen_seq:
-        parts.append(f',"e":[{passage.entered_seq},{passage.seen_seq},{passage.depth}]')
+        late = passage.entered_at - (passage.began or passage.entered_at)
+        noticed = passage.started - (passage.since or passage.started)
+        seen = f"{passage.entered_seq},{passage.seen_seq},{passage.depth},{late},{noticed}"
+        parts.append(f',"e":[{seen}]')
+    if passage.parent:
+        parts.append(f',"p":{passage.parent}')
     parts.append("}")
     return "".join(parts)
 
@@ -192,6 +197,9 @@ def call_place(passage: Passage, call: PendingCall) -> tuple[object, ...]:
     return (passage.user.bucket, passage.id, call.step, call.visit, 0)
 
 
+_NOTHING_SEEN = (0, 0, 0, 0, 0)
+
+
 def read_user(bucket: int, user_id: str, timezone: str | None, attributes: str) -> User:
     """A user from his row."""
     return User(user_id, bucket, timezone, json.loads(attributes))
@@ -201,7 +209,7 @@ def read_passage(row: Sequence[Any], user: User, published: Published) -> Passag
     """A passage from the first seventeen columns of ``due_passages`` and its kin."""
     data = json.loads(row[13])
     moves, unwaited = data["n"]
-    entered_seq, seen_seq, depth = data.get("e", (0, 0, 0))
+    entered_seq, seen_seq, depth, late, noticed = data.get("e", _NOTHING_SEEN)
     return Passage(
         id=row[1],
         user=user,
@@ -227,6 +235,9 @@ def read_passage(row: Sequence[Any], user: User, published: Published) -> Passag
         entered_seq=entered_seq,
         seen_seq=seen_seq,
         depth=depth,
+        began=row[11] - late,
+        since=row[9] - noticed,
+        parent=data.get("p", 0),
     )
 
 

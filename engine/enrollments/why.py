@@ -111,7 +111,7 @@ def _passages(
     rows = connection.exec_driver_sql(
         "SELECT e.bucket, e.id, e.user_id, e.key, e.version_id, e.run_id, e.state, e.reason,"
         " e.position, e.started, e.wake_at, e.entered_at, e.outcome, e.data, NULL, NULL,"
-        " e.ended_at, e.parent"
+        " e.ended_at"
         " FROM enrollments AS e WHERE e.bucket = ? AND e.user_id = ? AND e.journey = ?"
         " ORDER BY e.entered_at DESC, e.id DESC",
         (user.bucket, user.id, journey),
@@ -124,7 +124,7 @@ def _told(
 ) -> PassageTold:
     published = versions.get(connection, row[4])
     passage = _passage(row, user, published)
-    ended_at, parent = row[16:18]
+    ended_at = row[16]
     steps = tuple(_steps(connection, passage))
     facts = _facts(connection, passage, ended_at)
     return PassageTold(
@@ -133,7 +133,7 @@ def _told(
         key=passage.key,
         run=passage.run_id or None,
         entered_at=passage.entered_at,
-        entered_by=_entered_by(connection, passage, parent),
+        entered_by=_entered_by(connection, passage),
         inputs=passage.inputs,
         steps=steps,
         noted=tuple(sorted((*facts, *_goals(passage)), key=lambda one: one.at)),
@@ -260,20 +260,24 @@ def _goals(passage: Passage) -> Iterator[Noted]:
         yield Noted("goal", passage.program.journey.goals[number].name, at)
 
 
-def _entered_by(connection: Connection, passage: Passage, parent: int | None) -> Cause:
-    if passage.run_id:
-        return Cause("run", str(passage.run_id))
-    if parent is not None:
+def _entered_by(connection: Connection, passage: Passage) -> Cause:
+    if passage.parent:
         journey = connection.exec_driver_sql(
             "SELECT journey FROM enrollments WHERE bucket = ? AND id = ?",
-            (passage.user.bucket, parent),
+            (passage.user.bucket, passage.parent),
         ).scalar()
         return Cause("journey", journey or "")
-    row = connection.exec_driver_sql(
-        "SELECT seq, kind, name, at, data FROM facts WHERE bucket = ? AND user_id = ? AND seq = ?",
-        (passage.user.bucket, passage.user.id, passage.entered_seq),
-    ).one_or_none()
-    return cause_of(passage.program, None if row is None else _fact(*row))
+    row = None
+    if passage.entered_seq >= passage.entered_at:  # else it is only the last fact before the entry
+        place = passage.user.bucket, passage.user.id, passage.entered_seq
+        row = connection.exec_driver_sql(
+            "SELECT seq, kind, name, at, data FROM facts"
+            " WHERE bucket = ? AND user_id = ? AND seq = ?",
+            place,
+        ).one_or_none()
+    cause = cause_of(passage.program, None if row is None else _fact(*row))
+    by_himself = cause.kind in ("event", "attributes")
+    return cause if by_himself or not passage.run_id else Cause("run", str(passage.run_id))
 
 
 def cause_of(program: Program, fact: Fact | None) -> Cause:

@@ -132,9 +132,7 @@ def test_every_statement_can_be_prepared(database: Database) -> None:
 def test_earlier_passages_are_searched_with_statistics_too(database: Database) -> None:
     """A planner that knows the tables must not think better of it."""
     with database.write() as connection:
-        row = (
-            "({b}, {i}, 'u{i}', 'j', '', {i}, 1, 1, 2, 0, -1, 0, NULL, 1, 1, 'x', '{{}}', NULL, 0)"
-        )
+        row = "({b}, {i}, 'u{i}', 'j', '', {i}, 1, 1, 2, 0, -1, 0, NULL, 1, 1, 'x', '{{}}', NULL)"
         rows = ", ".join(row.format(b=i % 4, i=i) for i in range(1, 2000))
         connection.exec_driver_sql(f"INSERT INTO enrollments VALUES {rows}")
         connection.exec_driver_sql("ANALYZE")

@@ -187,7 +187,7 @@ class Shelf:
         execute = self._connection.execute
         execute("DELETE FROM enrollments")
         row = enrollment_row(passage)
-        execute(f"INSERT INTO enrollments VALUES ({', '.join('?' * len(row))}, NULL)", row)
+        execute(f"INSERT INTO enrollments VALUES ({', '.join('?' * len(row))})", row)
         columns = (
             "bucket, id, user_id, key, version_id, run_id, state, reason, position, started,"
             " wake_at, entered_at, outcome, data, NULL, NULL, ended_at"

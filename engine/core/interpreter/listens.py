@@ -51,13 +51,15 @@ def apply(walk: Walk, facts: Sequence[Fact]) -> None:
         if fact.seq > passage.seen_seq:
             passage.seen_seq = fact.seq
             passage.depth = max(passage.depth, fact.depth)
+            walk.moment = min(walk.now, fact.at)
             _apply(walk, fact)
+    walk.moment = walk.now
     walk.walking = _is_due(passage, walk.now)
 
 
 def _apply(walk: Walk, fact: Fact) -> None:
     passage = walk.passage
-    if fact.at < passage.entered_at:
+    if fact.at < (passage.began or passage.entered_at):
         return
     journey = passage.program.journey
     if not journey.goals and not journey.exit:

@@ -23,7 +23,7 @@ from engine.core.interpreter.triggers import let_in
 from engine.core.interpreter.virtual import Answers, Exchange, Happened, VirtualPassage
 from engine.core.interpreter.walk import MOST_DEPTH
 from engine.core.interpreter.writes import write
-from engine.core.steps.base import Emitted
+from engine.core.steps.base import Emitted, Started
 from engine.core.steps.facts import Change, Event, Past
 
 if TYPE_CHECKING:
@@ -179,7 +179,14 @@ class _Life:
 
     def _act(self, one: VirtualPassage) -> Iterator[Happened]:
         yield from one.act(self._now)
+        yield from self._pass_by(one)
         self._take_made(one)
+
+    def _pass_by(self, one: VirtualPassage) -> Iterator[Happened]:
+        """What waits for the end of another journey's passage goes on: no other is simulated."""
+        while any(isinstance(made, Started) and made.awaited for made in one.made):
+            one.made = [made for made in one.made if isinstance(made, Emitted)]
+            yield from one.rejoin(self._now, "not simulated")
 
     def _apply(self, fact: Fact) -> Iterator[Happened]:
         """Tell everybody whom a fact touches, then let in whom it lets in."""
@@ -190,6 +197,7 @@ class _Life:
             if isinstance(received, Event):
                 yield Happened(one.passage, self._now, what="event", text=received.name)
             yield from one.hear(self._now, (received,))
+            yield from self._pass_by(one)
             self._take_made(one)
         if self._setting.triggered and self._setting.program.journey.entry.triggers:
             candidate = self._candidate({}, received)
@@ -248,6 +256,7 @@ class _Life:
             entered_seq=self._seq,
             seen_seq=self._seq,
             depth=by.depth if by is not None else 0,
+            began=self._now if by is None else min(self._now, by.at),
         )
 
     def _enter(self, inputs: dict[str, object], by: Fact | None) -> Iterator[Happened]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from engine.core.interpreter.advance import advance, drop, leave
+from engine.core.interpreter.advance import advance, drop, leave, rejoin
 from engine.core.interpreter.state import State
 from engine.core.steps.base import Result
 
@@ -119,6 +119,10 @@ class VirtualPassage:
         """End it from outside; on_exit goes on."""
         yield from self._went(leave(self.passage, now, self._world, outcome), now)
         yield from self._drop(now)
+
+    def rejoin(self, now: int, text: str) -> Iterator[Happened]:
+        """Go on from a step that waited for the end of a passage through another journey."""
+        yield from self._went(rejoin(self.passage, now, self._world, text), now)
 
     def _drop(self, now: int) -> Iterator[Happened]:
         """Give up a call that waits to be tried again; one that is on its way is answered."""

@@ -23,7 +23,9 @@ EVENT, CHANGE, ENTRY, ERASURE = range(4)
 
 @dataclass(slots=True, frozen=True)
 class Told:
-    """A row of the inbox. ``data`` is JSON; ``at`` is its own time, in microseconds UTC."""
+    """A row of the inbox, or (``id`` 0) something that comes another way. ``data`` is JSON; ``at``
+    is its own time, in microseconds UTC.
+    """
 
     bucket: int
     id: int

@@ -140,6 +140,27 @@ def test_only_events_that_the_version_listens_to_are_told(database: Database) ->
     assert "▸ changed     vip true  city x" in shown(told(database))
 
 
+def test_the_event_that_let_him_in_is_told_and_one_long_before_is_not(database: Database) -> None:
+    entered = '{"s":{},"n":[2,1],"e":[%d,%d,0,0,0]}'
+    with database.write() as connection:
+        fact(connection, NOW - DAY, "cart_updated", total=70)
+        fact(connection, NOW + 1, "cart_updated", total=90)
+        passage(connection, 1, key="a", run_id=7, data=entered % (NOW - DAY, NOW - DAY))
+        passage(connection, 2, key="b", data=entered % (NOW + 1, NOW + 1))
+    newest, older = told(database).passages
+    assert newest.entered_by == Cause("event", "cart_updated", NOW + 1, {"total": 90})
+    assert (older.entered_by, older.run) == (Cause("run", "7"), 7)
+    assert "● entered     by event cart_updated  total 90" in shown(told(database))
+
+
+def test_a_goal_that_counted_is_told_with_its_time(database: Database) -> None:
+    with database.write() as connection:
+        data = f'{{"s":{{}},"n":[2,1],"g":{{"0":{NOW + DAY}}}}}'
+        passage(connection, 1, data=data)
+    assert told(database).passages[0].noted == (Noted("goal", "bought", NOW + DAY),)
+    assert "  +1d 0h    ★ goal        bought" in shown(told(database))
+
+
 @pytest.mark.parametrize(
     ("failure", "attempts", "next_try_at", "said"),
     [

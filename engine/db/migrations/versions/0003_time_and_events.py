@@ -16,6 +16,7 @@ def upgrade() -> None:
     _workers()
     _passages()
     _refusals()
+    _orders()
 
 
 def _facts() -> None:
@@ -98,7 +99,6 @@ def _workers() -> None:
 def _passages() -> None:
     op.add_column("users", sa.Column("contacts", sa.String(), nullable=True))
     op.add_column("enrollments", sa.Column("goals_until", sa.BigInteger(), nullable=True))
-    op.add_column("enrollments", sa.Column("parent", sa.BigInteger(), nullable=True))
     op.add_column("executions", sa.Column("seen", sa.String(), nullable=True))
 
 
@@ -124,3 +124,25 @@ def _refusals() -> None:
         " FROM refusals_before AS b JOIN runs AS r ON r.id = b.run_id"
     )
     op.drop_table("refusals_before")
+
+
+def _orders() -> None:
+    op.create_table(
+        "journey_orders",
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("paused_at", sa.BigInteger(), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("version_id", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("journey", "number"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "bucket_orders",
+        sa.Column("bucket", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("bucket", "journey"),
+        sqlite_with_rowid=False,
+    )
