@@ -34,10 +34,8 @@ def refusals_of(
     told: list[RefusalTold] = []
     for at, reason, version_id, trigger, run_id, seen, name, fact_at, data in rows:
         published = versions.get(connection, version_id)
-        by = Cause("command")
-        if run_id:
-            by = Cause("run", str(run_id))
-        elif data is not None:
+        by = Cause("run", str(run_id)) if run_id else Cause("command")
+        if data is not None and trigger >= 0:
             brought = json.loads(data)
             by = Cause("event" if name else "attributes", name or ", ".join(brought), fact_at)
         told.append(

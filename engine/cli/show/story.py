@@ -75,27 +75,32 @@ class _Passage:
         entered = date_and_time(passage.entered_at, self._zone)
         yield " · ".join([*head, f"entered {entered}"])
         by = _cause(passage.entered_by)
-        yield self._line(passage.entered_at, "●", "entered", joined(by, _pairs(passage.inputs)))
-        for one in self._in_order():
-            yield from one
+        brought = passage.entered_by.data
+        more = {name: value for name, value in passage.inputs.items() if name not in brought}
+        yield self._line(passage.entered_at, "●", "entered", joined(by, _pairs(more)))
+        yield from self._in_order()
         if passage.standing is not None:
             yield self._stands(passage.standing)
         elif passage.ended_at is not None:
             yield self._line(passage.ended_at, "■", passage.outcome or "", _balance(passage))
+            yield from (self._noted(one) for one in passage.noted if one.at > passage.ended_at)
 
-    def _in_order(self) -> Iterator[Iterator[str]]:
-        """What was noted and the steps, as they came; what moved somebody stands before it."""
-        noted = list(self._passage.noted)
+    def _in_order(self) -> Iterator[str]:
+        """What was noted and the steps, as they came; what moved somebody stands before it. What
+        came after the end stands behind that.
+        """
+        end = self._passage.ended_at
+        noted = [one for one in self._passage.noted if end is None or one.at <= end]
         for step in self._passage.steps:
             while noted and noted[0].at <= step.ended_at:
                 yield self._noted(noted.pop(0))
-            yield self._step(step)
+            yield from self._step(step)
         yield from map(self._noted, noted)
 
-    def _noted(self, noted: Noted) -> Iterator[str]:
+    def _noted(self, noted: Noted) -> str:
         name = "changed" if noted.what == "attributes" else noted.what
         what = "" if noted.what == "attributes" else plain(noted.name)
-        yield self._line(noted.at, _MARKS[noted.what], name, joined(what, _pairs(noted.data)))
+        return self._line(noted.at, _MARKS[noted.what], name, joined(what, _pairs(noted.data)))
 
     def _step(self, step: StepTaken) -> Iterator[str]:
         seen = dict(step.seen or {})

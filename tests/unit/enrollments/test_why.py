@@ -153,6 +153,18 @@ def test_the_event_that_let_him_in_is_told_and_one_long_before_is_not(database: 
     assert "● entered     by event cart_updated  total 90" in shown(told(database))
 
 
+def test_what_came_after_the_end_stands_behind_it(database: Database) -> None:
+    with database.write() as connection:
+        data = f'{{"s":{{}},"n":[2,1],"i":{{"total":9}},"g":{{"0":{NOW + DAY}}}}}'
+        gone = {"state": 2, "outcome": "held_out", "ended_at": NOW, "wake_at": None}
+        passage(connection, 1, data=data, **gone)
+    assert shown(told(database)).splitlines()[1:] == [
+        "  +0s       ● entered     by command  total 9",
+        "  +0s       ■ held_out    0 steps",
+        "  +1d 0h    ★ goal        bought",
+    ]
+
+
 def test_a_goal_that_counted_is_told_with_its_time(database: Database) -> None:
     with database.write() as connection:
         data = f'{{"s":{{}},"n":[2,1],"g":{{"0":{NOW + DAY}}}}}'
@@ -282,7 +294,7 @@ def test_hostile_data_never_reaches_the_terminal_as_it_is(database: Database) ->
     )
     found = Why(nasty, "rescue", "active", 0, "UTC", (), (passage,), ())
     text = shown(found)
-    assert len(text.splitlines()) == 5
+    assert len(text.splitlines()) == 5, text
     assert all(line.isprintable() for line in text.splitlines())
     assert "★ goal        bought" in text
 
