@@ -117,9 +117,8 @@ class _Counted:
         for version_id, step, started, n in self._rows(
             "SELECT e.version_id, e.position, e.started >= ?, count(*) FROM enrollments AS e"
             " WHERE e.journey = ? AND e.state <> 2 AND e.position >= 0 AND e.started > 0"
-            " GROUP BY e.version_id, e.position, e.started >= ?",
+            " GROUP BY 1, 2, 3",
             start,
-            after=(start,),
         ):
             program = self._versions.get(self._connection, version_id).program
             if started:
@@ -218,10 +217,7 @@ class _Counted:
         goals = self._versions.get(self._connection, version_id).program.journey.goals
         return goals[number].name
 
-    def _rows(
-        self, sql: str, *before: object, after: tuple[object, ...] = ()
-    ) -> Sequence[Sequence[Any]]:
-        """Rows of the journey: its name stands between the values ``before`` and ``after``."""
-        place = (*before, self._journey, *after)
-        rows = self._connection.exec_driver_sql(sql, place).fetchall()
+    def _rows(self, sql: str, *before: object) -> Sequence[Sequence[Any]]:
+        """Rows of the journey: its name stands behind the values ``before``."""
+        rows = self._connection.exec_driver_sql(sql, (*before, self._journey)).fetchall()
         return [row for row in rows if self._only in (None, row[0])]
