@@ -5,12 +5,11 @@ from __future__ import annotations
 import click
 
 from engine.cli.context import csv_option, database_option, json_option, opened
+from engine.cli.since import instant_of, since_option
 
 
 @click.command()
-@click.option(
-    "--since", metavar="TIME", help="From then on: an ISO 8601 time (UTC), or how long ago, as 7d."
-)
+@since_option
 @click.option("--actor", metavar="NAME", default="", help="Changes of this user.")
 @click.option(
     "--what", metavar="TEXT", default="", help="Changes whose verb, kind, name or fields hold TEXT."
@@ -28,10 +27,9 @@ def audit(
     from dataclasses import asdict
 
     from engine.audit.store import changes
-    from engine.cli.moment_given import moment_given
     from engine.cli.tables import instant, show
 
-    start = 0 if since is None else moment_given(since, "--since")
+    start = 0 if since is None else instant_of(since)
     with opened(database) as installation, installation.database().read() as connection:
         rows = [
             asdict(change) | {"at": instant(change.at)}

@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),
     "endpoints": ("engine.cli.endpoints:endpoints", "Endpoints: where journeys' calls go."),
     "enrollments": ("engine.cli.enrollments:enrollments", "Passages: who is where in journeys."),
+    "events": ("engine.cli.events:events", "What users do: send, list, explain."),
     "export": ("engine.cli.journeys:export", "A journey's text, as it was published."),
     "graph": ("engine.cli.graph:graph", "Draw a journey, as SVG or Mermaid."),
     "keys": ("engine.cli.keys:keys", "The keys that seal secrets."),
@@ -40,6 +41,7 @@ COMMANDS = {
     "schema": ("engine.cli.schema:schema", "The language as JSON Schema, for editors."),
     "show": ("engine.cli.journeys:show", "One journey: versions, triggers, users inside."),
     "test": ("engine.cli.run_scenarios:test", "Run scenarios: tests of journeys."),
+    "users": ("engine.cli.users:users", "Users: import, show, list, erase."),
     "why": ("engine.cli.why:why", "Why a user is where he is in a journey."),
 }
 """Command → where it is (``module:attribute``), and its line in ``journey --help``."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.context import csv_option, database_option, opened
+from engine.cli.since import instant_of, since_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +49,7 @@ class Reported:
 @click.argument("journey")
 @click.option("--run", metavar="ID", help="One run; `all` for everybody, however they entered.")
 @click.option("--version", metavar="N", type=int, help="Only passages through this version.")
-@click.option("--since", metavar="TIME", help="From then on: ISO 8601 (UTC), or how long ago: P7D.")
+@since_option
 @click.option("--by", type=click.Choice(["arm"]), help="Outcomes and goals of each split's arms.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @csv_option
@@ -83,7 +84,7 @@ def report(
         raise click.UsageError("--run ID is of one run; --version, --since and --by are of all")
     if run not in (None, "all") and not run.isdecimal():
         raise click.BadParameter(f"{run[:60]!r} is no run's id and not 'all'", param_hint="--run")
-    start = None if since is None else _instant(since)
+    start = None if since is None else instant_of(since)
     asked = Asked(journey, run, version, start, by is not None)
     with opened(database) as installation:
         with installation.database().read() as connection:
@@ -216,9 +217,3 @@ def _print_table(found: Reported, environment: Mapping[str, str]) -> None:
     more = [*failures_by_step(found.summary, paint), *arm_lines(found.arms, paint)]
     for line in [*lines[:-2], *more, *lines[-2:]]:
         click.echo(line)
-
-
-def _instant(written: str) -> int:
-    from engine.cli.moment_given import moment_given
-
-    return moment_given(written, "--since")

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.db.statements import statement
+from engine.db.statements import execute
 from engine.enrollments import store
 from engine.enrollments.store.runs import FINISHED, token_requests
 from engine.enrollments.summary import (
@@ -53,7 +53,7 @@ class ReportedRun:
 
 def find_run(connection: Connection, journey: str, run_id: int | None = None) -> ReportedRun:
     """A run of ``journey``, the newest unless said. Raises NotFound."""
-    row = connection.exec_driver_sql(statement("runs_of_journey"), (journey, run_id)).first()
+    row = execute(connection, "runs_of_journey", (journey, run_id)).first()
     if row is not None:
         return _read(row, token_requests(connection))
     if run_id is not None:
@@ -69,8 +69,8 @@ def summary(connection: Connection, run: ReportedRun, versions: Versions) -> Sum
     published = versions.get(connection, run.version_id)
     found = Summary.of(published.program, published.number)
     failures: list[tuple[int, int, int, str]] = []
-    for version_id, step, kind, name, n, attempts in connection.exec_driver_sql(
-        statement("run_counts"), (run.id,)
+    for version_id, step, kind, name, n, attempts in execute(
+        connection, "run_counts", (run.id,)
     ).fetchall():
         if step < 0:
             count_user(found, kind, name, n)
@@ -80,15 +80,11 @@ def summary(connection: Connection, run: ReportedRun, versions: Versions) -> Sum
         )
         if kind == store.FAILED:
             failures.append((n, version_id, step, name))
-    for endpoint, attempts in connection.exec_driver_sql(
-        statement("unfinished_attempts"), (run.id,)
-    ):
+    for endpoint, attempts in execute(connection, "unfinished_attempts", (run.id,)):
         found.endpoints[endpoint].attempts += attempts
     found.waiting = found.entered - found.finished
     if found.waiting:
-        found.stuck = connection.exec_driver_sql(
-            statement("stuck_passages"), (run.id,)
-        ).scalar_one()
+        found.stuck = execute(connection, "stuck_passages", (run.id,)).scalar_one()
     found.outcomes = by_frequency(found.outcomes)
     found.tokens = dict(sorted(run.tokens.items()))
     found.failures = most_frequent(connection, run.id, versions, failures)
@@ -98,7 +94,7 @@ def summary(connection: Connection, run: ReportedRun, versions: Versions) -> Sum
 def next_wake(connection: Connection, run: ReportedRun) -> int | None:
     """When (microseconds UTC of journey time) the first sleeper of a run wakes; None: nobody
     sleeps."""
-    at: int | None = connection.exec_driver_sql(statement("next_wake_of_run"), (run.id,)).scalar()
+    at: int | None = execute(connection, "next_wake_of_run", (run.id,)).scalar()
     return at
 
 
@@ -145,7 +141,7 @@ def most_frequent(
         if len(seen) == MOST_FAILURES:
             break
         place = (step, code, version_id) if run_id is None else (run_id, step, code, version_id)
-        user, text = connection.exec_driver_sql(statement(name), place).first() or ("", "")
+        user, text = execute(connection, name, place).first() or ("", "")
         taken = versions.get(connection, version_id).program.nodes[step].step.id
         seen.append(FailureSeen(taken, code, n, user, text or ""))
     return tuple(seen)

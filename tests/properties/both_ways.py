@@ -39,6 +39,7 @@ from engine.credentials.credential import Credential
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.store.versions import SQLiteVersions
 from engine.db.connect import Database
+from engine.db.ids import IdMaker
 from engine.endpoints import store as endpoints
 from engine.endpoints.live import LiveEndpoints
 from engine.endpoints.model import terms
@@ -46,8 +47,9 @@ from engine.endpoints.request import build
 from engine.endpoints.send import Sender
 from engine.enrollments import reports
 from engine.enrollments.backlog import Backlog
+from engine.enrollments.buckets import WholeFile
 from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker, call_key
+from engine.enrollments.ids import call_key
 from engine.enrollments.ledger import Ledger, StepDone
 from engine.enrollments.listening import Listening
 from engine.enrollments.present import Surroundings
@@ -628,6 +630,7 @@ class Live:
             self._told,
             horizon=until,
             linger=0,
+            owned=WholeFile(0),
         )
 
     # --- what became of it -----------------------------------------------------------------

@@ -14,6 +14,7 @@ from engine.core.expressions.assignment import bucket_of
 from engine.db.connect import Connection
 from engine.db.schema import open_database
 from engine.enrollments import store
+from tests.databases import database_url
 from tests.unit.cli.commands import Journey
 
 SOURCE = """\
@@ -30,7 +31,6 @@ steps:
   - {id: rest, type: wait, for: P1D}
 """
 NOW, DAY = 1_790_000_000_000_000, 86_400_000_000
-DATABASE = "sqlite:///engine.db"
 
 
 def user(number: int) -> str:
@@ -93,9 +93,10 @@ def count(connection: Connection, kind: int, n: int, name: str = "", step: int =
 
 
 @pytest.fixture
-def living(journey: Journey) -> Journey:
+def living(journey: Journey, monkeypatch: pytest.MonkeyPatch, either_database: None) -> Journey:
     """Twelve users: two held out, four who left, six who wait; the counts say more."""
-    with closing(open_database(DATABASE)) as database, database.write() as connection:
+    url = database_url(journey.folder)
+    with closing(open_database(url)) as database, database.write() as connection:
         connection.exec_driver_sql(
             "INSERT INTO versions (id, journey, number, hash, source, triggers_on, published_at,"
             " published_by) VALUES (5, 'rescue', 3, 'h', ?, TRUE, 1, 'ann')",
@@ -129,11 +130,12 @@ def living(journey: Journey) -> Journey:
         count(connection, store.ENTERED, 900, step=1)
         count(connection, store.FAILED, 7, "call.timed_out", step=1)
         count(connection, store.SUCCEEDED, 893, step=1)
+    monkeypatch.setenv("JOURNEY_DATABASE_URL", url)
     return journey
 
 
 def test_a_living_journey_is_told_as_a_whole_with_goals_and_uplift(living: Journey) -> None:
-    said = living("report", "rescue", "--database", DATABASE)
+    said = living("report", "rescue")
     assert said.code == 0, said.err
     assert said.out.startswith("rescue · all versions, the newest 3, all who entered\n")
     gained = "bought 300 of 900 (33.3%), held out 20 of 100 (20.0%): +13.3 points"
@@ -144,7 +146,7 @@ def test_a_living_journey_is_told_as_a_whole_with_goals_and_uplift(living: Journ
         "failed 7, went on 7, stuck 0",
     ):
         assert line in said.out, said.out
-    data = json.loads(living("report", "rescue", "--json", "--database", DATABASE).out)
+    data = json.loads(living("report", "rescue", "--json").out)
     assert data["goals"]["bought"]["of_held_out"] == 100
     uplift = data["goals"]["bought"]["uplift"]
     assert uplift["difference"] == pytest.approx(1 / 3 - 0.2, abs=1e-6)
@@ -154,7 +156,7 @@ def test_a_living_journey_is_told_as_a_whole_with_goals_and_uplift(living: Journ
 
 def test_since_counts_what_happened_since_and_goals_of_who_entered_since(living: Journey) -> None:
     since = "2026-09-15T14:13:20Z"  # six days before NOW: users 0 to 6 entered then or later
-    said = living("report", "rescue", "--since", since, "--json", "--database", DATABASE)
+    said = living("report", "rescue", "--since", since, "--json")
     data = json.loads(said.out)
     assert (data["entered"], data["finished"], data["waiting"]) == (7, 6, 6)
     assert data["outcomes"] == {"completed": 4, "held_out": 2}
@@ -165,27 +167,27 @@ def test_since_counts_what_happened_since_and_goals_of_who_entered_since(living:
     assert (ask["entered"], ask["succeeded"], ask["failed"], ask["waiting"]) == (5, 4, 1, 0)
     assert (rest["entered"], rest["succeeded"], rest["waiting"]) == (10, 4, 6)
     assert data["calls"] == {"succeeded": 4, "failed": 1, "attempts": 10}
-    bad = living("report", "rescue", "--since", "soon", "--database", DATABASE)
+    bad = living("report", "rescue", "--since", "soon")
     assert (bad.code, "'soon' is no ISO 8601 time" in bad.err) == (2, True)
 
 
 def test_arms_are_told_against_each_other(living: Journey) -> None:
-    table = living("report", "rescue", "--by", "arm", "--database", DATABASE).out
+    table = living("report", "rescue", "--by", "arm").out
     assert "variant → a   5 took it, 3 waiting" in table
     assert "  completed  2" in table
     assert "  goal bought  1 of 5 (20.0%), 95%: 3.6% to 62.4%" in table
-    said = living("report", "rescue", "--by", "arm", "--csv", "--database", DATABASE).out
+    said = living("report", "rescue", "--by", "arm", "--csv").out
     rows = list(csv.DictReader(io.StringIO(said)))
     assert [tuple(row.values()) for row in rows if row["arm"] == "b"] == [
         ("variant", "b", "5", "3", "outcome", "completed", "2"),
         ("variant", "b", "5", "3", "goal", "bought", "2"),
     ]
-    data = json.loads(living("report", "rescue", "--by=arm", "--json", "--database", DATABASE).out)
+    data = json.loads(living("report", "rescue", "--by=arm", "--json").out)
     assert [(one["arm"], one["taken"]) for one in data["by_arm"]] == [("a", 5), ("b", 5)]
 
 
 def test_the_page_has_goals_uplift_and_arms(living: Journey) -> None:
-    done = living("report", "rescue", "--by=arm", "--html", "r.html", "--database", DATABASE)
+    done = living("report", "rescue", "--by=arm", "--html", "r.html")
     assert done.code == 0, done.err
     page = (living.folder / "r.html").read_text(encoding="utf-8")
     assert "<h2>Goals</h2>" in page
@@ -202,14 +204,14 @@ def test_what_cannot_be_reported_is_said_in_one_line(living: Journey) -> None:
         (("rescue", "--run", "7", "--by", "arm"), "--run ID is of one run"),
         (("rescue", "--json", "--csv"), "exclude each other"),
     ):
-        ended = living("report", *arguments, "--database", DATABASE)
+        ended = living("report", *arguments)
         assert (ended.code, words in ended.err) == (2, True), ended.err
         assert ended.err.count("\n") == 1
 
 
 def test_passages_are_listed_by_what_one_asks_for(living: Journey) -> None:
     def ids(*arguments: str) -> list[int]:
-        said = living("enrollments", "list", "--json", *arguments, "--database", DATABASE)
+        said = living("enrollments", "list", "--json", *arguments)
         return [json.loads(line)["id"] for line in said.out.splitlines()]
 
     assert ids() == list(range(1_011, 999, -1))
@@ -218,22 +220,22 @@ def test_passages_are_listed_by_what_one_asks_for(living: Journey) -> None:
     assert ids("--journey", "rescue", "--step", "rest") == list(range(1_011, 1_005, -1))
     assert ids("--journey", "other") == []
     assert ids("--limit", "2") == [1_011, 1_010]
-    table = living("enrollments", "list", "--user", "u7", "--database", DATABASE).out
+    table = living("enrollments", "list", "--user", "u7").out
     assert "1007  u7    rescue   3        waiting  rest  timer  2026-09-22T14:13:20Z" in table
-    wrong = living("enrollments", "list", "--step", "rst", "--database", DATABASE)
+    wrong = living("enrollments", "list", "--step", "rst")
     assert (wrong.code, "no step 'rst' (did you mean 'rest'?)" in wrong.err) == (2, True)
 
 
 def test_one_passage_is_shown_as_why_tells_it(living: Journey) -> None:
-    shown = living("enrollments", "show", "1004", "--database", DATABASE)
-    assert shown.out == living("why", "u4", "rescue", "--database", DATABASE).out
+    shown = living("enrollments", "show", "1004")
+    assert shown.out == living("why", "u4", "rescue").out
     assert (
         "✗ ask         POST crm/ask  call.timed_out: no answer  (2 attempts); goes on" in shown.out
     )
     assert "◇ variant     → a" in shown.out
-    assert json.loads(living("why", "u4", "rescue", "--json", "--database", DATABASE).out)
-    missing = living("enrollments", "show", "7", "--database", DATABASE)
+    assert json.loads(living("why", "u4", "rescue", "--json").out)
+    missing = living("enrollments", "show", "7")
     assert (missing.code, "there is no passage 7" in missing.err) == (2, True)
-    nobody = living("why", "U4", "rescue", "--database", DATABASE)
+    nobody = living("why", "U4", "rescue")
     assert nobody.err == "error: there is no user 'U4' (did you mean 'u4'?)\n"
     assert nobody.code == 2

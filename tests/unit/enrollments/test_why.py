@@ -20,6 +20,9 @@ from engine.enrollments.told import Cause, Noted, PassageTold, Why
 from engine.enrollments.why import MOST_PASSAGES, why
 from engine.errors import NotFound
 from engine.versions.store import Versions
+from tests.databases import database_url
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 SOURCE = """\
 dsl: 1
@@ -45,7 +48,7 @@ PUBLISHED = (
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    made = open_database(database_url(tmp_path))
     with made.write() as connection:
         connection.exec_driver_sql(PUBLISHED, (SOURCE,))
         connection.exec_driver_sql(
@@ -194,8 +197,8 @@ def test_a_call_under_way_says_what_is_left_to_come(
         connection.exec_driver_sql(
             "INSERT INTO calls (bucket, enrollment, step, visit, redrive, run_id, endpoint, method,"
             " target, headers, body, key, attempts, tries, next_try_at, failure)"
-            " VALUES (?, 1, 0, 1, 0, 0, 'crm', 'POST', '/ask', '[]', x'', 'k', ?, ?, ?, ?)",
-            (BUCKET, attempts, attempts, next_try_at, failure),
+            " VALUES (?, 1, 0, 1, 0, 0, 'crm', 'POST', '/ask', '[]', ?, 'k', ?, ?, ?, ?)",
+            (BUCKET, b"", attempts, attempts, next_try_at, failure),
         )
     assert said in shown(told(database))
     assert "POST /ask" in shown(told(database))

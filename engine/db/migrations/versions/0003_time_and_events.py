@@ -53,12 +53,14 @@ def _facts() -> None:
         ["bucket", "user_id", "message_id"],
         unique=True,
         sqlite_where=sa.text("message_id IS NOT NULL"),
+        postgresql_where=sa.text("message_id IS NOT NULL"),
     )
     op.create_index(
         "facts_named",
         "facts",
         ["bucket", "user_id", "name", "at"],
         sqlite_where=sa.text("kind = 0"),
+        postgresql_where=sa.text("kind = 0"),
     )
 
 
@@ -83,6 +85,7 @@ def _workers() -> None:
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=False),
+        sa.Column("commits", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -104,6 +107,8 @@ def _passages() -> None:
 
 def _refusals() -> None:
     op.rename_table("refusals", "refusals_before")
+    if op.get_bind().dialect.name == "postgresql":  # the index keeps its name, and it is wanted
+        op.execute("ALTER INDEX refusals_pkey RENAME TO refusals_before_pkey")
     op.create_table(
         "refusals",
         sa.Column("bucket", sa.SmallInteger(), autoincrement=False, nullable=False),
