@@ -118,8 +118,9 @@ _BY_STATE = {
 }
 _DAMAGED = frozenset({"XX001", "XX002"})
 _REFUSED = re.compile(
-    r"password authentication failed|role \".*\" does not exist|invalid connection option|no pg_hba\.conf entry"
-    r"|database \".*\" does not exist|no password supplied|permission denied for database"
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry"
+    r"|role \".*\" does not exist|invalid connection option"
+    r"|database \".*\" does not exist|permission denied for database"
 )
 _SAID = re.compile(r"(?:FATAL|ERROR):\s*(.*)|failed: (.*)|(.+)", re.DOTALL)
 

@@ -353,7 +353,7 @@ def test_commands_work_on_it(
     monkeypatch.setenv("TOKEN", SECRET)
     for command, said in {
         ("migrate",): "is up to date",
-        ("apply", "e.yaml"): "1 created",
+        ("apply", "e.yaml"): "2 created",
         ("endpoints", "list"): "crm.example.com",
         ("doctor",): "is sound",
         ("doctor", "--leaks"): "looked for",
