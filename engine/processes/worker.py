@@ -132,8 +132,11 @@ class Worker:
     def _look(self) -> bool:
         """Whether another process may have told of something."""
         if self._watch.changed():
-            with self._database.read() as connection:
-                self._told = anything_told(connection)
+            try:
+                with self._database.read() as connection:
+                    self._told = anything_told(connection)
+            except DatabaseUnavailable:
+                self._told = True  # the turn meets the reason, and waits until it is over
         return self._told
 
     def open(self) -> None:
