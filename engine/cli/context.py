@@ -11,6 +11,7 @@ from engine.settings import Settings, environment, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from zoneinfo import ZoneInfo
 
     from engine.credentials.references import References
     from engine.credentials.vault import Vault
@@ -89,6 +90,13 @@ class Installation:
         from engine.wire.egress import Egress
 
         return Egress.parse(self.settings.egress_allow)
+
+    def zone(self) -> ZoneInfo:
+        """The installation's time zone; UTC where its name is unknown."""
+        from engine.core.expressions.calendar import find_zone
+        from engine.core.expressions.scope import UTC_ZONE
+
+        return find_zone(self.settings.timezone) or UTC_ZONE
 
     def close(self) -> None:
         """Close the database."""

@@ -24,6 +24,7 @@ COMMANDS = {
     "config": ("engine.cli.config:config", "Every setting, its value, and where it is from."),
     "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),
     "endpoints": ("engine.cli.endpoints:endpoints", "Endpoints: where journeys' calls go."),
+    "events": ("engine.cli.events:events", "What users do: send, list, explain."),
     "export": ("engine.cli.journeys:export", "A journey's text, as it was published."),
     "graph": ("engine.cli.graph:graph", "Draw a journey, as SVG or Mermaid."),
     "keys": ("engine.cli.keys:keys", "The keys that seal secrets."),
@@ -39,6 +40,7 @@ COMMANDS = {
     "schema": ("engine.cli.schema:schema", "The language as JSON Schema, for editors."),
     "show": ("engine.cli.journeys:show", "One journey: versions, triggers, users inside."),
     "test": ("engine.cli.run_scenarios:test", "Run scenarios: tests of journeys."),
+    "users": ("engine.cli.users:users", "Users: import, show, list, erase."),
 }
 """Command → where it is (``module:attribute``), and its line in ``journey --help``."""
 

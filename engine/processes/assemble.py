@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.db.ids import IdMaker, entropy
 from engine.endpoints.live import LiveEndpoints
 from engine.enrollments.backlog import Backlog
 from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker, entropy
 from engine.enrollments.listening import Listening
 from engine.enrollments.present import Surroundings
 from engine.enrollments.send import Outbox

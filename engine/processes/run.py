@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from engine.clock import RealClock, VirtualClock, wall
 from engine.core.dsl.check import load_and_check
 from engine.credentials.open_vault import open_vault
+from engine.db.ids import IdMaker, entropy
 from engine.db.schema import open_database
 from engine.enrollments import buckets
 from engine.enrollments.arriving import by_bucket
-from engine.enrollments.ids import IdMaker, entropy
 from engine.enrollments.store import runs
 from engine.errors import OperatorError
 from engine.processes.assemble import Task, assemble

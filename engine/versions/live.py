@@ -87,9 +87,9 @@ class LiveJourneys:
         return self._versions.get(connection, self._newest[journey])
 
     def skips_until(self, version_id: int) -> int:
-        """Of who is in this version and was due at this instant (microseconds UTC of journey time)
-        or before, the calls that were due then aren't made: a pause was ended that way. 0: of
-        nobody.
+        """A pause was ended so that calls are skipped, at this instant (microseconds UTC of journey
+        time): those of who is in this version and was due by then, up to his next wait, and those
+        that were decided by then and aren't answered. 0: of nobody.
         """
         return self._skipping.get(version_id, 0)
 

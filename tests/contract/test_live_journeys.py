@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from engine.versions.live import LiveJourneys
 from engine.versions.publish import publish as publish_for_a_command
 from engine.versions.store import Versions
 
-BY_EVENT = {"triggers": [{"event": "signed_up"}]}
+BY_EVENT: dict[str, Any] = {"triggers": [{"event": "signed_up"}]}
 
 
 @pytest.fixture

@@ -75,6 +75,7 @@ INSERTS = {
     "insert_enrollment",
     "insert_execution",
     "insert_fact",
+    "insert_inbox",
     "insert_refusal",
     "open_run",
     "upsert_user",

@@ -39,6 +39,7 @@ from engine.credentials.credential import Credential
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.store.versions import SQLiteVersions
 from engine.db.connect import Database
+from engine.db.ids import IdMaker
 from engine.endpoints import store as endpoints
 from engine.endpoints.live import LiveEndpoints
 from engine.endpoints.model import terms
@@ -48,7 +49,7 @@ from engine.enrollments import reports
 from engine.enrollments.backlog import Backlog
 from engine.enrollments.buckets import WholeFile
 from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker, call_key
+from engine.enrollments.ids import call_key
 from engine.enrollments.ledger import Ledger, StepDone
 from engine.enrollments.listening import Listening
 from engine.enrollments.present import Surroundings

@@ -23,11 +23,11 @@ from engine.clock import VirtualClock
 from engine.core.message import Answer
 from engine.core.steps.base import Result
 from engine.db.connect import Connection, Database
+from engine.db.ids import IdMaker
 from engine.endpoints.live import LiveEndpoints
 from engine.enrollments.backlog import Backlog
 from engine.enrollments.buckets import WholeFile
 from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.listening import Listening
 from engine.enrollments.present import Surroundings

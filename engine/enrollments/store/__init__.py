@@ -11,6 +11,7 @@ from engine.core.guarded_json import text_of
 from engine.core.interpreter.admit import Earlier
 from engine.db.statements import execute, write_rows
 from engine.enrollments.rows import Held, PendingCall, read_call, read_passage, read_user
+from engine.enrollments.store.holding import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -184,13 +185,13 @@ def _passage(
 def waiting_calls(connection: Connection, run_id: int | None) -> dict[str, int]:
     """For each endpoint with unfinished calls (of a run), when the first may be tried."""
     rows = execute(connection, "waiting_calls", (run_id,))
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: row[1] for row in rows if row[1] < HELD}
 
 
 def next_wake(connection: Connection, buckets: str, now: int, run_id: int | None) -> int | None:
     """When, after ``now``, the next sleeper (of a run) wakes. ``buckets`` is a JSON array."""
     found: int | None = execute(connection, "next_wake", (buckets, now, run_id)).scalar()
-    return found
+    return None if found is None or found >= HELD else found
 
 
 def next_call(
@@ -198,4 +199,4 @@ def next_call(
 ) -> int | None:
     """When, after ``now``, the next unfinished call of an endpoint may be tried."""
     found: int | None = execute(connection, "next_call", (buckets, endpoint, now, run_id)).scalar()
-    return found
+    return None if found is None or found >= HELD else found
