@@ -12,9 +12,9 @@ import asyncio
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from engine.clock import VirtualClock, rest, stopwatch
@@ -132,11 +132,9 @@ class Worker:
     def _look(self) -> bool:
         """Whether another process may have told of something."""
         if self._watch.changed():
-            try:
-                with self._database.read() as connection:
-                    self._told = anything_told(connection)
-            except DatabaseUnavailable:
-                self._told = True  # the turn meets the reason, and waits until it is over
+            self._told = True  # also where it can't be read: the turn meets the reason, and waits
+            with suppress(DatabaseUnavailable), self._database.read() as connection:
+                self._told = anything_told(connection)
         return self._told
 
     def open(self) -> None:
@@ -191,11 +189,7 @@ class Worker:
 
     def _take(self, turn: Turn, loading: Loading) -> tuple[Ledger, list[Held]]:
         """One turn: load, decide, commit."""
-        rows = list(islice(self._source.rows, loading.arrivals)) if loading.arrivals else []
-        if loading.arrivals:
-            self._source.position += len(rows)
-            self._source.done = len(rows) < loading.arrivals
-        if rows:
+        if rows := self._source.take(loading.arrivals):
             turn.arrivals = Arrivals(rows, self._source.position)
         decided: tuple[Ledger, list[Held]] | None = None
         since, waited, receipt = stopwatch(), False, -1

@@ -29,6 +29,9 @@ from engine.operations.publish import publish, read_text
 from engine.versions.live import LiveJourneys
 from engine.versions.states import Rule
 from engine.versions.store import Versions
+from tests.databases import database_url
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -185,7 +188,7 @@ class Here:
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Here]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     yield Here(database)
     database.close()
 
