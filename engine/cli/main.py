@@ -25,6 +25,7 @@ COMMANDS = {
     "config": ("engine.cli.config:config", "Every setting, its value, and where it is from."),
     "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),
     "endpoints": ("engine.cli.endpoints:endpoints", "Endpoints: where journeys' calls go."),
+    "enrollments": ("engine.cli.enrollments:enrollments", "Passages: who is where in journeys."),
     "events": ("engine.cli.events:events", "What users do: send, list, explain."),
     "export": ("engine.cli.journeys:export", "A journey's text, as it was published."),
     "graph": ("engine.cli.graph:graph", "Draw a journey, as SVG or Mermaid."),
@@ -35,7 +36,7 @@ COMMANDS = {
     "pause": ("engine.cli.pause:pause", "Hold everybody in a journey."),
     "plan": ("engine.cli.plan:plan", "What publishing a journey would do."),
     "publish": ("engine.cli.publish:publish", "Let users enter journeys, as files have them."),
-    "report": ("engine.cli.report:report", "What became of a journey's run."),
+    "report": ("engine.cli.report:report", "What became of everybody in a journey."),
     "resume": ("engine.cli.pause:resume", "Let everybody in a paused journey go on."),
     "run": ("engine.cli.run_journey:run_journey", "Take users through a journey (run-journey)."),
     "schema": ("engine.cli.schema:schema", "The language as JSON Schema, for editors."),
@@ -44,6 +45,7 @@ COMMANDS = {
     "test": ("engine.cli.run_scenarios:test", "Run scenarios: tests of journeys."),
     "up": ("engine.cli.up:up", "Run the engine: worker and scheduler, until stopped."),
     "users": ("engine.cli.users:users", "Users: import, show, list, erase."),
+    "why": ("engine.cli.why:why", "Why a user is where he is in a journey."),
     "worker": ("engine.cli.up:worker", "Run a worker, until stopped."),
 }
 """Command → where it is (``module:attribute``), and its line in ``journey --help``."""

@@ -178,6 +178,7 @@ def execution_row(passage: Passage, execution: Execution) -> tuple[object, ...]:
         execution.credential_version,
         execution.started_at,
         execution.ended_at,
+        None if execution.seen is None else text_of(execution.seen),
     )
 
 

@@ -55,6 +55,11 @@ def _erase(user_id: str, wish: str, connection: Connection) -> None:
     carry_out(connection, user_id, wish, now=wall())
 
 
+def _installation(database: Database) -> str:
+    with database.read() as connection:
+        return runs.installation(connection).key
+
+
 def assemble(
     database: Database,
     owned: Owned,
@@ -69,8 +74,6 @@ def assemble(
     kind: type[Worker] = Worker,
 ) -> Worker:
     """A worker of that ``kind`` for ``task``; without one it works everything, until stopped."""
-    with database.read() as connection:
-        installation = runs.installation(connection).key
     users, live, journeys = UsersHeld(), LiveEndpoints(), LiveJourneys(versions)
     outbox = Outbox(deliver, live, raise_open_files(settings.calls_in_flight))
     decider = Decider(
@@ -80,7 +83,7 @@ def assemble(
         Holding(journeys, versions),
         lambda: owned.buckets,
         IdMaker(entropy),
-        installation,
+        _installation(database),
         settings.timezone,
         telling,
         triggered=task is not None and task.triggered,
