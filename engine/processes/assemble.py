@@ -89,15 +89,11 @@ def assemble(
         triggered=task is not None and task.triggered,
     )
     backlog = Backlog(None if task is None else task.run_id, versions, users)
+    parts = (database, decider, backlog, outbox, live, clock)
     if task is None:
-        return kind(database, decider, backlog, outbox, live, clock, None, observer, owned)
+        return kind(*parts, None, observer, owned)
     return kind(
-        database,
-        decider,
-        backlog,
-        outbox,
-        live,
-        clock,
+        *parts,
         task.source,
         observer,
         owned,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from engine.core.message import Answer
@@ -51,6 +52,15 @@ class Source:
     position: int
     done: bool = False
     targets: set[str] = field(default_factory=set)
+
+    def take(self, most: int) -> list[UserRow]:
+        """The next ``most`` rows; done where there are fewer."""
+        if not most:
+            return []
+        rows = list(islice(self.rows, most))
+        self.position += len(rows)
+        self.done = len(rows) < most
+        return rows
 
 
 class Feed(Protocol):

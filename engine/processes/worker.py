@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from engine.clock import VirtualClock, rest, stopwatch
@@ -130,7 +129,8 @@ class Worker:
     def _look(self) -> bool:
         """Whether another process has told of something, or changed a journey."""
         if self._watch.changed():
-            with self._database.read() as connection:
+            self._told = True  # also where it can't be read: the turn meets the reason, and waits
+            with suppress(DatabaseUnavailable), self._database.read() as connection:
                 self._told = anything_told(connection)
                 self._stale = self._decider.journeys.stale(connection)
         return self._told or self._stale
@@ -201,11 +201,7 @@ class Worker:
 
     def _take(self, turn: Turn, loading: Loading) -> tuple[Ledger, list[Held]]:
         """One turn: load, decide, commit."""
-        rows = list(islice(self._source.rows, loading.arrivals)) if loading.arrivals else []
-        if loading.arrivals:
-            self._source.position += len(rows)
-            self._source.done = len(rows) < loading.arrivals
-        if rows:
+        if rows := self._source.take(loading.arrivals):
             turn.arrivals = Arrivals(rows, self._source.position)
         decided: tuple[Ledger, list[Held]] | None = None
         since, waited, receipt = stopwatch(), False, -1
