@@ -4,6 +4,8 @@ Instants are integer microseconds UTC. ``bucket`` comes first in every user-owne
 """
 
 from engine.db.tables.catalogue import AttributeRow, EventTypeRow
+from engine.db.tables.clocks import DateFire, ScheduleFire
+from engine.db.tables.contact_policy import ContactPolicyRow
 from engine.db.tables.credentials import (
     AuthProfile,
     AuthSecret,
@@ -33,7 +35,9 @@ __all__ = [
     "AuthSecret",
     "BucketRow",
     "CallRow",
+    "ContactPolicyRow",
     "DataKey",
+    "DateFire",
     "EndpointRow",
     "EnrollmentRow",
     "EventTypeRow",
@@ -44,6 +48,7 @@ __all__ = [
     "JourneyRow",
     "Refusal",
     "RunRow",
+    "ScheduleFire",
     "SecretFingerprint",
     "StepCount",
     "TokenState",
