@@ -30,7 +30,7 @@ def enters_by_trigger(invocation: Invocation, loaded: LoadedAndChecked) -> bool:
     Raises click.UsageError where that would never end.
     """
     triggers = loaded.journey.entry.triggers
-    if invocation.live or not triggers:
+    if not triggers or (invocation.live and invocation.events is None):
         return False
     if invocation.events is None and not (by_the_clock(triggers) and invocation.span is not None):
         return False

@@ -112,6 +112,8 @@ class Outbox:
         self._committed = 0
         self.in_flight = 0
         self.held: dict[str, set[tuple[int, int]]] = {}
+        self._held: dict[int, Held] = {}
+        self._unsent: dict[int, Held] = {}
 
     # --- the deciding thread ---------------------------------------------------------------
 
@@ -125,7 +127,21 @@ class Outbox:
             return False
         key = (held.passage.user.bucket, held.passage.id)
         self.held.setdefault(endpoint, set()).add(key)
+        self._held[held.passage.id] = self._unsent[id(held)] = held
         lane.queue.append(held)
+        return True
+
+    def held_call(self, passage: int) -> Held | None:
+        """The call of a passage, if it is in memory and not answered."""
+        return self._held.get(passage)
+
+    def withdraw(self, held: Held) -> bool:
+        """Make sure that a call isn't sent; False if it is on the wire already. Whoever takes it
+        out of those unsent has it: this thread, or the one that sends.
+        """
+        if self._unsent.pop(id(held), None) is None:
+            return False
+        self._forget(held)
         return True
 
     def launch(self, held: Held) -> None:
@@ -136,8 +152,13 @@ class Outbox:
         """Forget calls whose answers were committed."""
         self._committed += len(answered)
         for one in answered:
-            passage = one.held.passage
-            self.held[one.held.call.endpoint].discard((passage.user.bucket, passage.id))
+            self._forget(one.held)
+
+    def _forget(self, held: Held) -> None:
+        passage = held.passage
+        self.held[held.call.endpoint].discard((passage.user.bucket, passage.id))
+        if self._held.get(passage.id) is held:
+            del self._held[passage.id]
 
     def take_answers(self, most: int) -> list[Answered]:
         """Answers that came and were not taken yet, oldest first."""
@@ -207,9 +228,11 @@ class Outbox:
                 or self._must_pause(lane)
             ):
                 return None
+            held = lane.queue.popleft()
+            if self._unsent.pop(id(held), None) is None:
+                continue  # it was withdrawn
             lane.in_flight += 1
             self.in_flight += 1
-            held = lane.queue.popleft()
             if not self._allowance.at_most_once(lane.endpoint):
                 return held
             self._starting.append(held)

@@ -47,17 +47,21 @@ class EventsFileError(OperatorError):
 
 class EventsFile:
     """A checked file of events. ``events`` are its rows and ``count`` the users in it, ``first_at``
-    is when the first of them happened (microseconds UTC). It stays open until :meth:`close`.
+    is when the first of them happened (microseconds UTC), ``digest`` identifies what it says. It
+    stays open until :meth:`close`.
     """
 
     def __init__(self, rows: Iterator[_Row]) -> None:
         self.first_at: int | None = None
         self._spool: BinaryIO = tempfile.TemporaryFile(prefix="journey-events-")  # noqa: SIM115
-        digests, offsets = array("Q"), array("Q")
+        digests, offsets, times = array("Q"), array("Q"), array("q")
+        said = blake2b(digest_size=16)
         end = 0
         for row in rows:
             line = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
             self._spool.write(line)
+            said.update(line)
+            times.append(row[1])
             digests.append(_digest(row[0]))
             offsets.append(end)
             end += len(line)
@@ -67,8 +71,17 @@ class EventsFile:
         )  # stable: rows keep their order
         self._digests = array("Q", (digests[place] for place in order))
         self._offsets = array("Q", (offsets[place] for place in order))
+        by_time = sorted(range(len(times)), key=times.__getitem__)
+        self._in_time = array("Q", (offsets[place] for place in by_time))
+        self.digest = said.hexdigest()
         self.events = len(order)
         self.count = sum(1 for _ in self._groups())
+
+    def in_time(self) -> Iterator[tuple[str, Fact]]:
+        """Everything that happened, to whom, in order of time; of one time in the file's order."""
+        for offset in self._in_time:
+            row = self._row_at(offset)
+            yield row[0], _fact(row)
 
     def of(self, user: str) -> list[Fact]:
         """What happened to a user, in order of time; of one time in the file's order."""
@@ -102,7 +115,10 @@ class EventsFile:
             start = end
 
     def _row(self, place: int) -> _Row:
-        self._spool.seek(self._offsets[place])
+        return self._row_at(self._offsets[place])
+
+    def _row_at(self, offset: int) -> _Row:
+        self._spool.seek(offset)
         user, at, name, values, id_ = json.loads(self._spool.readline())
         return user, at, name, values, id_
 

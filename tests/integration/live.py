@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from engine.processes.model import RunOpened, RunOptions, RunResult
 from engine.processes.run import run_live
 from engine.settings import Settings
 from engine.users.files import open_users
+from engine.users.row import UserRow
 from engine.versions.store import Versions
 
 FAST = {"delay": "PT0.01S", "max_delay": "PT0.05S"}
@@ -55,6 +56,18 @@ class Seen:
 
     def resumed(self) -> None:
         self.resumed_times += 1
+
+
+@dataclass
+class Nobody:
+    """No user by name: triggers let them in."""
+
+    digest: str
+    count: int = 0
+    skipped: int = 0
+
+    def rows(self, _start: int = 0) -> Iterator[UserRow]:
+        return iter(())
 
 
 @dataclass

@@ -100,7 +100,6 @@ def _workers() -> None:
 def _passages() -> None:
     op.add_column("users", sa.Column("contacts", sa.String(), nullable=True))
     op.add_column("enrollments", sa.Column("goals_until", sa.BigInteger(), nullable=True))
-    op.add_column("enrollments", sa.Column("parent", sa.BigInteger(), nullable=True))
     op.add_column("executions", sa.Column("seen", sa.String(), nullable=True))
 
 
