@@ -61,7 +61,7 @@ def assemble(
     """A worker for ``task``; without one it works everything, until it is stopped."""
     with database.read() as connection:
         installation = runs.installation(connection).key
-    users, live = UsersHeld(), LiveEndpoints()
+    users, live = UsersHeld(), LiveEndpoints(policy=versions.policy)
     outbox = Outbox(deliver, live, raise_open_files(settings.calls_in_flight))
     decider = Decider(
         None if task is None else (task.run_id, task.published),

@@ -135,8 +135,8 @@ def expected(case: dict[str, Any]) -> list[Entry]:
                 write(user, values)
                 clock.look(candidate(user, program, at))
             elif enters is not None and enters <= case["until"]:
-                for inputs in clock.take(candidate(user, program, enters)):
-                    found.append((enters, name, str(inputs["by"])))
+                brought = clock.take(candidate(user, program, enters))
+                found += [(enters, name, str(inputs["by"])) for inputs in brought]
             else:
                 break
     return sorted(found)
@@ -219,7 +219,8 @@ class Live:
     def _tell(self, name: str, values: dict[str, Any], connection: Connection) -> ClockRows:
         bucket, rows = bucket_of(name), ClockRows()
         row = connection.exec_driver_sql(
-            "SELECT bucket, id, timezone, attributes FROM users WHERE bucket = ? AND id = ?",
+            "SELECT bucket, id, timezone, attributes, contacts FROM users"
+            " WHERE bucket = ? AND id = ?",
             (bucket, name),
         ).one_or_none()
         new = partial(User, name, bucket, None, {})

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions
 
-PASSAGE_COLUMNS = 17
+PASSAGE_COLUMNS = 18
 
 ENTERED, SUCCEEDED, FAILED, SKIPPED, ARM = range(5)
 OUTCOME, REFUSED, ADMITTED, GOAL, GOAL_HELD_OUT = range(5, 10)
@@ -90,7 +90,8 @@ def write(connection: Connection, changes: Changes) -> None:
 
 
 def _user_row(user: User) -> tuple[object, ...]:
-    return (user.bucket, user.id, user.timezone, text_of(user.attributes))
+    contacts = text_of(user.contacts) if user.contacts else None
+    return (user.bucket, user.id, user.timezone, text_of(user.attributes), contacts)
 
 
 def _count_rows(changes: Changes) -> list[tuple[object, ...]]:
@@ -179,7 +180,7 @@ def passages_of_users(
 def _passage(
     connection: Connection, row: Sequence[Any], versions: Versions, held: UsersHeld
 ) -> Passage:
-    user = held.keep(row[2], lambda: read_user(row[0], row[2], row[14], row[15]))
+    user = held.keep(row[2], lambda: read_user(row[0], row[2], row[14], row[15], row[17]))
     return read_passage(row, user, versions.get(connection, row[4]))
 
 

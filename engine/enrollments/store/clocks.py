@@ -20,11 +20,11 @@ OnesClock = tuple[int, str, str, int]
 """A date trigger of one user: (bucket, user id, journey, the trigger's key)."""
 
 _USERS = (
-    "SELECT bucket, id, timezone, attributes FROM users"
+    "SELECT bucket, id, timezone, attributes, contacts FROM users"
     " WHERE bucket = ? AND id > ? ORDER BY id LIMIT ?"
 )
 _USERS_OF_ZONE = (
-    "SELECT bucket, id, timezone, attributes FROM users"
+    "SELECT bucket, id, timezone, attributes, contacts FROM users"
     " WHERE bucket = ? AND timezone = ? AND id > ? ORDER BY id LIMIT ?"
 )
 _NO_VALUE = -(1 << 62)
@@ -156,14 +156,14 @@ def due_dates(
 ) -> list[tuple[User, int, int]]:
     """Users whose date is due, the earliest first, each with its value and its moment."""
     rows = connection.exec_driver_sql(
-        "SELECT u.bucket, u.id, u.timezone, u.attributes, d.value, d.due_at"
+        "SELECT u.bucket, u.id, u.timezone, u.attributes, u.contacts, d.value, d.due_at"
         " FROM date_fires AS d JOIN users AS u ON u.bucket = d.bucket AND u.id = d.user_id"
         " WHERE d.bucket = ? AND d.journey = ? AND d.trigger = ? AND d.done_at IS NULL"
         " AND d.due_at <= ? ORDER BY d.due_at, d.user_id LIMIT ?",
         (*clock, now, most),
     )
     return [
-        (held.keep(row[1], partial(read_user, *row[:4])), row[4], row[5]) for row in rows.fetchall()
+        (held.keep(row[1], partial(read_user, *row[:5])), row[5], row[6]) for row in rows.fetchall()
     ]
 
 
