@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.db.ids import IdMaker, entropy
 from engine.endpoints.live import LiveEndpoints
 from engine.enrollments.backlog import Backlog
 from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker, entropy
 from engine.enrollments.listening import Listening
 from engine.enrollments.present import Surroundings
 from engine.enrollments.send import Outbox
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from engine.clock import Clock
     from engine.core.steps.base import Result
     from engine.db.connect import Database
+    from engine.enrollments.buckets import Owned
     from engine.enrollments.rows import Held
     from engine.processes.supply import Feed, Observer, Source
     from engine.settings import Settings
@@ -49,6 +50,7 @@ class Task:
 
 def assemble(
     database: Database,
+    owned: Owned,
     deliver: Callable[[Held], Awaitable[Result]],
     versions: Versions,
     clock: Clock,
@@ -75,7 +77,7 @@ def assemble(
     )
     backlog = Backlog(None if task is None else task.run_id, versions, users)
     if task is None:
-        return Worker(database, decider, backlog, outbox, live, clock, None, observer)
+        return Worker(database, decider, backlog, outbox, live, clock, None, observer, owned)
     return Worker(
         database,
         decider,
@@ -85,6 +87,7 @@ def assemble(
         clock,
         task.source,
         observer,
+        owned,
         horizon=task.horizon,
         linger=task.linger,
         feed=task.feed,

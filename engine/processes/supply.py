@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from engine.core.message import Answer
+from engine.core.steps.base import Result
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection
     from engine.enrollments.ledger import Ledger
+    from engine.enrollments.rows import Held
     from engine.enrollments.store.facts import Told
     from engine.users.row import UserRow
 
@@ -79,3 +83,15 @@ class Loading:
     def empty(self) -> bool:
         """Nothing."""
         return not (self.room or self.sleepers or self.arrivals or self.told)
+
+
+def unknown(held: Held) -> Result:
+    """A call that may be made at most once, was begun, and whose answer nobody has."""
+    return Result(
+        answer=Answer(failure="call.unknown"),
+        failure="call.unknown",
+        text="begun before a restart; it may be made at most once",
+        attempts=held.call.attempts + 1,
+        tries=held.call.tries + 1,
+        first_at=held.call.first_at or 0,
+    )

@@ -18,20 +18,19 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from engine.clock import VirtualClock, rest, stopwatch
-from engine.core.message import Answer
-from engine.core.steps.base import Result
-from engine.db.watch import Watch
+from engine.db.watch import watch
 from engine.enrollments import store
 from engine.enrollments.decide import Answered, Turn
 from engine.enrollments.receive import Arrivals
 from engine.enrollments.store.facts import anything_told
 from engine.errors import DatabaseUnavailable
-from engine.processes.supply import Loading, Source
+from engine.processes.supply import Loading, Source, unknown
 
 if TYPE_CHECKING:
     from engine.clock import Clock
     from engine.db.connect import Connection, Database
     from engine.enrollments.backlog import Backlog
+    from engine.enrollments.buckets import Owned
     from engine.enrollments.decide import Decider
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.rows import Held
@@ -67,6 +66,7 @@ class Worker:
         clock: Clock,
         source: Source | None,
         observer: Observer,
+        owned: Owned,
         *,
         horizon: int | None = None,
         linger: int = 0,
@@ -84,9 +84,10 @@ class Worker:
         self._observer = observer
         self._horizon = horizon
         self._linger = linger
+        self._owned = owned
         self._feed = feed
         self._fed = 0
-        self._watch = Watch(database)
+        self._watch = watch(database)
         self._told = True
         self.woken = threading.Event()
         self._stopping = False
@@ -194,13 +195,14 @@ class Worker:
         if rows:
             turn.arrivals = Arrivals(rows, self._source.position)
         decided: tuple[Ledger, list[Held]] | None = None
-        since, waited = stopwatch(), False
+        since, waited, receipt = stopwatch(), False, -1
         while True:
             try:
-                with self._database.write(waits=1) as connection:
-                    if decided is None:
-                        decided = self._decide(connection, turn, loading)
-                    store.write(connection, decided[0].changes)
+                if decided is None or not self._owned.made(receipt):
+                    with self._database.write(waits=1, alone=False) as connection:
+                        decided = decided or self._decide(connection, turn, loading)
+                        store.write(connection, decided[0].changes)
+                        receipt = self._owned.fence(connection)
             except DatabaseUnavailable as error:
                 self._hold_out(error, since)
                 waited = True
@@ -221,7 +223,7 @@ class Worker:
             loaded.due = self._backlog.load_due(connection, now, SLEEPERS_PER_TURN)
         if loading.room:
             calls = self._backlog.load_calls(connection, now, loading.room, self.outbox.held)
-            begun = [Answered(held, _unknown(held)) for held in calls if held.call.started_by]
+            begun = [Answered(held, unknown(held)) for held in calls if held.call.started_by]
             loaded.answered = [*turn.answered, *begun]
             loaded.calls = [held for held in calls if not held.call.started_by]
         terms = self._endpoints.terms(connection)
@@ -286,15 +288,3 @@ class Worker:
     def _within_horizon(self, wake: int) -> bool:
         horizon = self._horizon
         return wake <= (self._clock.now() + self._linger if horizon is None else horizon)
-
-
-def _unknown(held: Held) -> Result:
-    """A call that may be made at most once, was begun, and whose answer nobody has."""
-    return Result(
-        answer=Answer(failure="call.unknown"),
-        failure="call.unknown",
-        text="begun before a restart; it may be made at most once",
-        attempts=held.call.attempts + 1,
-        tries=held.call.tries + 1,
-        first_at=held.call.first_at or 0,
-    )

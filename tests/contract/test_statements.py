@@ -14,6 +14,7 @@ import engine.db
 from engine.db.connect import Database
 from engine.db.schema import alembic_config, open_database
 from engine.db.statements import statement, write_rows
+from tests.databases import database_url
 
 BUCKETS = json.dumps(list(range(256)))
 USERS = json.dumps([[1, "a"], [2, "b"]])
@@ -74,6 +75,7 @@ INSERTS = {
     "insert_enrollment",
     "insert_execution",
     "insert_fact",
+    "insert_inbox",
     "insert_refusal",
     "open_run",
     "upsert_date_fire",
@@ -85,7 +87,7 @@ INSERTS = {
 
 @pytest.fixture
 def database(tmp_path: Path) -> Any:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     yield database
     database.close()
 

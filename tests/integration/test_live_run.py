@@ -15,8 +15,11 @@ from engine.core.expressions.durations import DAY
 from engine.endpoints import store as endpoints
 from engine.errors import OperatorError
 from engine.processes.worker import ARRIVALS_PER_TURN
+from tests.databases import on_postgresql
 from tests.integration.live import House, Seen, call
 from tests.partners import Answers, Partner, Reply, Request, bodies_by_key, running
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 NOW = 1_790_000_000_000_000
 ONE_CALL = {"steps": [call("greet", "api", body={"user": "{{ user.id }}"})]}
@@ -486,9 +489,11 @@ def test_a_run_goes_on_when_a_lock_on_the_database_ends(
 ) -> None:
     import sqlite3
 
-    from engine.db import connect
+    from engine.db import sqlite
 
-    monkeypatch.setattr(connect, "_PRAGMAS", (*connect._PRAGMAS, "PRAGMA busy_timeout=100"))
+    if on_postgresql():
+        pytest.skip("nobody locks a whole PostgreSQL database")
+    monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "PRAGMA busy_timeout=100"))
     with running(Answers()) as api:
         house = House(tmp_path)
         house.endpoint("api", api.url)

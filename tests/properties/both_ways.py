@@ -40,6 +40,7 @@ from engine.credentials.credential import Credential
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.store.versions import SQLiteVersions
 from engine.db.connect import Database
+from engine.db.ids import IdMaker
 from engine.endpoints import store as endpoints
 from engine.endpoints.contact_policy import save as save_policy
 from engine.endpoints.live import LiveEndpoints
@@ -48,8 +49,9 @@ from engine.endpoints.request import build
 from engine.endpoints.send import Sender
 from engine.enrollments import reports
 from engine.enrollments.backlog import Backlog
+from engine.enrollments.buckets import WholeFile
 from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker, call_key
+from engine.enrollments.ids import call_key
 from engine.enrollments.ledger import Ledger, StepDone
 from engine.enrollments.listening import Listening
 from engine.enrollments.present import Surroundings
@@ -631,6 +633,7 @@ class Live:
             self._told,
             horizon=until,
             linger=0,
+            owned=WholeFile(0),
         )
 
     # --- what became of it -----------------------------------------------------------------

@@ -23,10 +23,11 @@ from engine.clock import VirtualClock
 from engine.core.message import Answer
 from engine.core.steps.base import Result
 from engine.db.connect import Connection, Database
+from engine.db.ids import IdMaker
 from engine.endpoints.live import LiveEndpoints
 from engine.enrollments.backlog import Backlog
+from engine.enrollments.buckets import WholeFile
 from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.listening import Listening
 from engine.enrollments.present import Surroundings
@@ -126,11 +127,11 @@ class FailingDatabase(Database):
         self._faults = faults
 
     @contextmanager
-    def write(self, *, waits: int = 1) -> Iterator[Connection]:
+    def write(self, *, waits: int = 1, alone: bool = True) -> Iterator[Connection]:
         fault = self._faults.draw(self._lots)
         if fault == "locked":
             raise DatabaseUnavailable("locked")
-        with super().write(waits=waits) as connection:
+        with super().write(waits=waits, alone=alone) as connection:
             yield connection
             if fault == "full":
                 raise DatabaseUnavailable("full")
@@ -255,4 +256,5 @@ class Life:
             told,
             horizon=self.clock.now() + 400 * DAY,
             linger=0,
+            owned=WholeFile(0),
         )

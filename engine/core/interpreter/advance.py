@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.core.dsl.program import END
 from engine.core.interpreter.contact import give_back
 from engine.core.interpreter.leave import exit_rule, fix
 from engine.core.interpreter.listens import apply
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from engine.core.interpreter.state import Advanced, Passage
     from engine.core.steps.facts import Fact
 
-__all__ = ["World", "advance", "drop", "leave", "rejoin"]
+__all__ = ["World", "advance", "drop", "leave", "pass_over", "rejoin"]
 
 
 def advance(
@@ -109,5 +110,22 @@ def drop(
         walk.record("skipped", text=f"{outcome} before it was sent")
     passage.state = State.WAITING
     walk.leave(outcome)
+    walk.on()
+    return walk.done
+
+
+def pass_over(passage: Passage, now: int, world: World, *, attempts: int = 0) -> Advanced:
+    """Skip the call that a passage is in, because ``world`` withholds calls, and go on as far as no
+    call is needed. ``attempts`` were made of it so far.
+    """
+    walk = Walk(passage, now, world)
+    program, outcome = passage.program, passage.outcome
+    passage.state = State.WAITING
+    none = Result(Answer(), None, "", attempts, attempts, now)
+    walk.record("skipped", text=world.withheld, result=none)
+    follow = program.nodes[passage.position].follow
+    leaves = program.leaving == END or passage.position < program.leaving
+    passage.position = program.leaving if outcome is not None and leaves else follow
+    passage.started = 0
     walk.on()
     return walk.done

@@ -168,8 +168,10 @@ class Advanced:
 @dataclass(slots=True, frozen=True)
 class World:
     """What decisions may look at besides the user: endpoints' live terms by name, and the
-    installation's time zone.
+    installation's time zone. ``withheld``, unless it is '', is why no call is made at this moment:
+    whoever comes to one goes on behind it, and it is skipped for that reason.
     """
 
     terms: Mapping[str, Terms]
     zone: str = "UTC"
+    withheld: str = ""

@@ -63,6 +63,9 @@ class Walk(Noting):
             view = self.view_of(node) if passage.started else self._arrive(node)
             if view is None:
                 continue
+            if self.world.withheld and node.step.type == "call_api":
+                self._move(node, Move(status="skipped", text=self.world.withheld), None)
+                continue
             try:
                 decision = node.decide(view)
             except Exception as error:  # noqa: BLE001 (costs this user this step, nobody else)

@@ -25,7 +25,13 @@ from engine.db.tables.passages import (
     StepCount,
     UserRow,
 )
-from engine.db.tables.versions import JourneyRow, VersionEndpoint, VersionRow
+from engine.db.tables.versions import (
+    BucketOrder,
+    JourneyOrder,
+    JourneyRow,
+    VersionEndpoint,
+    VersionRow,
+)
 from engine.db.tables.workers import BucketRow, WorkerRow
 
 __all__ = [
@@ -33,6 +39,7 @@ __all__ = [
     "AuditRow",
     "AuthProfile",
     "AuthSecret",
+    "BucketOrder",
     "BucketRow",
     "CallRow",
     "ContactPolicyRow",
@@ -45,6 +52,7 @@ __all__ = [
     "FactRow",
     "InboxRow",
     "Installation",
+    "JourneyOrder",
     "JourneyRow",
     "Refusal",
     "RunRow",

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine.core.guarded_json import text_of
 from engine.core.interpreter.admit import Earlier
-from engine.db.statements import statement, write_rows
+from engine.db.statements import execute, write_rows
 from engine.enrollments.rows import Held, PendingCall, read_call, read_passage, read_user
+from engine.enrollments.store.holding import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,7 +87,7 @@ def write(connection: Connection, changes: Changes) -> None:
         write_rows(connection, name, rows)
     if changes.position is not None:
         place = (changes.position, changes.run_id)
-        connection.exec_driver_sql(statement("move_run"), place)
+        execute(connection, "move_run", place)
 
 
 def _user_row(user: User) -> tuple[object, ...]:
@@ -104,7 +105,7 @@ def load_users(
     connection: Connection, wanted: Iterable[tuple[int, str]], held: UsersHeld
 ) -> dict[str, User]:
     """Those of a set of (bucket, user id) that exist, by id."""
-    rows = connection.exec_driver_sql(statement("load_users"), (json.dumps(list(wanted)),))
+    rows = execute(connection, "load_users", (json.dumps(list(wanted)),))
     return {row[1]: held.keep(row[1], partial(read_user, *row)) for row in rows}
 
 
@@ -113,9 +114,7 @@ def earlier_passages(
 ) -> dict[str, list[Earlier]]:
     """Passages that users of a set have or had through a journey, by user id, newest first."""
     found: dict[str, list[Earlier]] = {}
-    rows = connection.exec_driver_sql(
-        statement("earlier_passages"), (journey, json.dumps(list(wanted)))
-    )
+    rows = execute(connection, "earlier_passages", (journey, json.dumps(list(wanted))))
     for row in rows:
         found.setdefault(row[0], []).append(Earlier(*row[1:]))
     return found
@@ -134,7 +133,7 @@ def due_passages(
     held: UsersHeld,
 ) -> list[Passage]:
     """Passages whose time has come. ``place`` is (buckets as JSON, now, run id or None, limit)."""
-    rows = connection.exec_driver_sql(statement("due_passages"), place).fetchall()
+    rows = execute(connection, "due_passages", place).fetchall()
     return [_passage(connection, row, versions, held) for row in rows]
 
 
@@ -148,7 +147,7 @@ def due_calls(
     """Unfinished calls that may be tried, but those ``in_memory`` (bucket, enrollment).
     ``place`` is (buckets as JSON, endpoint, now, run id or None, limit).
     """
-    rows = connection.exec_driver_sql(statement("due_calls"), place).fetchall()
+    rows = execute(connection, "due_calls", place).fetchall()
     return [
         Held(_passage(connection, row, versions, held), read_call(row[PASSAGE_COLUMNS:]))
         for row in rows
@@ -167,7 +166,7 @@ def passages_of_users(
     count ``at`` an instant, each with the call it is in; in the order of entry.
     """
     place = (json.dumps(list(wanted)), at)
-    rows = connection.exec_driver_sql(statement("passages_of_users"), place).fetchall()
+    rows = execute(connection, "passages_of_users", place).fetchall()
     return [
         (
             _passage(connection, row, versions, held),
@@ -186,23 +185,19 @@ def _passage(
 
 def waiting_calls(connection: Connection, run_id: int | None) -> dict[str, int]:
     """For each endpoint with unfinished calls (of a run), when the first may be tried."""
-    rows = connection.exec_driver_sql(statement("waiting_calls"), (run_id,))
-    return {row[0]: row[1] for row in rows}
+    rows = execute(connection, "waiting_calls", (run_id,))
+    return {row[0]: row[1] for row in rows if row[1] < HELD}
 
 
 def next_wake(connection: Connection, buckets: str, now: int, run_id: int | None) -> int | None:
     """When, after ``now``, the next sleeper (of a run) wakes. ``buckets`` is a JSON array."""
-    found: int | None = connection.exec_driver_sql(
-        statement("next_wake"), (buckets, now, run_id)
-    ).scalar()
-    return found
+    found: int | None = execute(connection, "next_wake", (buckets, now, run_id)).scalar()
+    return None if found is None or found >= HELD else found
 
 
 def next_call(
     connection: Connection, buckets: str, endpoint: str, now: int, run_id: int | None
 ) -> int | None:
     """When, after ``now``, the next unfinished call of an endpoint may be tried."""
-    found: int | None = connection.exec_driver_sql(
-        statement("next_call"), (buckets, endpoint, now, run_id)
-    ).scalar()
-    return found
+    found: int | None = execute(connection, "next_call", (buckets, endpoint, now, run_id)).scalar()
+    return None if found is None or found >= HELD else found

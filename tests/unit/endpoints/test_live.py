@@ -11,11 +11,14 @@ from engine.db.schema import open_database
 from engine.endpoints import store
 from engine.endpoints.live import LiveEndpoints
 from engine.endpoints.model import Endpoint
+from tests.databases import database_url
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     yield database
     database.close()
 

@@ -18,6 +18,7 @@ def upgrade() -> None:
     _refusals()
     _clocks()
     _contact_policy()
+    _orders()
 
 
 def _facts() -> None:
@@ -54,12 +55,14 @@ def _facts() -> None:
         ["bucket", "user_id", "message_id"],
         unique=True,
         sqlite_where=sa.text("message_id IS NOT NULL"),
+        postgresql_where=sa.text("message_id IS NOT NULL"),
     )
     op.create_index(
         "facts_named",
         "facts",
         ["bucket", "user_id", "name", "at"],
         sqlite_where=sa.text("kind = 0"),
+        postgresql_where=sa.text("kind = 0"),
     )
 
 
@@ -84,6 +87,7 @@ def _workers() -> None:
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=False),
+        sa.Column("commits", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -105,6 +109,8 @@ def _passages() -> None:
 
 def _refusals() -> None:
     op.rename_table("refusals", "refusals_before")
+    if op.get_bind().dialect.name == "postgresql":  # the index keeps its name, and it is wanted
+        op.execute("ALTER INDEX refusals_pkey RENAME TO refusals_before_pkey")
     op.create_table(
         "refusals",
         sa.Column("bucket", sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -168,4 +174,26 @@ def _contact_policy() -> None:
         sa.Column("policy", sa.String(), nullable=True),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def _orders() -> None:
+    op.create_table(
+        "journey_orders",
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("paused_at", sa.BigInteger(), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("version_id", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("journey", "number"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "bucket_orders",
+        sa.Column("bucket", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("bucket", "journey"),
+        sqlite_with_rowid=False,
     )
