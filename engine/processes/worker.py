@@ -276,7 +276,7 @@ class Worker:
         idle = outbox.idle
         sleeping = [t for t in (wake, fed) if t is not None]
         if idle and next_call is None and not self._lasts:
-            sleeping = [t for t in sleeping if self._within_horizon(t)]
+            sleeping = self._waited_for(wake, fed)
             if not sleeping:
                 return None
         at = min((t for t in (next_call, *sleeping) if t is not None), default=None)
@@ -284,6 +284,16 @@ class Worker:
             self._clock.move_to(at)
             return 0.0
         return math.inf if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)
+
+    def _waited_for(self, wake: int | None, fed: int | None) -> list[int]:
+        """Up to which of these times the run stays: what is fed comes without end, unless there is
+        a horizon.
+        """
+        if fed is not None and self._horizon is not None and fed > self._horizon:
+            fed = None
+        if wake is not None and not self._within_horizon(wake) and (fed is None or wake > fed):
+            wake = None
+        return [at for at in (wake, fed) if at is not None]
 
     def _within_horizon(self, wake: int) -> bool:
         horizon = self._horizon
