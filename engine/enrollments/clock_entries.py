@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "ClockEntries", "ClockRows", "Entering"]
 
 EVERY_BUCKET = range(256)
+ENTERING_PER_TURN = 256
+"""So many users are let in by clocks in one turn, at most."""
 _OPENED_AT_ONCE = 4
 
 
@@ -130,7 +132,7 @@ class ClockEntries:
         rows: ClockRows,
         names: Collection[str] | None = None,
     ) -> None:
-        """A user is new (``names`` None), or these attributes of his are others now: look at his
+        """A user is new, or these attributes of his (None: any) may be others now: look at his
         dates again. ``rows`` are what his change is written with.
         """
         if not self._clocks or user.bucket not in self._owned:
@@ -141,7 +143,7 @@ class ClockEntries:
             self._meet_zone(user, now, rows)
         for clock in self._clocks:
             if isinstance(clock, DateClock) and (names is None or clock.dated.is_touched_by(names)):
-                clock.look(user, now, rows, self._agenda, anew=names is not None)
+                clock.look(user, now, rows, self._agenda)
 
     def committed(self) -> None:
         """What was taken, and what follows from changes, is written."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine.db.ids import IdMaker, entropy
 from engine.endpoints.live import LiveEndpoints
 from engine.enrollments.backlog import Backlog
+from engine.enrollments.clock_entries import ClockEntries
 from engine.enrollments.decide import Decider
 from engine.enrollments.listening import Listening
 from engine.enrollments.present import Surroundings
@@ -74,6 +75,7 @@ def assemble(
         settings.timezone,
         telling,
         triggered=task is not None and task.triggered,
+        clocks=ClockEntries(users, settings.timezone),
     )
     backlog = Backlog(None if task is None else task.run_id, versions, users)
     if task is None:

@@ -78,11 +78,17 @@ class Loading:
     sleepers: bool = False
     arrivals: int = 0
     told: bool = False
+    clocks: bool = False
 
     @property
     def empty(self) -> bool:
         """Nothing."""
-        return not (self.room or self.sleepers or self.arrivals or self.told)
+        return not (self.room or self.sleepers or self.arrivals or self.told or self.clocks)
+
+
+def has_come(at: int | None, now: int) -> bool:
+    """Whether an instant, if there is one, isn't ahead any more."""
+    return at is not None and at <= now
 
 
 def unknown(held: Held) -> Result:

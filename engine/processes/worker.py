@@ -24,7 +24,7 @@ from engine.enrollments.decide import Answered, Turn
 from engine.enrollments.receive import Arrivals
 from engine.enrollments.store.facts import anything_told
 from engine.errors import DatabaseUnavailable
-from engine.processes.supply import Loading, Source, unknown
+from engine.processes.supply import Loading, Source, has_come, unknown
 
 if TYPE_CHECKING:
     from engine.clock import Clock
@@ -134,13 +134,15 @@ class Worker:
         if self._watch.changed():
             with self._database.read() as connection:
                 self._told = anything_told(connection)
+                if self._decider.look(connection, self._clock.now()):
+                    return True
         return self._told
 
     def open(self) -> None:
         """Read what is there to do; once, before the first turn."""
         with self._database.read() as connection:
             self._backlog.open(connection)
-            self._decider.open(connection)
+            self._decider.open(connection, self._clock.now())
 
     def turn(self) -> float | None:
         """Take in what is there, decide, and commit. For how many seconds there is nothing more to
@@ -173,13 +175,10 @@ class Worker:
             room={name: free for name, free in room.items() if free and self.outbox.hungry(name)},
             sleepers=self._backlog.sleeper_due(now),
             arrivals=ARRIVALS_PER_TURN if self._may_admit() else 0,
-            told=self._told or self._feeds(now),
+            told=self._told or has_come(None if self._feed is None else self._feed.next_at, now),
+            clocks=has_come(self._decider.next_entry, now),
         )
         return turn, loading
-
-    def _feeds(self, now: int) -> bool:
-        at = None if self._feed is None else self._feed.next_at
-        return at is not None and at <= now
 
     def _may_admit(self) -> bool:
         """New users are taken in while some endpoint that the last ones went to could take more."""
@@ -249,6 +248,7 @@ class Worker:
     def _after(self, turn: Turn, ledger: Ledger, loaded: list[Held]) -> None:
         """What follows from a committed turn."""
         self.outbox.committed(turn.answered)
+        self._decider.committed()
         if self._feed is not None and self._fed:
             self._feed.take(self._fed)
             self._fed = 0
@@ -271,7 +271,8 @@ class Worker:
         outbox, backlog = self.outbox, self._backlog
         if self._stopping:
             return math.inf if outbox.busy else None
-        next_call, wake = backlog.next_call(outbox.hungry), backlog.next_wake
+        next_call = backlog.next_call(outbox.hungry)
+        wake = self._decider.or_entry(backlog.next_wake)
         fed = None if self._feed is None else self._feed.next_at
         idle = outbox.idle
         sleeping = [t for t in (wake, fed) if t is not None]
@@ -286,9 +287,7 @@ class Worker:
         return math.inf if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)
 
     def _waited_for(self, wake: int | None, fed: int | None) -> list[int]:
-        """Up to which of these times the run stays: what is fed comes without end, unless there is
-        a horizon.
-        """
+        """Up to which of these times the run stays: for all that is fed, unless there is a horizon."""
         if fed is not None and self._horizon is not None and fed > self._horizon:
             fed = None
         if wake is not None and not self._within_horizon(wake) and (fed is None or wake > fed):

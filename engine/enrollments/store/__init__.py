@@ -11,6 +11,7 @@ from engine.core.guarded_json import text_of
 from engine.core.interpreter.admit import Earlier
 from engine.db.statements import execute, write_rows
 from engine.enrollments.rows import Held, PendingCall, read_call, read_passage, read_user
+from engine.enrollments.store.clocks import ClockRows
 from engine.enrollments.store.holding import HELD
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Changes:
     facts: list[tuple[object, ...]] = field(default_factory=list)
     received: list[tuple[object, ...]] = field(default_factory=list)
     counts: dict[tuple[int, int, int, int, str], list[int]] = field(default_factory=dict)
+    clocks: ClockRows = field(default_factory=ClockRows)
     position: int | None = None
 
     def count(
@@ -85,6 +87,7 @@ def write(connection: Connection, changes: Changes) -> None:
         ("add_count", _count_rows(changes)),
     ):
         write_rows(connection, name, rows)
+    changes.clocks.write(connection)
     if changes.position is not None:
         place = (changes.position, changes.run_id)
         execute(connection, "move_run", place)

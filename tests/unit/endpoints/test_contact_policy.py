@@ -14,6 +14,9 @@ from engine.db.schema import open_database
 from engine.endpoints.contact_policy import LivePolicy, load, save
 from engine.endpoints.live import LiveEndpoints
 from engine.errors import SettingsError
+from tests.databases import database_url
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 POLICY = ContactPolicy.model_validate(
     {
@@ -27,7 +30,7 @@ POLICY = ContactPolicy.model_validate(
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     yield database
     database.close()
 

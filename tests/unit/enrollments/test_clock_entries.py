@@ -22,7 +22,10 @@ from engine.enrollments.store import Changes
 from engine.enrollments.store import write as write_changes
 from engine.enrollments.users_held import UsersHeld
 from engine.versions.store import Published
+from tests.databases import database_url
 from tests.unit.core.interpreter.passing import journey, put
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 SUNDAY = "2026-11-22T00:00"
 DAILY = {"schedule": "0 9 * * *"}
@@ -110,7 +113,7 @@ class Worker:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     yield database
     database.close()
 
