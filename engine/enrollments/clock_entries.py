@@ -114,7 +114,7 @@ class ClockEntries:
             self._reopen()
         self._taken = True
         rows = ClockRows() if rows is None else rows
-        turn = Turn(connection, now, most, rows, self._users, self._agenda)
+        turn = Turn(connection, now, most, rows, self._users)
         for bucket in self._unopened[-_OPENED_AT_ONCE:]:
             self._open(connection, bucket, now)
         for task in self._agenda.take(now):
@@ -143,7 +143,7 @@ class ClockEntries:
             self._meet_zone(user, now, rows)
         for clock in self._clocks:
             if isinstance(clock, DateClock) and (names is None or clock.dated.is_touched_by(names)):
-                clock.look(user, now, rows, self._agenda)
+                clock.look(user, now, rows)
 
     def committed(self) -> None:
         """What was taken, and what follows from changes, is written."""
@@ -173,8 +173,8 @@ class ClockEntries:
                 self._agenda.add(Pages.open(clock, bucket, zone, far, now))
             if isinstance(clock, DateClock):
                 at = store.next_date(connection, (bucket, journey, clock.key))
-                clock.due[bucket] = DueDates(clock, bucket, at)
-                self._agenda.add(clock.due[bucket])
+                due = clock.due[bucket] = DueDates(clock, bucket, at, self._agenda)
+                self._agenda.add(due)
 
     def _zones_of(self, connection: Connection, bucket: int) -> set[str]:
         """The zones that a bucket's users are read in, where that matters."""

@@ -115,11 +115,12 @@ class Pages:
 
 @dataclass(slots=True)
 class DueDates:
-    """The dates of one bucket that are near."""
+    """The dates of one bucket that are near; where one comes nearer, ``agenda`` is told."""
 
     clock: DateClock
     bucket: int
     at: int | None
+    agenda: Agenda
     planned: int = -1
 
     @property
@@ -127,11 +128,11 @@ class DueDates:
         """Its place among those at one moment."""
         return 1, self.clock.dated.number
 
-    def put_forward(self, at: int, agenda: Agenda) -> None:
+    def put_forward(self, at: int) -> None:
         """A date is due ``at``."""
         if self.at is None or at < self.at:
             self.at = at
-            agenda.add(self)
+            self.agenda.add(self)
 
     def run(self, turn: Turn) -> None:
         """Let those in whose date is due, if it still is what it was."""
@@ -152,7 +153,7 @@ class DueDates:
         # One that looks at the clock is what it was when it was looked at.
         stands = (value, due_at) if self.clock.by_zone else dated.due(scope)
         if stands != (value, due_at):
-            self.clock.look(user, turn.now, turn.rows, turn.agenda)
+            self.clock.look(user, turn.now, turn.rows)
         elif dated.is_over(due_at, turn.now):
             turn.rows.stands(ones, None)
         else:

@@ -5,7 +5,7 @@ for them, and what becomes of each user read.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from engine.core.expressions.calendar import DAY, find_zone
 from engine.core.interpreter.clock_triggers import (
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from engine.core.interpreter.clock_triggers import Dated, Scheduled
     from engine.core.interpreter.state import User
     from engine.db.connect import Connection
-    from engine.enrollments.clock_tasks import Agenda, DueDates
     from engine.enrollments.store.clocks import ClockRows
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Published
@@ -61,7 +60,6 @@ class Turn:
     most: int
     rows: ClockRows
     held: UsersHeld
-    agenda: Agenda
     entering: list[Candidate] = field(default_factory=list)
     unread: int = PAGE
 
@@ -124,6 +122,14 @@ class ScheduleClock:
         return self.scheduled.zone(journey, own, self.default_zone)
 
 
+class Due(Protocol):
+    """The dates of one bucket that are near."""
+
+    def put_forward(self, at: int) -> None:
+        """A date is due ``at``."""
+        ...
+
+
 @dataclass(slots=True, frozen=True)
 class DateClock:
     """A date trigger of a version. Users are read to look at their dates: once a day, and where
@@ -133,7 +139,7 @@ class DateClock:
     published: Published
     dated: Dated
     default_zone: str
-    due: dict[int, DueDates] = field(default_factory=dict)
+    due: dict[int, Due] = field(default_factory=dict)
 
     @property
     def key(self) -> int:
@@ -167,16 +173,14 @@ class DateClock:
 
     def read(self, user: User, turn: Turn) -> None:
         """Look at his date."""
-        self.look(user, turn.now, turn.rows, turn.agenda, anew=self.by_zone)
+        self.look(user, turn.now, turn.rows, anew=self.by_zone)
 
     def done(self, turn: Turn, bucket: int) -> None:
         """All users were read; forget what can't come again."""
         before = turn.now - self.dated.trigger.grace.microseconds - KEPT
         turn.rows.over((bucket, self.published.journey, self.key), before)
 
-    def look(
-        self, user: User, now: int, rows: ClockRows, agenda: Agenda, *, anew: bool = True
-    ) -> None:
+    def look(self, user: User, now: int, rows: ClockRows, *, anew: bool = True) -> None:
         """Note when a user's date is due, if that is near; ``anew``: what was noted may be over."""
         due = self.dated.due(self.scope(user, now))
         ones = user.bucket, user.id, self.published.journey, self.key
@@ -184,7 +188,7 @@ class DateClock:
             rows.stands(ones, None if due is None else due[0])
         if due is not None and due[1] < now + HORIZON:
             rows.date(ones, *due)
-            self.due[user.bucket].put_forward(due[1], agenda)
+            self.due[user.bucket].put_forward(due[1])
 
     def scope(self, user: User, now: int) -> Scope:
         """What the date sees of a user."""

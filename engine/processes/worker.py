@@ -287,7 +287,7 @@ class Worker:
         return math.inf if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)
 
     def _waited_for(self, wake: int | None, fed: int | None) -> list[int]:
-        """Up to which of these times the run stays: for all that is fed, unless there is a horizon."""
+        """Up to which of these times the run stays: for all that is fed without a horizon."""
         if fed is not None and self._horizon is not None and fed > self._horizon:
             fed = None
         if wake is not None and not self._within_horizon(wake) and (fed is None or wake > fed):
