@@ -20,6 +20,7 @@ COMMANDS = {
     "archive": ("engine.cli.archive:archive", "Let everybody leave a journey, for good."),
     "audit": ("engine.cli.audit:audit", "Who changed what, when."),
     "auth": ("engine.cli.auth:auth", "Auth profiles: what requests authenticate with."),
+    "backup": ("engine.cli.backup:backup", "Copy the database, or verify a copy."),
     "check": ("engine.cli.check:check", "Check journey files; say everything that is wrong."),
     "config": ("engine.cli.config:config", "Every setting, its value, and where it is from."),
     "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),
@@ -38,9 +39,12 @@ COMMANDS = {
     "resume": ("engine.cli.pause:resume", "Let everybody in a paused journey go on."),
     "run": ("engine.cli.run_journey:run_journey", "Take users through a journey (run-journey)."),
     "schema": ("engine.cli.schema:schema", "The language as JSON Schema, for editors."),
+    "scheduler": ("engine.cli.up:scheduler", "Run the duties with a clock, until stopped."),
     "show": ("engine.cli.journeys:show", "One journey: versions, triggers, users inside."),
     "test": ("engine.cli.run_scenarios:test", "Run scenarios: tests of journeys."),
+    "up": ("engine.cli.up:up", "Run the engine: worker and scheduler, until stopped."),
     "users": ("engine.cli.users:users", "Users: import, show, list, erase."),
+    "worker": ("engine.cli.up:worker", "Run a worker, until stopped."),
 }
 """Command → where it is (``module:attribute``), and its line in ``journey --help``."""
 

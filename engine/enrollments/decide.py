@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.core.interpreter.advance import World, advance
@@ -11,7 +11,9 @@ from engine.core.interpreter.batch import in_turn
 from engine.core.interpreter.state import State
 from engine.enrollments.clock_entries import ENTERING_PER_TURN
 from engine.enrollments.entering import Door
+from engine.enrollments.erasing import set_aside
 from engine.enrollments.hearing import Hearing
+from engine.enrollments.holding_back import HoldingBack
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.listening import Entrances
 from engine.enrollments.present import Present
@@ -19,58 +21,33 @@ from engine.enrollments.receive import arrive, receive
 from engine.enrollments.store import Changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from engine.core.interpreter.state import Passage
     from engine.core.steps.base import Result
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection
     from engine.enrollments.clock_entries import ClockEntries
+    from engine.enrollments.pausing import Holding
     from engine.enrollments.present import Surroundings
-    from engine.enrollments.receive import Arrivals
-    from engine.enrollments.rows import Held
-    from engine.enrollments.store.facts import Told
+    from engine.enrollments.turn import Turn
     from engine.versions.live import LiveJourneys
     from engine.versions.store import Published
-
-
-@dataclass(slots=True)
-class Answered:
-    """A held call whose answer came."""
-
-    held: Held
-    result: Result
-
-
-@dataclass(slots=True)
-class Turn:
-    """What one turn takes in: what was told, calls answered, passages due, users arriving, calls
-    that may be made at most once and are about to be, and calls that were read to be made.
-    """
-
-    answered: list[Answered] = field(default_factory=list)
-    due: list[Passage] = field(default_factory=list)
-    arrivals: Arrivals | None = None
-    starting: list[Held] = field(default_factory=list)
-    told: Sequence[Told] = ()
-    calls: list[Held] = field(default_factory=list)
-
-    @property
-    def empty(self) -> bool:
-        """Nobody to decide for."""
-        return not (self.answered or self.due or self.arrivals or self.starting or self.told)
 
 
 @dataclass(slots=True, frozen=True)
 class Decider:
     """Decides, for one ``run`` (its id, and the version its users enter) or for everything (None).
-    ``installation`` is the installation's key, ``zone`` its time zone. If ``triggered``, the
+    ``installation`` is the installation's key, ``zone`` its time zone, ``buckets`` says which are
+    owned. If ``triggered``, the
     triggers of the run's version let users in, whatever those of journeys say.
     """
 
     run: tuple[int, Published] | None
     around: Surroundings
     journeys: LiveJourneys
+    holding: Holding
+    buckets: Callable[[], tuple[int, ...]]
     new_id: Callable[[int], int]
     installation: str
     zone: str
@@ -78,28 +55,25 @@ class Decider:
     triggered: bool = False
     clocks: ClockEntries | None = None
 
-    def open(self, connection: Connection, now: int) -> None:
-        """Read who listens and who enters; once, before the first turn."""
+    def open(self, connection: Connection) -> None:
+        """Read who listens; once, before the first turn."""
         self.around.listening.open(connection)
-        self.look(connection, now)
-
-    @property
-    def next_entry(self) -> int | None:
-        """When a clock lets somebody in next, or may do so; None: none does."""
-        return None if self.clocks is None else self.clocks.next_at
 
     def or_entry(self, at: int | None) -> int | None:
-        """The first of ``at`` and :attr:`next_entry`."""
-        return min((one for one in (at, self.next_entry) if one is not None), default=None)
+        """The first of ``at`` and when a clock lets somebody in next, or may do so."""
+        entry = None if self.clocks is None else self.clocks.next_at
+        return min((one for one in (at, entry) if one is not None), default=None)
 
     def committed(self) -> None:
         """What was decided is written."""
         if self.clocks is not None:
             self.clocks.committed()
 
-    def look(self, connection: Connection, now: int) -> bool:
-        """Go by what was published, paused or archived since; whether anything was."""
-        if not self.journeys.refresh(connection):
+    def _look_at_journeys(self, connection: Connection, now: int) -> bool:
+        changed = self.journeys.refresh(connection)
+        if changed or self.holding.buckets != self.buckets():
+            self.holding.look(connection, self.buckets())
+        if not changed:
             return False
         entered = self.journeys.triggered
         if self.triggered and self.run is not None:
@@ -116,6 +90,7 @@ class Decider:
         """Let in whose time has come; look at the dates of those who were written."""
         if self.clocks is None:
             return
+        self.clocks.hold(self.buckets())
         changes, now = ledger.changes, ledger.now
         at = self.clocks.next_at
         if at is not None and at <= now:
@@ -135,14 +110,18 @@ class Decider:
         often as it takes, so a full disk costs time and not users. ``turn.calls`` loses those that
         will not be made.
         """
-        self.look(connection, now)
+        changed = self._look_at_journeys(connection, now)
         run_id = None if self.run is None else self.run[0]
         ledger = Ledger(Changes(run_id), now, self.installation, self.telling)
         world = World(terms=terms, zone=self.zone)
         present = Present(connection, self.around, now)
         door = Door(connection, world, now, present, self.journeys, self.new_id, self._run_of)
-        hearing = Hearing(connection, ledger, world, self.around, present, door)
+        holding = HoldingBack(connection, self.journeys, self.holding, now)
+        hearing = Hearing(connection, ledger, world, self.around, present, door, holding.back)
+        set_aside(turn, self.around, ledger)
+        holding.sift(turn, self.around, changed)
         _introduce(turn, present)
+        holding.catch_up(turn, hearing)
         if turn.told:
             receive(connection, turn.told, self.around.users, ledger, hearing)
             hearing.play()
@@ -154,15 +133,17 @@ class Decider:
                 for passage in arrive(
                     connection, turn.arrivals, published, users, ledger, hearing, door
                 )
-                if passage.state is not State.ENDED
+                if hearing.goes_on(passage)
             ]
-        _go_on(turn, going, world, ledger, hearing, present)
+        holding.pass_over(turn, world, ledger, hearing)
+        _go_on(turn, going, world, ledger, hearing, present, holding)
         hearing.play()
         self._let_in_by_clocks(connection, ledger, hearing, door)
         turn.calls = [held for held in turn.calls if held.passage.id not in present.dropped]
         for held in turn.starting:
             ledger.start(held)
         ledger.close()
+        holding.close(ledger)
         return ledger
 
     def _run_of(self, published: Published) -> int:
@@ -190,6 +171,7 @@ def _go_on(
     ledger: Ledger,
     hearing: Hearing,
     present: Present,
+    holding: HoldingBack,
 ) -> None:
     """Advance those answered, still due and entered; a user's passages one after another."""
     now = ledger.now
@@ -211,7 +193,7 @@ def _go_on(
             if not _is_due(passage, now):
                 continue
             ledger.moves(passage)
-        advanced = advance(passage, now, world, result)
+        advanced = advance(passage, now, holding.world_of(passage, world), result)
         ledger.note(passage, advanced, calls.get(id(passage)))
         if hearing.made(passage, advanced) and passage.user.id in several:
             hearing.play()

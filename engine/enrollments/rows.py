@@ -151,6 +151,19 @@ def enrollment_change(passage: Passage) -> tuple[object, ...]:
     )
 
 
+def stand(passage: Passage) -> tuple[object, ...]:
+    """What of a passage is stored and may be another after a fact."""
+    return (
+        passage.state,
+        passage.reason,
+        passage.position,
+        passage.started,
+        passage.wake_at,
+        passage.outcome,
+        len(passage.goals),
+    )
+
+
 def execution_row(passage: Passage, execution: Execution) -> tuple[object, ...]:
     """Parameters of ``insert_execution``."""
     return (

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from engine.core.message import Answer
 from engine.core.steps.base import Result
-from engine.enrollments.decide import Answered
+from engine.enrollments.turn import Answered
 from engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Container, Sequence
 
     from engine.enrollments.rows import Held
 
@@ -134,6 +134,14 @@ class Outbox:
     def held_call(self, passage: int) -> Held | None:
         """The call of a passage, if it is in memory and not answered."""
         return self._held.get(passage)
+
+    def every_call(self) -> list[Held]:
+        """The calls in memory that aren't answered."""
+        return list(self._held.values())
+
+    def calls_of(self, users: Container[str]) -> list[Held]:
+        """The calls of these users that are in memory."""
+        return [held for held in self._held.values() if held.passage.user.id in users]
 
     def withdraw(self, held: Held) -> bool:
         """Make sure that a call isn't sent; False if it is on the wire already. Whoever takes it

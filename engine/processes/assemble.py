@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.clock import wall
 from engine.db.ids import IdMaker, entropy
 from engine.endpoints.live import LiveEndpoints
 from engine.enrollments.backlog import Backlog
 from engine.enrollments.clock_entries import ClockEntries
 from engine.enrollments.decide import Decider
 from engine.enrollments.listening import Listening
+from engine.enrollments.pausing import Holding
 from engine.enrollments.present import Surroundings
 from engine.enrollments.send import Outbox
 from engine.enrollments.store import runs
 from engine.enrollments.users_held import UsersHeld
+from engine.operations.erase import carry_out
 from engine.processes.limits import raise_open_files
 from engine.processes.worker import Worker
 from engine.versions.live import LiveJourneys
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
     from engine.clock import Clock
     from engine.core.steps.base import Result
-    from engine.db.connect import Database
+    from engine.db.connect import Connection, Database
     from engine.enrollments.buckets import Owned
     from engine.enrollments.rows import Held
     from engine.processes.supply import Feed, Observer, Source
@@ -49,6 +52,10 @@ class Task:
     triggered: bool = False
 
 
+def _erase(user_id: str, wish: str, connection: Connection) -> None:
+    carry_out(connection, user_id, wish, now=wall())
+
+
 def assemble(
     database: Database,
     owned: Owned,
@@ -60,16 +67,20 @@ def assemble(
     task: Task | None = None,
     *,
     telling: bool = False,
+    kind: type[Worker] = Worker,
 ) -> Worker:
-    """A worker for ``task``; without one it works everything, until it is stopped."""
+    """A worker of that ``kind`` for ``task``; without one it works everything, until stopped."""
     with database.read() as connection:
         installation = runs.installation(connection).key
     users, live = UsersHeld(), LiveEndpoints(policy=versions.policy)
+    journeys = LiveJourneys(versions)
     outbox = Outbox(deliver, live, raise_open_files(settings.calls_in_flight))
     decider = Decider(
         None if task is None else (task.run_id, task.published),
-        Surroundings(versions, users, outbox, Listening(versions)),
-        LiveJourneys(versions),
+        Surroundings(versions, users, outbox, Listening(versions), erase=_erase),
+        journeys,
+        Holding(journeys, versions),
+        lambda: owned.buckets,
         IdMaker(entropy),
         installation,
         settings.timezone,
@@ -79,8 +90,8 @@ def assemble(
     )
     backlog = Backlog(None if task is None else task.run_id, versions, users)
     if task is None:
-        return Worker(database, decider, backlog, outbox, live, clock, None, observer, owned)
-    return Worker(
+        return kind(database, decider, backlog, outbox, live, clock, None, observer, owned)
+    return kind(
         database,
         decider,
         backlog,

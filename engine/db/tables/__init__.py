@@ -25,6 +25,7 @@ from engine.db.tables.passages import (
     StepCount,
     UserRow,
 )
+from engine.db.tables.running import DutyRow, ProcessRow
 from engine.db.tables.versions import (
     BucketOrder,
     JourneyOrder,
@@ -45,6 +46,7 @@ __all__ = [
     "ContactPolicyRow",
     "DataKey",
     "DateFire",
+    "DutyRow",
     "EndpointRow",
     "EnrollmentRow",
     "EventTypeRow",
@@ -54,6 +56,7 @@ __all__ = [
     "Installation",
     "JourneyOrder",
     "JourneyRow",
+    "ProcessRow",
     "Refusal",
     "RunRow",
     "ScheduleFire",
