@@ -1,4 +1,5 @@
-"""Endpoints' settings as they stand now, for the loops: terms for decide, limits for send.
+"""Endpoints' settings as they stand now, for the loops: terms and contact policy for decide, limits
+for send.
 
 Read again where a version changed, so that an edit holds for the next set in every process. Limits
 hold over all journeys of this process, which is all there is where one worker owns every bucket.
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING
 from engine.clock import stopwatch
 from engine.core.expressions.durations import SECOND
 from engine.endpoints import store
+from engine.endpoints.contact_policy import LivePolicy
 from engine.endpoints.limits import Window
 from engine.endpoints.model import Endpoint, terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from engine.core.interpreter.contact import PolicyInForce
     from engine.core.steps.terms import Terms
     from engine.db.connect import Connection
 
@@ -34,14 +37,21 @@ class _Limits:
 class LiveEndpoints:
     """The endpoints of one database. What isn't known (yet, or any more) has the defaults."""
 
-    def __init__(self, clock: Callable[[], float] = stopwatch) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = stopwatch, *, policy: PolicyInForce | None = None
+    ) -> None:
         self._stopwatch = clock
+        self._policy = None if policy is None else LivePolicy(policy)
         self._versions: dict[str, tuple[int, int]] = {}
         self._terms: dict[str, Terms] = {}
         self._limits: dict[str, _Limits] = {}
 
     def terms(self, connection: Connection) -> Mapping[str, Terms]:
-        """The terms of every endpoint as they stand in the transaction of ``connection``."""
+        """The terms of every endpoint as they stand in the transaction of ``connection``. The
+        contact policy is put in force that stands there, too.
+        """
+        if self._policy is not None:
+            self._policy.look(connection)
         versions = store.versions(connection)
         if versions != self._versions:
             self._take(connection, versions)

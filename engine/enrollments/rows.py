@@ -75,6 +75,8 @@ def encode_data(passage: Passage) -> str:
         noticed = passage.started - (passage.since or passage.started)
         seen = f"{passage.entered_seq},{passage.seen_seq},{passage.depth},{late},{noticed}"
         parts.append(f',"e":[{seen}]')
+    if passage.contact_at:
+        parts.append(f',"c":{passage.contact_at}')
     if passage.parent:
         parts.append(f',"p":{passage.parent}')
     parts.append("}")
@@ -213,13 +215,16 @@ def call_place(passage: Passage, call: PendingCall) -> tuple[object, ...]:
 _NOTHING_SEEN = (0, 0, 0, 0, 0)
 
 
-def read_user(bucket: int, user_id: str, timezone: str | None, attributes: str) -> User:
+def read_user(
+    bucket: int, user_id: str, timezone: str | None, attributes: str, contacts: str | None
+) -> User:
     """A user from his row."""
-    return User(user_id, bucket, timezone, json.loads(attributes))
+    times = [] if contacts is None else json.loads(contacts)
+    return User(user_id, bucket, timezone, json.loads(attributes), contacts=times)
 
 
 def read_passage(row: Sequence[Any], user: User, published: Published) -> Passage:
-    """A passage from the first seventeen columns of ``due_passages`` and its kin."""
+    """A passage from the first eighteen columns of ``due_passages`` and its kin."""
     data = json.loads(row[13])
     moves, unwaited = data["n"]
     entered_seq, seen_seq, depth, late, noticed = data.get("e", _NOTHING_SEEN)
@@ -251,6 +256,7 @@ def read_passage(row: Sequence[Any], user: User, published: Published) -> Passag
         began=row[11] - late,
         since=row[9] - noticed,
         parent=data.get("p", 0),
+        contact_at=data.get("c", 0),
     )
 
 

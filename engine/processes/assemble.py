@@ -9,6 +9,7 @@ from engine.clock import wall
 from engine.db.ids import IdMaker, entropy
 from engine.endpoints.live import LiveEndpoints
 from engine.enrollments.backlog import Backlog
+from engine.enrollments.clock_entries import ClockEntries
 from engine.enrollments.decide import Decider
 from engine.enrollments.listening import Listening
 from engine.enrollments.pausing import Holding
@@ -74,7 +75,8 @@ def assemble(
     kind: type[Worker] = Worker,
 ) -> Worker:
     """A worker of that ``kind`` for ``task``; without one it works everything, until stopped."""
-    users, live, journeys = UsersHeld(), LiveEndpoints(), LiveJourneys(versions)
+    users, live = UsersHeld(), LiveEndpoints(policy=versions.policy)
+    journeys = LiveJourneys(versions)
     outbox = Outbox(deliver, live, raise_open_files(settings.calls_in_flight))
     decider = Decider(
         None if task is None else (task.run_id, task.published),
@@ -87,6 +89,7 @@ def assemble(
         settings.timezone,
         telling,
         triggered=task is not None and task.triggered,
+        clocks=ClockEntries(users, settings.timezone),
     )
     backlog = Backlog(None if task is None else task.run_id, versions, users)
     parts = (database, decider, backlog, outbox, live, clock)

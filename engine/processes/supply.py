@@ -110,11 +110,18 @@ class Loading:
     arrivals: int = 0
     told: bool = False
     journeys: bool = False
+    clocks: bool = False
 
     @property
     def empty(self) -> bool:
         """Nothing."""
-        return not (self.room or self.sleepers or self.arrivals or self.told or self.journeys)
+        small = self.told or self.journeys or self.clocks
+        return not (small or self.room or self.sleepers or self.arrivals)
+
+
+def has_come(at: int | None, now: int) -> bool:
+    """Whether an instant, if there is one, isn't ahead any more."""
+    return at is not None and at <= now
 
 
 def unknown(held: Held) -> Result:

@@ -23,7 +23,7 @@ from engine.enrollments.receive import Arrivals
 from engine.enrollments.store.facts import anything_told
 from engine.enrollments.turn import Answered, Turn
 from engine.errors import DatabaseUnavailable
-from engine.processes.supply import Loading, Source, Stay, unknown
+from engine.processes.supply import Loading, Source, Stay, has_come, unknown
 
 if TYPE_CHECKING:
     from engine.clock import Clock
@@ -185,14 +185,11 @@ class Worker:
             room={name: free for name, free in room.items() if free and self.outbox.hungry(name)},
             sleepers=self._backlog.sleeper_due(now),
             arrivals=ARRIVALS_PER_TURN if self._may_admit() else 0,
-            told=self._told or self._feeds(now),
+            told=self._told or has_come(None if self._feed is None else self._feed.next_at, now),
             journeys=self._stale,
+            clocks=has_come(self._decider.or_entry(None), now),
         )
         return turn, loading
-
-    def _feeds(self, now: int) -> bool:
-        at = None if self._feed is None else self._feed.next_at
-        return at is not None and at <= now
 
     def _may_admit(self) -> bool:
         """New users are taken in while some endpoint that the last ones went to could take more."""
@@ -259,6 +256,7 @@ class Worker:
     def _after(self, turn: Turn, ledger: Ledger, loaded: list[Held]) -> None:
         """What follows from a committed turn."""
         self.outbox.committed(turn.answered)
+        self._decider.committed()
         if self._feed is not None and self._fed:
             self._feed.take(self._fed)
             self._fed = 0
@@ -281,7 +279,8 @@ class Worker:
         outbox, backlog = self.outbox, self._backlog
         if self._stopping:
             return math.inf if outbox.busy else None
-        next_call, wake = backlog.next_call(outbox.hungry), backlog.next_wake
+        next_call = backlog.next_call(outbox.hungry)
+        wake = self._decider.or_entry(backlog.next_wake)
         fed = None if self._feed is None else self._feed.next_at
         idle = outbox.idle
         sleeping = [t for t in (wake, fed) if t is not None]

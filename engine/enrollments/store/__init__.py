@@ -11,6 +11,7 @@ from engine.core.guarded_json import text_of
 from engine.core.interpreter.admit import Earlier
 from engine.db.statements import execute, write_rows
 from engine.enrollments.rows import Held, PendingCall, read_call, read_passage, read_user
+from engine.enrollments.store.clocks import ClockRows
 from engine.enrollments.store.holding import HELD
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions
 
-PASSAGE_COLUMNS = 17
+PASSAGE_COLUMNS = 18
 
 ENTERED, SUCCEEDED, FAILED, SKIPPED, ARM = range(5)
 OUTCOME, REFUSED, ADMITTED, GOAL, GOAL_HELD_OUT = range(5, 10)
@@ -53,6 +54,7 @@ class Changes:
     facts: list[tuple[object, ...]] = field(default_factory=list)
     received: list[tuple[object, ...]] = field(default_factory=list)
     counts: dict[tuple[int, int, int, int, str], list[int]] = field(default_factory=dict)
+    clocks: ClockRows = field(default_factory=ClockRows)
     position: int | None = None
     last: list[Callable[[Connection], object]] = field(default_factory=list)
 
@@ -86,6 +88,7 @@ def write(connection: Connection, changes: Changes) -> None:
         ("add_count", _count_rows(changes)),
     ):
         write_rows(connection, name, rows)
+    changes.clocks.write(connection)
     if changes.position is not None:
         place = (changes.position, changes.run_id)
         execute(connection, "move_run", place)
@@ -94,7 +97,8 @@ def write(connection: Connection, changes: Changes) -> None:
 
 
 def _user_row(user: User) -> tuple[object, ...]:
-    return (user.bucket, user.id, user.timezone, text_of(user.attributes))
+    contacts = text_of(user.contacts) if user.contacts else None
+    return (user.bucket, user.id, user.timezone, text_of(user.attributes), contacts)
 
 
 def _count_rows(changes: Changes) -> list[tuple[object, ...]]:
@@ -181,7 +185,7 @@ def passages_of_users(
 def _passage(
     connection: Connection, row: Sequence[Any], versions: Versions, held: UsersHeld
 ) -> Passage:
-    user = held.keep(row[2], lambda: read_user(row[0], row[2], row[14], row[15]))
+    user = held.keep(row[2], lambda: read_user(row[0], row[2], row[14], row[15], row[17]))
     return read_passage(row, user, versions.get(connection, row[4]))
 
 
