@@ -28,8 +28,6 @@ _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.0005, 0.004
 WORKER_LOCK = ".worker"
 """What follows a database's name in that of the file its worker locks."""
 _PRAGMAS = (
-    # Heard while the file is empty only: pages that are given up can then be taken off its end.
-    "PRAGMA auto_vacuum=INCREMENTAL",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
@@ -72,6 +70,9 @@ def open_engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        if not pages:  # else it would write to the file, and wait for whoever does
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         for pragma in _PRAGMAS:
             connection.execute(pragma)
 

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions
 
-BUCKETS = 256
+BUCKETS = tuple(range(256))
 
 
 class Backlog:
     """Sleepers and unsent calls, of one run or (``run_id`` None) of all. This process is the only
     one that moves them, so it knows when the next is due and looks only then: nothing due costs
-    nothing.
+    nothing. ``buckets`` are those it owns.
     """
 
     def __init__(self, run_id: int | None, versions: Versions, users: UsersHeld) -> None:
@@ -33,7 +33,8 @@ class Backlog:
         self._users = users
         self._calls: dict[str, int] = {}
         self._wake_at: int | None = None
-        self._first_bucket = 0
+        self._turns = 0
+        self.buckets: tuple[int, ...] = BUCKETS
 
     def open(self, connection: Connection) -> None:
         """Read when what is there is due."""
@@ -108,6 +109,8 @@ class Backlog:
 
     def _turn(self) -> str:
         """Every bucket, beginning with another one each time, so that none is always the last."""
-        first = self._first_bucket
-        self._first_bucket = (first + 37) % BUCKETS
-        return json.dumps([(first + step) % BUCKETS for step in range(BUCKETS)])
+        if not self.buckets:
+            return "[]"
+        self._turns += 37
+        first = self._turns % len(self.buckets)
+        return json.dumps([*self.buckets[first:], *self.buckets[:first]])

@@ -82,7 +82,7 @@ def _user(connection: Connection, user_id: str) -> User:
         (bucket_of(user_id), user_id),
     ).one_or_none()
     if row is not None:
-        return read_user(*row)
+        return read_user(row[0], row[1], row[2], row[3], None)
     near = connection.exec_driver_sql(
         "SELECT id FROM users WHERE lower(id) = ? ORDER BY id LIMIT 1", (user_id.strip().lower(),)
     ).scalar()

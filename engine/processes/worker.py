@@ -23,6 +23,7 @@ from engine.enrollments.receive import Arrivals
 from engine.enrollments.store.facts import anything_told
 from engine.enrollments.turn import Answered, Turn
 from engine.errors import DatabaseUnavailable
+from engine.processes.sharing import Share
 from engine.processes.supply import Loading, Source, Stay, has_come, unknown
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from engine.enrollments.rows import Held
     from engine.enrollments.send import Outbox
     from engine.enrollments.store.facts import Told
-    from engine.processes.supply import Endpoints, Feed, Observer
+    from engine.processes.sharing import Share
+from engine.processes.supply import Endpoints, Feed, Observer
 
 TOLD_PER_TURN = 1024
 ARRIVALS_PER_TURN = 256
@@ -82,6 +84,7 @@ class Worker:
         self._observer = observer
         self._stay = Stay(horizon, linger)
         self._owned = owned
+        self._share = Share(owned, outbox)
         self._feed = feed
         self._fed = 0
         self._watch = watch(database)
@@ -133,7 +136,7 @@ class Worker:
             with suppress(DatabaseUnavailable), self._database.read() as connection:
                 self._told = anything_told(connection)
                 self._stale = self._decider.journeys.stale(connection)
-        return self._told or self._stale
+        return self._told or self._stale or self._share.is_another
 
     def open(self) -> None:
         """Read what is there to do; once, before the first turn."""
@@ -145,6 +148,8 @@ class Worker:
         """Take in what is there, decide, and commit. For how many seconds there is nothing more to
         do unless woken; None if there is nothing to do at all any more.
         """
+        if self._share.is_another:
+            self._settle()
         if self._decider.holding.outstanding and not self._stopping:
             self._obey()
         turn, loading = self._gather()
@@ -155,6 +160,18 @@ class Worker:
         if self.outbox.in_flight:  # let answers gather and other processes write
             rest(REST_S)
         return 0.0
+
+    def _settle(self) -> None:
+        """Work for the users that are ours now."""
+        came = self._share.settle()
+        self._backlog.buckets = self._share.buckets
+        if came:
+            self._told = True
+            try:
+                with self._database.read() as connection:
+                    self._backlog.open(connection)
+            except DatabaseUnavailable:
+                self._share.buckets = ()  # it is tried again with the next turn
 
     def _obey(self) -> None:
         """Carry out a portion of what is ordered of users whose journey was resumed or archived."""

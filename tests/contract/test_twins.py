@@ -23,6 +23,7 @@ NAMES = sorted(path.stem for path in (SQL / "postgresql").glob("*.sql"))
 MAY_READ_ALL = {
     "everybody_ended",
     "failure_example",
+    "failure_example_of_version",
     "next_wake_of_run",
     "run_counts",
     "sealed_by_key",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Column, Integer
 from sqlmodel import Field, SQLModel
 
 
@@ -13,7 +13,9 @@ class ContactPolicyRow(SQLModel, table=True):
 
     __tablename__ = "contact_policy"
 
-    id: int = Field(default=1, primary_key=True)
+    id: int = Field(
+        default=1, sa_column=Column("id", Integer, primary_key=True, autoincrement=False)
+    )
     version: int = 1
     policy: str | None = None
     changed_at: int = Field(sa_type=BigInteger)

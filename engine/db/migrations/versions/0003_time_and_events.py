@@ -170,7 +170,7 @@ def _clocks() -> None:
 def _contact_policy() -> None:
     op.create_table(
         "contact_policy",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("policy", sa.String(), nullable=True),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),

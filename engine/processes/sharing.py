@@ -1,0 +1,48 @@
+"""A worker's share of the users, as other workers come and go."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from engine.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from engine.enrollments.buckets import Owned
+    from engine.enrollments.send import Outbox
+
+
+class Share:
+    """The buckets a worker loads from: those it owns but for what it is to give up, which it lets
+    go once none of their calls is in memory, so that nobody makes one twice.
+    """
+
+    def __init__(self, owned: Owned, outbox: Outbox) -> None:
+        self._owned = owned
+        self._outbox = outbox
+        self.buckets: tuple[int, ...] = ()
+
+    @property
+    def is_another(self) -> bool:
+        """Whether buckets came, went, or are to go."""
+        return bool(self._owned.surplus()) or self._mine() != self.buckets
+
+    def settle(self) -> bool:
+        """Give up what is to go and can; whether buckets came that must be looked into."""
+        surplus = self._owned.surplus()
+        if surplus:
+            for held in self._outbox.every_call():
+                if held.passage.user.bucket in surplus:
+                    self._outbox.withdraw(held)
+            busy = {held.passage.user.bucket for held in self._outbox.every_call()}
+            with suppress(DatabaseUnavailable):
+                self._owned.give(surplus - busy)
+        mine = self._mine()
+        came = not set(mine) <= set(self.buckets)
+        self.buckets = mine
+        return came
+
+    def _mine(self) -> tuple[int, ...]:
+        surplus = self._owned.surplus()
+        owned = self._owned.buckets
+        return tuple(one for one in owned if one not in surplus) if surplus else owned
