@@ -6,9 +6,9 @@ describes them, so that a file's reader can say line and column.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from engine.core.expressions.durations import SECOND, parse_duration
 from engine.core.steps.definition import Definition
@@ -23,6 +23,7 @@ from engine.endpoints.fields import (
     Size,
     not_supported,
 )
+from engine.endpoints.gate import Breaker, GatePolicy
 from engine.wire.transport import Network
 
 NO_AUTH = "none"
@@ -49,6 +50,37 @@ class RateLimit(Definition):
 
     count: Count = Field(gt=0, le=1_000_000, description="So many requests at most.")
     per: Window = Field(description="In any span of this length.")
+
+
+class CircuitBreaker(Definition):
+    """Calls fail at once while the circuit is open, so that nobody waits for who doesn't answer."""
+
+    failures: Count = Field(gt=0, le=1_000, description="Opens once so many calls failed ...")
+    per: Window = Field(description="... in a span of this length.")
+    open_for: Window = Field(
+        parse_duration("30s"), description="So long nothing is sent; then one call tries."
+    )
+
+
+class Hold(Definition):
+    """Users wait at the call for a credential, or for a circuit to close, ``max`` at most."""
+
+    max: Window = Field(parse_duration("P1D"), description="After that the call fails.")
+
+
+def _as_hold(raw: object) -> object:
+    """``hold``, ``{hold: 6h}`` and ``{hold: {max: 6h}}`` as the latter."""
+    if raw == "hold":
+        return {"hold": {}}
+    if isinstance(raw, dict) and isinstance(raw.get("hold"), str):
+        return raw | {"hold": {"max": raw["hold"]}}
+    return raw
+
+
+class Holding(Definition):
+    """What follows where there is no credential: ``hold``."""
+
+    hold: Hold = Field(description="Users wait until it is mended.")
 
 
 class NetworkSettings(Definition):
@@ -94,18 +126,26 @@ class Endpoint(Definition):
     concurrency: Count = Field(
         100, gt=0, le=10_000, description="How many calls may be on their way at once."
     )
-    circuit_breaker: Annotated[Any, not_supported("circuit breakers")] = None
+    circuit_breaker: CircuitBreaker | None = Field(
+        None, description="Stops calls to who doesn't answer; unless said, none."
+    )
     delivery: Delivery = Field(
         "at_least_once", description="at_most_once: never repeated once it may have been sent."
     )
     idempotency_header: IdempotencyHeader = Field(
         "Idempotency-Key", description="Carries a key that is the same at every attempt; or `none`."
     )
-    on_auth_failure: Annotated[
-        Any, not_supported("`on_auth_failure` other than `continue`", but="continue")
-    ] = "continue"
+    on_auth_failure: Annotated[Literal["continue"] | Holding, BeforeValidator(_as_hold)] = Field(
+        "continue", description="hold: users wait until the credential is mended."
+    )
     network: NetworkSettings = Field(NetworkSettings(), description="How its host is reached.")
     contact: Flag = Field(False, description="true: its calls reach a person.")
+
+    @property
+    def hold(self) -> int | None:
+        """How long (microseconds) its calls wait to be let through; None: not at all."""
+        held = self.on_auth_failure
+        return held.hold.max.microseconds if isinstance(held, Holding) else None
 
     @property
     def profile(self) -> str | None:
@@ -114,14 +154,25 @@ class Endpoint(Definition):
 
 
 def terms(endpoint: Endpoint) -> Terms:
-    """What the steps that call this endpoint go by: timeout, retry, success, delivery."""
+    """What the steps that call this endpoint go by: timeout, retry, success, delivery, hold."""
     return Terms(
         timeout_us=endpoint.timeout.total.microseconds,
         retry=endpoint.retry,
         success=endpoint.success or DEFAULT_TERMS.success,
         delivery=endpoint.delivery,
         contact=endpoint.contact,
+        hold=endpoint.hold,
     )
+
+
+def gate_policy(endpoint: Endpoint) -> GatePolicy:
+    """What shuts the endpoint to calls."""
+    written = endpoint.circuit_breaker
+    breaker = None
+    if written is not None:
+        per, open_for = written.per.microseconds, written.open_for.microseconds
+        breaker = Breaker(written.failures, per, open_for)
+    return GatePolicy(breaker, endpoint.hold)
 
 
 def network(endpoint: Endpoint) -> Network:

@@ -21,6 +21,7 @@ from engine.enrollments.rows import (
 if TYPE_CHECKING:
     from engine.core.interpreter.state import Advanced, Execution, Passage, User
     from engine.core.steps.base import Again
+    from engine.enrollments.rows import Lane
     from engine.enrollments.store import Changes
 
 _KINDS = {"succeeded": store.SUCCEEDED, "failed": store.FAILED, "skipped": store.SKIPPED}
@@ -52,7 +53,7 @@ class Written:
 @dataclass(slots=True)
 class Ledger:
     """Collects what one turn decides. ``calls`` are new and committed with it, ``retries`` are
-    (endpoint, instant) of calls to be tried later. ``settled`` is how many more users than before
+    (lane, instant) of calls to be tried later. ``settled`` is how many more users than before
     have nothing to do now: refused, asleep or ended. ``telling`` turns ``told`` on.
     """
 
@@ -61,7 +62,7 @@ class Ledger:
     installation: str
     telling: bool = False
     calls: list[Held] = field(default_factory=list)
-    retries: list[tuple[str, int]] = field(default_factory=list)
+    retries: list[tuple[Lane, int]] = field(default_factory=list)
     told: list[StepDone] = field(default_factory=list)
     written: list[Written] = field(default_factory=list)
     admitted: int = 0
@@ -161,10 +162,13 @@ class Ledger:
 
     def _again(self, passage: Passage, call: PendingCall, again: Again) -> None:
         place = call_place(passage, call)
+        tries, first_at = call.tries, call.first_at
+        if again.held_since is not None:
+            tries, first_at = 0, again.held_since
         self.changes.retried_calls.append(
-            (*place, call.attempts, call.tries, call.first_at, again.at, again.failure)
+            (*place, call.attempts, tries, first_at, again.at, again.failure)
         )
-        self.retries.append((call.endpoint, again.at))
+        self.retries.append(((call.endpoint, passage.program.name), again.at))
         self._tell(passage, "again", again.failure, call)
 
     def _close(self, passage: Passage, call: PendingCall, advanced: Advanced) -> None:
@@ -192,6 +196,7 @@ class Ledger:
             content_type=wanted.content_type,
             body=wanted.body,
             key=call_key(self.installation, passage.id, step.id, visit),
+            due_at=self.now,
         )
         self.changes.new_calls.append(call_row(passage, call, self.changes.run_id, self.now))
         self.calls.append(Held(passage, call))

@@ -26,7 +26,9 @@ class PendingCall:
     """An unfinished call: what the outbox holds of it. Instants are microseconds UTC.
 
     ``attempts`` counts requests put on the wire, ``tries`` those the retry limit counts.
-    ``started_by`` is set for a call that may be made at most once and was begun.
+    ``started_by`` is set for a call that may be made at most once and was begun. ``due_at`` is
+    since when it is to be made. ``redrive`` counts how often it was sent again after it had failed
+    for good; ``apply_outputs``: what such a one then gives for the user is kept.
     """
 
     step: int
@@ -42,6 +44,13 @@ class PendingCall:
     tries: int = 0
     first_at: int | None = None
     started_by: str | None = None
+    due_at: int = 0
+    redrive: int = 0
+    apply_outputs: bool = False
+
+
+Lane = tuple[str, str]
+"""An endpoint and a journey: its calls there have their turn beside other journeys'."""
 
 
 @dataclass(slots=True)
@@ -50,6 +59,16 @@ class Held:
 
     passage: Passage
     call: PendingCall
+
+    @property
+    def lane(self) -> Lane:
+        """Where the call queues."""
+        return (self.call.endpoint, self.passage.program.name)
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """The key of the call's row."""
+        return call_place(self.passage, self.call)
 
 
 def encode_data(passage: Passage) -> str:
@@ -170,12 +189,13 @@ def call_row(
         call.body,
         call.key,
         next_try_at,
+        passage.program.name,
     )
 
 
 def call_place(passage: Passage, call: PendingCall) -> tuple[object, ...]:
     """The key of a call's row, as the statements that change it take it."""
-    return (passage.user.bucket, passage.id, call.step, call.visit, 0)
+    return (passage.user.bucket, passage.id, call.step, call.visit, call.redrive)
 
 
 def read_user(bucket: int, user_id: str, timezone: str | None, attributes: str) -> User:
@@ -213,7 +233,7 @@ def read_passage(row: Sequence[Any], user: User, published: Published) -> Passag
 def read_call(columns: Sequence[Any]) -> PendingCall:
     """A call from the columns behind the passage's in ``due_calls``."""
     step, visit, endpoint, method, target, headers, content_type, body, key = columns[:9]
-    attempts, tries, first_at, started_by = columns[9:]
+    attempts, tries, first_at, started_by, due_at, redrive, apply_outputs = columns[9:]
     return PendingCall(
         step=step,
         visit=visit,
@@ -228,4 +248,7 @@ def read_call(columns: Sequence[Any]) -> PendingCall:
         tries=tries,
         first_at=first_at,
         started_by=started_by,
+        due_at=due_at,
+        redrive=redrive,
+        apply_outputs=bool(apply_outputs),
     )

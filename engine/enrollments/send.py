@@ -6,19 +6,21 @@ Decides nothing. What finds no room in memory stays in the database, where it wa
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from engine.core.message import Answer
 from engine.core.steps.base import Result
+from engine.endpoints.gate import Parked, Refused
 from engine.enrollments.decide import Answered
 from engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from engine.enrollments.rows import Held
+    from engine.enrollments.rows import Held, Lane
 
 MOST_UNCOMMITTED = 256
 """Answers that may wait for their commit before nothing more is begun: a kill repeats them too."""
@@ -38,14 +40,23 @@ _T = TypeVar("_T")
 
 
 class Allowance(Protocol):
-    """What an endpoint's settings allow at this moment."""
+    """What endpoints' settings and states allow at this moment."""
+
+    changed: Callable[[str], None]
+    """Called on the loop with an endpoint that calls may go to now."""
 
     def concurrency(self, endpoint: str) -> int:
         """Calls it may have in flight."""
         ...
 
-    def pause(self, endpoint: str) -> float:
-        """Take a permit of its rate: 0.0 if it was granted, else seconds until one is free."""
+    def admit(
+        self, endpoint: str, call: object, due_at: int, queued: int
+    ) -> float | Parked | Refused:
+        """Whether a call may go: 0.0, else the seconds until it may; or it is held, or fails."""
+        ...
+
+    def answered(self, endpoint: str, call: object, result: Result) -> None:
+        """What became of an attempt, before anybody judges it."""
         ...
 
     def at_most_once(self, endpoint: str) -> bool:
@@ -55,12 +66,38 @@ class Allowance(Protocol):
 
 @dataclass(slots=True)
 class _Lane:
-    """One endpoint's calls: queued, and how many are on their way."""
+    """One journey's calls to one endpoint. Those ``offered`` are the deciding thread's to count,
+    those ``begun`` and ``in_flight`` the loop's.
+    """
 
-    endpoint: str
     queue: deque[Held] = field(default_factory=deque)
+    offered: int = 0
+    begun: int = 0
     in_flight: int = 0
-    paused: bool = False
+
+    @property
+    def queued(self) -> int:
+        """Calls in memory that were not begun."""
+        return self.offered - self.begun
+
+
+@dataclass(slots=True)
+class _Endpoint:
+    """One endpoint's lanes, and how many of its calls are on their way. In ``turns`` stand the
+    lanes with something queued: the first one's turn is next.
+    """
+
+    name: str
+    lanes: dict[Lane, _Lane] = field(default_factory=dict)
+    turns: deque[_Lane] = field(default_factory=deque)
+    in_flight: int = 0
+    timer: asyncio.TimerHandle | None = None
+    parked_until: int | None = None
+
+    @property
+    def queued(self) -> int:
+        """Calls in memory that were not begun."""
+        return sum(lane.queued for lane in list(self.lanes.values()))
 
 
 def _nobody() -> None:
@@ -85,10 +122,11 @@ class Outbox:
     through a deque, and enters the next place before it leaves the last, so that nothing is ever
     nowhere.
 
-    ``deliver`` puts a call on the wire and never raises for what the world does; while it raises
-    DatabaseUnavailable, nothing was sent, and it is asked again. ``wake`` is called on the loop
-    when an answer came or a call waits to be marked as started; ``notify`` by the deciding thread
-    when there may be something to send.
+    Of an endpoint's calls the journeys have their turns, one call each: who has many waits for who
+    has few no longer than that. ``deliver`` puts a call on the wire and never raises for what the
+    world does; while it raises DatabaseUnavailable, nothing was sent, and it is asked again.
+    ``wake`` is called on the loop when an answer came or a call waits to be marked as started;
+    ``notify`` by the deciding thread when there may be something to send.
     """
 
     def __init__(
@@ -100,10 +138,12 @@ class Outbox:
         self._deliver = deliver
         self._allowance = allowance
         self._most = in_flight
+        allowance.changed = self._changed
         self.wake: Callable[[], None] = _nobody
         self.notify: Callable[[], object] = _nobody
-        self._lanes: dict[str, _Lane] = {}
+        self._endpoints: dict[str, _Endpoint] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._offered: deque[Held] = deque()
         self._answered: deque[Answered] = deque()
         self._starting: deque[Held] = deque()
         self._launching: deque[Held] = deque()
@@ -111,21 +151,23 @@ class Outbox:
         self._came = 0
         self._committed = 0
         self.in_flight = 0
-        self.held: dict[str, set[tuple[int, int]]] = {}
+        self.held: dict[Lane, set[tuple[object, ...]]] = {}
 
     # --- the deciding thread ---------------------------------------------------------------
 
     def offer(self, held: Held) -> bool:
-        """Take a committed call; False if its endpoint's queue is full: it stays stored."""
-        endpoint = held.call.endpoint
-        lane = self._lanes.get(endpoint)
-        if lane is None:
-            lane = self._lanes[endpoint] = _Lane(endpoint)
-        if self._closed or self._room(lane) <= 0:
+        """Take a committed call; False if its lane's queue is full: it stays stored."""
+        name, lane = held.call.endpoint, held.lane
+        endpoint = self._endpoints.get(name)
+        if endpoint is None:
+            endpoint = self._endpoints[name] = _Endpoint(name)
+        if lane not in endpoint.lanes:
+            endpoint.lanes[lane] = _Lane()
+        if self._closed or self._room(endpoint, lane) <= 0:
             return False
-        key = (held.passage.user.bucket, held.passage.id)
-        self.held.setdefault(endpoint, set()).add(key)
-        lane.queue.append(held)
+        self.held.setdefault(lane, set()).add(held.place)
+        self._offered.append(held)
+        endpoint.lanes[lane].offered += 1
         return True
 
     def launch(self, held: Held) -> None:
@@ -136,8 +178,7 @@ class Outbox:
         """Forget calls whose answers were committed."""
         self._committed += len(answered)
         for one in answered:
-            passage = one.held.passage
-            self.held[one.held.call.endpoint].discard((passage.user.bucket, passage.id))
+            self.held[one.held.lane].discard(one.held.place)
 
     def take_answers(self, most: int) -> list[Answered]:
         """Answers that came and were not taken yet, oldest first."""
@@ -154,22 +195,44 @@ class Outbox:
 
     @property
     def idle(self) -> bool:
-        """Nothing in memory."""
-        queued = any(lane.queue for lane in self._lanes.values())
+        """Nothing in memory but calls that are held."""
+        endpoints = list(self._endpoints.values())
+        queued = any(one.queued for one in endpoints if one.parked_until is None)
         return not (queued or self.busy)
 
-    def room(self, endpoint: str) -> int:
-        """How many more calls of an endpoint may be held."""
-        return max(0, self._room(self._lanes.get(endpoint) or _Lane(endpoint)))
+    @property
+    def parked_until(self) -> int | None:
+        """When (microseconds UTC) the first endpoint that holds calls is to be asked again."""
+        endpoints = list(self._endpoints.values())
+        return min(
+            (one.parked_until for one in endpoints if one.parked_until is not None and one.queued),
+            default=None,
+        )
 
-    def _room(self, lane: _Lane) -> int:
-        permits = self._permits(lane.endpoint)
-        return permits + _longest_queue(permits) - len(lane.queue) - lane.in_flight
+    def room(self, lane: Lane) -> int:
+        """How many more calls of an endpoint and journey may be held."""
+        return max(0, self._room(self._endpoints.get(lane[0]), lane))
 
-    def hungry(self, endpoint: str) -> bool:
-        """Whether an endpoint's queue runs low, so that it could take more than it gets."""
-        lane = self._lanes.get(endpoint)
-        return lane is None or 2 * len(lane.queue) < _longest_queue(self._permits(endpoint))
+    def _room(self, endpoint: _Endpoint | None, lane: Lane) -> int:
+        permits = self._permits(lane[0])
+        if endpoint is None:
+            return permits + _longest_queue(permits)
+        mine = endpoint.lanes.get(lane) or _Lane()
+        longest = self._longest(endpoint, mine, permits)
+        return permits + longest - mine.queued - mine.in_flight
+
+    def hungry(self, lane: Lane) -> bool:
+        """Whether a lane's queue runs low, so that it could take more than it gets."""
+        endpoint = self._endpoints.get(lane[0])
+        mine = None if endpoint is None else endpoint.lanes.get(lane)
+        if endpoint is None or mine is None:
+            return True
+        return 2 * mine.queued < self._longest(endpoint, mine, self._permits(lane[0]))
+
+    def _longest(self, endpoint: _Endpoint, mine: _Lane, permits: int) -> int:
+        """How long a lane's queue may be: all of them together are what one alone would be."""
+        others = sum(1 for lane in endpoint.lanes.values() if lane is not mine and lane.queued)
+        return max(1, _longest_queue(permits) // (1 + others))
 
     def _permits(self, endpoint: str) -> int:
         return min(self._allowance.concurrency(endpoint), self._most)
@@ -182,64 +245,108 @@ class Outbox:
 
     def pump(self) -> None:
         """Put on the wire what may go now."""
+        while self._offered:
+            held = self._offered[0]
+            endpoint = self._endpoints[held.call.endpoint]
+            lane = endpoint.lanes[held.lane]
+            if not lane.queue:
+                endpoint.turns.append(lane)
+            lane.queue.append(held)
+            self._offered.popleft()
         while self._launching:
             held = self._launching.popleft()
-            self._start(self._lanes[held.call.endpoint], held)
-        for lane in list(self._lanes.values()):
-            self._pump(lane)
+            self._start(self._endpoints[held.call.endpoint], held)
+        for endpoint in list(self._endpoints.values()):
+            self._pump(endpoint)
 
-    def _pump(self, lane: _Lane) -> None:
-        while (held := self._next(lane)) is not None:
-            self._start(lane, held)
+    def _pump(self, endpoint: _Endpoint) -> None:
+        while (held := self._next(endpoint)) is not None:
+            self._start(endpoint, held)
 
-    def _start(self, lane: _Lane, held: Held) -> None:
-        task = asyncio.get_running_loop().create_task(self._send(lane, held))
+    def _changed(self, name: str) -> None:
+        endpoint = self._endpoints.get(name)
+        if endpoint is not None:
+            self._pump(endpoint)
+
+    def _start(self, endpoint: _Endpoint, held: Held) -> None:
+        task = asyncio.get_running_loop().create_task(self._send(endpoint, held))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _next(self, lane: _Lane) -> Held | None:
-        """The next call of a lane that may go on the wire now, counted as being on its way."""
-        while lane.queue and not self._closed:
+    def _next(self, endpoint: _Endpoint) -> Held | None:
+        """The next call to an endpoint that may go on the wire now, counted as being on its way."""
+        while endpoint.turns and not self._closed:
             if (
-                lane.in_flight >= self._allowance.concurrency(lane.endpoint)
+                endpoint.in_flight >= self._allowance.concurrency(endpoint.name)
                 or self.in_flight >= self._most
                 or self._came - self._committed >= MOST_UNCOMMITTED
-                or self._must_pause(lane)
             ):
                 return None
-            lane.in_flight += 1
-            self.in_flight += 1
-            held = lane.queue.popleft()
-            if not self._allowance.at_most_once(lane.endpoint):
+            call = endpoint.turns[0].queue[0].call
+            verdict = self._allowance.admit(endpoint.name, call, call.due_at, endpoint.queued)
+            if isinstance(verdict, Refused):
+                held = self._begin(endpoint)
+                self._end(endpoint, held, _refused(held, verdict))
+                continue
+            if verdict != 0.0:
+                self._rest(endpoint, verdict)
+                return None
+            endpoint.parked_until = None
+            held = self._begin(endpoint)
+            if not self._allowance.at_most_once(endpoint.name):
                 return held
             self._starting.append(held)
             self.wake()
         return None
 
-    def _must_pause(self, lane: _Lane) -> bool:
-        """Whether the lane's rate is used up; it goes on by itself."""
-        if not lane.paused:
-            pause = self._allowance.pause(lane.endpoint)
-            if pause > 0:
-                lane.paused = True
-                asyncio.get_running_loop().call_later(pause, self._resume, lane)
-        return lane.paused
+    def _begin(self, endpoint: _Endpoint) -> Held:
+        """Take the call whose turn it is out of its lane, and count it as being on its way."""
+        lane = endpoint.turns[0]
+        endpoint.in_flight += 1
+        lane.in_flight += 1
+        self.in_flight += 1
+        held = lane.queue.popleft()
+        lane.begun += 1
+        if lane.queue:
+            endpoint.turns.rotate(-1)
+        else:
+            endpoint.turns.popleft()
+        return held
 
-    def _resume(self, lane: _Lane) -> None:
-        lane.paused = False
-        self._pump(lane)
+    def _end(self, endpoint: _Endpoint, held: Held, result: Result | None) -> None:
+        """A call that was on its way came to a result; None: it stays in the database."""
+        if result is not None:
+            self._came += 1
+            self._answered.append(Answered(held, result))
+        endpoint.lanes[held.lane].in_flight -= 1
+        endpoint.in_flight -= 1
+        self.in_flight -= 1
+        self.wake()
 
-    async def _send(self, lane: _Lane, held: Held | None) -> None:
-        """Send a call, and then others of its lane for as long as there are any that may go."""
+    def _rest(self, endpoint: _Endpoint, verdict: float | Parked) -> None:
+        """Send nothing to an endpoint for a while; it goes on by itself."""
+        was = endpoint.parked_until
+        if isinstance(verdict, Parked):
+            seconds, endpoint.parked_until = verdict.seconds, verdict.until
+        else:
+            seconds, endpoint.parked_until = verdict, None
+        if endpoint.timer is not None:
+            endpoint.timer.cancel()
+            endpoint.timer = None
+        if seconds < math.inf:
+            loop = asyncio.get_running_loop()
+            endpoint.timer = loop.call_later(seconds, self._pump, endpoint)
+        if endpoint.parked_until != was:
+            self.wake()
+
+    async def _send(self, endpoint: _Endpoint, held: Held | None) -> None:
+        """Send a call, and then others of its endpoint for as long as there are any that may go."""
         while held is not None:
             result = await self._result(held)
             if result is not None:
-                self._came += 1
-                self._answered.append(Answered(held, result))
-            lane.in_flight -= 1
-            self.in_flight -= 1
-            self.wake()
-            held = self._next(lane)
+                self._allowance.answered(endpoint.name, held.call, result)
+            self._end(endpoint, held, result)
+            held = self._next(endpoint)
 
     async def _result(self, held: Held) -> Result | None:
         """What became of a call; None for one that was not sent and, as this is the end, won't be:
@@ -253,6 +360,19 @@ class Outbox:
                 await asyncio.sleep(UNREADABLE_PAUSE_S)
             except Exception as error:  # noqa: BLE001 (a bug costs this call, not the run)
                 return _a_bug(held, error)
+
+
+def _refused(held: Held, why: Refused) -> Result:
+    """A call that is not made: nothing of it was on the wire."""
+    call = held.call
+    return Result(
+        answer=Answer(failure=why.code, may_have_been_sent=False),
+        failure=why.code,
+        text=why.text,
+        attempts=call.attempts,
+        tries=1,
+        first_at=why.since,
+    )
 
 
 def _longest_queue(permits: int) -> int:

@@ -243,7 +243,7 @@ class _Launch:
         decider = Decider(
             run.id, receiver, installation, options.settings.timezone, options.telling
         )
-        live = LiveEndpoints()
+        live = LiveEndpoints(self._database, self._clock)
         in_flight = raise_open_files(options.settings.calls_in_flight)
         outbox = Outbox(deliver, live, in_flight)
         stay = options.stay_us

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from engine.enrollments.backlog import Backlog
     from engine.enrollments.decide import Decider
     from engine.enrollments.ledger import Ledger
-    from engine.enrollments.rows import Held
+    from engine.enrollments.rows import Held, Lane
     from engine.enrollments.send import Outbox
     from engine.users.row import UserRow
 
@@ -79,14 +79,14 @@ class Source:
     rows: Iterator[UserRow]
     position: int
     done: bool = False
-    targets: set[str] = field(default_factory=set)
+    targets: set[Lane] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class _Loading:
     """What a turn is to bring from the database besides what is in memory."""
 
-    room: dict[str, int] = field(default_factory=dict)
+    room: dict[Lane, int] = field(default_factory=dict)
     sleepers: bool = False
     arrivals: int = 0
 
@@ -187,9 +187,9 @@ class Worker:
         if self._stopping:
             return turn, _Loading()
         now = self._clock.now()
-        room = {name: self.outbox.room(name) for name in self._backlog.due_endpoints(now)}
+        room = {lane: self.outbox.room(lane) for lane in self._backlog.due_lanes(now)}
         loading = _Loading(
-            room={name: free for name, free in room.items() if free and self.outbox.hungry(name)},
+            room={lane: free for lane, free in room.items() if free and self.outbox.hungry(lane)},
             sleepers=self._backlog.sleeper_due(now),
             arrivals=ARRIVALS_PER_TURN if self._may_admit() else 0,
         )
@@ -255,13 +255,13 @@ class Worker:
             self.outbox.launch(held)
         for held in (*loaded, *ledger.calls):
             if not self.outbox.offer(held):
-                self._backlog.add_call(held.call.endpoint, self._clock.now())
-        for endpoint, at in ledger.retries:
-            self._backlog.add_call(endpoint, at)
+                self._backlog.add_call(held.lane, self._clock.now())
+        for lane, at in ledger.retries:
+            self._backlog.add_call(lane, at)
         if ledger.next_wake is not None:
             self._backlog.add_sleeper(ledger.next_wake)
         if turn.arrivals is not None:
-            self._source.targets = {held.call.endpoint for held in ledger.calls}
+            self._source.targets = {held.lane for held in ledger.calls}
         self.outbox.notify()
         self._observer.turned(ledger)
 
@@ -271,12 +271,13 @@ class Worker:
         if self._stopping:
             return math.inf if outbox.busy else None
         next_call, wake = backlog.next_call(outbox.hungry), backlog.next_wake
-        idle = outbox.idle
-        if idle and next_call is None and not self._within_horizon(wake):
+        idle, parked = outbox.idle, outbox.parked_until
+        if idle and next_call is None and parked is None and not self._within_horizon(wake):
             return None
-        at = min((t for t in (next_call, wake) if t is not None), default=None)
+        at = min((t for t in (next_call, wake, parked) if t is not None), default=None)
         if idle and at is not None and isinstance(self._clock, VirtualClock):
             self._clock.move_to(at)
+            outbox.notify()
             return 0.0
         return math.inf if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)
 

@@ -585,7 +585,7 @@ class Live:
             )
             published = versions.get(connection, run.version_id)
         ids = IdMaker(lambda: self._lots.getrandbits(22))
-        live = LiveEndpoints(lambda: 0.0)
+        live = LiveEndpoints()
         backlog = Backlog(run.id, versions, users)
         self._told.backlogs.append(backlog)
         return Worker(

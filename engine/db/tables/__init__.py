@@ -11,7 +11,7 @@ from engine.db.tables.credentials import (
     SecretFingerprint,
     TokenState,
 )
-from engine.db.tables.endpoints import EndpointRow
+from engine.db.tables.endpoints import EndpointRow, EndpointState
 from engine.db.tables.facts import FactRow, InboxRow
 from engine.db.tables.installation import AuditRow, Installation
 from engine.db.tables.passages import (
@@ -35,6 +35,7 @@ __all__ = [
     "CallRow",
     "DataKey",
     "EndpointRow",
+    "EndpointState",
     "EnrollmentRow",
     "EventTypeRow",
     "ExecutionRow",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from engine.core.interpreter.state import Passage, User
+    from engine.enrollments.rows import Lane
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions
 
@@ -165,19 +166,19 @@ def due_passages(
 
 def due_calls(
     connection: Connection,
-    place: tuple[str, str, int, int, int],
-    in_memory: set[tuple[int, int]],
+    place: tuple[str, str, str, int, int, int],
+    in_memory: set[tuple[object, ...]],
     versions: Versions,
     held: UsersHeld,
 ) -> list[Held]:
-    """Unfinished calls that may be tried, but those ``in_memory`` (bucket, enrollment).
-    ``place`` is (buckets as JSON, endpoint, now, run id, limit).
+    """Unfinished calls that may be tried, but those ``in_memory`` (places of rows).
+    ``place`` is (buckets as JSON, endpoint, journey, now, run id, limit).
     """
     rows = connection.exec_driver_sql(statement("due_calls"), place).fetchall()
     return [
         Held(_passage(connection, row, versions, held), read_call(row[PASSAGE_COLUMNS:]))
         for row in rows
-        if (row[0], row[1]) not in in_memory
+        if (row[0], row[1], row[16], row[17], row[-2]) not in in_memory
     ]
 
 
@@ -199,10 +200,10 @@ def _passage(
     return read_passage(row, user, versions.get(connection, row[4]))
 
 
-def waiting_calls(connection: Connection, run_id: int) -> dict[str, int]:
-    """For each endpoint of a run with unfinished calls, when the first may be tried."""
+def waiting_calls(connection: Connection, run_id: int) -> dict[Lane, int]:
+    """For each endpoint and journey of a run's unfinished calls, when the first may be tried."""
     rows = connection.exec_driver_sql(statement("waiting_calls"), (run_id,))
-    return {row[0]: row[1] for row in rows}
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 def next_wake(connection: Connection, buckets: str, now: int, run_id: int) -> int | None:
@@ -214,10 +215,10 @@ def next_wake(connection: Connection, buckets: str, now: int, run_id: int) -> in
 
 
 def next_call(
-    connection: Connection, buckets: str, endpoint: str, now: int, run_id: int
+    connection: Connection, buckets: str, lane: Lane, now: int, run_id: int
 ) -> int | None:
-    """When, after ``now``, the next unfinished call of an endpoint may be tried."""
+    """When, after ``now``, the next unfinished call of an endpoint and journey may be tried."""
     found: int | None = connection.exec_driver_sql(
-        statement("next_call"), (buckets, endpoint, now, run_id)
+        statement("next_call"), (buckets, *lane, now, run_id)
     ).scalar()
     return found

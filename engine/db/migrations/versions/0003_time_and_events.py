@@ -16,6 +16,7 @@ def upgrade() -> None:
     _workers()
     _passages()
     _refusals()
+    _outages()
 
 
 def _facts() -> None:
@@ -124,3 +125,35 @@ def _refusals() -> None:
         " FROM refusals_before AS b JOIN runs AS r ON r.id = b.run_id"
     )
     op.drop_table("refusals_before")
+
+
+def _outages() -> None:
+    op.create_table(
+        "endpoint_states",
+        sa.Column("endpoint", sa.String(), nullable=False),
+        sa.Column("taken", sa.String(), nullable=False),
+        sa.Column("shut_since", sa.BigInteger(), nullable=True),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("probe_at", sa.BigInteger(), nullable=False),
+        sa.Column("paused_until", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.String(), nullable=False),
+        sa.Column("change", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("endpoint"),
+        sqlite_with_rowid=False,
+    )
+    op.add_column("calls", sa.Column("journey", sa.String(), nullable=True))
+    op.add_column("calls", sa.Column("apply_outputs", sa.Boolean(), nullable=True))
+    op.execute(
+        "UPDATE calls SET journey = (SELECT e.journey FROM enrollments AS e"
+        " WHERE e.bucket = calls.bucket AND e.id = calls.enrollment)"
+    )
+    op.drop_index("calls_due", "calls")
+    op.create_index(
+        "calls_due",
+        "calls",
+        ["bucket", "endpoint", "journey", "next_try_at"],
+        unique=False,
+        sqlite_where=sa.text("next_try_at IS NOT NULL"),
+        postgresql_where=sa.text("next_try_at IS NOT NULL"),
+    )
