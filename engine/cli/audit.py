@@ -30,7 +30,7 @@ def audit(
     from engine.audit.store import changes
     from engine.cli.tables import instant, show
 
-    start = 0 if since is None else _instant(since)
+    start = 0 if since is None else instant_of(since)
     with opened(database) as installation, installation.database().read() as connection:
         rows = [
             asdict(change) | {"at": instant(change.at)}
@@ -42,8 +42,8 @@ def audit(
     show(rows, columns, as_json=as_json, as_csv=as_csv, empty=empty)
 
 
-def _instant(written: str) -> int:
-    """An instant in microseconds UTC, or a length of time before now."""
+def instant_of(written: str) -> int:
+    """What ``--since`` says, in microseconds UTC: an instant, or a length of time before now."""
     from zoneinfo import ZoneInfo
 
     from engine.clock import wall

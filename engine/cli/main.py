@@ -19,6 +19,7 @@ COMMANDS = {
     "apply": ("engine.cli.apply:apply", "Create and update endpoints and auth profiles."),
     "audit": ("engine.cli.audit:audit", "Who changed what, when."),
     "auth": ("engine.cli.auth:auth", "Auth profiles: what requests authenticate with."),
+    "calls": ("engine.cli.calls:calls", "Calls that failed or are to be made; send them again."),
     "check": ("engine.cli.check:check", "Check journey files; say everything that is wrong."),
     "config": ("engine.cli.config:config", "Every setting, its value, and where it is from."),
     "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),

@@ -40,6 +40,12 @@ class GatePolicy:
     breaker: Breaker | None = None
     hold: int | None = None
 
+    def concerns(self, seen: Sighting) -> bool:
+        """Whether an open gate may change by a sighting."""
+        if seen.what == "refused":
+            return self.hold is not None
+        return seen.what == "busy" or self.breaker is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:

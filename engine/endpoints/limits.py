@@ -139,17 +139,23 @@ class Permits:
         held = self._held
         while held:
             grant, (count, at) = held[0], self._used
-            if now <= grant.end and count < grant.count:
-                if now < grant.start:
-                    return grant.start - now
-                self._used = (count + 1, now)
-                self.left -= 1
-                return 0
-            self._ended.append(Used(grant, count, at))
-            self.left -= grant.count - count
-            self._used = (0, 0)
-            held.popleft()
+            if now < grant.start:
+                return grant.start - now
+            if now > grant.end:
+                self._end(Used(grant, count, at))
+                continue
+            self._used = (count + 1, now)
+            self.left -= 1
+            if count + 1 == grant.count:
+                self._end(Used(grant, count + 1, now))
+            return 0
         return None
+
+    def _end(self, used: Used) -> None:
+        self._ended.append(used)
+        self.left -= used.grant.count - used.count
+        self._used = (0, 0)
+        self._held.popleft()
 
     def settled(self) -> list[Used]:
         """What became of grants that are over, each told once."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine.core.interpreter.advance import World
 from engine.core.interpreter.batch import advance_all
 from engine.core.interpreter.state import State
+from engine.enrollments import redrive
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.store import Changes
 
@@ -67,7 +68,10 @@ class Decider:
         world = World(terms=terms, zone=self.zone)
         calls = {id(answered.held.passage): answered.held.call for answered in turn.answered}
         going: list[tuple[Passage, Result | None]] = []
+        redriven = [one for one in turn.answered if one.held.call.redrive]
         for answered in turn.answered:
+            if answered.held.call.redrive:
+                continue
             call, result = answered.held.call, answered.result
             call.attempts, call.tries, call.first_at = (
                 result.attempts,
@@ -85,6 +89,8 @@ class Decider:
         for passage, advanced in advance_all(going, now, world):
             mark = id(passage)
             ledger.note(passage, advanced, calls.get(mark), is_new=mark in new)
+        if redriven:
+            redrive.settle(connection, redriven, world, ledger)
         if ledger.written:
             self.receiver.listening.wake(connection, ledger, (passage for passage, _ in going))
         for held in turn.starting:

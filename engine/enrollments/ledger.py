@@ -122,7 +122,7 @@ class Ledger:
             names = frozenset(advanced.before)
             self.written.append(Written(passage.user, names, passage.id))
         if advanced.again is not None and call is not None:
-            self._again(passage, call, advanced.again)
+            self.again(passage, call, advanced.again)
             return
         if call is not None:
             self._close(passage, call, advanced)
@@ -148,6 +148,18 @@ class Ledger:
         place = call_place(held.passage, held.call)
         self.changes.started_calls.append((*place, held.call.started_by))
 
+    def again(self, passage: Passage, call: PendingCall, again: Again) -> None:
+        """Note that a call is to be tried once more."""
+        place = call_place(passage, call)
+        tries, first_at = call.tries, call.first_at
+        if again.held_since is not None:
+            tries, first_at = 0, again.held_since
+        self.changes.retried_calls.append(
+            (*place, call.attempts, tries, first_at, again.at, again.failure)
+        )
+        self.retries.append(((call.endpoint, passage.program.name), again.at))
+        self._tell(passage, "again", again.failure, call)
+
     def _execute(self, passage: Passage, execution: Execution, call: PendingCall | None) -> None:
         changes = self.changes
         changes.executions.append(execution_row(passage, execution))
@@ -159,17 +171,6 @@ class Ledger:
         if self.telling:
             own = call if call is not None and call.step == execution.step else None
             self.told.append(StepDone(passage, self.now, execution, own))
-
-    def _again(self, passage: Passage, call: PendingCall, again: Again) -> None:
-        place = call_place(passage, call)
-        tries, first_at = call.tries, call.first_at
-        if again.held_since is not None:
-            tries, first_at = 0, again.held_since
-        self.changes.retried_calls.append(
-            (*place, call.attempts, tries, first_at, again.at, again.failure)
-        )
-        self.retries.append(((call.endpoint, passage.program.name), again.at))
-        self._tell(passage, "again", again.failure, call)
 
     def _close(self, passage: Passage, call: PendingCall, advanced: Advanced) -> None:
         place = call_place(passage, call)

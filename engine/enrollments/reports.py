@@ -72,7 +72,7 @@ def summary(connection: Connection, run: ReportedRun, versions: Versions) -> Sum
         _count_step(
             found, versions.get(connection, version_id).program, step, kind, name, n, attempts
         )
-        if kind == store.FAILED:
+        if kind == store.FAILED and n:
             failures.append((n, version_id, step, name))
     for endpoint, attempts in connection.exec_driver_sql(
         statement("unfinished_attempts"), (run.id,)

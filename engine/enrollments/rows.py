@@ -150,13 +150,14 @@ def enrollment_change(passage: Passage) -> tuple[object, ...]:
     )
 
 
-def execution_row(passage: Passage, execution: Execution) -> tuple[object, ...]:
+def execution_row(passage: Passage, execution: Execution, redrive: int = 0) -> tuple[object, ...]:
     """Parameters of ``insert_execution``."""
     return (
         passage.user.bucket,
         passage.id,
         execution.step,
         execution.visit,
+        redrive,
         STATUS[execution.status],
         execution.failure,
         execution.text or None,

@@ -8,96 +8,29 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.core.message import Answer
 from engine.core.steps.base import Result
 from engine.endpoints.gate import Parked, Refused
 from engine.enrollments.decide import Answered
+from engine.enrollments.lanes import EndpointLanes, JourneyLane, longest_queue
 from engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from engine.enrollments.lanes import Allowance
     from engine.enrollments.rows import Held, Lane
 
 MOST_UNCOMMITTED = 256
 """Answers that may wait for their commit before nothing more is begun: a kill repeats them too."""
-
-QUEUED_PER_PERMIT = (2, 8)
-"""Calls an endpoint may have queued in memory for each one it may have in flight, at least and at
-most: enough that it doesn't run dry while a turn is decided."""
-
-QUEUED = 1024
-"""Calls that are enough for that, whatever an endpoint may have in flight."""
 
 UNREADABLE_PAUSE_S = 0.5
 """Between two looks at a database that can't be read."""
 
 
 _T = TypeVar("_T")
-
-
-class Allowance(Protocol):
-    """What endpoints' settings and states allow at this moment."""
-
-    changed: Callable[[str], None]
-    """Called on the loop with an endpoint that calls may go to now."""
-
-    def concurrency(self, endpoint: str) -> int:
-        """Calls it may have in flight."""
-        ...
-
-    def admit(
-        self, endpoint: str, call: object, due_at: int, queued: int
-    ) -> float | Parked | Refused:
-        """Whether a call may go: 0.0, else the seconds until it may; or it is held, or fails."""
-        ...
-
-    def answered(self, endpoint: str, call: object, result: Result) -> None:
-        """What became of an attempt, before anybody judges it."""
-        ...
-
-    def at_most_once(self, endpoint: str) -> bool:
-        """Whether its calls must be marked as started before the wire is touched."""
-        ...
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One journey's calls to one endpoint. Those ``offered`` are the deciding thread's to count,
-    those ``begun`` and ``in_flight`` the loop's.
-    """
-
-    queue: deque[Held] = field(default_factory=deque)
-    offered: int = 0
-    begun: int = 0
-    in_flight: int = 0
-
-    @property
-    def queued(self) -> int:
-        """Calls in memory that were not begun."""
-        return self.offered - self.begun
-
-
-@dataclass(slots=True)
-class _Endpoint:
-    """One endpoint's lanes, and how many of its calls are on their way. In ``turns`` stand the
-    lanes with something queued: the first one's turn is next.
-    """
-
-    name: str
-    lanes: dict[Lane, _Lane] = field(default_factory=dict)
-    turns: deque[_Lane] = field(default_factory=deque)
-    in_flight: int = 0
-    timer: asyncio.TimerHandle | None = None
-    parked_until: int | None = None
-
-    @property
-    def queued(self) -> int:
-        """Calls in memory that were not begun."""
-        return sum(lane.queued for lane in list(self.lanes.values()))
 
 
 def _nobody() -> None:
@@ -141,7 +74,7 @@ class Outbox:
         allowance.changed = self._changed
         self.wake: Callable[[], None] = _nobody
         self.notify: Callable[[], object] = _nobody
-        self._endpoints: dict[str, _Endpoint] = {}
+        self._endpoints: dict[str, EndpointLanes] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._offered: deque[Held] = deque()
         self._answered: deque[Answered] = deque()
@@ -160,9 +93,9 @@ class Outbox:
         name, lane = held.call.endpoint, held.lane
         endpoint = self._endpoints.get(name)
         if endpoint is None:
-            endpoint = self._endpoints[name] = _Endpoint(name)
+            endpoint = self._endpoints[name] = EndpointLanes(name)
         if lane not in endpoint.lanes:
-            endpoint.lanes[lane] = _Lane()
+            endpoint.lanes[lane] = JourneyLane()
         if self._closed or self._room(endpoint, lane) <= 0:
             return False
         self.held.setdefault(lane, set()).add(held.place)
@@ -213,13 +146,12 @@ class Outbox:
         """How many more calls of an endpoint and journey may be held."""
         return max(0, self._room(self._endpoints.get(lane[0]), lane))
 
-    def _room(self, endpoint: _Endpoint | None, lane: Lane) -> int:
+    def _room(self, endpoint: EndpointLanes | None, lane: Lane) -> int:
         permits = self._permits(lane[0])
         if endpoint is None:
-            return permits + _longest_queue(permits)
-        mine = endpoint.lanes.get(lane) or _Lane()
-        longest = self._longest(endpoint, mine, permits)
-        return permits + longest - mine.queued - mine.in_flight
+            return permits + longest_queue(permits)
+        mine = endpoint.lanes.get(lane) or JourneyLane()
+        return permits + endpoint.longest(mine, permits) - mine.queued - mine.in_flight
 
     def hungry(self, lane: Lane) -> bool:
         """Whether a lane's queue runs low, so that it could take more than it gets."""
@@ -227,12 +159,7 @@ class Outbox:
         mine = None if endpoint is None else endpoint.lanes.get(lane)
         if endpoint is None or mine is None:
             return True
-        return 2 * mine.queued < self._longest(endpoint, mine, self._permits(lane[0]))
-
-    def _longest(self, endpoint: _Endpoint, mine: _Lane, permits: int) -> int:
-        """How long a lane's queue may be: all of them together are what one alone would be."""
-        others = sum(1 for lane in endpoint.lanes.values() if lane is not mine and lane.queued)
-        return max(1, _longest_queue(permits) // (1 + others))
+        return 2 * mine.queued < endpoint.longest(mine, self._permits(lane[0]))
 
     def _permits(self, endpoint: str) -> int:
         return min(self._allowance.concurrency(endpoint), self._most)
@@ -247,11 +174,7 @@ class Outbox:
         """Put on the wire what may go now."""
         while self._offered:
             held = self._offered[0]
-            endpoint = self._endpoints[held.call.endpoint]
-            lane = endpoint.lanes[held.lane]
-            if not lane.queue:
-                endpoint.turns.append(lane)
-            lane.queue.append(held)
+            self._endpoints[held.call.endpoint].queue(held)
             self._offered.popleft()
         while self._launching:
             held = self._launching.popleft()
@@ -259,7 +182,7 @@ class Outbox:
         for endpoint in list(self._endpoints.values()):
             self._pump(endpoint)
 
-    def _pump(self, endpoint: _Endpoint) -> None:
+    def _pump(self, endpoint: EndpointLanes) -> None:
         while (held := self._next(endpoint)) is not None:
             self._start(endpoint, held)
 
@@ -268,12 +191,12 @@ class Outbox:
         if endpoint is not None:
             self._pump(endpoint)
 
-    def _start(self, endpoint: _Endpoint, held: Held) -> None:
+    def _start(self, endpoint: EndpointLanes, held: Held) -> None:
         task = asyncio.get_running_loop().create_task(self._send(endpoint, held))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _next(self, endpoint: _Endpoint) -> Held | None:
+    def _next(self, endpoint: EndpointLanes) -> Held | None:
         """The next call to an endpoint that may go on the wire now, counted as being on its way."""
         while endpoint.turns and not self._closed:
             if (
@@ -299,21 +222,12 @@ class Outbox:
             self.wake()
         return None
 
-    def _begin(self, endpoint: _Endpoint) -> Held:
+    def _begin(self, endpoint: EndpointLanes) -> Held:
         """Take the call whose turn it is out of its lane, and count it as being on its way."""
-        lane = endpoint.turns[0]
-        endpoint.in_flight += 1
-        lane.in_flight += 1
         self.in_flight += 1
-        held = lane.queue.popleft()
-        lane.begun += 1
-        if lane.queue:
-            endpoint.turns.rotate(-1)
-        else:
-            endpoint.turns.popleft()
-        return held
+        return endpoint.begin()
 
-    def _end(self, endpoint: _Endpoint, held: Held, result: Result | None) -> None:
+    def _end(self, endpoint: EndpointLanes, held: Held, result: Result | None) -> None:
         """A call that was on its way came to a result; None: it stays in the database."""
         if result is not None:
             self._came += 1
@@ -323,7 +237,7 @@ class Outbox:
         self.in_flight -= 1
         self.wake()
 
-    def _rest(self, endpoint: _Endpoint, verdict: float | Parked) -> None:
+    def _rest(self, endpoint: EndpointLanes, verdict: float | Parked) -> None:
         """Send nothing to an endpoint for a while; it goes on by itself."""
         was = endpoint.parked_until
         if isinstance(verdict, Parked):
@@ -339,7 +253,7 @@ class Outbox:
         if endpoint.parked_until != was:
             self.wake()
 
-    async def _send(self, endpoint: _Endpoint, held: Held | None) -> None:
+    async def _send(self, endpoint: EndpointLanes, held: Held | None) -> None:
         """Send a call, and then others of its endpoint for as long as there are any that may go."""
         while held is not None:
             result = await self._result(held)
@@ -373,11 +287,6 @@ def _refused(held: Held, why: Refused) -> Result:
         tries=1,
         first_at=why.since,
     )
-
-
-def _longest_queue(permits: int) -> int:
-    least, most = QUEUED_PER_PERMIT
-    return max(least * permits, min(most * permits, QUEUED))
 
 
 def _taken(queue: deque[_T], most: int) -> list[_T]:

@@ -53,14 +53,20 @@ class Changes:
     position: int | None = None
 
     def count(
-        self, passage: Passage, step: int, kind: int, name: str = "", attempts: int = 0
+        self,
+        passage: Passage,
+        step: int,
+        kind: int,
+        name: str = "",
+        attempts: int = 0,
+        n: int = 1,
     ) -> None:
-        """Add one to a count of the passage's run, and ``attempts`` to its attempts."""
+        """Add ``n`` to a count of the passage's run, and ``attempts`` to its attempts."""
         key = (passage.run_id, passage.version_id, step, kind, name)
         both = self.counts.get(key)
         if both is None:
             both = self.counts[key] = [0, 0]
-        both[0] += 1
+        both[0] += n
         both[1] += attempts
 
     @property
