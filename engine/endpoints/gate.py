@@ -8,7 +8,7 @@ whether the endpoint is well again: the probe.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from engine.core.expressions.durations import SECOND
 from engine.core.steps.answers import probe_pause, retry_after
@@ -165,6 +165,16 @@ class Refused:
     code: str
     text: str
     since: int
+
+
+class Due(Protocol):
+    """A call to be made since ``due_at``; ``first_at`` is when its first attempt began, or, without
+    ``tries``, since when it is held.
+    """
+
+    due_at: int
+    tries: int
+    first_at: int | None
 
 
 Admission = Literal["go", "probe"] | Parked | Refused

@@ -6,9 +6,9 @@ describes them, so that a file's reader can say line and column.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from engine.core.expressions.durations import SECOND, parse_duration
 from engine.core.steps.definition import Definition
@@ -55,32 +55,42 @@ class RateLimit(Definition):
 class CircuitBreaker(Definition):
     """Calls fail at once while the circuit is open, so that nobody waits for who doesn't answer."""
 
-    failures: Count = Field(gt=0, le=1_000, description="Opens once so many calls failed ...")
-    per: Window = Field(description="... in a span of this length.")
+    failures: Count = Field(gt=0, le=10_000, description="Opens once so many attempts failed.")
+    per: Window = Field(parse_duration("1m"), description="In a span of this length.")
     open_for: Window = Field(
         parse_duration("30s"), description="So long nothing is sent; then one call tries."
     )
 
 
 class Hold(Definition):
-    """Users wait at the call for a credential, or for a circuit to close, ``max`` at most."""
+    """Users wait at the call for a credential, or for a circuit to close, ``max`` at most.
+
+    Text alone (``hold: 6h``) is the longest time.
+    """
 
     max: Window = Field(parse_duration("P1D"), description="After that the call fails.")
 
-
-def _as_hold(raw: object) -> object:
-    """``hold``, ``{hold: 6h}`` and ``{hold: {max: 6h}}`` as the latter."""
-    if raw == "hold":
-        return {"hold": {}}
-    if isinstance(raw, dict) and isinstance(raw.get("hold"), str):
-        return raw | {"hold": {"max": raw["hold"]}}
-    return raw
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"max": value} if isinstance(value, str) else value
 
 
-class Holding(Definition):
-    """What follows where there is no credential: ``hold``."""
+class OnAuthFailure(Definition):
+    """What follows where a call has no valid credential. ``continue``: it fails, and the user goes
+    on. ``hold``: he waits until it is mended.
+    """
 
-    hold: Hold = Field(description="Users wait until it is mended.")
+    hold: Hold | None = Field(None, description="Users wait, so long at most.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        if isinstance(value, str):
+            if value not in ("continue", "hold"):
+                refuse("on_auth_failure.unknown", "this is neither `continue` nor `hold`")
+            return {"hold": {}} if value == "hold" else {}
+        return value
 
 
 class NetworkSettings(Definition):
@@ -135,8 +145,8 @@ class Endpoint(Definition):
     idempotency_header: IdempotencyHeader = Field(
         "Idempotency-Key", description="Carries a key that is the same at every attempt; or `none`."
     )
-    on_auth_failure: Annotated[Literal["continue"] | Holding, BeforeValidator(_as_hold)] = Field(
-        "continue", description="hold: users wait until the credential is mended."
+    on_auth_failure: OnAuthFailure = Field(
+        OnAuthFailure(), description="`continue`, or `hold` until the credential is mended."
     )
     network: NetworkSettings = Field(NetworkSettings(), description="How its host is reached.")
     contact: Flag = Field(False, description="true: its calls reach a person.")
@@ -144,8 +154,8 @@ class Endpoint(Definition):
     @property
     def hold(self) -> int | None:
         """How long (microseconds) its calls wait to be let through; None: not at all."""
-        held = self.on_auth_failure
-        return held.hold.max.microseconds if isinstance(held, Holding) else None
+        held = self.on_auth_failure.hold
+        return None if held is None else held.max.microseconds
 
     @property
     def profile(self) -> str | None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from engine.clock import Clock
     from engine.core.steps.base import Result
     from engine.db.connect import Connection, Database
-    from engine.endpoints.gate import Sighting
+    from engine.endpoints.gate import Due, Sighting
     from engine.endpoints.limits import Grant
 
 PROBE_LEASE = 30 * SECOND
@@ -102,12 +102,9 @@ class Traffic:
         self.workers = 1
         self.changed: Callable[[str], None] = _nobody
 
-    def admit(
-        self, endpoint: str, call: object, due_at: int, queued: int
-    ) -> float | Parked | Refused:
-        """Whether a call that is to be made since ``due_at`` may go: 0.0 if so, else the seconds
-        until a permit is free (inf: ``changed`` tells), or what its gate says. ``queued`` calls,
-        this one among them, wait for permits.
+    def admit(self, endpoint: str, call: Due, queued: int) -> float | Parked | Refused:
+        """Whether a call may go: 0.0 if so, else the seconds until a permit is free (inf:
+        ``changed`` tells), or what its gate says. ``queued`` calls, this one among them, wait.
         """
         limits = self.limits.get(endpoint)
         if limits is None or self._database is None:
@@ -119,7 +116,7 @@ class Traffic:
             traffic = self._traffic[endpoint] = _Traffic()
         now = self._clock.now()
         if traffic.gate is not OPEN or endpoint in self.gates:
-            verdict = self._pass_gate(endpoint, traffic, limits, due_at, now)
+            verdict = self._pass_gate(endpoint, traffic, limits, call, now)
             if verdict is not None:
                 return verdict
         if limits.rate is not None:
@@ -128,6 +125,8 @@ class Traffic:
                 return wait
         if traffic.may_probe:
             traffic.may_probe, traffic.probe = False, call
+            if not call.first_at and traffic.gate.since is not None:
+                call.first_at = max(traffic.gate.since, call.due_at)  # held since then
         return 0.0
 
     def answered(self, endpoint: str, call: object, result: Result) -> None:
@@ -152,7 +151,7 @@ class Traffic:
         self._report(endpoint, traffic)
 
     def _pass_gate(
-        self, endpoint: str, traffic: _Traffic, limits: Limits, due_at: int, now: int
+        self, endpoint: str, traffic: _Traffic, limits: Limits, call: Due, now: int
     ) -> float | Parked | Refused | None:
         """What the gate says; None: on."""
         stored = self.gates.get(endpoint, UNTOUCHED)
@@ -168,11 +167,13 @@ class Traffic:
             traffic.version = limits.version
         elif edited:  # perhaps it was mended
             gate = replace(gate, probe_at=min(gate.probe_at, now))
-        verdict = admission(gate, limits.policy, due_at, now)
+        since = call.first_at if call.first_at and not call.tries else call.due_at
+        verdict = admission(gate, limits.policy, since, now)
         if verdict == "go":
             return None
         if verdict != "probe":
-            return verdict
+            waits = isinstance(verdict, Refused) and traffic.probe is not None
+            return math.inf if waits else verdict  # the probe will tell in a moment
         if traffic.claiming:
             return math.inf
         if now < traffic.claim_at:
@@ -272,15 +273,14 @@ class Traffic:
         """Do a job in a transaction and a thread of its own; None where the database is away."""
         loop = asyncio.get_running_loop()
         assert self._database is not None  # noqa: S101 - for the type checker
-        done = loop.run_in_executor(None, partial(_in_transaction, self._database, job))
-        done.add_done_callback(partial(self._done, endpoint, then))
+        work = loop.run_in_executor(None, partial(_in_transaction, self._database, job))
 
-    def _done(
-        self, endpoint: str, then: Callable[[_T | None], None], done: asyncio.Future[_T | None]
-    ) -> None:
-        if not done.cancelled():
-            then(done.result())
-            self.changed(endpoint)
+        def ended(done: asyncio.Future[_T | None]) -> None:
+            if not done.cancelled():
+                then(done.result())
+                self.changed(endpoint)
+
+        work.add_done_callback(ended)
 
 
 def _in_transaction(database: Database, job: Callable[[Connection], _T]) -> _T | None:

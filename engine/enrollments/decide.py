@@ -68,7 +68,7 @@ class Decider:
         world = World(terms=terms, zone=self.zone)
         calls = {id(answered.held.passage): answered.held.call for answered in turn.answered}
         going: list[tuple[Passage, Result | None]] = []
-        redriven = [one for one in turn.answered if one.held.call.redrive]
+        redriven = [(one.held, one.result) for one in turn.answered if one.held.call.redrive]
         for answered in turn.answered:
             if answered.held.call.redrive:
                 continue

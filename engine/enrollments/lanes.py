@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.core.steps.base import Result
-    from engine.endpoints.gate import Parked, Refused
+    from engine.endpoints.gate import Due, Parked, Refused
     from engine.enrollments.rows import Held, Lane
 
 QUEUED_PER_PERMIT = (2, 8)
@@ -32,9 +32,7 @@ class Allowance(Protocol):
         """Calls it may have in flight."""
         ...
 
-    def admit(
-        self, endpoint: str, call: object, due_at: int, queued: int
-    ) -> float | Parked | Refused:
+    def admit(self, endpoint: str, call: Due, queued: int) -> float | Parked | Refused:
         """Whether a call may go: 0.0, else the seconds until it may; or it is held, or fails."""
         ...
 

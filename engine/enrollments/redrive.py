@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from engine.core.interpreter.advance import World
     from engine.core.steps.base import Decision, Result
     from engine.db.connect import Connection
-    from engine.enrollments.decide import Answered
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.rows import Lane
     from engine.enrollments.users_held import UsersHeld
@@ -80,20 +79,20 @@ def due(
 
 
 def settle(
-    connection: Connection, answered: Sequence[Answered], world: World, ledger: Ledger
+    connection: Connection, answered: Sequence[tuple[Held, Result]], world: World, ledger: Ledger
 ) -> None:
     """Note what came of calls that were sent again; nobody is moved."""
-    for one in answered:
-        call, result = one.held.call, one.result
+    for held, result in answered:
+        call = held.call
         call.attempts, call.tries = result.attempts, result.tries
         call.first_at = result.first_at
-        decision = _judged(one.held, result, world, ledger.now)
+        decision = _judged(held, result, world, ledger.now)
         if isinstance(decision, Again):
-            ledger.again(one.held.passage, call, decision)
+            ledger.again(held.passage, call, decision)
             continue
         if isinstance(decision, Move) and call.apply_outputs and decision.user:
-            decision = _keep_outputs(one.held, decision, ledger)
-        _record(connection, one.held, result, decision, ledger)
+            decision = _keep_outputs(held, decision, ledger)
+        _record(connection, held, result, decision, ledger)
 
 
 def _judged(held: Held, result: Result, world: World, now: int) -> Decision:

@@ -129,18 +129,22 @@ class Outbox:
     @property
     def idle(self) -> bool:
         """Nothing in memory but calls that are held."""
-        endpoints = list(self._endpoints.values())
-        queued = any(one.queued for one in endpoints if one.parked_until is None)
-        return not (queued or self.busy)
+        return self.standing()[0]
 
-    @property
-    def parked_until(self) -> int | None:
-        """When (microseconds UTC) the first endpoint that holds calls is to be asked again."""
-        endpoints = list(self._endpoints.values())
-        return min(
-            (one.parked_until for one in endpoints if one.parked_until is not None and one.queued),
-            default=None,
-        )
+    def standing(self) -> tuple[bool, int | None]:
+        """Whether there is nothing in memory but calls that are held; and when (microseconds UTC)
+        the first endpoint that holds some is to be asked again.
+        """
+        queued, first = False, None
+        for endpoint in list(self._endpoints.values()):
+            until = endpoint.parked_until
+            if not endpoint.queued:
+                continue
+            if until is None:
+                queued = True
+            elif first is None or until < first:
+                first = until
+        return not (queued or self.busy), first
 
     def room(self, lane: Lane) -> int:
         """How many more calls of an endpoint and journey may be held."""
@@ -206,7 +210,7 @@ class Outbox:
             ):
                 return None
             call = endpoint.turns[0].queue[0].call
-            verdict = self._allowance.admit(endpoint.name, call, call.due_at, endpoint.queued)
+            verdict = self._allowance.admit(endpoint.name, call, endpoint.queued)
             if isinstance(verdict, Refused):
                 held = self._begin(endpoint)
                 self._end(endpoint, held, _refused(held, verdict))

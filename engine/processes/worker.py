@@ -271,7 +271,7 @@ class Worker:
         if self._stopping:
             return math.inf if outbox.busy else None
         next_call, wake = backlog.next_call(outbox.hungry), backlog.next_wake
-        idle, parked = outbox.idle, outbox.parked_until
+        idle, parked = outbox.standing()
         if idle and next_call is None and parked is None and not self._within_horizon(wake):
             return None
         at = min((t for t in (next_call, wake, parked) if t is not None), default=None)

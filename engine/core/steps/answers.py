@@ -16,6 +16,8 @@ from engine.core.expressions.assignment import fraction
 from engine.core.expressions.calendar import to_instant
 from engine.core.expressions.durations import HOUR, SECOND
 from engine.core.guarded_json import NotGuardedJSON, parse
+from engine.core.steps.base import Again
+from engine.core.steps.terms import MOST_ATTEMPTS
 
 if TYPE_CHECKING:
     from engine.core.message import Answer
@@ -119,20 +121,22 @@ def is_held(failure: str | None) -> bool:
     )
 
 
-def held_since(result: Result, now: int) -> int:
-    """Since when a call is held whose attempt came to ``result``; ``now`` where others came before
-    that one.
+def next_held(
+    longest: int | None, now: int, result: Result, failure: str, text: str
+) -> Again | None:
+    """When a call is tried again that its endpoint holds, ``longest`` microseconds in all; None: it
+    isn't held (any more).
+
+    It is held since its first attempt, or since this one where others came before; pauses double,
+    from two seconds to a minute.
     """
-    return result.first_at if result.tries == 1 else now
-
-
-def next_held(since: int, longest: int, now: int) -> int | None:
-    """When a call that is held ``since`` then is tried again, None once it was for ``longest``.
-
-    Pauses double: 2 s after the first attempt, a minute at most.
-    """
+    if longest is None or not is_held(failure) or result.tries > MOST_ATTEMPTS:
+        return None
+    since = result.first_at if result.tries == 1 else now
     end = since + longest
-    return min(now + probe_pause(since, now), end) if now < end else None
+    return (
+        Again(min(now + probe_pause(since, now), end), failure, text, since) if now < end else None
+    )
 
 
 def probe_pause(since: int, now: int) -> int:

@@ -11,14 +11,7 @@ from pydantic import Field, model_validator
 from engine.core.expressions.errors import Unfillable
 from engine.core.expressions.paths import compile_path
 from engine.core.guarded_json import NotGuardedJSON
-from engine.core.steps.answers import (
-    failure_of_status,
-    held_since,
-    is_held,
-    next_attempt,
-    next_held,
-    response_of,
-)
+from engine.core.steps.answers import failure_of_status, next_attempt, next_held, response_of
 from engine.core.steps.base import FOLLOWING, Again, Call, End, Exit, Move, Result, View
 from engine.core.steps.computed import AnyValue, FromAnswer, Path
 from engine.core.steps.editors import excludes, needs
@@ -32,15 +25,7 @@ from engine.core.steps.rendering import (
     render_query,
     render_text,
 )
-from engine.core.steps.terms import (
-    DEFAULT_TERMS,
-    MOST_ATTEMPTS,
-    Delivery,
-    RetryPolicy,
-    Success,
-    Terms,
-    Timeout,
-)
+from engine.core.steps.terms import DEFAULT_TERMS, Delivery, RetryPolicy, Success, Terms, Timeout
 from engine.core.steps.writes import Target, Write, write_to, written
 
 if TYPE_CHECKING:
@@ -212,11 +197,9 @@ class CallApiStep(StepModel):
             if isinstance(judged, Move):
                 return judged
             failure, text = judged
-        if terms.hold is not None and is_held(failure):
-            since = held_since(result, view.now)
-            at = next_held(since, terms.hold, view.now)
-            if at is not None and result.tries <= MOST_ATTEMPTS:
-                return Again(at, failure, text, since)
+        held = next_held(terms.hold, view.now, result, failure, text)
+        if held is not None:
+            return held
         policy = terms.retry.overridden_by(self.retry)
         if terms.delivery == "at_least_once" and policy.retries(failure):
             at = next_attempt(policy, view, result)

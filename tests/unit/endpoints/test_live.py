@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,13 @@ from engine.endpoints.model import Endpoint
 
 SECOND = 1_000_000
 NOW = 1_790_000_000 * SECOND
+
+
+@dataclass(eq=False)
+class ACall:
+    due_at: int = NOW
+    tries: int = 0
+    first_at: int | None = None
 
 
 class Clock:
@@ -46,7 +54,9 @@ def read(live: LiveEndpoints, database: Database) -> None:
         live.terms(connection)
 
 
-def on_a_loop(live: LiveEndpoints, *, until: Callable[[], bool], step: Callable[[], None]) -> None:
+def on_a_loop(
+    live: LiveEndpoints, *, until: Callable[[], bool], step: Callable[[], object]
+) -> None:
     """Do something, again whenever the endpoint changed, until it has come to what is wanted."""
 
     async def scenario() -> None:
@@ -81,7 +91,7 @@ def test_an_edit_holds_for_the_next_read(database: Database) -> None:
 def test_an_unknown_endpoint_has_the_defaults(database: Database) -> None:
     live = LiveEndpoints(database)
     assert (live.concurrency("crm"), live.at_most_once("crm")) == (100, False)
-    assert live.admit("crm", object(), NOW, 1) == 0.0
+    assert live.admit("crm", ACall(), 1) == 0.0
 
 
 def test_a_rate_is_kept_over_edits_of_other_settings(database: Database) -> None:
@@ -91,7 +101,7 @@ def test_a_rate_is_kept_over_edits_of_other_settings(database: Database) -> None
     read(live, database)
 
     def take() -> None:
-        while (wait := live.admit("crm", object(), NOW, 5)) == 0.0:
+        while (wait := live.admit("crm", ACall(), 5)) == 0.0:
             granted.append(0.0)
         waits.append(wait)
 
@@ -106,7 +116,7 @@ def test_a_rate_is_kept_over_edits_of_other_settings(database: Database) -> None
     on_a_loop(live, until=lambda: len(granted) == 4, step=take)
     save(database)
     read(live, database)
-    assert [live.admit("crm", object(), NOW, 1) for _ in range(9)] == [0.0] * 9
+    assert [live.admit("crm", ACall(), 1) for _ in range(9)] == [0.0] * 9
 
 
 def test_another_process_sees_what_this_one_has_seen(database: Database) -> None:
@@ -115,8 +125,8 @@ def test_another_process_sees_what_this_one_has_seen(database: Database) -> None
     here, there = LiveEndpoints(database, clock), LiveEndpoints(database, clock)
     read(here, database)
     read(there, database)
-    call = object()
-    assert there.admit("crm", call, NOW, 1) == 0.0
+    call = ACall()
+    assert there.admit("crm", call, 1) == 0.0
 
     def fails() -> None:
         if not here._traffic:
@@ -127,9 +137,9 @@ def test_another_process_sees_what_this_one_has_seen(database: Database) -> None
             return states.gate_of(connection, "crm").gate.since == NOW
 
     on_a_loop(here, until=stored, step=fails)
-    assert isinstance(here.admit("crm", call, NOW, 1), Refused)
+    assert isinstance(here.admit("crm", call, 1), Refused)
     read(there, database)
-    assert isinstance(there.admit("crm", call, NOW, 1), Refused)
+    assert isinstance(there.admit("crm", call, 1), Refused)
 
 
 def test_one_process_probes_and_the_others_wait(database: Database) -> None:
@@ -145,20 +155,21 @@ def test_one_process_probes_and_the_others_wait(database: Database) -> None:
         step=lambda: (
             None
             if first._traffic
-            else first.answered("crm", object(), failed("credential.unavailable"))
+            else first.answered("crm", ACall(), failed("credential.unavailable"))
         ),
     )
     for live in both:
         read(live, database)
-        verdict = live.admit("crm", object(), NOW, 1)
+        verdict = live.admit("crm", ACall(), 1)
         assert isinstance(verdict, Parked)
         assert verdict.seconds == 2.0
     clock.at += 2 * SECOND
     verdicts: dict[LiveEndpoints, object] = {}
+    calls = {live: ACall() for live in both}
     for live in both:
 
         def ask(live: LiveEndpoints = live) -> None:
-            verdicts[live] = live.admit("crm", live, NOW, 1)
+            verdicts[live] = live.admit("crm", calls[live], 1)
 
         on_a_loop(live, until=lambda live=live: verdicts[live] != float("inf"), step=ask)  # type: ignore[misc]
     assert verdicts[both[0]] == 0.0
@@ -169,13 +180,13 @@ def test_one_process_probes_and_the_others_wait(database: Database) -> None:
         step=lambda: (
             first._traffic["crm"].probe
             and first.answered(  # type: ignore[func-returns-value]
-                "crm", first, Result(Answer(status=200), None, "", 1, 1, NOW)
+                "crm", calls[first], Result(Answer(status=200), None, "", 1, 1, NOW)
             )
         ),
     )
-    assert first.admit("crm", object(), NOW, 1) == 0.0
+    assert first.admit("crm", ACall(), 1) == 0.0
     read(both[1], database)
-    assert both[1].admit("crm", object(), NOW, 1) == 0.0
+    assert both[1].admit("crm", ACall(), 1) == 0.0
 
 
 @pytest.mark.parametrize(("concurrency", "workers"), [(100, 1), (100, 3), (7, 4), (4, 4)])
