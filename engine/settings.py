@@ -24,6 +24,7 @@ _LARGEST_FILE = 64 * 1024
 class Settings:
     """What an installation is told from outside. Each field is a variable, ``JOURNEY_`` + its name.
 
+    ``journeys`` is a folder whose journeys are published as they change ('': none is watched).
     ``kek`` and ``kek_new`` are secret: they are never printed (``journey config`` masks them).
     """
 
@@ -37,6 +38,7 @@ class Settings:
     log_level: str = "WARNING"
     log_file: str = ""
     in_flight: str = "1000"
+    journeys: str = ""
 
     @property
     def home_path(self) -> Path:

@@ -92,7 +92,7 @@ def redrive(
 
 
 def _filter(**wanted: Any) -> CallFilter:
-    from engine.cli.audit import instant_of
+    from engine.cli.since import instant_of
     from engine.enrollments.calls import CallFilter
 
     since = wanted.pop("since")

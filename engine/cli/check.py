@@ -121,6 +121,3 @@ def _text(file: Path, loaded: LoadedAndChecked | None, problems: list[Located]) 
     steps = sum(1 for _ in loaded.journey.all_steps())
     calls = ", ".join(checked.endpoints) or "no endpoint"
     yield f"{file}: {name} is right: {steps} step{'' if steps == 1 else 's'}, calls {calls}"
-    if checked.needs_events:
-        needs = ", ".join(f"{need.what} on line {need.line}" for need in checked.needs_events)
-        yield f"{file}: it needs events, which live runs of this version don't take yet: {needs}"

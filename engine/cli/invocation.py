@@ -52,8 +52,8 @@ class Invocation:
             raise click.UsageError("--set and --input go with --user; a file brings its own")
         if self.skip_bad and self.users is None:
             raise click.UsageError("--skip-bad goes with --users")
-        if self.live and self.users is None and self.user is None:
-            raise click.UsageError("--live needs users: --users FILE, or --user ID")
+        if self.live and not (self.users or self.user is not None or self.events):
+            raise click.UsageError("--live needs users: --users FILE, --user ID, or --events FILE")
         if self.users == self.events == "-":
             raise click.UsageError("only one of --users and --events can be standard input")
         if self.record is not None and self.replay is not None:
@@ -83,7 +83,6 @@ class Invocation:
         simulated = {
             "--answer": self.answers,
             "--endpoints": self.endpoints,
-            "--events": self.events,
             "--replay": self.replay,
             "--against": self.against,
             "--html": self.html,

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.journey_file import LARGEST, UnreadableFile, read_bounded
+from engine.versions.files import UnreadableFile, is_a_journey, read_bounded, yaml_files_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-_ENDINGS = (".yaml", ".yml")
-_A_JOURNEY = re.compile(rb"^\xef?\xbb?\xbf?[\"']?(?:dsl|journey)[\"']?[ \t]*:", re.MULTILINE)
+    from pathlib import Path
 
 
 def journey_files(given: Iterable[Path]) -> Iterator[Path]:
@@ -27,22 +22,7 @@ def journey_files(given: Iterable[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        found = sorted(_journeys_below(path))
+        found = sorted(file for file in yaml_files_below(path) if is_a_journey(read_bounded(file)))
         if not found:
             raise UnreadableFile(f"there is no journey in the folder {path}")
         yield from found
-
-
-def _journeys_below(folder: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise UnreadableFile(f"can't read {error.filename}: {error.strerror}")
-
-    for here, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            stem, ending = os.path.splitext(name)  # noqa: PTH122 - a name, no path
-            if ending not in _ENDINGS or name.startswith(".") or stem.endswith(".scenarios"):
-                continue
-            file = Path(here, name)
-            if file.is_file() and _A_JOURNEY.search(read_bounded(file, LARGEST)):
-                yield file

@@ -22,7 +22,6 @@ from engine.core.dsl.problems import render
 from engine.settings import environment, load_settings
 from engine.users.files import UsersFile, UsersFileError, one_user, open_users
 from engine.users.row import UserRow
-from engine.versions.runnable import refuse_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,8 +83,6 @@ def prepared(invocation: Invocation) -> Iterator[Launch]:
     start, horizon = invocation.start(settings), invocation.horizon()
     source = read_bounded(invocation.file)
     loaded = load_journey(invocation.file, source)
-    if invocation.live:
-        refuse_events(loaded.checked, str(invocation.file))
     scenario = first_scenario(invocation, loaded)
     triggered = scenario is None and enters_by_trigger(invocation, loaded)
     mode: Mode = "live" if invocation.live else "simulated"
@@ -131,9 +128,8 @@ def _users_file(invocation: Invocation, declared: Mapping[str, str]) -> UsersFil
             invocation.users, inputs=declared, skip_bad=invocation.skip_bad, stdin=stdin
         )
     except UsersFileError as error:
-        for problem in error.problems[1:]:
-            remedy = f"; {problem.remedy}" if problem.remedy else ""
-            click.echo(f"{invocation.users}:{problem.line}: {problem.message}{remedy}", err=True)
+        for line in error.others:
+            click.echo(line, err=True)
         raise
 
 

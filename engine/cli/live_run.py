@@ -15,6 +15,7 @@ from engine.core.guarded_json import dumps
 from engine.db.schema import open_database
 from engine.enrollments import reports, store
 from engine.enrollments.store.runs import FINISHED
+from engine.processes.feed import FileFeed
 from engine.processes.model import RunOptions
 from engine.processes.run import run_live
 from engine.users.row import UserRow
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from engine.db.connect import Connection
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.summary import Summary
-    from engine.processes.model import RunOpened, RunResult
+    from engine.processes.model import RunOpened, RunResult, Users
     from engine.settings import Settings
 
 
@@ -49,6 +50,19 @@ class OneUser:
     def rows(self, start: int = 0) -> Iterator[UserRow]:
         """The user, unless he was taken already."""
         return iter([self.row][start:])
+
+
+@dataclass(frozen=True, slots=True)
+class WhoeverComes:
+    """Nobody by name: the journey's triggers let users in, as events come."""
+
+    digest: str
+    count: int = 0
+    skipped: int = 0
+
+    def rows(self, _start: int = 0) -> Iterator[UserRow]:
+        """Nobody."""
+        return iter(())
 
 
 class Watcher:
@@ -96,27 +110,36 @@ class Watcher:
 
 def run(launch: Launch) -> tuple[list[Summary], int | None]:
     """Run it and print what became of it: the summaries, and the signal that interrupted it."""
-    invocation, users = launch.invocation, launch.users
+    invocation = launch.invocation
     settings = launch.settings
-    assert users is not None  # noqa: S101 - only events leave them open, and those are simulated
     if invocation.database is not None:
         settings = replace(settings, database_url=invocation.database)
     options = RunOptions(
         file=str(invocation.file),
         source=launch.source,
-        users=OneUser(users) if isinstance(users, UserRow) else users,
+        users=_travellers(launch),
         settings=settings,
         actor=actor(),
         again=invocation.again,
         now=launch.start,
         stay_us=launch.horizon_us,
         telling=launch.output.telling,
+        feed=None if launch.events is None else FileFeed(launch.events),
+        triggered=launch.triggered,
     )
     try:
         result = _work(launch, options)
     except BrokenPipeError:  # the reader went away: the run was drained as by a signal
         return [], signal.SIGPIPE
     return _summaries(launch, settings, result), result.interrupted
+
+
+def _travellers(launch: Launch) -> Users:
+    """Who is to be taken through: a file's, one user, or whoever the events let in."""
+    if launch.events is not None and (launch.triggered or launch.users is None):
+        return WhoeverComes(launch.events.digest)
+    assert launch.users is not None  # noqa: S101 - only events leave them open
+    return OneUser(launch.users) if isinstance(launch.users, UserRow) else launch.users
 
 
 def _work(launch: Launch, options: RunOptions) -> RunResult:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "apply": ("engine.cli.apply:apply", "Create and update endpoints and auth profiles."),
+    "archive": ("engine.cli.archive:archive", "Let everybody leave a journey, for good."),
     "audit": ("engine.cli.audit:audit", "Who changed what, when."),
     "auth": ("engine.cli.auth:auth", "Auth profiles: what requests authenticate with."),
     "calls": ("engine.cli.calls:calls", "Calls that failed or are to be made; send them again."),
@@ -24,14 +25,23 @@ COMMANDS = {
     "config": ("engine.cli.config:config", "Every setting, its value, and where it is from."),
     "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),
     "endpoints": ("engine.cli.endpoints:endpoints", "Endpoints: where journeys' calls go."),
+    "events": ("engine.cli.events:events", "What users do: send, list, explain."),
+    "export": ("engine.cli.journeys:export", "A journey's text, as it was published."),
     "graph": ("engine.cli.graph:graph", "Draw a journey, as SVG or Mermaid."),
     "keys": ("engine.cli.keys:keys", "The keys that seal secrets."),
+    "list": ("engine.cli.journeys:list_", "Journeys: state, versions, users inside."),
     "migrate": ("engine.cli.migrate:migrate", "Bring an older database up to date."),
     "new": ("engine.cli.new:new", "Begin a journey, with its scenarios and endpoints."),
+    "pause": ("engine.cli.pause:pause", "Hold everybody in a journey."),
+    "plan": ("engine.cli.plan:plan", "What publishing a journey would do."),
+    "publish": ("engine.cli.publish:publish", "Let users enter journeys, as files have them."),
     "report": ("engine.cli.report:report", "What became of a journey's run."),
+    "resume": ("engine.cli.pause:resume", "Let everybody in a paused journey go on."),
     "run": ("engine.cli.run_journey:run_journey", "Take users through a journey (run-journey)."),
     "schema": ("engine.cli.schema:schema", "The language as JSON Schema, for editors."),
+    "show": ("engine.cli.journeys:show", "One journey: versions, triggers, users inside."),
     "test": ("engine.cli.run_scenarios:test", "Run scenarios: tests of journeys."),
+    "users": ("engine.cli.users:users", "Users: import, show, list, erase."),
 }
 """Command → where it is (``module:attribute``), and its line in ``journey --help``."""
 

@@ -30,7 +30,7 @@ def enters_by_trigger(invocation: Invocation, loaded: LoadedAndChecked) -> bool:
     Raises click.UsageError where that would never end.
     """
     triggers = loaded.journey.entry.triggers
-    if invocation.live or not triggers:
+    if not triggers or (invocation.live and invocation.events is None):
         return False
     if invocation.events is None and not (by_the_clock(triggers) and invocation.span is not None):
         return False
@@ -86,8 +86,8 @@ def opened_events(
     try:
         events = open_events(invocation.events, find_zone(settings.timezone) or UTC_ZONE, stdin)
     except EventsFileError as error:
-        for problem in error.problems[1:]:
-            click.echo(problem, err=True)
+        for line in error.others:
+            click.echo(line, err=True)
         raise
     with events:
         yield events

@@ -162,18 +162,25 @@ def has_profile(connection: Connection, name: str) -> bool:
 
 def step_uses(connection: Connection, endpoint: str) -> tuple[StepUse, ...]:
     """Where an endpoint is used: by versions that users enter, or that users are inside."""
+    steps: dict[int, list[str]] = {}
+    for version_id, step in connection.exec_driver_sql(
+        "SELECT version_id, step FROM version_endpoints WHERE endpoint = ? ORDER BY step",
+        (endpoint,),
+    ):
+        steps.setdefault(version_id, []).append(step)
     rows = connection.exec_driver_sql(
-        "SELECT v.journey, v.number, group_concat(u.step, char(10)),"
+        "SELECT v.id, v.journey, v.number,"
         " NOT EXISTS (SELECT 1 FROM versions w"
         "             WHERE w.journey = v.journey AND w.number > v.number),"
         " (SELECT count(*) FROM enrollments e WHERE e.version_id = v.id AND e.state <> 2)"
-        " FROM version_endpoints u JOIN versions v ON v.id = u.version_id"
-        " WHERE u.endpoint = ? GROUP BY v.id ORDER BY v.journey, v.number",
+        " FROM versions v"
+        " WHERE v.id IN (SELECT version_id FROM version_endpoints WHERE endpoint = ?)"
+        " ORDER BY v.journey, v.number",
         (endpoint,),
     )
     found = [
-        StepUse(endpoint, journey, number, bool(newest), tuple(sorted(steps.split("\n"))), inside)
-        for journey, number, steps, newest, inside in rows
+        StepUse(endpoint, journey, number, bool(newest), tuple(steps[version_id]), inside)
+        for version_id, journey, number, newest, inside in rows
     ]
     return tuple(use for use in found if use.newest or use.users_inside)
 

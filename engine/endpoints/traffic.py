@@ -129,6 +129,12 @@ class Traffic:
                 call.first_at = max(traffic.gate.since, call.due_at)  # held since then
         return 0.0
 
+    def withdrawn(self, endpoint: str, call: Due) -> None:
+        """A call that was let go isn't made after all; the next one is the probe if it was."""
+        traffic = self._traffic.get(endpoint)
+        if traffic is not None and traffic.probe is call:
+            traffic.may_probe, traffic.probe = True, None
+
     def answered(self, endpoint: str, call: object, result: Result) -> None:
         """An attempt came to a result: it may say something of the endpoint."""
         traffic = self._traffic.get(endpoint)
@@ -140,8 +146,7 @@ class Traffic:
         limits = self.limits.get(endpoint)
         if self._database is None or limits is None or (seen is WELL and not probe):
             return
-        if traffic is None:
-            traffic = self._traffic[endpoint] = _Traffic()
+        traffic = traffic or self._traffic.setdefault(endpoint, _Traffic())
         if probe:
             traffic.probe = None
         elif not limits.policy.concerns(seen):
@@ -285,7 +290,7 @@ class Traffic:
 
 def _in_transaction(database: Database, job: Callable[[Connection], _T]) -> _T | None:
     try:
-        with database.write() as connection:
+        with database.write(alone=False) as connection:  # it locks its row
             return job(connection)
     except Exception:  # noqa: BLE001 (whatever it is: asked again, and calls wait so long)
         return None

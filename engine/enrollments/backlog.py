@@ -1,11 +1,12 @@
-"""What of a run lies in the database and not in memory: when to look, and what to take."""
+"""What lies in the database and not in memory: when to look, and what to take."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from engine.enrollments import store
+from engine.enrollments import redrive, store
+from engine.enrollments.store import facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from engine.core.interpreter.state import Passage
     from engine.db.connect import Connection
     from engine.enrollments.rows import Held, Lane
+    from engine.enrollments.store.facts import Told
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions
 
@@ -20,11 +22,12 @@ BUCKETS = 256
 
 
 class Backlog:
-    """A run's sleepers and unsent calls. This process is the only one that moves them, so it knows
-    when the next is due and looks only then: nothing due costs nothing.
+    """Sleepers and unsent calls, of one run or (``run_id`` None) of all. This process is the only
+    one that moves them, so it knows when the next is due and looks only then: nothing due costs
+    nothing.
     """
 
-    def __init__(self, run_id: int, versions: Versions, users: UsersHeld) -> None:
+    def __init__(self, run_id: int | None, versions: Versions, users: UsersHeld) -> None:
         self._run_id = run_id
         self._versions = versions
         self._users = users
@@ -40,6 +43,14 @@ class Backlog:
     def add_call(self, lane: Lane, at: int) -> None:
         """A call was committed that is not in memory and may be tried ``at``."""
         self._calls[lane] = min(at, self._calls.get(lane, at))
+
+    def look(self, connection: Connection) -> bool:
+        """See what another process may have written: whether anything was told, and which failed
+        calls are to be sent again.
+        """
+        for lane, at in redrive.waiting(connection).items():
+            self.add_call(lane, at)
+        return facts.anything_told(connection)
 
     def add_sleeper(self, at: int) -> None:
         """Somebody was put to sleep until ``at``."""
@@ -61,6 +72,10 @@ class Backlog:
     def next_wake(self) -> int | None:
         """When the next sleeper wakes."""
         return self._wake_at
+
+    def load_told(self, connection: Connection, most: int) -> list[Told]:
+        """Up to ``most`` of what was told and not received, oldest first within a bucket."""
+        return facts.told(connection, self._turn(), most)
 
     def load_due(self, connection: Connection, now: int, most: int) -> list[Passage]:
         """Up to ``most`` sleepers whose time has come, in due order within a bucket."""

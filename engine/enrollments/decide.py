@@ -1,26 +1,36 @@
-"""Decide: users who are new, due or answered go through the core, in sets."""
+"""Decide: users who are told of something, new, due or answered go through the core, in sets."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engine.core.interpreter.advance import World
-from engine.core.interpreter.batch import advance_all
+from engine.core.interpreter.advance import World, advance
+from engine.core.interpreter.batch import in_turn
 from engine.core.interpreter.state import State
 from engine.enrollments import redrive
+from engine.enrollments.entering import Door
+from engine.enrollments.hearing import Hearing
 from engine.enrollments.ledger import Ledger
+from engine.enrollments.listening import Entrances
+from engine.enrollments.present import Present
+from engine.enrollments.receive import arrive, receive
 from engine.enrollments.store import Changes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from engine.core.interpreter.state import Passage
     from engine.core.steps.base import Result
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection
-    from engine.enrollments.receive import Arrivals, Receiver
+    from engine.enrollments.present import Surroundings
+    from engine.enrollments.receive import Arrivals
     from engine.enrollments.rows import Held
+    from engine.enrollments.store.facts import Told
+    from engine.versions.live import LiveJourneys
+    from engine.versions.store import Published
 
 
 @dataclass(slots=True)
@@ -33,66 +43,156 @@ class Answered:
 
 @dataclass(slots=True)
 class Turn:
-    """What one turn takes in: calls answered, passages due, users arriving, and calls that may be
-    made at most once and are about to be.
+    """What one turn takes in: what was told, calls answered, passages due, users arriving, calls
+    that may be made at most once and are about to be, and calls that were read to be made.
     """
 
     answered: list[Answered] = field(default_factory=list)
     due: list[Passage] = field(default_factory=list)
     arrivals: Arrivals | None = None
     starting: list[Held] = field(default_factory=list)
+    told: Sequence[Told] = ()
+    calls: list[Held] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
         """Nobody to decide for."""
-        return not (self.answered or self.due or self.arrivals or self.starting)
+        return not (self.answered or self.due or self.arrivals or self.starting or self.told)
 
 
 @dataclass(slots=True, frozen=True)
 class Decider:
-    """Decides for one run. ``installation`` is the installation's key, ``zone`` its time zone."""
+    """Decides, for one ``run`` (its id, and the version its users enter) or for everything (None).
+    ``installation`` is the installation's key, ``zone`` its time zone. If ``triggered``, the
+    triggers of the run's version let users in, whatever those of journeys say.
+    """
 
-    run_id: int
-    receiver: Receiver
+    run: tuple[int, Published] | None
+    around: Surroundings
+    journeys: LiveJourneys
+    new_id: Callable[[int], int]
     installation: str
     zone: str
     telling: bool = False
+    triggered: bool = False
+
+    def open(self, connection: Connection) -> None:
+        """Read who listens; once, before the first turn."""
+        self.around.listening.open(connection)
+
+    def _look_at_journeys(self, connection: Connection) -> None:
+        if not self.journeys.refresh(connection):
+            return
+        entered = self.journeys.triggered
+        if self.triggered and self.run is not None:
+            own = self.run[1]
+            entered = (own, *(one for one in entered if one.journey != own.journey))
+        self.around.entrances = Entrances(entered)
 
     def decide(
         self, connection: Connection, turn: Turn, terms: Mapping[str, Terms], now: int
     ) -> Ledger:
         """Decide for everybody in the turn. Nothing is written: what was decided can be written as
-        often as it takes, so a full disk costs time and not users.
+        often as it takes, so a full disk costs time and not users. ``turn.calls`` loses those that
+        will not be made.
         """
-        ledger = Ledger(Changes(self.run_id), now, self.installation, self.telling)
+        self._look_at_journeys(connection)
+        run_id = None if self.run is None else self.run[0]
+        ledger = Ledger(Changes(run_id), now, self.installation, self.telling)
         world = World(terms=terms, zone=self.zone)
-        calls = {id(answered.held.passage): answered.held.call for answered in turn.answered}
-        going: list[tuple[Passage, Result | None]] = []
+        present = Present(connection, self.around, now)
+        door = Door(connection, world, now, present, self.journeys, self.new_id, self._run_of)
+        hearing = Hearing(connection, ledger, world, self.around, present, door)
         redriven = [(one.held, one.result) for one in turn.answered if one.held.call.redrive]
-        for answered in turn.answered:
-            if answered.held.call.redrive:
-                continue
-            call, result = answered.held.call, answered.result
-            call.attempts, call.tries, call.first_at = (
-                result.attempts,
-                result.tries,
-                result.first_at,
-            )
-            going.append((answered.held.passage, result))
-        going += [(passage, None) for passage in turn.due]
-        ledger.settled -= len(turn.due)
-        new: set[int] = set()
-        if turn.arrivals is not None:
-            entered = self.receiver.receive(connection, turn.arrivals, world, ledger)
-            new = {id(passage) for passage in entered}
-            going += [(p, None) for p in entered if p.state is not State.ENDED]
-        for passage, advanced in advance_all(going, now, world):
-            mark = id(passage)
-            ledger.note(passage, advanced, calls.get(mark), is_new=mark in new)
-        if redriven:
-            redrive.settle(connection, redriven, world, ledger)
-        if ledger.written:
-            self.receiver.listening.wake(connection, ledger, (passage for passage, _ in going))
+        turn.answered = [one for one in turn.answered if not one.held.call.redrive]
+        _introduce(turn, present)
+        if turn.told:
+            receive(connection, turn.told, self.around.users, ledger, hearing)
+            hearing.play()
+        going: list[tuple[Passage, Result | None]] = []
+        if turn.arrivals is not None and self.run is not None:
+            users, published = self.around.users, self.run[1]
+            going += [
+                (passage, None)
+                for passage in arrive(
+                    connection, turn.arrivals, published, users, ledger, hearing, door
+                )
+                if passage.state is not State.ENDED
+            ]
+        _go_on(turn, going, world, ledger, hearing, present)
+        redrive.settle(connection, redriven, world, ledger, hearing)
+        hearing.play()
+        turn.calls = [
+            held
+            for held in turn.calls
+            if held.call.redrive or held.passage.id not in present.dropped
+        ]
         for held in turn.starting:
             ledger.start(held)
+        ledger.close()
         return ledger
+
+    def _run_of(self, published: Published) -> int:
+        if self.run is not None and published.id == self.run[1].id:
+            return self.run[0]
+        return 0
+
+
+def _introduce(turn: Turn, present: Present) -> None:
+    """Make known who is in memory, so that facts move these passages and no copies."""
+    for answered in turn.answered:
+        call, result = answered.held.call, answered.result
+        call.attempts, call.tries, call.first_at = result.attempts, result.tries, result.first_at
+        present.know_answered(answered.held.passage)
+    for passage in turn.due:
+        present.know(passage)
+    for held in turn.calls:
+        if not held.call.redrive:
+            present.know(held.passage, held.call)
+
+
+def _go_on(
+    turn: Turn,
+    entered: list[tuple[Passage, Result | None]],
+    world: World,
+    ledger: Ledger,
+    hearing: Hearing,
+    present: Present,
+) -> None:
+    """Advance those answered, still due and entered; a user's passages one after another."""
+    now = ledger.now
+    calls = {id(answered.held.passage): answered.held.call for answered in turn.answered}
+    going: list[tuple[Passage, Result | None]] = [
+        (answered.held.passage, answered.result) for answered in turn.answered
+    ]
+    going += [(passage, None) for passage in turn.due if _is_due(passage, now)]
+    going += entered
+    for held in turn.calls:
+        passage = held.passage
+        if held.call.redrive:
+            continue
+        if _has_left(passage) and passage.id not in present.dropped:
+            hearing.drop(passage, held.call)
+    present.remember(passage for passage, _ in going)
+    several = {user for user, n in Counter(p.user.id for p, _ in going).items() if n > 1}
+    fresh = {id(passage) for passage, _ in entered}
+    for passage, result in in_turn(going):
+        if result is None and id(passage) not in fresh:
+            if not _is_due(passage, now):
+                continue
+            ledger.moves(passage)
+        advanced = advance(passage, now, world, result)
+        ledger.note(passage, advanced, calls.get(id(passage)))
+        if hearing.made(passage, advanced) and passage.user.id in several:
+            hearing.play()
+
+
+def _is_due(passage: Passage, now: int) -> bool:
+    at = passage.wake_at
+    return passage.state is State.WAITING and at is not None and at <= now
+
+
+def _has_left(passage: Passage) -> bool:
+    """Whether the outcome was fixed while a call was under way: it isn't made again."""
+    leaving = passage.program.leaving
+    return passage.outcome is not None and not 0 <= leaving <= passage.position

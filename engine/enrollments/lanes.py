@@ -40,6 +40,10 @@ class Allowance(Protocol):
         """What became of an attempt, before anybody judges it."""
         ...
 
+    def withdrawn(self, endpoint: str, call: Due) -> None:
+        """A call that was let go isn't made after all."""
+        ...
+
     def at_most_once(self, endpoint: str) -> bool:
         """Whether its calls must be marked as started before the wire is touched."""
         ...
@@ -92,18 +96,21 @@ class EndpointLanes:
             self.turns.append(lane)
         lane.queue.append(held)
 
-    def begin(self) -> Held:
+    def begin(self) -> None:
         """Take out the call whose turn it is, and count it as being on its way."""
-        lane = self.turns[0]
         self.in_flight += 1
-        lane.in_flight += 1
-        held = lane.queue.popleft()
+        self.turns[0].in_flight += 1
+        self.skip()
+
+    def skip(self) -> None:
+        """Take out the call whose turn it is."""
+        lane = self.turns[0]
+        lane.queue.popleft()
         lane.begun += 1
         if lane.queue:
             self.turns.rotate(-1)
         else:
             self.turns.popleft()
-        return held
 
 
 def longest_queue(permits: int) -> int:

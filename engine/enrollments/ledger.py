@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from engine.core.interpreter.admit import HELD_OUT
 from engine.core.interpreter.state import State
 from engine.enrollments import store
 from engine.enrollments.ids import call_key
@@ -19,7 +20,7 @@ from engine.enrollments.rows import (
 )
 
 if TYPE_CHECKING:
-    from engine.core.interpreter.state import Advanced, Execution, Passage, User
+    from engine.core.interpreter.state import Advanced, Execution, Passage
     from engine.core.steps.base import Again
     from engine.enrollments.rows import Lane
     from engine.enrollments.store import Changes
@@ -30,7 +31,7 @@ _KINDS = {"succeeded": store.SUCCEEDED, "failed": store.FAILED, "skipped": store
 @dataclass(slots=True, frozen=True)
 class StepDone:
     """Something an observer may tell of a passage: a step taken (``execution``, with its ``call``),
-    or ``what`` else became of it: entered, refused, waits, again, ended.
+    or ``what`` else became of it: entered, refused, waits, again, ended, event, goal.
     """
 
     passage: Passage
@@ -41,20 +42,12 @@ class StepDone:
     text: str = ""
 
 
-@dataclass(slots=True, frozen=True)
-class Written:
-    """Attributes of a user that are another now, by the passage ``writer`` (0: by none)."""
-
-    user: User
-    names: frozenset[str]
-    writer: int = 0
-
-
 @dataclass(slots=True)
 class Ledger:
     """Collects what one turn decides. ``calls`` are new and committed with it, ``retries`` are
     (lane, instant) of calls to be tried later. ``settled`` is how many more users than before
-    have nothing to do now: refused, asleep or ended. ``telling`` turns ``told`` on.
+    have nothing to do now: refused, asleep or ended. ``telling`` turns ``told`` on. A passage may
+    be noted several times in a turn; its row is written once, by :meth:`close`.
     """
 
     changes: Changes
@@ -64,12 +57,13 @@ class Ledger:
     calls: list[Held] = field(default_factory=list)
     retries: list[tuple[Lane, int]] = field(default_factory=list)
     told: list[StepDone] = field(default_factory=list)
-    written: list[Written] = field(default_factory=list)
     admitted: int = 0
     refused: int = 0
     ended: int = 0
     settled: int = 0
     next_wake: int | None = None
+    _moved: dict[int, Passage] = field(default_factory=dict)
+    _new: set[int] = field(default_factory=set)
 
     def refuse(
         self,
@@ -86,6 +80,8 @@ class Ledger:
         changes, user = self.changes, passage.user
         place = user.bucket, user.id, seq, passage.run_id, passage.version_id, trigger
         changes.refusals.append((*place, reason, self.now, seen))
+        if reason == WHERE_FALSE:
+            return
         changes.count(passage, -1, store.REFUSED, reason)
         self.refused += 1
         self.settled += 1
@@ -96,19 +92,23 @@ class Ledger:
         self.admitted += 1
         self.changes.bucket = min(self.changes.bucket, passage.user.bucket)
         self.changes.count(passage, -1, store.ADMITTED)
+        self._moved[passage.id] = passage
+        self._new.add(passage.id)
         self._tell(passage, "entered")
         if passage.state is State.ENDED:
-            self.changes.new_enrollments.append(enrollment_row(passage))
             self._end(passage)
 
-    def note(
-        self,
-        passage: Passage,
-        advanced: Advanced,
-        call: PendingCall | None,
-        *,
-        is_new: bool = False,
-    ) -> None:
+    def moves(self, passage: Passage) -> None:
+        """A passage that sleeps, or has ended, is about to be moved."""
+        if passage.id not in self._moved:
+            self.settled -= 1
+            self._moved[passage.id] = passage
+
+    def moved(self, passage: Passage) -> bool:
+        """Whether a passage was moved in this turn."""
+        return passage.id in self._moved
+
+    def note(self, passage: Passage, advanced: Advanced, call: PendingCall | None) -> None:
         """Note what an advance made of a passage; ``call`` is the one that was answered."""
         changes = self.changes
         changes.bucket = min(changes.bucket, passage.user.bucket)
@@ -116,37 +116,65 @@ class Ledger:
             changes.count(passage, number, store.ENTERED)
         for execution in advanced.executions:
             self._execute(passage, execution, call)
+        if advanced.goals:
+            self.count_goals(passage, advanced)
         if advanced.writes:
             changes.users[passage.user.id] = passage.user
-        if advanced.before:
-            names = frozenset(advanced.before)
-            self.written.append(Written(passage.user, names, passage.id))
         if advanced.again is not None and call is not None:
             self.again(passage, call, advanced.again)
             return
+        self._moved[passage.id] = passage
         if call is not None:
             self._close(passage, call, advanced)
         if advanced.call is not None:
             self._call(passage, advanced)
-        if is_new:
-            changes.new_enrollments.append(enrollment_row(passage))
-        else:
-            changes.enrollments.append(enrollment_change(passage))
         if passage.state is State.ENDED:
             self._end(passage)
         elif passage.state is State.WAITING:
-            self._sleep(passage)
             self._tell(passage, "waits", advanced.wait_text)
 
-    def wake(self, bucket: int, passage: int) -> None:
-        """Make a passage that sleeps due now."""
-        self.changes.woken.append((bucket, passage, self.now))
-        self.next_wake = self.now
+    def count_goals(self, passage: Passage, advanced: Advanced) -> None:
+        """Note goals that count for a passage, also of one that has ended."""
+        kind = store.GOAL_HELD_OUT if passage.outcome == HELD_OUT else store.GOAL
+        for number in advanced.goals:
+            name = passage.program.journey.goals[number].name
+            self.changes.count(passage, -1, kind, name)
+            self._tell(passage, "goal", name)
+        self.changes.bucket = min(self.changes.bucket, passage.user.bucket)
+
+    def withdraw(self, passage: Passage) -> bool:
+        """Take back the call that this turn decided for a passage; False if there is none."""
+        mine = [held for held in self.calls if held.passage is passage]
+        for held in mine:
+            self.calls.remove(held)
+        return bool(mine)
+
+    def close(self) -> None:
+        """Make the rows of all passages that were moved, as they stand now, and of their calls."""
+        changes = self.changes
+        for passage in self._moved.values():
+            if passage.id in self._new:
+                changes.new_enrollments.append(enrollment_row(passage))
+            else:
+                changes.enrollments.append(enrollment_change(passage))
+            if passage.state is State.CALLING:
+                continue
+            self.settled += 1
+            at = passage.wake_at
+            if at is not None and (self.next_wake is None or at < self.next_wake):
+                self.next_wake = at
+        for held in self.calls:
+            row = call_row(held.passage, held.call, changes.run_id, self.now)
+            changes.new_calls.append(row)
 
     def start(self, held: Held) -> None:
         """Mark a call that may be made at most once, before the wire is touched."""
         place = call_place(held.passage, held.call)
         self.changes.started_calls.append((*place, held.call.started_by))
+
+    def tell_event(self, passage: Passage, name: str) -> None:
+        """A passage is told of an event."""
+        self._tell(passage, "event", name)
 
     def again(self, passage: Passage, call: PendingCall, again: Again) -> None:
         """Note that a call is to be tried once more."""
@@ -199,18 +227,10 @@ class Ledger:
             key=call_key(self.installation, passage.id, step.id, visit),
             due_at=self.now,
         )
-        self.changes.new_calls.append(call_row(passage, call, self.changes.run_id, self.now))
         self.calls.append(Held(passage, call))
-
-    def _sleep(self, passage: Passage) -> None:
-        self.settled += 1
-        at = passage.wake_at
-        if at is not None and (self.next_wake is None or at < self.next_wake):
-            self.next_wake = at
 
     def _end(self, passage: Passage) -> None:
         self.ended += 1
-        self.settled += 1
         self.changes.count(passage, -1, store.OUTCOME, passage.outcome or "")
         self._tell(passage, "ended", passage.outcome or "")
 
@@ -219,3 +239,7 @@ class Ledger:
     ) -> None:
         if self.telling:
             self.told.append(StepDone(passage, self.now, call=call, what=what, text=text))
+
+
+WHERE_FALSE = "where_false"
+"""The reason of a refusal that only says why a fact let nobody in."""

@@ -1,67 +1,71 @@
-"""Receive's other half: what was written of users wakes those of their passages that wait for it.
-
-A wait on an attribute follows it, whoever writes it: a later row, or a step of another passage.
-"""
+"""Who listens to what: which facts are heard by passages, and which let users in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from engine.core.dsl.listening import ANY
-from engine.core.interpreter.listens import listens
-from engine.core.interpreter.state import State
-from engine.core.steps.facts import Change
+from engine.core.dsl.trigger import AudienceTrigger, EventTrigger
+from engine.core.steps.facts import Event
 from engine.enrollments import store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from engine.core.interpreter.state import Passage
+    from engine.core.dsl.program import Program
+    from engine.core.steps.facts import Fact
     from engine.db.connect import Connection
-    from engine.enrollments.ledger import Ledger, Written
-    from engine.versions.store import Versions
+    from engine.versions.store import Published, Versions
 
 
 class Listening:
-    """Who is touched by attributes, of all versions that users may be in."""
+    """What is heard, over all versions that users may be in."""
 
-    __slots__ = ("_listened", "_versions")
+    __slots__ = ("_attributes", "_events", "_known", "_versions")
 
     def __init__(self, versions: Versions) -> None:
         self._versions = versions
-        self._listened: frozenset[str] | None = None
+        self._known: set[int] = set()
+        self._events: set[str] = set()
+        self._attributes: set[str] = set()
 
-    def wake(self, connection: Connection, ledger: Ledger, moved: Iterable[Passage]) -> None:
-        """Make those due now that what the ledger has ``written`` touches. ``moved`` are the
-        passages of this turn, which stand elsewhere than the database has them.
-        """
-        by_user: dict[str, list[Written]] = {}
-        for one in ledger.written:
-            if self._anybody_listens(connection, one.names):
-                by_user.setdefault(one.user.id, []).append(one)
-        if not by_user:
-            return
-        places = [(found[0].user.bucket, user) for user, found in by_user.items()]
-        waiting = store.waiting_passages(connection, places, ledger.now)
-        for passage in moved:
-            waiting.pop(passage.id, None)
-            if passage.user.id in by_user and _waits(passage):
-                place = store.Waiting(passage.user.bucket, passage.user.id, passage.version_id)
-                waiting[passage.id] = place
-        for id_, place in waiting.items():
-            # Whoever writes looks at it himself.
-            names = [n for one in by_user[place.user] if one.writer != id_ for n in one.names]
-            program = self._versions.get(connection, place.version_id).program
-            if names and listens(program, Change(0, ledger.now, dict.fromkeys(names), {})):
-                ledger.wake(place.bucket, id_)
+    def open(self, connection: Connection) -> None:
+        """Read which versions users are in."""
+        for version_id in store.entered_versions(connection):
+            self.add(version_id, self._versions.get(connection, version_id).program)
 
-    def _anybody_listens(self, connection: Connection, names: frozenset[str]) -> bool:
-        if self._listened is None:
-            every = store.entered_versions(connection)
-            heard = [self._versions.get(connection, one).program.listens for one in every]
-            self._listened = frozenset().union(*(one.attributes for one in heard))
-        return ANY in self._listened or not self._listened.isdisjoint(names)
+    def add(self, version_id: int, program: Program) -> None:
+        """Users may be in this version from now on."""
+        if version_id not in self._known:
+            self._known.add(version_id)
+            self._events |= program.listens.events
+            self._attributes |= program.listens.attributes
+
+    def hears(self, fact: Fact) -> bool:
+        """Whether a fact may touch anybody's passage."""
+        if isinstance(fact, Event):
+            return fact.name in self._events
+        heard = self._attributes
+        return bool(heard) and (ANY in heard or not heard.isdisjoint(fact.values))
 
 
-def _waits(passage: Passage) -> bool:
-    return passage.state is State.WAITING and passage.outcome is None and passage.started > 0
+class Entrances:
+    """The versions that facts let users into: newest ones, with their triggers on."""
+
+    __slots__ = ("_audiences", "_events")
+
+    def __init__(self, versions: Iterable[Published] = ()) -> None:
+        self._events: dict[str, list[Published]] = {}
+        self._audiences: list[Published] = []
+        for one in versions:
+            triggers = one.program.journey.entry.triggers
+            for name in {t.event for t in triggers if isinstance(t, EventTrigger)}:
+                self._events.setdefault(name, []).append(one)
+            if any(isinstance(t, AudienceTrigger) for t in triggers):
+                self._audiences.append(one)
+
+    def of(self, fact: Fact) -> Sequence[Published]:
+        """Those with a trigger that may be set off by ``fact``."""
+        if isinstance(fact, Event):
+            return self._events.get(fact.name, ())
+        return self._audiences

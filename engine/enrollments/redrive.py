@@ -15,10 +15,11 @@ from engine.core.interpreter.state import Execution
 from engine.core.interpreter.view import PassageView
 from engine.core.interpreter.writes import write
 from engine.core.steps.base import Again, Move
-from engine.db.statements import statement
+from engine.db.statements import execute
 from engine.enrollments import store
-from engine.enrollments.ledger import StepDone, Written
+from engine.enrollments.ledger import StepDone
 from engine.enrollments.rows import Held, execution_row, read_call, read_passage, read_user
+from engine.enrollments.store.holding import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from engine.core.interpreter.advance import World
     from engine.core.steps.base import Decision, Result
     from engine.db.connect import Connection
+    from engine.enrollments.hearing import Hearing
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.rows import Lane
     from engine.enrollments.users_held import UsersHeld
@@ -59,8 +61,8 @@ def waiting(connection: Connection, after: int = -1) -> dict[Lane, int]:
     """
     rows = connection.exec_driver_sql(
         "SELECT endpoint, journey, min(next_try_at) FROM calls"
-        " WHERE next_try_at > ? AND redrive > 0 GROUP BY endpoint, journey",
-        (after,),
+        " WHERE next_try_at > ? AND next_try_at < ? AND redrive > 0 GROUP BY endpoint, journey",
+        (after, HELD),
     )
     return {(row[0], row[1]): row[2] for row in rows}
 
@@ -71,7 +73,7 @@ def due(
     """Up to ``most`` calls of a lane that are sent again and may be tried."""
     place = (*lane, now, most)
     found: list[Held] = []
-    for row in connection.exec_driver_sql(statement("due_redriven"), place).fetchall():
+    for row in execute(connection, "due_redriven", place).fetchall():
         user = users.keep(row[2], lambda row=row: read_user(row[0], row[2], row[14], row[15]))  # type: ignore[misc]
         passage = read_passage(row, user, versions.get(connection, row[4]))
         found.append(Held(passage, read_call(row[store.PASSAGE_COLUMNS :])))
@@ -79,7 +81,11 @@ def due(
 
 
 def settle(
-    connection: Connection, answered: Sequence[tuple[Held, Result]], world: World, ledger: Ledger
+    connection: Connection,
+    answered: Sequence[tuple[Held, Result]],
+    world: World,
+    ledger: Ledger,
+    hearing: Hearing,
 ) -> None:
     """Note what came of calls that were sent again; nobody is moved."""
     for held, result in answered:
@@ -91,7 +97,7 @@ def settle(
             ledger.again(held.passage, call, decision)
             continue
         if isinstance(decision, Move) and call.apply_outputs and decision.user:
-            decision = _keep_outputs(held, decision, ledger)
+            decision = _keep_outputs(held, decision, ledger, hearing)
         _record(connection, held, result, decision, ledger)
 
 
@@ -107,7 +113,7 @@ def _judged(held: Held, result: Result, world: World, now: int) -> Decision:
         return Move(status="failed", failure="step.internal", text=text)
 
 
-def _keep_outputs(held: Held, move: Move, ledger: Ledger) -> Move:
+def _keep_outputs(held: Held, move: Move, ledger: Ledger, hearing: Hearing) -> Move:
     user = held.passage.user
     problem = too_big(held.passage, replace(move, vars={}))
     if problem:
@@ -115,7 +121,7 @@ def _keep_outputs(held: Held, move: Move, ledger: Ledger) -> Move:
     before = write(user, move.user)
     if before:
         ledger.changes.users[user.id] = user
-        ledger.written.append(Written(user, frozenset(before)))
+        hearing.changed(user, before)
     return move
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.db.statements import statement
+from engine.db.statements import execute
 from engine.enrollments import store
 from engine.enrollments.store.runs import FINISHED, token_requests
 from engine.enrollments.summary import MOST_FAILURES, FailureSeen, Summary, by_frequency
@@ -47,7 +47,7 @@ class ReportedRun:
 
 def find_run(connection: Connection, journey: str, run_id: int | None = None) -> ReportedRun:
     """A run of ``journey``, the newest unless said. Raises NotFound."""
-    row = connection.exec_driver_sql(statement("runs_of_journey"), (journey, run_id)).first()
+    row = execute(connection, "runs_of_journey", (journey, run_id)).first()
     if row is not None:
         return _read(row, token_requests(connection))
     if run_id is not None:
@@ -63,8 +63,8 @@ def summary(connection: Connection, run: ReportedRun, versions: Versions) -> Sum
     published = versions.get(connection, run.version_id)
     found = Summary.of(published.program, published.number)
     failures: list[tuple[int, int, int, str]] = []
-    for version_id, step, kind, name, n, attempts in connection.exec_driver_sql(
-        statement("run_counts"), (run.id,)
+    for version_id, step, kind, name, n, attempts in execute(
+        connection, "run_counts", (run.id,)
     ).fetchall():
         if step < 0:
             _count_user(found, kind, name, n)
@@ -74,15 +74,11 @@ def summary(connection: Connection, run: ReportedRun, versions: Versions) -> Sum
         )
         if kind == store.FAILED and n:
             failures.append((n, version_id, step, name))
-    for endpoint, attempts in connection.exec_driver_sql(
-        statement("unfinished_attempts"), (run.id,)
-    ):
+    for endpoint, attempts in execute(connection, "unfinished_attempts", (run.id,)):
         found.endpoints[endpoint].attempts += attempts
     found.waiting = found.entered - found.finished
     if found.waiting:
-        found.stuck = connection.exec_driver_sql(
-            statement("stuck_passages"), (run.id,)
-        ).scalar_one()
+        found.stuck = execute(connection, "stuck_passages", (run.id,)).scalar_one()
     found.outcomes = by_frequency(found.outcomes)
     found.tokens = dict(sorted(run.tokens.items()))
     found.failures = _most_frequent(connection, run, versions, failures)
@@ -92,7 +88,7 @@ def summary(connection: Connection, run: ReportedRun, versions: Versions) -> Sum
 def next_wake(connection: Connection, run: ReportedRun) -> int | None:
     """When (microseconds UTC of journey time) the first sleeper of a run wakes; None: nobody
     sleeps."""
-    at: int | None = connection.exec_driver_sql(statement("next_wake_of_run"), (run.id,)).scalar()
+    at: int | None = execute(connection, "next_wake_of_run", (run.id,)).scalar()
     return at
 
 
@@ -129,9 +125,7 @@ def _most_frequent(
     for n, version_id, step, code in sorted(failures, key=lambda one: (-one[0], one[1:])):
         if len(seen) == MOST_FAILURES:
             break
-        example = connection.exec_driver_sql(
-            statement("failure_example"), (run.id, step, code, version_id)
-        ).first()
+        example = execute(connection, "failure_example", (run.id, step, code, version_id)).first()
         user, text = example or ("", "")
         name = versions.get(connection, version_id).program.nodes[step].step.id
         seen.append(FailureSeen(name, code, n, user, text or ""))

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from engine.core.guarded_json import text_of
+from engine.core.interpreter.leave import goals_until
 from engine.core.interpreter.state import Passage, Reason, State, StepRecord, User
 
 if TYPE_CHECKING:
@@ -26,9 +27,10 @@ class PendingCall:
     """An unfinished call: what the outbox holds of it. Instants are microseconds UTC.
 
     ``attempts`` counts requests put on the wire, ``tries`` those the retry limit counts.
-    ``started_by`` is set for a call that may be made at most once and was begun. ``due_at`` is
-    since when it is to be made. ``redrive`` counts how often it was sent again after it had failed
-    for good; ``apply_outputs``: what such a one then gives for the user is kept.
+    ``started_by`` is set for a call that may be made at most once and was begun; ``failure`` is
+    that of the last attempt. ``due_at`` is since when it is to be made. ``redrive`` counts how
+    often it was sent again after it had failed for good; ``apply_outputs``: what such a one then
+    gives for the user is kept.
     """
 
     step: int
@@ -44,6 +46,7 @@ class PendingCall:
     tries: int = 0
     first_at: int | None = None
     started_by: str | None = None
+    failure: str | None = None
     due_at: int = 0
     redrive: int = 0
     apply_outputs: bool = False
@@ -72,7 +75,7 @@ class Held:
 
 
 def encode_data(passage: Passage) -> str:
-    """The passage's inputs, variables, step records and counters as JSON."""
+    """The passage's inputs, variables, step records, goals and counters as JSON."""
     records = ",".join(
         [
             f'"{number}":{_record(r.status, r.failure, r.http_status, r.attempts, r.arm, r.visits)}'
@@ -84,6 +87,15 @@ def encode_data(passage: Passage) -> str:
         parts.append(f',"i":{text_of(passage.inputs)}')
     if passage.vars:
         parts.append(f',"v":{text_of(passage.vars)}')
+    if passage.goals:
+        parts.append(f',"g":{text_of({str(n): at for n, at in passage.goals.items()})}')
+    if passage.seen_seq:
+        late = passage.entered_at - (passage.began or passage.entered_at)
+        noticed = passage.started - (passage.since or passage.started)
+        seen = f"{passage.entered_seq},{passage.seen_seq},{passage.depth},{late},{noticed}"
+        parts.append(f',"e":[{seen}]')
+    if passage.parent:
+        parts.append(f',"p":{passage.parent}')
     parts.append("}")
     return "".join(parts)
 
@@ -104,6 +116,10 @@ def _record(
 
 def _read_record(values: list[Any]) -> StepRecord:
     return StepRecord(STATUS_NAMES.get(values[0]), *values[1:])
+
+
+def _goals_until(passage: Passage) -> int | None:
+    return goals_until(passage) if passage.program.journey.goals else None
 
 
 def _slot(passage: Passage) -> int:
@@ -130,6 +146,7 @@ def enrollment_row(passage: Passage) -> tuple[object, ...]:
         passage.ended_at,
         passage.outcome,
         encode_data(passage),
+        _goals_until(passage),
     )
 
 
@@ -147,6 +164,7 @@ def enrollment_change(passage: Passage) -> tuple[object, ...]:
         passage.ended_at,
         passage.outcome,
         encode_data(passage),
+        _goals_until(passage),
     )
 
 
@@ -171,17 +189,17 @@ def execution_row(passage: Passage, execution: Execution, redrive: int = 0) -> t
 
 
 def call_row(
-    passage: Passage, call: PendingCall, run_id: int, next_try_at: int
+    passage: Passage, call: PendingCall, run_id: int | None, next_try_at: int
 ) -> tuple[object, ...]:
     """Parameters of ``insert_call``. ``run_id`` is the run whose worker makes the call: the one it
-    was decided in, even where that restarted another run's passage.
+    was decided in, even where that moved another run's passage. None: whoever works everything.
     """
     return (
         passage.user.bucket,
         passage.id,
         call.step,
         call.visit,
-        run_id,
+        passage.run_id if run_id is None else run_id,
         call.endpoint,
         call.method,
         call.target,
@@ -199,15 +217,19 @@ def call_place(passage: Passage, call: PendingCall) -> tuple[object, ...]:
     return (passage.user.bucket, passage.id, call.step, call.visit, call.redrive)
 
 
+_NOTHING_SEEN = (0, 0, 0, 0, 0)
+
+
 def read_user(bucket: int, user_id: str, timezone: str | None, attributes: str) -> User:
     """A user from his row."""
     return User(user_id, bucket, timezone, json.loads(attributes))
 
 
 def read_passage(row: Sequence[Any], user: User, published: Published) -> Passage:
-    """A passage from the first sixteen columns of ``due_passages`` and its kin."""
+    """A passage from the first seventeen columns of ``due_passages`` and its kin."""
     data = json.loads(row[13])
     moves, unwaited = data["n"]
+    entered_seq, seen_seq, depth, late, noticed = data.get("e", _NOTHING_SEEN)
     return Passage(
         id=row[1],
         user=user,
@@ -228,13 +250,21 @@ def read_passage(row: Sequence[Any], user: User, published: Published) -> Passag
         reason=Reason(row[7]),
         wake_at=row[10],
         outcome=row[12],
+        ended_at=row[16],
+        goals={int(number): at for number, at in data["g"].items()} if "g" in data else {},
+        entered_seq=entered_seq,
+        seen_seq=seen_seq,
+        depth=depth,
+        began=row[11] - late,
+        since=row[9] - noticed,
+        parent=data.get("p", 0),
     )
 
 
 def read_call(columns: Sequence[Any]) -> PendingCall:
     """A call from the columns behind the passage's in ``due_calls``."""
     step, visit, endpoint, method, target, headers, content_type, body, key = columns[:9]
-    attempts, tries, first_at, started_by, due_at, redrive, apply_outputs = columns[9:]
+    attempts, tries, first_at, started_by, failure, due_at, redrive, apply_outputs = columns[9:]
     return PendingCall(
         step=step,
         visit=visit,
@@ -249,6 +279,7 @@ def read_call(columns: Sequence[Any]) -> PendingCall:
         tries=tries,
         first_at=first_at,
         started_by=started_by,
+        failure=failure,
         due_at=due_at,
         redrive=redrive,
         apply_outputs=bool(apply_outputs),

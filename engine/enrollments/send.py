@@ -10,16 +10,16 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
-from engine.core.message import Answer
-from engine.core.steps.base import Result
 from engine.endpoints.gate import Parked, Refused
 from engine.enrollments.decide import Answered
 from engine.enrollments.lanes import EndpointLanes, JourneyLane, longest_queue
+from engine.enrollments.unanswered import a_bug, refused
 from engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from engine.core.steps.base import Result
     from engine.enrollments.lanes import Allowance
     from engine.enrollments.rows import Held, Lane
 
@@ -35,18 +35,6 @@ _T = TypeVar("_T")
 
 def _nobody() -> None:
     """Nobody listens yet."""
-
-
-def _a_bug(held: Held, error: Exception) -> Result:
-    call = held.call
-    return Result(
-        answer=Answer(failure="call.unknown"),
-        failure="call.unknown",
-        text=f"a bug: {type(error).__name__}",
-        attempts=call.attempts,
-        tries=call.tries + 1,
-        first_at=call.first_at or 0,
-    )
 
 
 class Outbox:
@@ -85,6 +73,8 @@ class Outbox:
         self._committed = 0
         self.in_flight = 0
         self.held: dict[Lane, set[tuple[object, ...]]] = {}
+        self._held: dict[int, Held] = {}
+        self._unsent: dict[int, Held] = {}
 
     # --- the deciding thread ---------------------------------------------------------------
 
@@ -99,8 +89,24 @@ class Outbox:
         if self._closed or self._room(endpoint, lane) <= 0:
             return False
         self.held.setdefault(lane, set()).add(held.place)
+        self._unsent[id(held)] = held
+        if not held.call.redrive:  # who moves a passage knows nothing of what is sent again
+            self._held[held.passage.id] = held
         self._offered.append(held)
         endpoint.lanes[lane].offered += 1
+        return True
+
+    def held_call(self, passage: int) -> Held | None:
+        """The call of a passage, if it is in memory and not answered."""
+        return self._held.get(passage)
+
+    def withdraw(self, held: Held) -> bool:
+        """Make sure that a call isn't sent; False if it is on the wire already. Whoever takes it
+        out of those unsent has it: this thread, or the one that sends.
+        """
+        if self._unsent.pop(id(held), None) is None:
+            return False
+        self._forget(held)
         return True
 
     def launch(self, held: Held) -> None:
@@ -111,7 +117,12 @@ class Outbox:
         """Forget calls whose answers were committed."""
         self._committed += len(answered)
         for one in answered:
-            self.held[one.held.lane].discard(one.held.place)
+            self._forget(one.held)
+
+    def _forget(self, held: Held) -> None:
+        self.held[held.lane].discard(held.place)
+        if self._held.get(held.passage.id) is held:
+            del self._held[held.passage.id]
 
     def take_answers(self, most: int) -> list[Answered]:
         """Answers that came and were not taken yet, oldest first."""
@@ -209,27 +220,30 @@ class Outbox:
                 or self._came - self._committed >= MOST_UNCOMMITTED
             ):
                 return None
-            call = endpoint.turns[0].queue[0].call
-            verdict = self._allowance.admit(endpoint.name, call, endpoint.queued)
-            if isinstance(verdict, Refused):
-                held = self._begin(endpoint)
-                self._end(endpoint, held, _refused(held, verdict))
+            held = endpoint.turns[0].queue[0]
+            if id(held) not in self._unsent:
+                endpoint.skip()  # it was withdrawn
                 continue
-            if verdict != 0.0:
+            call = held.call
+            verdict = self._allowance.admit(endpoint.name, call, endpoint.queued)
+            if not isinstance(verdict, Refused) and verdict != 0.0:
                 self._rest(endpoint, verdict)
                 return None
             endpoint.parked_until = None
-            held = self._begin(endpoint)
+            if self._unsent.pop(id(held), None) is None:
+                self._allowance.withdrawn(endpoint.name, call)
+                endpoint.skip()
+                continue
+            self.in_flight += 1
+            endpoint.begin()
+            if isinstance(verdict, Refused):
+                self._end(endpoint, held, refused(held, verdict))
+                continue
             if not self._allowance.at_most_once(endpoint.name):
                 return held
             self._starting.append(held)
             self.wake()
         return None
-
-    def _begin(self, endpoint: EndpointLanes) -> Held:
-        """Take the call whose turn it is out of its lane, and count it as being on its way."""
-        self.in_flight += 1
-        return endpoint.begin()
 
     def _end(self, endpoint: EndpointLanes, held: Held, result: Result | None) -> None:
         """A call that was on its way came to a result; None: it stays in the database."""
@@ -277,20 +291,7 @@ class Outbox:
                     return None
                 await asyncio.sleep(UNREADABLE_PAUSE_S)
             except Exception as error:  # noqa: BLE001 (a bug costs this call, not the run)
-                return _a_bug(held, error)
-
-
-def _refused(held: Held, why: Refused) -> Result:
-    """A call that is not made: nothing of it was on the wire."""
-    call = held.call
-    return Result(
-        answer=Answer(failure=why.code, may_have_been_sent=False),
-        failure=why.code,
-        text=why.text,
-        attempts=call.attempts,
-        tries=1,
-        first_at=why.since,
-    )
+                return a_bug(held, error)
 
 
 def _taken(queue: deque[_T], most: int) -> list[_T]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from engine.processes.worker import Observer
+from engine.processes.supply import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from engine.endpoints.send import Sent
     from engine.enrollments.rows import Held
     from engine.enrollments.store.runs import Run
+    from engine.processes.supply import Feed
     from engine.settings import Settings
     from engine.users.row import UserRow
 
@@ -44,7 +45,9 @@ class Users(Protocol):
 class RunOptions:
     """What a live run is asked to do. ``now`` makes the clock virtual; ``stay_us`` is how long
     (journey time) sleepers are waited for, None for the few seconds that are no sleep;
-    ``listening`` is told of each attempt of a call, on the event loop.
+    ``listening`` is told of each attempt of a call, on the event loop. ``feed`` are facts that come
+    by the run's clock; ``triggered``: the journey's triggers let users in, though it wasn't
+    published with them switched on.
     """
 
     file: str
@@ -57,6 +60,8 @@ class RunOptions:
     stay_us: int | None = None
     telling: bool = False
     listening: Callable[[Held, Sent], None] | None = None
+    feed: Feed | None = None
+    triggered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,29 +9,25 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.clock import RealClock, VirtualClock
-from engine.endpoints.live import LiveEndpoints
 from engine.enrollments import buckets, redrive
 from engine.enrollments.backlog import Backlog
-from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker, entropy
-from engine.enrollments.receive import Receiver
-from engine.enrollments.send import Outbox
 from engine.enrollments.store import runs
-from engine.enrollments.users_held import UsersHeld
-from engine.processes.limits import raise_open_files
+from engine.processes.assemble import Task, assemble
+from engine.processes.heartbeat import beating, while_mine
 from engine.processes.sending import open_sending
-from engine.processes.worker import Source, Worker
+from engine.processes.supply import Source
 from engine.versions.store import Versions
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
     from engine.clock import Clock
-    from engine.core.steps.base import Result
     from engine.credentials.vault import Vault
     from engine.db.connect import Connection, Database
+    from engine.enrollments.buckets import Owned
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.rows import Held, Lane
+    from engine.enrollments.store.facts import Told
     from engine.settings import Settings
 
 
@@ -62,17 +58,18 @@ def work_redriven(database: Database, vault: Vault, settings: Settings) -> Redri
 
     Raises AnotherWorker where a worker runs: it sends them.
     """
+    done = Redriven()
     with ExitStack() as stack:
-        owned = buckets.acquire(database.path)
+        owned = buckets.acquire(database)
         stack.callback(owned.release)
         with database.read() as connection:
             marked = redrive.waiting(connection)
             clock = _clock(connection, marked)
-        done = Redriven()
+            newest = connection.exec_driver_sql("SELECT max(id) FROM versions").scalar_one()
         if marked:
             with asyncio.Runner() as runner:
-                runner.run(_work(database, vault, settings, clock, done))
-        return done
+                runner.run(_Sending(database, owned, vault, settings, clock, newest).work(done))
+    return done
 
 
 def _clock(connection: Connection, marked: Mapping[Lane, int]) -> Clock:
@@ -81,48 +78,37 @@ def _clock(connection: Connection, marked: Mapping[Lane, int]) -> Clock:
     return VirtualClock(max(marked.values(), default=0))
 
 
-async def _work(
-    database: Database, vault: Vault, settings: Settings, clock: Clock, done: Redriven
-) -> None:
-    async with open_sending(database, vault, clock, settings) as sender:
-        worker = _worker(database, settings, clock, sender.deliver, done)
-        loop = asyncio.get_running_loop()
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """What the calls are sent with."""
 
-        def interrupt(number: int) -> None:
-            done.interrupted = number
-            worker.stop()
+    database: Database
+    owned: Owned
+    vault: Vault
+    settings: Settings
+    clock: Clock
+    version_id: int
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupt, number)
-        await worker.work()
+    async def work(self, done: Redriven) -> None:
+        """Send them."""
+        database, versions = self.database, Versions()
+        with database.read() as connection:
+            published = versions.get(connection, self.version_id)
+        nobody = Task(0, published, Source(iter(()), 0, done=True), horizon=0, linger=0)
+        sending = open_sending(database, self.vault, self.clock, self.settings)
+        async with sending as sender, beating(self.owned):
+            deliver = while_mine(self.owned, sender.deliver)
+            set_up = (database, self.owned, deliver, versions, self.clock, self.settings, done)
+            worker = assemble(*set_up, nobody, backlog_of=_Marked)
+            loop = asyncio.get_running_loop()
 
+            def interrupt(number: int) -> None:
+                done.interrupted = number
+                worker.stop()
 
-def _worker(
-    database: Database,
-    settings: Settings,
-    clock: Clock,
-    deliver: Callable[[Held], Awaitable[Result]],
-    done: Redriven,
-) -> Worker:
-    versions, users = Versions(), UsersHeld()
-    with database.read() as connection:
-        installation = runs.installation(connection).key
-        some = connection.exec_driver_sql("SELECT min(id) FROM versions").scalar_one()
-        published = versions.get(connection, some)
-    receiver = Receiver(0, published, versions, users, IdMaker(entropy))
-    live = LiveEndpoints(database, clock)
-    return Worker(
-        database,
-        Decider(0, receiver, installation, settings.timezone),
-        _Marked(0, versions, users),
-        Outbox(deliver, live, raise_open_files(settings.calls_in_flight)),
-        live,
-        clock,
-        Source(iter(()), 0, done=True),
-        done,
-        horizon=None,
-        linger=0,
-    )
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, interrupt, number)
+            await worker.work()
 
 
 class _Marked(Backlog):
@@ -131,6 +117,10 @@ class _Marked(Backlog):
     def open(self, connection: Connection) -> None:
         """Read when what is there is due."""
         self._calls = redrive.waiting(connection)
+
+    def load_told(self, connection: Connection, most: int) -> list[Told]:
+        """What was told waits for a worker."""
+        return []
 
     def add_sleeper(self, at: int) -> None:
         """Whoever wakes is his worker's business."""

@@ -11,24 +11,19 @@ from typing import TYPE_CHECKING
 from engine.clock import RealClock, VirtualClock, wall
 from engine.core.dsl.check import load_and_check
 from engine.credentials.open_vault import open_vault
+from engine.db.ids import IdMaker, entropy
 from engine.db.schema import open_database
-from engine.endpoints.live import LiveEndpoints
 from engine.enrollments import buckets
 from engine.enrollments.arriving import by_bucket
-from engine.enrollments.backlog import Backlog
-from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker, entropy
-from engine.enrollments.receive import Receiver
-from engine.enrollments.send import Outbox
 from engine.enrollments.store import runs
-from engine.enrollments.users_held import UsersHeld
 from engine.errors import OperatorError
-from engine.processes.limits import raise_open_files, spare_the_collector
+from engine.processes.assemble import Task, assemble
+from engine.processes.heartbeat import beating, while_mine
+from engine.processes.limits import spare_the_collector
 from engine.processes.model import RunOpened, RunResult
 from engine.processes.sending import open_sending
-from engine.processes.worker import Source, Worker
+from engine.processes.supply import Source
 from engine.versions.publish import publish, require_endpoints
-from engine.versions.runnable import refuse_events
 from engine.versions.store import Versions
 from engine.wire.egress import Egress
 
@@ -40,10 +35,12 @@ if TYPE_CHECKING:
     from engine.core.steps.base import Result
     from engine.credentials.vault import Vault
     from engine.db.connect import Connection, Database
+    from engine.enrollments.buckets import Owned
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.rows import Held
     from engine.enrollments.store.runs import Run
     from engine.processes.model import RunObserver, RunOptions
+    from engine.processes.worker import Worker
     from engine.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -59,7 +56,6 @@ def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
     OSError: then as after a signal.
     """
     loaded = load_and_check(options.source, options.file)
-    refuse_events(loaded.checked, options.file)
     _require_usable(options.settings)
     with ExitStack() as stack:
         database = open_database(options.settings.database)
@@ -69,12 +65,12 @@ def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
         opened = open_vault(database, options.settings)
         if opened.notice:
             observer.notice(opened.notice)
-        owned = buckets.acquire(database.path)
+        owned = buckets.acquire(database)
         stack.callback(owned.release)
         with database.write() as connection:
             clock = _clock(connection, options.now)
             todo = _plan(connection, loaded, options, observer)
-        launch = _Launch(database, opened.vault, clock, options, observer)
+        launch = _Launch(database, owned, opened.vault, clock, options, observer)
         return launch.work(todo)
 
 
@@ -165,12 +161,14 @@ class _Launch:
     def __init__(
         self,
         database: Database,
+        owned: Owned,
         vault: Vault,
         clock: Clock,
         options: RunOptions,
         observer: RunObserver,
     ) -> None:
         self._database = database
+        self._owned = owned
         self._vault = vault
         self._clock = clock
         self._options = options
@@ -199,10 +197,11 @@ class _Launch:
             self._database, self._vault, self._clock, options.settings, options.listening
         )
         with self._listening_to_signals():
-            async with sending as sender:
+            async with sending as sender, beating(self._owned):
+                deliver = while_mine(self._owned, sender.deliver)
                 for item in todo:
                     # The users' position of a run that another process killed half-way is its own.
-                    worker = self._worker_of(item, sender.deliver)
+                    worker = self._worker_of(item, deliver)
                     if self._goes_on and await worker.work():
                         self._finish(item.run)
 
@@ -235,36 +234,36 @@ class _Launch:
     def _worker_of(self, item: _Todo, deliver: Callable[[Held], Awaitable[Result]]) -> Worker:
         self._open(item)
         run, options = item.run, self._options
-        users = UsersHeld()
         with self._database.read() as connection:
             published = self._versions.get(connection, run.version_id)
-            installation = runs.installation(connection).key
-        receiver = Receiver(run.id, published, self._versions, users, IdMaker(entropy))
-        decider = Decider(
-            run.id, receiver, installation, options.settings.timezone, options.telling
-        )
-        live = LiveEndpoints(self._database, self._clock)
-        in_flight = raise_open_files(options.settings.calls_in_flight)
-        outbox = Outbox(deliver, live, in_flight)
         stay = options.stay_us
-        worker = Worker(
-            self._database,
-            decider,
-            Backlog(run.id, self._versions, users),
-            outbox,
-            live,
-            self._clock,
+        task = Task(
+            run.id,
+            published,
             Source(by_bucket(options.users.rows, run.position), run.position),
-            self,
             horizon=None if stay is None else self._clock.now() + stay,
             linger=LINGER_US if options.now is None else 0,
+            feed=options.feed,
+            triggered=options.triggered,
+        )
+        worker = assemble(
+            self._database,
+            self._owned,
+            deliver,
+            self._versions,
+            self._clock,
+            options.settings,
+            self,
+            task,
+            telling=options.telling,
         )
         self._worker = worker
         return worker
 
     def _finish(self, run: Run) -> None:
         with self._database.write() as connection:
-            if runs.everybody_ended(connection, run.id):
+            feed = self._options.feed
+            if runs.everybody_ended(connection, run.id) and (feed is None or feed.next_at is None):
                 runs.finish_run(connection, run.id, now=wall())
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""The worker: receive, decide and send for one run, as a pipeline.
+"""The worker: receive, decide and send, as a pipeline.
 
 A thread of its own decides and commits, turn after turn, while the event loop has calls on the
 wire, which hold no transaction; neither waits for the other as long as both have work. A turn takes
@@ -12,33 +12,32 @@ import asyncio
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from engine.clock import VirtualClock, rest, stopwatch
-from engine.core.message import Answer
-from engine.core.steps.base import Result
+from engine.db.watch import watch
 from engine.enrollments import store
 from engine.enrollments.decide import Answered, Turn
 from engine.enrollments.receive import Arrivals
 from engine.errors import DatabaseUnavailable
+from engine.processes.supply import Loading, Source, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from engine.clock import Clock
-    from engine.core.interpreter.state import Passage
-    from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection, Database
     from engine.enrollments.backlog import Backlog
+    from engine.enrollments.buckets import Owned
     from engine.enrollments.decide import Decider
     from engine.enrollments.ledger import Ledger
-    from engine.enrollments.rows import Held, Lane
+    from engine.enrollments.rows import Held
     from engine.enrollments.send import Outbox
-    from engine.users.row import UserRow
+    from engine.enrollments.store.facts import Told
+    from engine.processes.supply import Endpoints, Feed, Observer
 
+TOLD_PER_TURN = 1024
 ARRIVALS_PER_TURN = 256
 ANSWERS_PER_TURN = 1024
 SLEEPERS_PER_TURN = 512
@@ -48,55 +47,9 @@ PATIENCE_S = 60.0
 """How long a database that can't be written is waited for."""
 
 
-class Endpoints(Protocol):
-    """Endpoints' live settings, read again wherever they changed."""
-
-    def terms(self, connection: Connection) -> Mapping[str, Terms]:
-        """The terms of every endpoint as they stand in the transaction of ``connection``."""
-        ...
-
-
-class Observer(Protocol):
-    """Who listens to a run."""
-
-    def turned(self, ledger: Ledger) -> None:
-        """A turn was committed."""
-        ...
-
-    def paused(self, reason: str) -> None:
-        """The database can't be written; everybody stays due."""
-        ...
-
-    def resumed(self) -> None:
-        """It can again."""
-        ...
-
-
-@dataclass(slots=True)
-class Source:
-    """Where a run's users come from: the rows not admitted yet, and how many were before them."""
-
-    rows: Iterator[UserRow]
-    position: int
-    done: bool = False
-    targets: set[Lane] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Loading:
-    """What a turn is to bring from the database besides what is in memory."""
-
-    room: dict[Lane, int] = field(default_factory=dict)
-    sleepers: bool = False
-    arrivals: int = 0
-
-    @property
-    def empty(self) -> bool:
-        return not (self.room or self.sleepers or self.arrivals)
-
-
 class Worker:
-    """Works one run until nobody can move: all ended, or asleep beyond the horizon.
+    """Works until nobody can move: all ended, or asleep beyond the horizon; without a ``source`` of
+    users it works whatever comes, until it is stopped.
 
     ``horizon`` is the instant of journey time up to which sleepers are waited for (with a virtual
     clock, jumped to); None stands for ``linger`` microseconds from whenever nothing else is left.
@@ -110,11 +63,13 @@ class Worker:
         outbox: Outbox,
         endpoints: Endpoints,
         clock: Clock,
-        source: Source,
+        source: Source | None,
         observer: Observer,
+        owned: Owned,
         *,
-        horizon: int | None,
-        linger: int,
+        horizon: int | None = None,
+        linger: int = 0,
+        feed: Feed | None = None,
     ) -> None:
         self._database = database
         self._decider = decider
@@ -123,10 +78,16 @@ class Worker:
         outbox.wake = self.wake
         self._endpoints = endpoints
         self._clock = clock
-        self._source = source
+        self._source = source or Source(iter(()), 0, done=True)
+        self._lasts = source is None
         self._observer = observer
         self._horizon = horizon
         self._linger = linger
+        self._owned = owned
+        self._feed = feed
+        self._fed = 0
+        self._watch = watch(database)
+        self._told = True
         self.woken = threading.Event()
         self._stopping = False
         self._name = decider.installation[:8]
@@ -154,13 +115,31 @@ class Worker:
 
     def _decide_all(self) -> None:
         self.open()
-        while (pause := self.turn()) is not None:
-            self.woken.wait(min(pause, threading.TIMEOUT_MAX))
+        try:
+            while (pause := self.turn()) is not None:
+                self._rest(pause)
+        finally:
+            self._watch.close()
+
+    def _rest(self, pause: float) -> None:
+        """Wait until it is time, something came in, or another process has written."""
+        until = stopwatch() + pause
+        while (left := until - stopwatch()) > 0:
+            if self.woken.wait(min(left, self._watch.each_s)) or self._look():
+                return
+
+    def _look(self) -> bool:
+        """Whether another process may have told of something."""
+        if self._watch.changed():
+            with self._database.read() as connection:
+                self._told = self._backlog.look(connection)
+        return self._told
 
     def open(self) -> None:
         """Read what is there to do; once, before the first turn."""
         with self._database.read() as connection:
             self._backlog.open(connection)
+            self._decider.open(connection)
 
     def turn(self) -> float | None:
         """Take in what is there, decide, and commit. For how many seconds there is nothing more to
@@ -175,9 +154,10 @@ class Worker:
             rest(REST_S)
         return 0.0
 
-    def _gather(self) -> tuple[Turn, _Loading]:
+    def _gather(self) -> tuple[Turn, Loading]:
         """What the next turn takes in."""
         self.woken.clear()
+        self._look()
         turn = Turn(
             answered=self.outbox.take_answers(ANSWERS_PER_TURN),
             starting=self.outbox.take_starting(),
@@ -185,22 +165,27 @@ class Worker:
         for held in turn.starting:
             held.call.started_by = self._name
         if self._stopping:
-            return turn, _Loading()
+            return turn, Loading()
         now = self._clock.now()
         room = {lane: self.outbox.room(lane) for lane in self._backlog.due_lanes(now)}
-        loading = _Loading(
+        loading = Loading(
             room={lane: free for lane, free in room.items() if free and self.outbox.hungry(lane)},
             sleepers=self._backlog.sleeper_due(now),
             arrivals=ARRIVALS_PER_TURN if self._may_admit() else 0,
+            told=self._told or self._feeds(now),
         )
         return turn, loading
+
+    def _feeds(self, now: int) -> bool:
+        at = None if self._feed is None else self._feed.next_at
+        return at is not None and at <= now
 
     def _may_admit(self) -> bool:
         """New users are taken in while some endpoint that the last ones went to could take more."""
         targets = self._source.targets
         return not self._source.done and (not targets or any(map(self.outbox.hungry, targets)))
 
-    def _take(self, turn: Turn, loading: _Loading) -> tuple[Ledger, list[Held]]:
+    def _take(self, turn: Turn, loading: Loading) -> tuple[Ledger, list[Held]]:
         """One turn: load, decide, commit."""
         rows = list(islice(self._source.rows, loading.arrivals)) if loading.arrivals else []
         if loading.arrivals:
@@ -209,13 +194,14 @@ class Worker:
         if rows:
             turn.arrivals = Arrivals(rows, self._source.position)
         decided: tuple[Ledger, list[Held]] | None = None
-        since, waited = stopwatch(), False
+        since, waited, receipt = stopwatch(), False, -1
         while True:
             try:
-                with self._database.write(waits=1) as connection:
-                    if decided is None:
-                        decided = self._decide(connection, turn, loading)
-                    store.write(connection, decided[0].changes)
+                if decided is None or not self._owned.made(receipt):
+                    with self._database.write(waits=1, alone=False) as connection:
+                        decided = decided or self._decide(connection, turn, loading)
+                        store.write(connection, decided[0].changes)
+                        receipt = self._owned.fence(connection)
             except DatabaseUnavailable as error:
                 self._hold_out(error, since)
                 waited = True
@@ -225,25 +211,36 @@ class Worker:
                 return decided
 
     def _decide(
-        self, connection: Connection, turn: Turn, loading: _Loading
+        self, connection: Connection, turn: Turn, loading: Loading
     ) -> tuple[Ledger, list[Held]]:
         now = self._clock.now()
-        due: list[Passage] = []
-        calls: list[Held] = []
-        if loading.sleepers:
-            due = self._backlog.load_due(connection, now, SLEEPERS_PER_TURN)
+        # The turn itself stays as it is: if the database fails here, it is loaded for once more.
+        loaded = replace(turn)
+        if loading.told:
+            loaded.told = self._load_told(connection, now)
+        if loading.sleepers and len(loaded.told) < TOLD_PER_TURN:  # facts come before clocks
+            loaded.due = self._backlog.load_due(connection, now, SLEEPERS_PER_TURN)
         if loading.room:
             calls = self._backlog.load_calls(connection, now, loading.room, self.outbox.held)
-        begun = [Answered(held, _unknown(held)) for held in calls if held.call.started_by]
-        # The turn itself stays as it is: if the database fails here, it is loaded for once more.
-        loaded = replace(turn, due=due, answered=[*turn.answered, *begun])
+            begun = [Answered(held, unknown(held)) for held in calls if held.call.started_by]
+            loaded.answered = [*turn.answered, *begun]
+            loaded.calls = [held for held in calls if not held.call.started_by]
         terms = self._endpoints.terms(connection)
         ledger = self._decider.decide(connection, loaded, terms, now)
-        return ledger, [held for held in calls if not held.call.started_by]
+        return ledger, loaded.calls
+
+    def _load_told(self, connection: Connection, now: int) -> list[Told]:
+        """What came, from the inbox or by the virtual clock."""
+        told = self._backlog.load_told(connection, TOLD_PER_TURN) if self._told else []
+        self._told = len(told) == TOLD_PER_TURN
+        if not told and self._feed is not None:
+            told = self._feed.due(now, TOLD_PER_TURN)
+            self._fed = len(told)
+        return told
 
     def _hold_out(self, error: DatabaseUnavailable, since: float) -> None:
         """Wait a moment for a database that can't be written; raise when patience is over."""
-        if stopwatch() - since > PATIENCE_S or self._stopping:
+        if self._stopping or (not self._lasts and stopwatch() - since > PATIENCE_S):
             raise error
         self._observer.paused(error.message)
         rest(0.5)
@@ -251,6 +248,9 @@ class Worker:
     def _after(self, turn: Turn, ledger: Ledger, loaded: list[Held]) -> None:
         """What follows from a committed turn."""
         self.outbox.committed(turn.answered)
+        if self._feed is not None and self._fed:
+            self._feed.take(self._fed)
+            self._fed = 0
         for held in turn.starting:
             self.outbox.launch(held)
         for held in (*loaded, *ledger.calls):
@@ -271,30 +271,30 @@ class Worker:
         if self._stopping:
             return math.inf if outbox.busy else None
         next_call, wake = backlog.next_call(outbox.hungry), backlog.next_wake
+        fed = None if self._feed is None else self._feed.next_at
         idle, parked = outbox.standing()
-        if idle and next_call is None and parked is None and not self._within_horizon(wake):
-            return None
-        at = min((t for t in (next_call, wake, parked) if t is not None), default=None)
+        sleeping = [t for t in (wake, fed) if t is not None]
+        if idle and next_call is None and parked is None and not self._lasts:
+            sleeping = self._waited_for(wake, fed)
+            if not sleeping:
+                return None
+        at = min((t for t in (next_call, parked, *sleeping) if t is not None), default=None)
         if idle and at is not None and isinstance(self._clock, VirtualClock):
             self._clock.move_to(at)
             outbox.notify()
             return 0.0
         return math.inf if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)
 
-    def _within_horizon(self, wake: int | None) -> bool:
-        if wake is None:
-            return False
+    def _waited_for(self, wake: int | None, fed: int | None) -> list[int]:
+        """Up to which of these times the run stays: what is fed comes without end, unless there is
+        a horizon.
+        """
+        if fed is not None and self._horizon is not None and fed > self._horizon:
+            fed = None
+        if wake is not None and not self._within_horizon(wake) and (fed is None or wake > fed):
+            wake = None
+        return [at for at in (wake, fed) if at is not None]
+
+    def _within_horizon(self, wake: int) -> bool:
         horizon = self._horizon
         return wake <= (self._clock.now() + self._linger if horizon is None else horizon)
-
-
-def _unknown(held: Held) -> Result:
-    """A call that may be made at most once, was begun, and whose answer nobody has."""
-    return Result(
-        answer=Answer(failure="call.unknown"),
-        failure="call.unknown",
-        text="begun before a restart; it may be made at most once",
-        attempts=held.call.attempts + 1,
-        tries=held.call.tries + 1,
-        first_at=held.call.first_at or 0,
-    )

@@ -50,20 +50,78 @@ class Versions:
 
 @dataclass(slots=True, frozen=True)
 class Newest:
-    """A journey's newest version; ``hash`` is SHA-256 of its text."""
+    """A journey's newest version; ``hash`` is SHA-256 of its text. Unless ``triggers_on``, only
+    commands enter it.
+    """
 
     id: int
     number: int
     hash: str
+    triggers_on: bool
 
 
 def newest(connection: Connection, journey: str) -> Newest | None:
     """A journey's newest version, None if it was never published."""
     row = connection.exec_driver_sql(
-        "SELECT id, number, hash FROM versions WHERE journey = ? ORDER BY number DESC LIMIT 1",
+        "SELECT id, number, hash, triggers_on FROM versions WHERE journey = ?"
+        " ORDER BY number DESC LIMIT 1",
         (journey,),
     ).one_or_none()
-    return None if row is None else Newest(*row)
+    return None if row is None else Newest(row[0], row[1], row[2], bool(row[3]))
+
+
+@dataclass(slots=True, frozen=True)
+class Listed:
+    """A version as lists show it. ``published_at`` is microseconds UTC."""
+
+    id: int
+    number: int
+    triggers_on: bool
+    published_at: int
+    published_by: str
+
+
+def versions_of(connection: Connection, journey: str) -> tuple[Listed, ...]:
+    """A journey's versions, the newest first."""
+    rows = connection.exec_driver_sql(
+        "SELECT id, number, triggers_on, published_at, published_by FROM versions"
+        " WHERE journey = ? ORDER BY number DESC",
+        (journey,),
+    )
+    return tuple(Listed(row[0], row[1], bool(row[2]), row[3], row[4]) for row in rows)
+
+
+def every_version(connection: Connection) -> list[tuple[int, str, bool]]:
+    """Id and journey of every version there is, by number, and whether its triggers are on."""
+    rows = connection.exec_driver_sql(
+        "SELECT id, journey, triggers_on FROM versions ORDER BY journey, number"
+    )
+    return [(row[0], row[1], bool(row[2])) for row in rows]
+
+
+def source_of(connection: Connection, version_id: int) -> str:
+    """A version's text, as it was published."""
+    text: str = connection.exec_driver_sql(
+        "SELECT source FROM versions WHERE id = ?", (version_id,)
+    ).scalar_one()
+    return text
+
+
+def endpoints_of(connection: Connection, version_id: int) -> dict[str, tuple[str, ...]]:
+    """The endpoints that a version's steps name, each with those steps."""
+    rows = connection.exec_driver_sql(
+        "SELECT endpoint, step FROM version_endpoints WHERE version_id = ? ORDER BY endpoint, step",
+        (version_id,),
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    for endpoint, step in rows:
+        found[endpoint] = (*found.get(endpoint, ()), step)
+    return found
+
+
+def switch_triggers_on(connection: Connection, version_id: int) -> None:
+    """Let a version's triggers let users in."""
+    connection.exec_driver_sql("UPDATE versions SET triggers_on = TRUE WHERE id = ?", (version_id,))
 
 
 def find(connection: Connection, journey: str, number: int) -> int | None:
@@ -84,12 +142,13 @@ def insert(
     *,
     now: int,
     actor: str,
+    triggers_on: bool = False,
 ) -> int:
     """Write a version and which steps name which endpoints; its id."""
     version_id: int = connection.exec_driver_sql(
         "INSERT INTO versions (journey, number, hash, source, triggers_on, published_at,"
-        " published_by) VALUES (?, ?, ?, ?, FALSE, ?, ?) RETURNING id",
-        (journey, number, source_hash, source.decode(), now, actor),
+        " published_by) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (journey, number, source_hash, source.decode(), triggers_on, now, actor),
     ).scalar_one()
     connection.exec_driver_sql(
         "INSERT INTO journeys (journey, state, since, change) VALUES (?, 'active', ?, 1)"

@@ -14,6 +14,7 @@ import engine.db
 from engine.db.connect import Database
 from engine.db.schema import alembic_config, open_database
 from engine.db.statements import statement, write_rows
+from tests.databases import database_url
 
 BUCKETS = json.dumps(list(range(256)))
 USERS = json.dumps([[1, "a"], [2, "b"]])
@@ -29,8 +30,19 @@ SEARCHES: dict[str, dict[str, str]] = {
         "u": "PRIMARY KEY (bucket=? AND id=?)",
     },
     "earlier_passages": {"e": "enrollments_passage (bucket=? AND user_id=? AND journey=?)"},
-    "waiting_passages": {"e": "enrollments_passage (bucket=? AND user_id=?)"},
-    "wake_passage": {"enrollments": "PRIMARY KEY (bucket=? AND id=?)"},
+    "passages_of_users": {
+        "e": "enrollments_passage (bucket=? AND user_id=?)",
+        "u": "PRIMARY KEY (bucket=? AND id=?)",
+        "c": "PRIMARY KEY (bucket=? AND enrollment=?)",
+    },
+    "inbox_rows": {"i": "PRIMARY KEY (bucket=?)"},
+    "delete_inbox": {"inbox": "PRIMARY KEY (bucket=? AND id=?)"},
+    "last_seqs": {"f": "PRIMARY KEY (bucket=? AND user_id=?)"},
+    "known_messages": {"f": "facts_message (bucket=? AND user_id=? AND message_id=?)"},
+    "past_events": {
+        "f": "facts_named (bucket=? AND user_id=? AND name=?",
+        "n": "facts_named (bucket=? AND user_id=? AND name=?)",
+    },
     "load_users": {"u": "PRIMARY KEY (bucket=? AND id=?)"},
     "passage": {
         "e": "PRIMARY KEY (bucket=? AND id=?)",
@@ -62,6 +74,8 @@ INSERTS = {
     "insert_call",
     "insert_enrollment",
     "insert_execution",
+    "insert_fact",
+    "insert_inbox",
     "insert_refusal",
     "open_run",
     "upsert_user",
@@ -71,7 +85,7 @@ INSERTS = {
 
 @pytest.fixture
 def database(tmp_path: Path) -> Any:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     yield database
     database.close()
 
@@ -120,9 +134,7 @@ def test_every_statement_can_be_prepared(database: Database) -> None:
 def test_earlier_passages_are_searched_with_statistics_too(database: Database) -> None:
     """A planner that knows the tables must not think better of it."""
     with database.write() as connection:
-        row = (
-            "({b}, {i}, 'u{i}', 'j', '', {i}, 1, 1, 2, 0, -1, 0, NULL, 1, 1, 'x', '{{}}', NULL, 0)"
-        )
+        row = "({b}, {i}, 'u{i}', 'j', '', {i}, 1, 1, 2, 0, -1, 0, NULL, 1, 1, 'x', '{{}}', NULL)"
         rows = ", ".join(row.format(b=i % 4, i=i) for i in range(1, 2000))
         connection.exec_driver_sql(f"INSERT INTO enrollments VALUES {rows}")
         connection.exec_driver_sql("ANALYZE")

@@ -39,6 +39,7 @@ from engine.credentials.credential import Credential
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.store.versions import SQLiteVersions
 from engine.db.connect import Database
+from engine.db.ids import IdMaker
 from engine.endpoints import store as endpoints
 from engine.endpoints.live import LiveEndpoints
 from engine.endpoints.model import terms
@@ -46,18 +47,22 @@ from engine.endpoints.request import build
 from engine.endpoints.send import Sender
 from engine.enrollments import reports
 from engine.enrollments.backlog import Backlog
+from engine.enrollments.buckets import WholeFile
 from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker, call_key
+from engine.enrollments.ids import call_key
 from engine.enrollments.ledger import Ledger, StepDone
-from engine.enrollments.receive import Receiver
+from engine.enrollments.listening import Listening
+from engine.enrollments.present import Surroundings
 from engine.enrollments.rows import STATUS_NAMES, Held
 from engine.enrollments.send import Outbox
 from engine.enrollments.store import runs
 from engine.enrollments.summary import Summary, Tallying, by_frequency
 from engine.enrollments.users_held import UsersHeld
 from engine.processes.sending import Sending
-from engine.processes.worker import Source, Worker
+from engine.processes.supply import Source
+from engine.processes.worker import Worker
 from engine.users.row import UserRow
+from engine.versions.live import LiveJourneys
 from engine.versions.publish import publish
 from engine.versions.store import Versions
 from engine.wire.transport import DEFAULT_NETWORK, Network, Transport
@@ -388,10 +393,10 @@ class Told:
         for event in ledger.told:
             if event.what != "waits" or self._is_another_wait(event.passage):
                 self.events.setdefault(event.passage.user.id, []).append(_event(event))
-        if ledger.changes.woken:  # perhaps of a run that another worker works
+        if ledger.next_wake is not None:  # perhaps in a run that another worker works
             for backlog in self.backlogs:
-                backlog.add_sleeper(ledger.now)
-        if self.stops and not ledger.changes.empty:
+                backlog.add_sleeper(ledger.next_wake)
+        if self.stops and ledger.changes.counts:
             raise Stopped
 
     def _is_another_wait(self, passage: Passage) -> bool:
@@ -406,6 +411,20 @@ class Told:
 
     def resumed(self) -> None:
         """It can."""
+
+
+class AllCalls:
+    """The calls in memory of all runs that are worked side by side."""
+
+    def __init__(self) -> None:
+        self.outboxes: list[Outbox] = []
+
+    def held_call(self, passage: int) -> Held | None:
+        found = (outbox.held_call(passage) for outbox in self.outboxes)
+        return next((held for held in found if held is not None), None)
+
+    def withdraw(self, held: Held) -> bool:
+        return any(outbox.withdraw(held) for outbox in self.outboxes)
 
 
 class Live:
@@ -527,6 +546,7 @@ class Live:
 
             users = UsersHeld()
             self._told.backlogs.clear()
+            self._calls = AllCalls()
             workers = [
                 self._worker(database, deliver, run_id, users, until) for run_id in self._runs
             ]
@@ -586,25 +606,31 @@ class Live:
             published = versions.get(connection, run.version_id)
         ids = IdMaker(lambda: self._lots.getrandbits(22))
         live = LiveEndpoints()
+        outbox = Outbox(deliver, live, 100)
+        self._calls.outboxes.append(outbox)
+        around = Surroundings(versions, users, self._calls, Listening(versions))
         backlog = Backlog(run.id, versions, users)
         self._told.backlogs.append(backlog)
         return Worker(
             database,
             Decider(
-                run.id,
-                Receiver(run.id, published, versions, users, ids),
+                (run.id, published),
+                around,
+                LiveJourneys(versions),
+                ids,
                 self._installation,
                 self._case.zone,
                 telling=True,
             ),
             backlog,
-            Outbox(deliver, live, 100),
+            outbox,
             live,
             self.clock,
             Source(iter(self._rows(run.id)[run.position :]), run.position),
             self._told,
             horizon=until,
             linger=0,
+            owned=WholeFile(0),
         )
 
     # --- what became of it -----------------------------------------------------------------

@@ -23,19 +23,23 @@ from engine.clock import VirtualClock
 from engine.core.message import Answer
 from engine.core.steps.base import Result
 from engine.db.connect import Connection, Database
+from engine.db.ids import IdMaker
 from engine.endpoints.live import LiveEndpoints
 from engine.enrollments.backlog import Backlog
+from engine.enrollments.buckets import WholeFile
 from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker
 from engine.enrollments.ledger import Ledger
-from engine.enrollments.receive import Receiver
+from engine.enrollments.listening import Listening
+from engine.enrollments.present import Surroundings
 from engine.enrollments.rows import Held
 from engine.enrollments.send import Outbox
 from engine.enrollments.store import runs
 from engine.enrollments.users_held import UsersHeld
 from engine.errors import DatabaseUnavailable
-from engine.processes.worker import Source, Worker
+from engine.processes.supply import Source
+from engine.processes.worker import Worker
 from engine.users.row import UserRow
+from engine.versions.live import LiveJourneys
 from engine.versions.store import Versions
 
 DAY = 86_400_000_000
@@ -123,11 +127,11 @@ class FailingDatabase(Database):
         self._faults = faults
 
     @contextmanager
-    def write(self, *, waits: int = 1) -> Iterator[Connection]:
+    def write(self, *, waits: int = 1, alone: bool = True) -> Iterator[Connection]:
         fault = self._faults.draw(self._lots)
         if fault == "locked":
             raise DatabaseUnavailable("locked")
-        with super().write(waits=waits) as connection:
+        with super().write(waits=waits, alone=alone) as connection:
             yield connection
             if fault == "full":
                 raise DatabaseUnavailable("full")
@@ -238,18 +242,19 @@ class Life:
             key = runs.installation(connection).key
             published = versions.get(connection, run.version_id)
         self.run_id = run.id
-        receiver = Receiver(
-            run.id, published, versions, held, IdMaker(lambda: self._lots.getrandbits(22))
-        )
+        outbox = Outbox(self.wire.deliver, live, 5)
+        around = Surroundings(versions, held, outbox, Listening(versions))
+        ids = IdMaker(lambda: self._lots.getrandbits(22))
         return Worker(
             database,
-            Decider(run.id, receiver, key, "UTC"),
+            Decider((run.id, published), around, LiveJourneys(versions), ids, key, "UTC"),
             Backlog(run.id, versions, held),
-            Outbox(self.wire.deliver, live, 5),
+            outbox,
             live,
             self.clock,
             Source(iter(self._users[run.position :]), run.position),
             told,
             horizon=self.clock.now() + 400 * DAY,
             linger=0,
+            owned=WholeFile(0),
         )

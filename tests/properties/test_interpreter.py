@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateTable
 
 from engine.core.dsl.check import load_and_check
 from engine.core.dsl.program import Program, compile_journey
-from engine.core.interpreter.advance import World, advance, leave
+from engine.core.interpreter.advance import World, advance, drop, leave
 from engine.core.interpreter.state import Advanced, Passage, State, User
 from engine.core.message import Answer
 from engine.core.steps.base import Result
@@ -190,19 +190,18 @@ class Shelf:
         execute(f"INSERT INTO enrollments VALUES ({', '.join('?' * len(row))})", row)
         columns = (
             "bucket, id, user_id, key, version_id, run_id, state, reason, position, started,"
-            " wake_at, entered_at, outcome, data"
+            " wake_at, entered_at, outcome, data, NULL, NULL, ended_at"
         )
         read = execute(f"SELECT {columns} FROM enrollments").fetchone()
         told = passage.user
         user = read_user(told.bucket, told.id, told.timezone, json.dumps(told.attributes))
         published = Published(passage.version_id, "j", passage.version, passage.program)
         back = read_passage(read, user, published)
-        back.ended_at = passage.ended_at
         if call is None:
             return back, None
         pending = call.call
         written = call_row(passage, pending, passage.run_id, 1)
-        counts = (pending.attempts, pending.tries, pending.first_at, pending.started_by)
+        counts = (pending.attempts, pending.tries, pending.first_at, pending.started_by, None)
         return back, Held(back, read_call([*written[2:4], *written[5:12], *counts]))
 
 
@@ -236,6 +235,8 @@ def drive(
         assert way.advances < MOST_ADVANCES, "it goes on for ever"
         if way.advances == leave_after and passage.outcome is None:
             done = leave(passage, now, WORLD, "restarted")
+            if held is not None:
+                done = drop(passage, now, WORLD, attempts=held.call.attempts)
         else:
             done = advance(passage, now, WORLD, result)
         held = _note(way, passage, done, held, now)
@@ -257,7 +258,7 @@ def drive(
 def _note(way: Way, passage: Passage, done: Advanced, held: Held | None, now: int) -> Held | None:
     """Keep what an advance made, as the engine does; the call that is now to be made."""
     ledger = Ledger(Changes(9), now, "installation")
-    ledger.note(passage, done, held.call if held else None, is_new=way.advances == 1)
+    ledger.note(passage, done, held.call if held else None)
     way.executions += done.executions
     for (_, _, step, kind, _), (n, _) in ledger.changes.counts.items():
         way.counts[step, kind] += n

@@ -15,7 +15,6 @@ from engine.core.dsl.listening import (
     Listens,
     Need,
     listens_of,
-    needing_events,
     needs_of,
     waiting_conditions,
 )
@@ -38,24 +37,15 @@ _MOST_READ_AGAIN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class NeedsEvents:
-    """Something that only works where events are received: its name in words, its line."""
-
-    what: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
 class Checked:
     """What was found in a journey: ``problems`` (errors and warnings, in file order), what it
-    listens to, whose counts it needs, which steps call an endpoint, and what needs events.
+    listens to, whose counts it needs, and which steps call an endpoint.
     """
 
     problems: tuple[Problem, ...]
     listens: Listens
     needs: tuple[Need, ...]
     endpoints: Mapping[str, tuple[str, ...]]
-    needs_events: tuple[NeedsEvents, ...]
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -130,10 +120,6 @@ def check(journey: Journey, document: Document) -> Checked:
         listens=listens_of(journey),
         needs=needs_of(one.computed for one in computed),
         endpoints={name: tuple(ids) for name, ids in endpoints.items()},
-        needs_events=tuple(
-            NeedsEvents(what, document.key_place(path).line)
-            for path, what in needing_events(journey, computed)
-        ),
     )
 
 

@@ -151,16 +151,6 @@ class Journey(Definition):
         yield from walk(("steps",), self.steps)
         yield from walk(("on_exit",), self.on_exit)
 
-    def needing_events(self) -> Iterator[tuple[Place, str]]:
-        """What only works where events are received: its place, and its name in words."""
-        for number, goal in enumerate(self.goals):
-            yield ("goals", number), f"goal `{goal.name}`"
-        for number, _ in enumerate(self.exit):
-            yield ("exit", number), f"exit rule {number + 1}"
-        for place, step in self.all_steps():
-            if step.needs_events:
-                yield place, f"step `{step.id}` ({step.type})"
-
 
 def walk(place: Place, steps: tuple[StepModel, ...]) -> Iterator[tuple[Place, StepModel]]:
     """``steps``, which stand at ``place``, each followed by what stands in its bodies."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.core.dsl.document import Path
 from engine.core.dsl.journey import Journey
 from engine.core.dsl.trigger import AudienceTrigger
-from engine.core.dsl.walk import Computed, Written
+from engine.core.dsl.walk import Computed, computed_in
 from engine.core.expressions.durations import parse_duration
 from engine.core.expressions.grammar import Expression
 from engine.core.steps.flow import Occurrence
@@ -94,18 +94,18 @@ def needs_of(computed: Iterable[Computed]) -> tuple[Need, ...]:
     return tuple(Need(event, widest[event]) for event in sorted(widest))
 
 
-def needing_events(journey: Journey, written: Iterable[Written]) -> Iterator[tuple[Path, str]]:
-    """What only works where events are received: its place, and its name in words. Triggers are
-    none of it: a run enrolls by itself."""
-    known = dict(journey.needing_events())
-    yield from known.items()
-    for one in written:
-        if one.path[:2] == ("entry", "triggers") or any(
-            one.path[:length] in known for length in range(len(one.path))
-        ):
-            continue
-        for name in sorted({str(call[0]) for call in one.computed.functions} & _COUNTS):
-            yield one.path, f"`{name}`"
+def recalls_of(journey: Journey) -> frozenset[str]:
+    """The events of the past that a journey asks for: those counted anywhere, and those that a wait
+    looks back at."""
+    needs = needs_of(one.computed for one in computed_in(journey))
+    since_entry = {
+        one.event
+        for _, step in journey.all_steps()
+        if isinstance(step, WaitForStep) and step.since == "entry"
+        for one in step.any
+        if one.event is not None
+    }
+    return frozenset(since_entry).union(need.event for need in needs)
 
 
 _COUNTS = frozenset(("has_event", "event_count"))

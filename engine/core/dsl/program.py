@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 
-from engine.core.dsl.listening import Listens, listens_of
+from engine.core.dsl.listening import Listens, listens_of, recalls_of
 
 if TYPE_CHECKING:
     from engine.core.dsl.journey import Journey
@@ -96,7 +96,8 @@ class Program:
 
     A passage starts at ``first``; when its outcome is fixed it goes to ``leaving`` (END: there is
     no on_exit). ``max_age`` is in microseconds; ``name`` and ``zone`` are the
-    journey's.
+    journey's. ``recalls`` are the events that are counted, or looked back at: a user's past is
+    needed for them.
     """
 
     journey: Journey
@@ -106,6 +107,7 @@ class Program:
     leaving: int
     max_age: int
     listens: Listens
+    recalls: frozenset[str] = frozenset()
     name: str = field(init=False, repr=False, compare=False)
     zone: str | None = field(init=False, repr=False, compare=False)
 
@@ -138,6 +140,7 @@ def compile_journey(journey: Journey) -> Program:
         leaving=leaving if journey.on_exit else END,
         max_age=journey.max_age.microseconds,
         listens=listens_of(journey),
+        recalls=recalls_of(journey),
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.core.expressions.grammar import Expression
     from engine.core.interpreter.advance import World
 
-Reason = Literal["live", "cooldown", "limit", "once", "already_ran", "no_input"]
+Reason = Literal["live", "cooldown", "limit", "once", "already_ran", "no_input", "depth"]
 
 HELD_OUT = "held_out"
 LONGEST_KEY = 255
@@ -38,6 +38,19 @@ class Earlier:
     ended_at: int | None
     outcome: str | None
     run_id: int = 0
+
+
+def earlier_of(passage: Passage) -> Earlier:
+    """A passage as re-entry rules see it."""
+    return Earlier(
+        passage.key,
+        passage.user.bucket,
+        passage.id,
+        passage.entered_at,
+        passage.ended_at,
+        passage.outcome,
+        passage.run_id,
+    )
 
 
 @dataclass(slots=True, frozen=True)

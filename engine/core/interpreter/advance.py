@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.core.dsl.program import END
 from engine.core.interpreter.leave import exit_rule, fix
 from engine.core.interpreter.listens import apply
 from engine.core.interpreter.scope import PassageScope
-from engine.core.interpreter.state import State, World
+from engine.core.interpreter.state import Reason, State, World
 from engine.core.interpreter.walk import Walk
 from engine.core.message import Answer
 from engine.core.steps.base import Result
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from engine.core.interpreter.state import Advanced, Passage
     from engine.core.steps.facts import Fact
 
-__all__ = ["World", "advance", "leave"]
+__all__ = ["World", "advance", "drop", "leave", "pass_over", "rejoin"]
 
 
 def advance(
@@ -33,8 +34,8 @@ def advance(
 
     Facts come first, in order of ``seq``; attribute changes among them already stand in the user's
     attributes, and his past holds the events. A passage that has ended only counts goals. An
-    outcome fixed while a call is under way leaves it ``calling``: its answer, or the last one if
-    only a retry was pending, takes it to on_exit.
+    outcome fixed while a call is under way leaves it ``calling``: its answer takes it to on_exit,
+    or :func:`drop` if nothing is on the wire.
 
     The passage is changed in place; what must be written down is returned. Never raises for
     anything a user, a journey or an endpoint did.
@@ -46,6 +47,10 @@ def advance(
         apply(walk, facts)
     elif result is None and passage.started:
         passage.depth = 0  # time has passed: nothing leads to what follows
+        if passage.wake_at is not None and passage.wake_at < now:
+            walk.moment = passage.wake_at
+    elif not passage.moves and passage.began:
+        walk.moment = passage.began
     if result is not None:
         walk.walking = True
         walk.answered(result)
@@ -64,15 +69,60 @@ def _look_at_the_door(walk: Walk) -> None:
             fix(walk, outcome)
 
 
-def leave(passage: Passage, now: int, world: World, outcome: str, *, attempts: int = 0) -> Advanced:
-    """Fix the outcome of a passage that still runs and go on to on_exit. A call under way is
-    dropped and recorded as ``call.unknown``, with the ``attempts`` made so far.
+def leave(passage: Passage, now: int, world: World, outcome: str) -> Advanced:
+    """Fix the outcome of a passage that still runs, and go on to on_exit. One with a call under way
+    stays ``calling`` until that is answered, or dropped.
     """
     walk = Walk(passage, now, world)
-    if passage.state is State.CALLING:
-        code = "call.unknown"
+    fix(walk, outcome)
+    if passage.state is not State.CALLING:
+        walk.on()
+    return walk.done
+
+
+def rejoin(passage: Passage, now: int, world: World, text: str) -> Advanced:
+    """Move a passage on that waited for its user to leave another journey; ``text`` says how that
+    ended. One that doesn't wait for it any more stays as it is.
+    """
+    walk = Walk(passage, now, world)
+    if passage.state is State.WAITING and passage.reason is Reason.CHILD:
+        walk.rejoin(text)
+    return walk.done
+
+
+def drop(
+    passage: Passage, now: int, world: World, *, attempts: int = 0, failure: str | None = None
+) -> Advanced:
+    """Go on to on_exit without an answer to the call of a passage whose outcome is fixed: nothing
+    more is sent of it. It is recorded with the ``failure`` of its last attempt, or as skipped if
+    there was none.
+    """
+    walk = Walk(passage, now, world)
+    outcome = passage.outcome or ""
+    if attempts:
+        code = failure or "call.unknown"
         dropped = Result(Answer(failure=code), code, "", attempts, attempts, now)
-        walk.record("failed", code, f"{outcome} before an answer came", result=dropped)
+        walk.record("failed", code, f"{outcome} before it was tried again", result=dropped)
+    else:
+        walk.record("skipped", text=f"{outcome} before it was sent")
+    passage.state = State.WAITING
     walk.leave(outcome)
+    walk.on()
+    return walk.done
+
+
+def pass_over(passage: Passage, now: int, world: World, *, attempts: int = 0) -> Advanced:
+    """Skip the call that a passage is in, because ``world`` withholds calls, and go on as far as no
+    call is needed. ``attempts`` were made of it so far.
+    """
+    walk = Walk(passage, now, world)
+    program, outcome = passage.program, passage.outcome
+    passage.state = State.WAITING
+    none = Result(Answer(), None, "", attempts, attempts, now)
+    walk.record("skipped", text=world.withheld, result=none)
+    follow = program.nodes[passage.position].follow
+    leaves = program.leaving == END or passage.position < program.leaving
+    passage.position = program.leaving if outcome is not None and leaves else follow
+    passage.started = 0
     walk.on()
     return walk.done

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from engine.core.dsl.listening import ANY
-from engine.core.interpreter.leave import exit_rule, fix, goals_met
+from engine.core.interpreter.leave import exit_rule, fix, goals_met, goals_until
 from engine.core.interpreter.scope import PassageScope
 from engine.core.interpreter.state import State
 from engine.core.steps.facts import Event
@@ -30,6 +30,16 @@ def listens(program: Program, fact: Fact) -> bool:
     return ANY in wanted or not wanted.isdisjoint(fact.values)
 
 
+def touches(passage: Passage, fact: Fact) -> bool:
+    """Whether a fact may do something to a passage: move it, or make one of its goals count."""
+    if not listens(passage.program, fact):
+        return False
+    if passage.outcome is None:
+        return True
+    until = goals_until(passage)
+    return until is not None and fact.at <= until
+
+
 def apply(walk: Walk, facts: Sequence[Fact]) -> None:
     """Apply ``facts`` to the walk's passage one by one in order of ``seq``: goals first, then exit
     rules, then the step. Those applied before are passed over. The walk is left walking if there is
@@ -41,13 +51,15 @@ def apply(walk: Walk, facts: Sequence[Fact]) -> None:
         if fact.seq > passage.seen_seq:
             passage.seen_seq = fact.seq
             passage.depth = max(passage.depth, fact.depth)
+            walk.moment = min(walk.now, fact.at)
             _apply(walk, fact)
+    walk.moment = walk.now
     walk.walking = _is_due(passage, walk.now)
 
 
 def _apply(walk: Walk, fact: Fact) -> None:
     passage = walk.passage
-    if fact.at < passage.entered_at:
+    if fact.at < (passage.began or passage.entered_at):
         return
     journey = passage.program.journey
     if not journey.goals and not journey.exit:

@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from engine.core.dsl.trigger import by_the_clock
 from engine.core.expressions.assignment import bucket_of
-from engine.core.interpreter.admit import Earlier, admit
+from engine.core.interpreter.admit import admit, earlier_of
 from engine.core.interpreter.clock_triggers import ClockTriggers, UserClock
-from engine.core.interpreter.leave import goals_until
-from engine.core.interpreter.listens import listens
+from engine.core.interpreter.listens import touches
 from engine.core.interpreter.state import Passage, State, User
 from engine.core.interpreter.triggers import let_in
 from engine.core.interpreter.virtual import Answers, Exchange, Happened, VirtualPassage
 from engine.core.interpreter.walk import MOST_DEPTH
 from engine.core.interpreter.writes import write
-from engine.core.steps.base import Emitted
+from engine.core.steps.base import Emitted, Started
 from engine.core.steps.facts import Change, Event, Past
 
 if TYPE_CHECKING:
@@ -180,7 +179,14 @@ class _Life:
 
     def _act(self, one: VirtualPassage) -> Iterator[Happened]:
         yield from one.act(self._now)
+        yield from self._pass_by(one)
         self._take_made(one)
+
+    def _pass_by(self, one: VirtualPassage) -> Iterator[Happened]:
+        """What waits for the end of another journey's passage goes on: no other is simulated."""
+        while any(isinstance(made, Started) and made.awaited for made in one.made):
+            one.made = [made for made in one.made if isinstance(made, Emitted)]
+            yield from one.rejoin(self._now, "not simulated")
 
     def _apply(self, fact: Fact) -> Iterator[Happened]:
         """Tell everybody whom a fact touches, then let in whom it lets in."""
@@ -191,11 +197,13 @@ class _Life:
             if isinstance(received, Event):
                 yield Happened(one.passage, self._now, what="event", text=received.name)
             yield from one.hear(self._now, (received,))
+            yield from self._pass_by(one)
             self._take_made(one)
         if self._setting.triggered and self._setting.program.journey.entry.triggers:
             candidate = self._candidate({}, received)
-            for inputs in let_in(candidate, received, self._setting.world):
-                yield from self._enter(inputs, received)
+            for _, inputs in let_in(candidate, received, self._setting.world):
+                if inputs is not None:
+                    yield from self._enter(inputs, received)
         if self._clock is not None and isinstance(received, Change):
             self._clock.look(self._candidate({}, received))
 
@@ -219,9 +227,7 @@ class _Life:
         return replace(fact, seq=self._seq, values=values, before=before)
 
     def _touched(self, fact: Fact) -> list[VirtualPassage]:
-        if not listens(self._setting.program, fact):
-            return []
-        return [one for one in self._passages if _may_be_moved(one.passage, fact)]
+        return [one for one in self._passages if touches(one.passage, fact)]
 
     def _take_made(self, one: VirtualPassage) -> None:
         """Make facts of what steps emitted and wrote."""
@@ -250,6 +256,7 @@ class _Life:
             entered_seq=self._seq,
             seen_seq=self._seq,
             depth=by.depth if by is not None else 0,
+            began=self._now if by is None else min(self._now, by.at),
         )
 
     def _enter(self, inputs: dict[str, object], by: Fact | None) -> Iterator[Happened]:
@@ -257,7 +264,7 @@ class _Life:
         passage.id = next(self._setting.ids)
         refusal = "depth"
         if passage.depth <= MOST_DEPTH:
-            earlier = [_earlier(one.passage) for one in reversed(self._passages)]
+            earlier = [earlier_of(one.passage) for one in reversed(self._passages)]
             admission = admit(passage, self._setting.world, earlier)
             refusal = admission.refusal or ""
             if admission.restarts is not None:
@@ -279,22 +286,3 @@ class _Life:
         live = next(one for one in self._passages if one.passage.id == number)
         yield from live.leave(self._now, "restarted")
         self._take_made(live)
-
-
-def _may_be_moved(passage: Passage, fact: Fact) -> bool:
-    """Whether a passage still counts goals, or is still on its way."""
-    if passage.outcome is None:
-        return True
-    until = goals_until(passage)
-    return until is not None and fact.at <= until
-
-
-def _earlier(passage: Passage) -> Earlier:
-    return Earlier(
-        passage.key,
-        passage.user.bucket,
-        passage.id,
-        passage.entered_at,
-        passage.ended_at,
-        passage.outcome,
-    )

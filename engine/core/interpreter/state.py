@@ -50,7 +50,8 @@ REASONS = {
 class User:
     """A user and his attributes as they stand now; passages of one user share one object.
 
-    ``past`` are his events, as far as journeys count them or look back at them.
+    ``past`` are his events, as far as journeys count them or look back at them; ``seq`` is that of
+    the last fact received (None: nobody has looked).
     """
 
     id: str
@@ -58,6 +59,7 @@ class User:
     timezone: str | None
     attributes: dict[str, object]
     past: Past | None = None
+    seq: int | None = None
 
 
 @dataclass(slots=True)
@@ -83,7 +85,10 @@ class Passage:
 
     ``goals`` are the numbers of the goals that counted, each with the fact's own time; they count
     after the end, too. Facts up to ``entered_seq`` were there before the entry, those up to
-    ``seen_seq`` have been applied. ``depth`` is that of the fact that moved it last.
+    ``seen_seq`` have been applied. ``depth`` is that of the fact that moved it last. ``began`` and
+    ``since`` are the own times of what led to the entry and to the step it stands at, which facts
+    are compared with: earlier than ``entered_at`` and ``started`` by what it took to notice (0:
+    the same). ``parent`` is the passage of his that waits for the end of this one (0: none).
     """
 
     id: int
@@ -110,6 +115,9 @@ class Passage:
     entered_seq: int = 0
     seen_seq: int = 0
     depth: int = 0
+    began: int = 0
+    since: int = 0
+    parent: int = 0
 
 
 @dataclass(slots=True)
@@ -154,8 +162,10 @@ class Advanced:
 @dataclass(slots=True, frozen=True)
 class World:
     """What decisions may look at besides the user: endpoints' live terms by name, and the
-    installation's time zone.
+    installation's time zone. ``withheld``, unless it is '', is why no call is made at this moment:
+    whoever comes to one goes on behind it, and it is skipped for that reason.
     """
 
     terms: Mapping[str, Terms]
     zone: str = "UTC"
+    withheld: str = ""

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from engine.core.steps.facts import Fact
 
 
-def let_in(candidate: Passage, fact: Fact, world: World) -> Iterator[dict[str, object]]:
-    """The inputs that each trigger which ``fact`` sets off brings. Whoever hasn't them all, or not
-    of their types, is refused by admission.
+def let_in(
+    candidate: Passage, fact: Fact, world: World
+) -> Iterator[tuple[int, dict[str, object] | None]]:
+    """The number of each trigger that ``fact`` sets off, with the inputs it brings (whoever hasn't
+    them all, or not of their types, is refused by admission); None where its ``where`` is false.
 
     ``candidate`` is a fresh passage of the user's; an audience lets in who was outside before the
     change and is inside now.
@@ -37,17 +39,19 @@ def let_in(candidate: Passage, fact: Fact, world: World) -> Iterator[dict[str, o
     if not journey.entry.triggers:
         return
     scope = PassageScope(candidate, candidate.entered_at, world.zone)
-    for trigger in journey.entry.triggers:
+    for number, trigger in enumerate(journey.entry.triggers):
         if isinstance(trigger, EventTrigger):
             if not isinstance(fact, Event) or fact.name != trigger.event:
                 continue
+            inputs = None
             with seeing(scope, fact):
                 if trigger.where is None or is_true(trigger.where, scope):
-                    yield inputs_of(journey, trigger.inputs, fact.properties, scope)
+                    inputs = inputs_of(journey, trigger.inputs, fact.properties, scope)
+            yield number, inputs
         elif isinstance(trigger, AudienceTrigger) and isinstance(fact, Change):
             before = scope.changed(user={**scope.user, **fact.before})
             if is_true(trigger.audience, scope) and not is_true(trigger.audience, before):
-                yield inputs_of(journey, trigger.inputs, {}, scope)
+                yield number, inputs_of(journey, trigger.inputs, {}, scope)
 
 
 def inputs_of(

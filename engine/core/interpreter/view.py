@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 class PassageView(View):
-    """The view of a passage at ``now``; whoever lets a step look sets ``started``, ``visit`` and
-    ``step_id``.
+    """The view of a passage at ``now``; whoever lets a step look sets ``started``, ``since``,
+    ``visit`` and ``step_id``.
     """
 
     __slots__ = ("_passage", "_world")
@@ -36,8 +36,8 @@ class PassageView(View):
         match name:
             case "key":
                 return passage.key
-            case "entered_at":
-                return passage.entered_at
+            case "began":
+                return passage.began or passage.entered_at
             case "zone_fallback":
                 return zone_of(passage, self._world.zone)[1] if passage.user.timezone else None
             case "earlier":
@@ -52,5 +52,6 @@ def _earlier(passage: Passage) -> Callable[[str], Iterable[Event]] | None:
 def _since_the_entry(passage: Passage, name: str) -> Iterator[Event]:
     assert passage.user.past is not None  # noqa: S101 - for the type checker
     for event in passage.user.past.events(name):
-        if event.at >= passage.entered_at and passage.entered_seq < event.seq:
+        began = passage.began or passage.entered_at
+        if event.at >= began and passage.entered_seq < event.seq:
             yield event

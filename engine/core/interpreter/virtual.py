@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from engine.core.interpreter.advance import advance, leave
+from engine.core.interpreter.advance import advance, drop, leave, rejoin
 from engine.core.interpreter.state import State
 from engine.core.steps.answers import counted_from
 from engine.core.steps.base import Result
@@ -70,8 +70,8 @@ class VirtualPassage:
     """
 
     __slots__ = (
-        *("_answers", "_asked", "_call", "_exchange", "_next", "_result", "_told_wait", "_world"),
-        *("before", "made", "next_at", "passage"),
+        *("_answers", "_asked", "_call", "_exchange", "_failure", "_next", "_result"),
+        *("_told_wait", "_world", "before", "made", "next_at", "passage"),
     )
 
     def __init__(
@@ -92,6 +92,7 @@ class VirtualPassage:
         self._exchange = exchange
         self._call: Call | None = None
         self._result: Result | None = None
+        self._failure: str | None = None
         self._next: Literal["wake", "answer", "try"] = "wake"
         self._told_wait: tuple[int, int, int | None] | None = None
 
@@ -111,18 +112,26 @@ class VirtualPassage:
     def hear(self, now: int, facts: Sequence[Fact]) -> Iterator[Happened]:
         """Be told of facts. Whose outcome they fix between two attempts makes no further one."""
         had = self.passage.outcome
-        advanced = advance(self.passage, now, self._world, None, facts)
-        yield from self._went(advanced, now)
-        fixed = had is None and self.passage.outcome is not None
-        if fixed and self.passage.state is State.CALLING and self._next == "try" and self._result:
-            yield from self._went(advance(self.passage, now, self._world, self._result), now)
+        yield from self._went(advance(self.passage, now, self._world, None, facts), now)
+        if had is None and self.passage.outcome is not None:
+            yield from self._drop(now)
 
     def leave(self, now: int, outcome: str) -> Iterator[Happened]:
         """End it from outside; on_exit goes on."""
+        yield from self._went(leave(self.passage, now, self._world, outcome), now)
+        yield from self._drop(now)
+
+    def rejoin(self, now: int, text: str) -> Iterator[Happened]:
+        """Go on from a step that waited for the end of a passage through another journey."""
+        yield from self._went(rejoin(self.passage, now, self._world, text), now)
+
+    def _drop(self, now: int) -> Iterator[Happened]:
+        """Give up a call that waits to be tried again; one that is on its way is answered."""
+        if self.passage.state is not State.CALLING or self._next != "try":
+            return
         attempts = self._result.attempts if self._result else 0
-        yield from self._went(
-            leave(self.passage, now, self._world, outcome, attempts=attempts), now
-        )
+        dropped = drop(self.passage, now, self._world, attempts=attempts, failure=self._failure)
+        yield from self._went(dropped, now)
 
     def _went(self, advanced: Advanced, now: int) -> Iterator[Happened]:
         passage = self.passage
@@ -137,6 +146,7 @@ class VirtualPassage:
             yield Happened(passage, now, execution, call=sent)
             sent = None
         if advanced.again is not None:
+            self._failure = advanced.again.failure
             yield self._happened(now, "again", advanced.again.failure)
             self._next, self.next_at = "try", max(now, advanced.again.at)
             if advanced.again.held_since is not None and self._result is not None:

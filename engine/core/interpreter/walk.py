@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 from engine.core.dsl.program import END
 from engine.core.expressions.errors import Unfillable
+from engine.core.interpreter.noting import Noting
 from engine.core.interpreter.size import too_big
 from engine.core.interpreter.state import (
     REASONS,
-    Advanced,
-    Execution,
     Reason,
     State,
     StepRecord,
 )
-from engine.core.interpreter.view import PassageView
 from engine.core.interpreter.writes import write
 from engine.core.steps.base import FOLLOWING, Again, Call, End, Move, Wait
 
@@ -24,7 +22,8 @@ if TYPE_CHECKING:
     from engine.core.dsl.program import Node
     from engine.core.expressions.grammar import Expression
     from engine.core.interpreter.state import Passage, World
-    from engine.core.steps.base import Decision, Result, Status
+    from engine.core.interpreter.view import PassageView
+    from engine.core.steps.base import Decision, Emitted, Result, Started
     from engine.core.steps.facts import Fact
 
 MOST_STEPS = 10_000
@@ -36,21 +35,18 @@ _LAST_TRY = 1_000_000
 _WAITING, _CALLING, _ENDED = State.WAITING, State.CALLING, State.ENDED
 
 
-class Walk:
+class Walk(Noting):
     """One walk of one passage, whose max_age is over at ``expires_at``. ``walking`` ends when it
-    waits, calls or is over.
+    waits, calls or is over. ``moment`` is the own time of what moves it.
     """
 
-    __slots__ = ("_view", "done", "expires_at", "now", "passage", "walking", "world")
+    __slots__ = ("expires_at", "moment", "walking")
 
     def __init__(self, passage: Passage, now: int, world: World) -> None:
-        self.passage = passage
-        self.now = now
-        self.world = world
-        self.done = Advanced([], [])
+        super().__init__(passage, now, world)
+        self.moment = now
         self.expires_at = passage.entered_at + passage.program.max_age
         self.walking = True
-        self._view: PassageView | None = None
 
     def on(self) -> None:
         """Take steps until there is none to take now."""
@@ -63,8 +59,11 @@ class Walk:
                 self._arrive_at_the_end()
                 continue
             node = nodes[passage.position]
-            view = self._view_of(node) if passage.started else self._arrive(node)
+            view = self.view_of(node) if passage.started else self._arrive(node)
             if view is None:
+                continue
+            if self.world.withheld and node.step.type == "call_api":
+                self._move(node, Move(status="skipped", text=self.world.withheld), None)
                 continue
             try:
                 decision = node.decide(view)
@@ -100,7 +99,7 @@ class Walk:
             return
         node = passage.program.nodes[passage.position]
         try:
-            decision = node.step.heed(self._view_of(node), fact)
+            decision = node.step.heed(self.view_of(node), fact)
         except Exception as error:  # noqa: BLE001
             decision = self._a_bug(node, error)
         if decision is not None:
@@ -110,7 +109,7 @@ class Walk:
 
     def _judge(self, node: Node, result: Result) -> Decision:
         try:
-            return node.step.resume(self._view_of(node), result)
+            return node.step.resume(self.view_of(node), result)
         except Exception as error:  # noqa: BLE001
             return self._a_bug(node, error)
 
@@ -122,39 +121,6 @@ class Walk:
         passage.outcome = outcome
         self._go(passage.program.leaving)
 
-    def record(
-        self,
-        status: Status,
-        failure: str | None = None,
-        text: str = "",
-        http_status: int | None = None,
-        arm: str | None = None,
-        result: Result | None = None,
-    ) -> None:
-        """Note that the present step is over, in the passage and as an execution."""
-        passage = self.passage
-        record = passage.steps[passage.position]
-        record.status = status
-        record.failure = failure
-        record.http_status = http_status
-        record.attempts = 0 if result is None else result.attempts
-        record.arm = arm
-        self.done.executions.append(
-            Execution(
-                passage.position,
-                record.visits,
-                status,
-                failure,
-                text,
-                http_status,
-                record.attempts,
-                arm,
-                passage.started,
-                self.now,
-                None if result is None else result.credential_version,
-            )
-        )
-
     def _arrive(self, node: Node) -> PassageView | None:
         """Enter a step; None if it isn't to be taken (condition false, or a limit hit)."""
         passage = self.passage
@@ -164,10 +130,11 @@ class Walk:
         record.visits += 1
         record.status = None
         passage.started = self.now
+        passage.since = self.moment
         passage.moves += 1
         passage.unwaited += 1
         self.done.entered.append(node.number)
-        view = self._view_of(node)
+        view = self.view_of(node)
         if view.scope.notes:
             view.scope.notes.clear()
         if passage.moves > MOST_STEPS or passage.unwaited > MOST_STEPS_UNWAITED:
@@ -187,7 +154,7 @@ class Walk:
         except Exception as error:  # noqa: BLE001
             self._apply(node, self._a_bug(node, error))
             return False
-        self.record("skipped", text=self._with_notes(f"when: {when.source}{why}"))
+        self.record("skipped", text=self.with_notes(f"when: {when.source}{why}"))
         self._go(node.behind)
         return False
 
@@ -209,6 +176,9 @@ class Walk:
             self.done.call = decision
             self.walking = False
         elif isinstance(decision, Wait):
+            if decision.makes is not None and not self._make(decision.makes):
+                self._move(node, self._too_deep(decision.text), None)
+                return
             passage.state, passage.reason = _WAITING, REASONS[decision.reason]
             passage.wake_at = self._wake_at(decision.until)
             passage.unwaited = 0
@@ -222,7 +192,7 @@ class Walk:
             self._end(node, decision, result)
 
     def _end(self, node: Node, end: End, result: Result | None) -> None:
-        text = self._with_notes(end.text)
+        text = self.with_notes(end.text)
         self.record(end.status, end.failure, text, end.http_status, None, result)
         if self.passage.outcome is None:
             self.leave(end.outcome)
@@ -235,27 +205,41 @@ class Walk:
         if problem:
             self._apply(node, self._failed(node, "step.too_big", problem, move), result)
             return
-        text = self._with_notes(move.text)
+        text = self.with_notes(move.text)
         if move.vars:
             passage.vars.update(move.vars)
         if move.user:
             self.done.before = write(passage.user, move.user) | dict(self.done.before or {})
             self.done.writes = {**(self.done.writes or {}), **move.user}
-            self._view = None
-        if move.makes is not None:
-            if passage.depth < MOST_DEPTH:
-                self.done.makes = (*self.done.makes, move.makes)
-            else:
-                text = f"{move.text}: {MOST_DEPTH} events led to one another"
-                move = Move(status="failed", failure="step.too_deep")
+            self.view = None
+        if move.makes is not None and not self._make(move.makes):
+            move = self._too_deep(text)
+            text = move.text
         self.record(move.status, move.failure, text, move.http_status, move.arm, result)
         passage.position = node.follow if move.exit == FOLLOWING else node.exits[move.exit]
         passage.started = 0
 
+    def _make(self, made: Emitted | Started) -> bool:
+        """Make it, unless too much led to it."""
+        if self.passage.depth >= MOST_DEPTH:
+            return False
+        self.done.makes = (*self.done.makes, made)
+        return True
+
+    def _too_deep(self, text: str) -> Move:
+        text = f"{text}: {MOST_DEPTH} events led to one another"
+        return Move(status="failed", failure="step.too_deep", text=text)
+
+    def rejoin(self, text: str) -> None:
+        """Go on from a step that waited for the user to leave another journey."""
+        node = self.passage.program.nodes[self.passage.position]
+        self._apply(node, Move(text=text))
+        self.on()
+
     def _failed(self, node: Node, failure: str, text: str, move: Move | None = None) -> Move | End:
         """Where the step goes with a failure that isn't its own finding."""
         http_status = None if move is None else move.http_status
-        return node.step.failed(self._view_of(node), failure, text, http_status)
+        return node.step.failed(self.view_of(node), failure, text, http_status)
 
     def _a_bug(self, node: Node, error: Exception) -> Move | End:
         """A bug in a step costs this user this step, visibly, and nobody anything else."""
@@ -278,19 +262,3 @@ class Walk:
         passage.state, passage.reason, passage.wake_at = _ENDED, Reason.DUE, None
         passage.ended_at = self.now
         self.walking = False
-
-    def _view_of(self, node: Node) -> PassageView:
-        passage = self.passage
-        view = self._view
-        if view is None:
-            view = self._view = PassageView(passage, self.now, self.world)
-        view.step_id = node.id
-        view.started = passage.started
-        view.visit = passage.steps[node.number].visits
-        return view
-
-    def _with_notes(self, text: str) -> str:
-        view = self._view
-        if view is None or not view.scope.notes:
-            return text
-        return "; ".join(part for part in (text, *view.scope.notes) if part)

@@ -43,8 +43,9 @@ class View:
     ``started`` is when this visit began; ``visit`` counts from 1. ``terms`` are the live settings
     of endpoints by name (timeout, retry, success), read at this moment; an endpoint that is missing
     there has the defaults. ``zone_fallback`` says in words when the user's zone was unusable.
-    ``earlier`` gives the events of a name that came since the entry at ``entered_at``, by their own
-    time.
+    ``began`` and ``since`` are the own times of what led to the entry and to this step: facts that
+    are older came before. ``earlier`` gives the events of a name that came since the entry, by
+    their own time.
     """
 
     now: int
@@ -57,7 +58,8 @@ class View:
     visit: int
     terms: Mapping[str, Terms]
     zone_fallback: str | None = None
-    entered_at: int = 0
+    began: int = 0
+    since: int = 0
     earlier: Callable[[str], Iterable[Event]] | None = None
 
 
@@ -90,10 +92,13 @@ class Emitted:
 
 @dataclass(slots=True)
 class Started:
-    """Another journey that a step lets the user enter."""
+    """Another journey that a step lets the user enter; if ``awaited``, the step waits for the end
+    of that passage.
+    """
 
     journey: str
     inputs: Mapping[str, object]
+    awaited: bool = False
 
 
 @dataclass(slots=True)
@@ -115,11 +120,14 @@ class Move:
 
 @dataclass(slots=True)
 class Wait:
-    """Stay here until ``until`` (None: until something happens). ``text`` says it in words."""
+    """Stay here until ``until`` (None: until something happens). ``text`` says it in words;
+    ``makes`` is what is waited for, if the step makes it.
+    """
 
     until: int | None
     reason: Literal["timer", "event", "quiet_hours", "frequency_cap", "endpoint_hold", "child"]
     text: str = ""
+    makes: Started | None = None
 
 
 @dataclass(slots=True)

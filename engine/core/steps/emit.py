@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -15,8 +15,6 @@ from engine.core.steps.model import StepModel
 
 class EmitStep(StepModel):
     """Make an event that this and other journeys may listen to."""
-
-    needs_events: ClassVar[bool] = True
 
     type: Literal["emit"] = Field(description="Makes an event of the user's.")
     event: EventName = Field(description="The event's name.")

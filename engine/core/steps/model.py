@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 
 class StepModel(Definition):
-    """What every step has. A step type adds its own keys and says what it decides.
-
-    ``needs_events`` marks the types that only work where events are received.
-    """
-
-    needs_events: ClassVar[bool] = False
+    """What every step has. A step type adds its own keys and says what it decides."""
 
     id: StepId = Field(description="The step's name, unique in the journey.")
     type: str = Field(description="What kind of step it is.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,8 +27,6 @@ class Alternative(Body, Occurrence):
 
 class WaitForStep(StepModel):
     """Wait for an event or a condition, for a time at most."""
-
-    needs_events: ClassVar[bool] = True
 
     type: Literal["wait_for"] = Field(description="Waits for an event or a condition.")
     any: Annotated[tuple[Alternative, ...], NotEmpty()] = Field(
@@ -64,7 +62,7 @@ class WaitForStep(StepModel):
         until = view.started + self.within.elapsed
         if fact.at > until:
             return None
-        since = view.started if self.since == "step" else view.entered_at
+        since = view.since if self.since == "step" else view.began
         event = fact if isinstance(fact, Event) and fact.at >= since else None
         for number, one in enumerate(self.any):
             if event is not None and one.fits(event, view.scope):

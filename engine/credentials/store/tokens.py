@@ -10,32 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.db.statements import execute
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy.engine import Connection
-
-# Lease time is the database's own clock, in microseconds.
-_ROW = """
-SELECT profile_version, fence,
-  lease_until > CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER),
-  sealed_token, sealed_refresh, sealed_fence, fingerprint, soft_expiry, hard_expiry, failures,
-  failure_text, failed_with, next_try_at, forced_count, next_forced_at
-FROM token_states WHERE profile_id = ?
-"""
-_TAKE = """
-UPDATE token_states SET fence = fence + 1, lease_owner = ?,
-  lease_until = CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) + ?,
-  requests = requests + 1, profile_version = ?
-WHERE profile_id = ? AND fence = ? AND profile_version <= ?
-  AND lease_until <= CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)
-"""
-_AGAIN = """
-UPDATE token_states SET requests = requests + 1,
-  lease_until = CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) + ?,
-  sealed_refresh = CASE WHEN ? THEN NULL ELSE sealed_refresh END
-WHERE profile_id = ? AND fence = ?
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +67,7 @@ class Refusal:
 
 def token_row(connection: Connection, profile_id: int) -> TokenRow:
     """The profile's row; an empty one where no token was ever asked for."""
-    row = connection.exec_driver_sql(_ROW, (profile_id,)).one_or_none()
+    row = execute(connection, "token_row", (profile_id,)).one_or_none()
     return TokenRow() if row is None else TokenRow(row[0], row[1], bool(row[2]), *row[3:])
 
 
@@ -112,7 +92,8 @@ def take_lease(
         " VALUES (?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING",
         (profile_id, version),
     )
-    taken = connection.exec_driver_sql(_TAKE, (owner, lease_us, version, profile_id, seen, version))
+    values = (owner, version, lease_us, profile_id, seen, version)
+    taken = execute(connection, "take_token_lease", values)
     return seen + 1 if taken.rowcount == 1 else None
 
 
@@ -181,7 +162,8 @@ def ask_again(
     """Count one more request under this fence, with a lease that begins anew; False where the fence
     has moved on. A refresh token that the server refused is forgotten.
     """
-    asking = connection.exec_driver_sql(_AGAIN, (lease_us, forget_refresh, profile_id, fence))
+    values = (lease_us, forget_refresh, profile_id, fence)
+    asking = execute(connection, "extend_token_lease", values)
     return asking.rowcount == 1
 
 

@@ -23,7 +23,13 @@ from engine.db.tables.passages import (
     StepCount,
     UserRow,
 )
-from engine.db.tables.versions import JourneyRow, VersionEndpoint, VersionRow
+from engine.db.tables.versions import (
+    BucketOrder,
+    JourneyOrder,
+    JourneyRow,
+    VersionEndpoint,
+    VersionRow,
+)
 from engine.db.tables.workers import BucketRow, WorkerRow
 
 __all__ = [
@@ -31,6 +37,7 @@ __all__ = [
     "AuditRow",
     "AuthProfile",
     "AuthSecret",
+    "BucketOrder",
     "BucketRow",
     "CallRow",
     "DataKey",
@@ -42,6 +49,7 @@ __all__ = [
     "FactRow",
     "InboxRow",
     "Installation",
+    "JourneyOrder",
     "JourneyRow",
     "Refusal",
     "RunRow",

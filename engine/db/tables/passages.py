@@ -57,7 +57,7 @@ class EnrollmentRow(SQLModel, table=True):
     keeps one live passage per (user, journey, key) and finds the earlier ones for re-entry rules.
     ``data`` is the passage's inputs, variables and step records (JSON). ``run_id`` is 0 for who
     entered by himself. ``goals_until`` is up to when facts may make a goal count, whether he has
-    left or not; ``parent`` the passage that waits for the end of this one.
+    left or not.
     """
 
     __tablename__ = "enrollments"
@@ -97,7 +97,6 @@ class EnrollmentRow(SQLModel, table=True):
     outcome: str | None = None
     data: str
     goals_until: int | None = Field(default=None, sa_type=BigInteger)
-    parent: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class ExecutionRow(SQLModel, table=True):
@@ -150,6 +149,14 @@ class CallRow(SQLModel, table=True):
             "next_try_at",
             sqlite_where=text("next_try_at IS NOT NULL"),
             postgresql_where=text("next_try_at IS NOT NULL"),
+        ),
+        Index(
+            "calls_redriven",
+            "endpoint",
+            "journey",
+            "next_try_at",
+            sqlite_where=text("redrive > 0 AND next_try_at IS NOT NULL"),
+            postgresql_where=text("redrive > 0 AND next_try_at IS NOT NULL"),
         ),
         Index(
             "calls_failed",

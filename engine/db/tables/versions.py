@@ -1,8 +1,10 @@
-"""Journeys and their published versions; and which endpoints their steps name."""
+"""Journeys and their published versions; which endpoints their steps name; orders to everybody who
+is inside one.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, UniqueConstraint
+from sqlalchemy import BigInteger, Column, SmallInteger, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -47,3 +49,33 @@ class VersionEndpoint(SQLModel, table=True):
     endpoint: str = Field(primary_key=True)
     version_id: int = Field(primary_key=True, foreign_key="versions.id")
     step: str = Field(primary_key=True)
+
+
+class JourneyOrder(SQLModel, table=True):
+    """What the owner of each bucket does once, in order of ``number``, to the passages of a journey
+    in versions up to ``version_id``. ``what``: ``run``, ``skip`` or ``shift`` after a pause that
+    lasted from ``paused_at``; ``archive``. ``at`` is when it was given. Both are journey time.
+    """
+
+    __tablename__ = "journey_orders"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    journey: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    what: str
+    paused_at: int | None = Field(default=None, sa_type=BigInteger)
+    at: int = Field(sa_type=BigInteger)
+    version_id: int
+
+
+class BucketOrder(SQLModel, table=True):
+    """Up to which order of a journey a bucket's owner has carried them out; no row: up to none."""
+
+    __tablename__ = "bucket_orders"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    bucket: int = Field(
+        sa_column=Column("bucket", SmallInteger, primary_key=True, autoincrement=False)
+    )
+    journey: str = Field(primary_key=True)
+    number: int

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine.core.guarded_json import text_of
 from engine.core.interpreter.admit import Earlier
-from engine.db.statements import statement, write_rows
-from engine.enrollments.rows import Held, read_call, read_passage, read_user
+from engine.db.statements import execute, write_rows
+from engine.enrollments.rows import Held, PendingCall, read_call, read_passage, read_user
+from engine.enrollments.store.holding import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions
 
-PASSAGE_COLUMNS = 16
+PASSAGE_COLUMNS = 17
 
-ENTERED, SUCCEEDED, FAILED, SKIPPED, ARM, OUTCOME, REFUSED, ADMITTED = range(8)
+ENTERED, SUCCEEDED, FAILED, SKIPPED, ARM = range(5)
+OUTCOME, REFUSED, ADMITTED, GOAL, GOAL_HELD_OUT = range(5, 10)
 """Kinds of ``step_counts``."""
 
 
@@ -32,11 +34,12 @@ ENTERED, SUCCEEDED, FAILED, SKIPPED, ARM, OUTCOME, REFUSED, ADMITTED = range(8)
 class Changes:
     """What one transaction writes: rows for the hot statements, in the order they are run.
 
-    ``counts`` maps (run id, version id, step, kind, name) to [n, attempts]: a passage's own run,
-    since an entry may end a passage of an earlier one.
+    ``run_id`` is that of the run that is worked, None where everything is. ``counts`` maps (run id,
+    version id, step, kind, name) to [n, attempts]: a passage's own run, since an entry may end a
+    passage of an earlier one.
     """
 
-    run_id: int
+    run_id: int | None
     bucket: int = 255
     users: dict[str, User] = field(default_factory=dict)
     new_enrollments: list[tuple[object, ...]] = field(default_factory=list)
@@ -48,7 +51,8 @@ class Changes:
     failed_calls: list[tuple[object, ...]] = field(default_factory=list)
     started_calls: list[tuple[object, ...]] = field(default_factory=list)
     refusals: list[tuple[object, ...]] = field(default_factory=list)
-    woken: list[tuple[object, ...]] = field(default_factory=list)
+    facts: list[tuple[object, ...]] = field(default_factory=list)
+    received: list[tuple[object, ...]] = field(default_factory=list)
     counts: dict[tuple[int, int, int, int, str], list[int]] = field(default_factory=dict)
     position: int | None = None
 
@@ -69,26 +73,15 @@ class Changes:
         both[0] += n
         both[1] += attempts
 
-    @property
-    def empty(self) -> bool:
-        """Nothing to write."""
-        return not (
-            self.new_enrollments
-            or self.enrollments
-            or self.retried_calls
-            or self.started_calls
-            or self.counts
-            or self.position is not None
-        )
-
 
 def write(connection: Connection, changes: Changes) -> None:
     """Write a set of changes in the transaction of ``connection``."""
     for name, rows in (
+        ("delete_inbox", changes.received),
+        ("insert_fact", changes.facts),
         ("upsert_user", [_user_row(user) for user in changes.users.values()]),
         ("update_enrollment", changes.enrollments),
         ("insert_enrollment", changes.new_enrollments),
-        ("wake_passage", changes.woken),
         ("insert_execution", changes.executions),
         ("delete_call", changes.answered_calls),
         ("keep_failed_call", changes.failed_calls),
@@ -101,7 +94,7 @@ def write(connection: Connection, changes: Changes) -> None:
         write_rows(connection, name, rows)
     if changes.position is not None:
         place = (changes.position, changes.run_id)
-        connection.exec_driver_sql(statement("move_run"), place)
+        execute(connection, "move_run", place)
 
 
 def _user_row(user: User) -> tuple[object, ...]:
@@ -118,7 +111,7 @@ def load_users(
     connection: Connection, wanted: Iterable[tuple[int, str]], held: UsersHeld
 ) -> dict[str, User]:
     """Those of a set of (bucket, user id) that exist, by id."""
-    rows = connection.exec_driver_sql(statement("load_users"), (json.dumps(list(wanted)),))
+    rows = execute(connection, "load_users", (json.dumps(list(wanted)),))
     return {row[1]: held.keep(row[1], partial(read_user, *row)) for row in rows}
 
 
@@ -127,76 +120,66 @@ def earlier_passages(
 ) -> dict[str, list[Earlier]]:
     """Passages that users of a set have or had through a journey, by user id, newest first."""
     found: dict[str, list[Earlier]] = {}
-    rows = connection.exec_driver_sql(
-        statement("earlier_passages"), (journey, json.dumps(list(wanted)))
-    )
+    rows = execute(connection, "earlier_passages", (journey, json.dumps(list(wanted))))
     for row in rows:
         found.setdefault(row[0], []).append(Earlier(*row[1:]))
     return found
 
 
-@dataclass(slots=True, frozen=True)
-class Waiting:
-    """A passage that sleeps: its bucket, whose it is, and which version he is in."""
-
-    bucket: int
-    user: str
-    version_id: int
-
-
-def waiting_passages(
-    connection: Connection, wanted: Iterable[tuple[int, str]], now: int
-) -> dict[int, Waiting]:
-    """Passages that sleep beyond ``now``, of users of a set of (bucket, user id), by id."""
-    place = (json.dumps(list(wanted)), now)
-    rows = connection.exec_driver_sql(statement("waiting_passages"), place)
-    return {row[0]: Waiting(*row[1:]) for row in rows}
-
-
 def entered_versions(connection: Connection) -> list[int]:
-    """The versions that users may be in."""
-    rows = connection.exec_driver_sql("SELECT DISTINCT version_id FROM runs ORDER BY 1")
+    """The versions that users are in, or have been."""
+    rows = connection.exec_driver_sql("SELECT DISTINCT version_id FROM step_counts ORDER BY 1")
     return [row[0] for row in rows]
 
 
 def due_passages(
     connection: Connection,
-    place: tuple[str, int, int, int],
+    place: tuple[str, int, int | None, int],
     versions: Versions,
     held: UsersHeld,
 ) -> list[Passage]:
-    """Passages whose time has come. ``place`` is (buckets as JSON, now, run id, limit)."""
-    rows = connection.exec_driver_sql(statement("due_passages"), place).fetchall()
+    """Passages whose time has come. ``place`` is (buckets as JSON, now, run id or None, limit)."""
+    rows = execute(connection, "due_passages", place).fetchall()
     return [_passage(connection, row, versions, held) for row in rows]
 
 
 def due_calls(
     connection: Connection,
-    place: tuple[str, str, str, int, int, int],
+    place: tuple[str, str, str, int, int | None, int],
     in_memory: set[tuple[object, ...]],
     versions: Versions,
     held: UsersHeld,
 ) -> list[Held]:
-    """Unfinished calls that may be tried, but those ``in_memory`` (places of rows).
-    ``place`` is (buckets as JSON, endpoint, journey, now, run id, limit).
+    """Unfinished calls that may be tried, but those ``in_memory`` (keys of their rows).
+    ``place`` is (buckets as JSON, endpoint, journey, now, run id or None, limit).
     """
-    rows = connection.exec_driver_sql(statement("due_calls"), place).fetchall()
+    rows = execute(connection, "due_calls", place).fetchall()
     return [
         Held(_passage(connection, row, versions, held), read_call(row[PASSAGE_COLUMNS:]))
         for row in rows
-        if (row[0], row[1], row[16], row[17], row[-2]) not in in_memory
+        if (row[0], row[1], *row[PASSAGE_COLUMNS : PASSAGE_COLUMNS + 2], row[-2]) not in in_memory
     ]
 
 
-def one_passage(
-    connection: Connection, bucket: int, enrollment: int, versions: Versions, held: UsersHeld
-) -> tuple[Passage, Held | None]:
-    """One passage, and the call it is in."""
-    row = connection.exec_driver_sql(statement("passage"), (bucket, enrollment)).one()
-    passage = _passage(connection, row, versions, held)
-    if row[PASSAGE_COLUMNS] is None:
-        return passage, None
-    return passage, Held(passage, read_call(row[PASSAGE_COLUMNS:]))
+def passages_of_users(
+    connection: Connection,
+    wanted: Iterable[tuple[int, str]],
+    at: int,
+    versions: Versions,
+    held: UsersHeld,
+) -> list[tuple[Passage, PendingCall | None]]:
+    """The passages of a set of users (bucket, id) that something may still move, or whose goals may
+    count ``at`` an instant, each with the call it is in; in the order of entry.
+    """
+    place = (json.dumps(list(wanted)), at)
+    rows = execute(connection, "passages_of_users", place).fetchall()
+    return [
+        (
+            _passage(connection, row, versions, held),
+            None if row[PASSAGE_COLUMNS] is None else read_call(row[PASSAGE_COLUMNS:]),
+        )
+        for row in rows
+    ]
 
 
 def _passage(
@@ -206,25 +189,23 @@ def _passage(
     return read_passage(row, user, versions.get(connection, row[4]))
 
 
-def waiting_calls(connection: Connection, run_id: int) -> dict[Lane, int]:
-    """For each endpoint and journey of a run's unfinished calls, when the first may be tried."""
-    rows = connection.exec_driver_sql(statement("waiting_calls"), (run_id,))
-    return {(row[0], row[1]): row[2] for row in rows}
+def waiting_calls(connection: Connection, run_id: int | None) -> dict[Lane, int]:
+    """For each endpoint and journey with unfinished calls (of a run), when the first may be
+    tried.
+    """
+    rows = execute(connection, "waiting_calls", (run_id,))
+    return {(row[0], row[1]): row[2] for row in rows if row[2] < HELD}
 
 
-def next_wake(connection: Connection, buckets: str, now: int, run_id: int) -> int | None:
-    """When, after ``now``, the next sleeper of a run wakes. ``buckets`` is a JSON array."""
-    found: int | None = connection.exec_driver_sql(
-        statement("next_wake"), (buckets, now, run_id)
-    ).scalar()
-    return found
+def next_wake(connection: Connection, buckets: str, now: int, run_id: int | None) -> int | None:
+    """When, after ``now``, the next sleeper (of a run) wakes. ``buckets`` is a JSON array."""
+    found: int | None = execute(connection, "next_wake", (buckets, now, run_id)).scalar()
+    return None if found is None or found >= HELD else found
 
 
 def next_call(
-    connection: Connection, buckets: str, lane: Lane, now: int, run_id: int
+    connection: Connection, buckets: str, lane: Lane, now: int, run_id: int | None
 ) -> int | None:
     """When, after ``now``, the next unfinished call of an endpoint and journey may be tried."""
-    found: int | None = connection.exec_driver_sql(
-        statement("next_call"), (buckets, *lane, now, run_id)
-    ).scalar()
-    return found
+    found: int | None = execute(connection, "next_call", (buckets, *lane, now, run_id)).scalar()
+    return None if found is None or found >= HELD else found

@@ -50,15 +50,6 @@ def test_problems_as_json(files: tuple[str, str], capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_what_needs_events_is_right_and_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "j.yaml"
-    file.write_text(RIGHT + "goals: [{name: bought, event: order}]\n")
-    assert main(["check", str(file)]) == 0
-    assert "don't take yet: goal `bought` on line 4" in capsys.readouterr().out
-
-
 def test_a_file_that_is_not_there_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "nowhere.yaml"]) == 2
     assert "No such file" in capsys.readouterr().err

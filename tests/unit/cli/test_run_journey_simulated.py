@@ -241,21 +241,6 @@ def test_a_folder_is_no_journey(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "it is a folder" in capsys.readouterr().err
 
 
-def test_what_needs_events_is_named_with_its_lines_and_refused_live(
-    welcome: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    welcome.write_text(
-        WELCOME
-        + "  - {id: answer, type: wait_for, any: [{event: clicked}], within: P2D}\n"
-        + "goals: [{name: bought, event: order}]\n"
-    )
-    assert main([str(welcome), "--live", "--user", "a"]) == 2
-    err = capsys.readouterr().err
-    assert "step `answer` (wait_for) on line 11" in err
-    assert "goal `bought` on line 12" in err
-    assert len(err.splitlines()) == 1
-
-
 def test_bad_rows_are_named_and_may_be_left_out(
     welcome: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,9 @@ from engine.endpoints import states, store
 from engine.endpoints.gate import Parked, Refused
 from engine.endpoints.live import LiveEndpoints, share_of
 from engine.endpoints.model import Endpoint
+from tests.databases import database_url
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 SECOND = 1_000_000
 NOW = 1_790_000_000 * SECOND
@@ -38,7 +41,7 @@ class Clock:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     yield database
     database.close()
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
 
 from engine.core.message import Answer
 from engine.core.steps.base import Result
@@ -22,6 +24,10 @@ class OneHeld:
     call: PendingCall = field(
         default_factory=lambda: PendingCall(0, 1, "api", "POST", "/", (), None, b"", "k")
     )
+
+    @property
+    def passage(self) -> SimpleNamespace:
+        return SimpleNamespace(id=self.number)
 
     @property
     def lane(self) -> Lane:
@@ -111,3 +117,41 @@ def test_what_is_refused_comes_back_without_having_been_sent() -> None:
         assert (outbox.in_flight, outbox.idle) == (0, True)
 
     asyncio.run(scenario())
+
+
+def test_what_is_withdrawn_is_not_sent_and_another_call_is_the_probe() -> None:
+    sent: list[int] = []
+    spared: list[object] = []
+
+    async def deliver(held: OneHeld) -> Result:
+        sent.append(held.number)
+        return OK
+
+    class Withdrawing(Shut):
+        def admit(self, endpoint: str, call: Due, queued: int) -> float | Parked | Refused:
+            if call is calls[1].call:  # just as it is let go
+                assert outbox.withdraw(calls[1])
+            return 0.0
+
+        def withdrawn(self, endpoint: str, call: Due) -> None:
+            spared.append(call)
+
+    calls: list[Any] = [OneHeld("j", number) for number in range(3)]
+
+    async def scenario() -> None:
+        for held in calls:
+            outbox.offer(held)
+        assert outbox.held_call(0) is calls[0]
+        assert outbox.withdraw(calls[0])
+        assert outbox.held_call(0) is None
+        outbox.pump()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert outbox.take_answers(9)[0].held is calls[2]
+        assert outbox.idle
+        assert not outbox.withdraw(calls[2])
+
+    outbox = Outbox(deliver, Withdrawing(0.0), 4)  # type: ignore[arg-type]
+    asyncio.run(scenario())
+    assert sent == [2]
+    assert spared == [calls[1].call]

@@ -16,6 +16,7 @@ def upgrade() -> None:
     _workers()
     _passages()
     _refusals()
+    _orders()
     _outages()
 
 
@@ -53,12 +54,14 @@ def _facts() -> None:
         ["bucket", "user_id", "message_id"],
         unique=True,
         sqlite_where=sa.text("message_id IS NOT NULL"),
+        postgresql_where=sa.text("message_id IS NOT NULL"),
     )
     op.create_index(
         "facts_named",
         "facts",
         ["bucket", "user_id", "name", "at"],
         sqlite_where=sa.text("kind = 0"),
+        postgresql_where=sa.text("kind = 0"),
     )
 
 
@@ -83,6 +86,7 @@ def _workers() -> None:
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=False),
+        sa.Column("commits", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -99,12 +103,13 @@ def _workers() -> None:
 def _passages() -> None:
     op.add_column("users", sa.Column("contacts", sa.String(), nullable=True))
     op.add_column("enrollments", sa.Column("goals_until", sa.BigInteger(), nullable=True))
-    op.add_column("enrollments", sa.Column("parent", sa.BigInteger(), nullable=True))
     op.add_column("executions", sa.Column("seen", sa.String(), nullable=True))
 
 
 def _refusals() -> None:
     op.rename_table("refusals", "refusals_before")
+    if op.get_bind().dialect.name == "postgresql":  # the index keeps its name, and it is wanted
+        op.execute("ALTER INDEX refusals_pkey RENAME TO refusals_before_pkey")
     op.create_table(
         "refusals",
         sa.Column("bucket", sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -125,6 +130,28 @@ def _refusals() -> None:
         " FROM refusals_before AS b JOIN runs AS r ON r.id = b.run_id"
     )
     op.drop_table("refusals_before")
+
+
+def _orders() -> None:
+    op.create_table(
+        "journey_orders",
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("paused_at", sa.BigInteger(), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("version_id", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("journey", "number"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "bucket_orders",
+        sa.Column("bucket", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("bucket", "journey"),
+        sqlite_with_rowid=False,
+    )
 
 
 def _outages() -> None:
@@ -156,4 +183,12 @@ def _outages() -> None:
         unique=False,
         sqlite_where=sa.text("next_try_at IS NOT NULL"),
         postgresql_where=sa.text("next_try_at IS NOT NULL"),
+    )
+    op.create_index(
+        "calls_redriven",
+        "calls",
+        ["endpoint", "journey", "next_try_at"],
+        unique=False,
+        sqlite_where=sa.text("redrive > 0 AND next_try_at IS NOT NULL"),
+        postgresql_where=sa.text("redrive > 0 AND next_try_at IS NOT NULL"),
     )

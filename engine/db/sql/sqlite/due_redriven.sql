@@ -3,8 +3,8 @@
 SELECT
     e.bucket, e.id, e.user_id, e.key, e.version_id, e.run_id, e.state, e.reason, e.position,
     e.started, e.wake_at, e.entered_at, e.outcome, e.data, u.timezone, u.attributes,
-    c.step, c.visit, c.endpoint, c.method, c.target, c.headers, c.content_type, c.body, c.key,
-    c.attempts, c.tries, c.first_at, c.started_by, c.next_try_at, c.redrive,
+    e.ended_at, c.step, c.visit, c.endpoint, c.method, c.target, c.headers, c.content_type, c.body, c.key,
+    c.attempts, c.tries, c.first_at, c.started_by, c.failure, c.next_try_at, c.redrive,
     c.apply_outputs
 FROM calls AS c
 JOIN enrollments AS e ON e.bucket = c.bucket AND e.id = c.enrollment

@@ -4,6 +4,6 @@ SELECT min((
     FROM calls AS c
     WHERE
         c.bucket = owned.value AND c.endpoint = ?2 AND c.journey = ?3 AND c.next_try_at > ?4
-        AND c.run_id = ?5
+        AND (?5 IS NULL OR c.run_id = ?5)
 ))
 FROM json_each(?1) AS owned

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.core.dsl.check import Checked, NeedsEvents, load_and_check
+from engine.core.dsl.check import Checked, load_and_check
 from engine.core.dsl.listening import Need
 from engine.core.expressions.durations import DAY
 from tests.unit.core.dsl.good_journeys import CART_RESCUE, EVERYTHING, WELCOME
@@ -49,39 +49,6 @@ def test_counted_events_are_known_with_their_widest_window() -> None:
     )
     assert checked(HEAD + steps).needs == (Need("x", 9 * DAY), Need("y", None))
     assert checked(EVERYTHING).needs == (Need("complained", None), Need("seen", 7 * DAY))
-
-
-def test_what_needs_events_is_named_with_its_line() -> None:
-    assert checked(CART_RESCUE).needs_events == (
-        NeedsEvents("goal `purchased`", 15),
-        NeedsEvents("step `answer` (wait_for)", 47),
-    )
-    assert [one.what for one in checked(EVERYTHING).needs_events] == [
-        "goal `bought`",
-        "exit rule 1",
-        "exit rule 2",
-        "step `tell` (emit)",
-        "step `other` (start_journey)",
-        "step `answer` (wait_for)",
-        "`event_count`",
-    ]
-    assert checked(WELCOME).needs_events == ()
-
-
-def test_whoever_counts_events_needs_them_except_to_let_users_in() -> None:
-    text = (
-        "dsl: 1\njourney: j\n"
-        "entry: {triggers: [{event: asked, where: \"event_count('asked', '1h') > 5\"}]}\n"
-        "goals: [{name: g, event: x, where: \"has_event('y')\"}]\n"
-        "steps:\n"
-        "- {id: a, type: set, values: {vars.n: \"{{ event_count('y') + event_count('z') }}\"}}\n"
-        "- {id: b, type: exit, when: not has_event('y')}\n"
-    )
-    assert checked(text).needs_events == (
-        NeedsEvents("goal `g`", 4),
-        NeedsEvents("`event_count`", 6),
-        NeedsEvents("`has_event`", 7),
-    )
 
 
 ENDING = [

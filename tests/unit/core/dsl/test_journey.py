@@ -296,24 +296,6 @@ def test_the_json_schema_describes_every_key_and_never_offers_null() -> None:
 # --- what needs events -----------------------------------------------------------------------
 
 
-def test_what_needs_events_is_named_with_its_place() -> None:
-    inner = {"id": "tell", "type": "emit", "event": "told"}
-    made = journey(
-        goals=[{"name": "bought", "event": "order"}],
-        exit=[{"when": "user.gone"}],
-        steps=[
-            {"id": "b", "type": "branch", "paths": [{"name": "a", "when": True, "steps": [inner]}]},
-            EXIT,
-        ],
-    )
-    assert list(made.needing_events()) == [
-        (("goals", 0), "goal `bought`"),
-        (("exit", 0), "exit rule 1"),
-        (("steps", 0, "paths", 0, "steps", 0), "step `tell` (emit)"),
-    ]
-    assert list(journey().needing_events()) == []
-
-
 # --- the two examples of the language --------------------------------------------------------
 
 SMALL = """

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.core.dsl.program import Node, Program
-from engine.core.interpreter.advance import World, leave
+from engine.core.interpreter.advance import World, drop, leave
 from engine.core.interpreter.state import Reason, State
 from engine.core.steps.base import Result
 from engine.core.steps.terms import RetryPolicy, Terms
@@ -522,12 +522,23 @@ def test_who_sleeps_leaves_at_once() -> None:
     )
 
 
-def test_who_leaves_during_a_call_has_that_recorded_as_unknown() -> None:
+def test_who_leaves_during_a_call_goes_on_when_it_is_answered() -> None:
     passage = entered(journey(call(), put(), on_exit=[call("bye")]))
     go(passage)
     done = leave(passage, NOW + SECOND, WORLD, "restarted")
-    assert failures(passage, done) == {"ask": "call.unknown"}
-    assert taken(passage, done) == [("ask", "failed")], "once, and not skipped besides"
+    assert (taken(passage, done), passage.state) == ([], State.CALLING)
+    assert passage.outcome == "restarted", "the place is free at once"
+    done = go(passage, NOW + SECOND, answer(200))
+    assert taken(passage, done) == [("ask", "succeeded")]
+    assert (stands_at(passage), passage.state) == ("bye", State.CALLING)
+
+
+def test_a_call_that_was_never_sent_is_skipped_when_it_is_dropped() -> None:
+    passage = entered(journey(call(), put(), on_exit=[call("bye")]))
+    go(passage)
+    leave(passage, NOW + SECOND, WORLD, "restarted")
+    done = drop(passage, NOW + SECOND, WORLD)
+    assert taken(passage, done) == [("ask", "skipped")]
     assert (passage.outcome, stands_at(passage), passage.state) == (
         "restarted",
         "bye",
@@ -535,12 +546,15 @@ def test_who_leaves_during_a_call_has_that_recorded_as_unknown() -> None:
     )
 
 
-def test_requests_made_before_somebody_left_are_counted() -> None:
+def test_requests_made_before_a_call_was_dropped_are_counted() -> None:
     passage = entered(journey(call(), put()))
     go(passage)
     go(passage, NOW, answer(503, attempts=2))
-    done = leave(passage, NOW + SECOND, WORLD, "restarted", attempts=2)
+    leave(passage, NOW + SECOND, WORLD, "restarted")
+    done = drop(passage, NOW + SECOND, WORLD, attempts=2, failure="call.server_error")
+    assert failures(passage, done) == {"ask": "call.server_error"}
     assert done.executions[0].attempts == 2
+    assert passage.state is State.ENDED
 
 
 def test_who_is_still_before_the_first_step_leaves_without_taking_one() -> None:
@@ -554,6 +568,7 @@ def test_an_ended_passage_never_moves_back(steps: list[dict[str, Any]]) -> None:
     passage = entered(journey(*steps))
     go(passage)
     leave(passage, NOW, WORLD, "restarted") if passage.outcome is None else None
+    drop(passage, NOW, WORLD) if passage.state is State.CALLING else None
     assert passage.position == -1
     assert passage.started == 0
 

@@ -51,9 +51,11 @@ def view(
     found = find_zone(zone)
     assert found is not None
     at = instant(now)
+    began = at if started is None else instant(started)
     return View(
         now=at,
-        started=at if started is None else instant(started),
+        started=began,
+        since=began,
         scope=Scope(now=at, zone=found, **{"user": USER, **scope}),
         journey="welcome",
         user_id=user_id,

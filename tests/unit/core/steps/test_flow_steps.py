@@ -8,7 +8,6 @@ import pytest
 
 from engine.core.expressions.assignment import pick_arm
 from engine.core.steps.base import Emitted, End, Exit, Move, Started, Wait
-from engine.core.steps.registry import STEP_TYPES
 from tests.unit.core.steps.standing import NOW, USER, answered, refusals, step, view
 
 # --- branch ----------------------------------------------------------------------------------
@@ -121,11 +120,6 @@ def test_exit_ends_with_its_outcome() -> None:
 
 
 # --- what needs events -----------------------------------------------------------------------
-
-
-def test_the_types_that_need_events_say_so() -> None:
-    needing = {model.__name__ for model in STEP_TYPES if model.needs_events}
-    assert needing == {"WaitForStep", "EmitStep", "StartJourneyStep"}
 
 
 def test_wait_for_waits_its_time_and_then_goes_the_other_way() -> None:

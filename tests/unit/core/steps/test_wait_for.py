@@ -62,9 +62,9 @@ def test_what_came_before_the_step_counts_only_since_the_entry() -> None:
     before = event("clicked", NOW - DAY)
     assert told(waiting(), before) is None
     since = waiting(since="entry")
-    standing = replace(view(started=NOW), entered_at=NOW - 2 * DAY)
+    standing = replace(view(started=NOW), began=NOW - 2 * DAY)
     assert since.heed(standing, before) == Move(0, text="clicked")
-    assert since.heed(replace(standing, entered_at=NOW), before) is None
+    assert since.heed(replace(standing, began=NOW), before) is None
 
 
 def test_who_arrives_looks_back_to_his_entry_in_file_order() -> None:

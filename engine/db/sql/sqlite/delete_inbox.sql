@@ -1,0 +1,2 @@
+DELETE FROM inbox
+WHERE (bucket, id) IN (VALUES (?, ?))

@@ -1,0 +1,51 @@
+"""What is to happen to a user in a turn: facts, entries, and passages that were waited for."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from engine.core.steps.facts import Fact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.core.interpreter.state import User
+
+
+@dataclass(slots=True)
+class Entry:
+    """A user is to enter a journey: a step started it (``depth``), or a command did. ``parent`` is
+    the passage that waits for its end (0: none).
+    """
+
+    journey: str
+    inputs: Mapping[str, object]
+    depth: int = 0
+    parent: int = 0
+
+
+@dataclass(slots=True)
+class Rejoin:
+    """A passage that was waited for is over; ``text`` says how."""
+
+    parent: int
+    text: str
+
+
+Coming = Fact | Entry | Rejoin
+"""What is to happen to a user."""
+
+
+@dataclass(slots=True)
+class Line:
+    """A user's facts to come: those that others made first."""
+
+    user: User
+    made: deque[Coming] = field(default_factory=deque)
+    told: deque[Coming] = field(default_factory=deque)
+
+    def next(self) -> Coming:
+        """The next of it."""
+        return self.made.popleft() if self.made else self.told.popleft()

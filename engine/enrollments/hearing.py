@@ -1,0 +1,283 @@
+"""A turn's facts, heard by whom they touch, with all that follows from them in the same turn.
+
+Everybody's next fact is taken at once, round after round: passages and pasts are read in sets. What
+a fact makes (events emitted, attributes set, journeys started) comes before the user's next fact
+from outside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from engine.core.interpreter.advance import advance, drop, leave, rejoin
+from engine.core.interpreter.listens import touches
+from engine.core.interpreter.state import State
+from engine.core.interpreter.triggers import let_in
+from engine.core.interpreter.writes import write
+from engine.core.steps.base import Emitted, Started
+from engine.core.steps.facts import Change, Event, Fact
+from engine.enrollments.coming import Entry, Line, Rejoin
+from engine.enrollments.ledger import WHERE_FALSE
+from engine.enrollments.remembering import recall
+from engine.enrollments.store.facts import fact_row, last_seqs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.core.interpreter.advance import World
+    from engine.core.interpreter.state import Advanced, Passage, User
+    from engine.db.connect import Connection
+    from engine.enrollments.coming import Coming
+    from engine.enrollments.entering import Door
+    from engine.enrollments.ledger import Ledger
+    from engine.enrollments.present import Present, Surroundings
+    from engine.enrollments.rows import PendingCall
+    from engine.versions.store import Published
+
+
+class Hearing:
+    """Tells facts to passages and triggers, and moves whom they move."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        ledger: Ledger,
+        world: World,
+        around: Surroundings,
+        present: Present,
+        door: Door,
+    ) -> None:
+        self._connection = connection
+        self._ledger = ledger
+        self._world = world
+        self._around = around
+        self._present = present
+        self._door = door
+        self._lines: dict[str, Line] = {}
+
+    # --- what there is to hear ------------------------------------------------------------------
+
+    def tell(self, user: User, fact: Coming) -> None:
+        """A fact from outside."""
+        self._line(user).told.append(fact)
+
+    def changed(self, user: User, before: Mapping[str, object]) -> None:
+        """Attributes of a user were written; ``before`` is what they were."""
+        self._change(user, before, 0)
+
+    def made(self, passage: Passage, advanced: Advanced) -> bool:
+        """Take what an advance made: events, attributes, entries. False if there is nothing."""
+        if passage.parent and passage.state is State.ENDED:
+            self._tell_parent(passage.user, passage.parent, passage.outcome or "")
+        elif not advanced.makes and not advanced.before:
+            return False
+        depth, now = passage.depth + 1, self._ledger.now
+        for one in advanced.makes:
+            made = self._line(passage.user).made
+            if isinstance(one, Emitted):
+                made.append(Event(0, now, one.name, one.properties, None, depth))
+            elif isinstance(one, Started):
+                parent = passage.id if one.awaited else 0
+                made.append(Entry(one.journey, one.inputs, depth, parent))
+        if advanced.before:
+            self._change(passage.user, advanced.before, depth)
+        return True
+
+    def _change(self, user: User, before: Mapping[str, object], depth: int) -> None:
+        known = {**user.attributes, "timezone": user.timezone}
+        values = {name: known.get(name) for name in before}
+        change = Change(0, self._ledger.now, values, before, depth)
+        if self._around.listening.hears(change) or self._around.entrances.of(change):
+            self._line(user).made.append(change)
+
+    def _line(self, user: User) -> Line:
+        line = self._lines.get(user.id)
+        if line is None:
+            line = self._lines[user.id] = Line(user)
+        return line
+
+    # --- hearing it -----------------------------------------------------------------------------
+
+    def play(self) -> None:
+        """Hear everything, and what follows from it."""
+        while self._lines:
+            batch = [(line.user, line.next()) for line in self._lines.values()]
+            self._lines = {k: line for k, line in self._lines.items() if line.made or line.told}
+            self._prepare(batch)
+            for user, fact in batch:
+                if isinstance(fact, Entry):
+                    self._start(user, fact)
+                elif isinstance(fact, Rejoin):
+                    self._rejoin(user, fact)
+                else:
+                    self._hear(user, fact)
+
+    def _prepare(self, batch: list[tuple[User, Coming]]) -> None:
+        """Read what a round needs: places among facts, passages, pasts, earlier passages."""
+        around = self._around
+        new = [(user.bucket, user.id) for user, _ in batch if user.seq is None]
+        found = last_seqs(self._connection, new) if new else {}
+        touched: list[User] = []
+        at = self._ledger.now
+        entering: list[tuple[User, Published]] = []
+        for user, fact in batch:
+            if user.seq is None:
+                user.seq = found.get(user.id, 0)
+            if isinstance(fact, Entry | Rejoin):
+                continue
+            if around.listening.hears(fact):
+                at = min(at, fact.at)
+                touched.append(user)
+            entering += [(user, published) for published in around.entrances.of(fact)]
+        self._present.load(touched, at)
+        self._door.prepare(entering)
+        self._present.remember_of((user, one.program.recalls) for user, one in entering)
+
+    def _hear(self, user: User, fact: Fact) -> None:
+        """Tell everybody whom a fact touches, then let in whom it lets in."""
+        received = self._receive(user, fact)
+        if received is None:
+            return
+        known = sorted(self._present.known(user), key=_entry)
+        for passage in [p for p in known if touches(p, received)]:
+            self._move(passage, received)
+        for published in self._around.entrances.of(received):
+            candidate = self._door.candidate(user, published, {}, received)
+            for trigger, inputs in let_in(candidate, received, self._world):
+                if inputs is None:
+                    self._ledger.refuse(candidate, WHERE_FALSE, seq=received.seq, trigger=trigger)
+                    continue
+                fresh = self._door.candidate(user, published, inputs, received)
+                self.enter(fresh, seq=received.seq, trigger=trigger)
+
+    def _receive(self, user: User, fact: Fact) -> Fact | None:
+        """Give a fact its place and make it known; None: nothing changed."""
+        now, changes = self._ledger.now, self._ledger.changes
+        before: Mapping[str, object] = {}
+        if isinstance(fact, Change):
+            before = fact.before or write(user, fact.values)
+            if not before:
+                return None
+            changes.users[user.id] = user
+        seq = user.seq = max(now, (user.seq or 0) + 1)
+        received: Fact
+        if isinstance(fact, Change):
+            values = {name: fact.values.get(name) for name in before}
+            received = replace(fact, seq=seq, values=values, before=before)
+        else:
+            received = replace(fact, seq=seq)
+            recall(user, received)
+            self._present.received.setdefault(user.id, []).append(received)
+        changes.facts.append(fact_row(user, received))
+        return received
+
+    def _move(self, passage: Passage, fact: Fact) -> None:
+        stood, had, state = _stand(passage), passage.outcome, passage.state
+        advanced = advance(passage, self._ledger.now, self._world, None, (fact,))
+        if _stand(passage) == stood and not advanced.executions:
+            return
+        if state is not State.CALLING:
+            self._ledger.moves(passage)
+        if isinstance(fact, Event):
+            self._ledger.tell_event(passage, fact.name)
+        if state is State.ENDED:
+            self._ledger.count_goals(passage, advanced)
+            return
+        self._noted(passage, advanced)
+        if had is None and passage.outcome is not None and passage.state is State.CALLING:
+            self._give_up_call(passage)
+
+    def leave(self, passage: Passage, outcome: str) -> None:
+        """End a passage from outside; on_exit goes on."""
+        if passage.state is State.WAITING:
+            self._ledger.moves(passage)
+        self._noted(passage, leave(passage, self._ledger.now, self._world, outcome))
+        if passage.state is State.CALLING:
+            self._give_up_call(passage)
+
+    def _give_up_call(self, passage: Passage) -> None:
+        """Make no attempt of the call any more; one on the wire is answered first."""
+        unsent, call = self._present.unsent_call(self._ledger, passage)
+        if unsent:
+            self.drop(passage, call)
+
+    def drop(self, passage: Passage, call: PendingCall | None) -> None:
+        """Take a passage whose outcome is fixed on to on_exit, without its call."""
+        self._present.dropped.add(passage.id)
+        attempts, failure = (call.attempts, call.failure) if call is not None else (0, None)
+        if call is not None and call.started_by:
+            attempts, failure = attempts + 1, "call.unknown"
+        now, world = self._ledger.now, self._world
+        dropped = drop(passage, now, world, attempts=attempts, failure=failure)
+        self._ledger.note(passage, dropped, call)
+        self.made(passage, dropped)
+
+    # --- who enters -----------------------------------------------------------------------------
+
+    def _start(self, user: User, entry: Entry) -> None:
+        published = self._door.open_to(entry.journey)
+        if published is None:
+            self._tell_parent(user, entry.parent, "there is no such journey")
+            return
+        self._door.prepare([(user, published)])
+        inputs = dict(entry.inputs)
+        fresh = self._door.candidate(user, published, inputs, depth=entry.depth)
+        fresh.parent = entry.parent
+        self.enter(fresh)
+
+    def _rejoin(self, user: User, over: Rejoin) -> None:
+        parent = self._present.find(user, over.parent)
+        if parent is not None and parent.state is State.WAITING:
+            self._ledger.moves(parent)
+            now = self._ledger.now
+            self._noted(parent, rejoin(parent, now, self._world, over.text))
+
+    def _tell_parent(self, user: User, parent: int, text: str) -> None:
+        if parent:
+            self._line(user).made.append(Rejoin(parent, text))
+
+    def enter(self, passage: Passage, *, seq: int = 0, trigger: int = -1) -> None:
+        """Let a candidate begin and go as far as he goes, or note why not."""
+        if self.admit(passage, seq=seq, trigger=trigger) and passage.state is not State.ENDED:
+            self._present.remember((passage,))
+            self._noted(passage, advance(passage, self._ledger.now, self._world))
+
+    def admit(self, passage: Passage, *, seq: int = 0, trigger: int = -1) -> bool:
+        """Let a candidate in, or note why not. The door must have been prepared for his user."""
+        admission = self._door.answer(passage)
+        if admission.restarts is not None:
+            live = self._present.find(passage.user, admission.restarts.id)
+            assert live is not None  # noqa: S101 - it was found live in this very transaction
+            self.leave(live, "restarted")
+        if admission.refusal is not None:
+            self._ledger.refuse(passage, admission.refusal, seq=seq, trigger=trigger)
+            self._tell_parent(passage.user, passage.parent, f"refused: {admission.refusal}")
+            return False
+        self._ledger.enter(passage)
+        self._present.know(passage)
+        self._around.listening.add(passage.version_id, passage.program)
+        if passage.state is State.ENDED:
+            self._tell_parent(passage.user, passage.parent, passage.outcome or "")
+        return True
+
+    def _noted(self, passage: Passage, advanced: Advanced) -> None:
+        self._ledger.note(passage, advanced, None)
+        self.made(passage, advanced)
+
+
+def _entry(passage: Passage) -> tuple[int, int]:
+    return passage.entered_at, passage.id
+
+
+def _stand(passage: Passage) -> tuple[object, ...]:
+    """What of a passage is stored and may be another after a fact."""
+    return (
+        passage.state,
+        passage.reason,
+        passage.position,
+        passage.started,
+        passage.wake_at,
+        passage.outcome,
+        len(passage.goals),
+    )

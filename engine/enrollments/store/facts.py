@@ -1,0 +1,91 @@
+"""The SQL of facts: what was told, what was received, and what is remembered of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.core.guarded_json import text_of
+from engine.core.steps.facts import MOST_COUNTED, Event
+from engine.db.statements import execute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.core.interpreter.state import User
+    from engine.core.steps.facts import Change, Fact
+    from engine.db.connect import Connection
+
+EVENT, CHANGE, ENTRY, ERASURE = range(4)
+"""Kinds of what is told."""
+
+
+@dataclass(slots=True, frozen=True)
+class Told:
+    """A row of the inbox, or (``id`` 0) something that comes another way. ``data`` is JSON; ``at``
+    is its own time, in microseconds UTC.
+    """
+
+    bucket: int
+    id: int
+    user_id: str
+    kind: int
+    name: str
+    at: int
+    message_id: str | None
+    data: str
+
+
+def anything_told(connection: Connection) -> bool:
+    """Whether something waits to be received."""
+    return connection.exec_driver_sql("SELECT 1 FROM inbox LIMIT 1").first() is not None
+
+
+def told(connection: Connection, buckets: str, most: int) -> list[Told]:
+    """Up to ``most`` of what waits to be received. ``buckets`` is a JSON array."""
+    rows = execute(connection, "inbox_rows", (buckets, most))
+    return [Told(*row) for row in rows]
+
+
+def last_seqs(connection: Connection, wanted: Iterable[tuple[int, str]]) -> dict[str, int]:
+    """The ``seq`` of the last fact of each of a set of users (bucket, id); 0 without any."""
+    place = (json.dumps(list(wanted)),)
+    return {row[0]: row[1] or 0 for row in execute(connection, "last_seqs", place)}
+
+
+def known_messages(
+    connection: Connection, wanted: Iterable[tuple[int, str, str]]
+) -> set[tuple[str, str]]:
+    """Those of a set of messages (bucket, user id, message id) that were received: (user, id)."""
+    place = (json.dumps(list(wanted)),)
+    rows = execute(connection, "known_messages", place)
+    return {(row[0], row[1]) for row in rows}
+
+
+def past_events(
+    connection: Connection, wanted: Iterable[tuple[int, str, str]]
+) -> dict[str, list[Event]]:
+    """The newest events of a set of (bucket, user id, name), by user, in order of their own time:
+    of each name as many as are counted.
+    """
+    found: dict[str, list[Event]] = {}
+    place = (json.dumps(list(wanted)), MOST_COUNTED - 1)
+    for row in execute(connection, "past_events", place):
+        user, name, seq, at, depth, message, data = row
+        event = Event(seq, at, name, json.loads(data), message, depth)
+        found.setdefault(user, []).append(event)
+    return found
+
+
+def fact_row(user: User, fact: Fact) -> tuple[object, ...]:
+    """Parameters of ``insert_fact``."""
+    if isinstance(fact, Event):
+        said = EVENT, fact.name, fact.at, fact.depth, fact.id, text_of(fact.properties)
+    else:
+        said = CHANGE, "", fact.at, fact.depth, None, _of_change(fact)
+    return (user.bucket, user.id, fact.seq, *said)
+
+
+def _of_change(change: Change) -> str:
+    return text_of({name: [old, change.values.get(name)] for name, old in change.before.items()})

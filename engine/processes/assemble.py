@@ -1,0 +1,95 @@
+"""A worker and all that it works with, put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.db.ids import IdMaker, entropy
+from engine.endpoints.live import LiveEndpoints
+from engine.enrollments.backlog import Backlog
+from engine.enrollments.decide import Decider
+from engine.enrollments.listening import Listening
+from engine.enrollments.present import Surroundings
+from engine.enrollments.send import Outbox
+from engine.enrollments.store import runs
+from engine.enrollments.users_held import UsersHeld
+from engine.processes.limits import raise_open_files
+from engine.processes.worker import Worker
+from engine.versions.live import LiveJourneys
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from engine.clock import Clock
+    from engine.core.steps.base import Result
+    from engine.db.connect import Database
+    from engine.enrollments.buckets import Owned
+    from engine.enrollments.rows import Held
+    from engine.processes.supply import Feed, Observer, Source
+    from engine.settings import Settings
+    from engine.versions.store import Published, Versions
+
+
+@dataclass(slots=True, frozen=True)
+class Task:
+    """What a worker is for: one run over the users of ``source``, who enter ``published``.
+
+    ``horizon`` and ``linger`` say how long sleepers are waited for (see :class:`Worker`); ``feed``
+    are facts that come by its clock, and if ``triggered`` the version's triggers let users in.
+    """
+
+    run_id: int
+    published: Published
+    source: Source
+    horizon: int | None
+    linger: int
+    feed: Feed | None = None
+    triggered: bool = False
+
+
+def assemble(
+    database: Database,
+    owned: Owned,
+    deliver: Callable[[Held], Awaitable[Result]],
+    versions: Versions,
+    clock: Clock,
+    settings: Settings,
+    observer: Observer,
+    task: Task | None = None,
+    *,
+    telling: bool = False,
+    backlog_of: type[Backlog] = Backlog,
+) -> Worker:
+    """A worker for ``task``; without one it works everything, until it is stopped."""
+    with database.read() as connection:
+        installation = runs.installation(connection).key
+    users, live = UsersHeld(), LiveEndpoints(database, clock)
+    outbox = Outbox(deliver, live, raise_open_files(settings.calls_in_flight))
+    decider = Decider(
+        None if task is None else (task.run_id, task.published),
+        Surroundings(versions, users, outbox, Listening(versions)),
+        LiveJourneys(versions),
+        IdMaker(entropy),
+        installation,
+        settings.timezone,
+        telling,
+        triggered=task is not None and task.triggered,
+    )
+    backlog = backlog_of(None if task is None else task.run_id, versions, users)
+    if task is None:
+        return Worker(database, decider, backlog, outbox, live, clock, None, observer, owned)
+    return Worker(
+        database,
+        decider,
+        backlog,
+        outbox,
+        live,
+        clock,
+        task.source,
+        observer,
+        owned,
+        horizon=task.horizon,
+        linger=task.linger,
+        feed=task.feed,
+    )

@@ -1,0 +1,97 @@
+"""What a worker is given: where its users and facts come from, what it asks, and whom it tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from engine.core.message import Answer
+from engine.core.steps.base import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from engine.core.steps.call_api import Terms
+    from engine.db.connect import Connection
+    from engine.enrollments.ledger import Ledger
+    from engine.enrollments.rows import Held, Lane
+    from engine.enrollments.store.facts import Told
+    from engine.users.row import UserRow
+
+
+class Endpoints(Protocol):
+    """Endpoints' live settings, read again wherever they changed."""
+
+    def terms(self, connection: Connection) -> Mapping[str, Terms]:
+        """The terms of every endpoint as they stand in the transaction of ``connection``."""
+        ...
+
+
+class Observer(Protocol):
+    """Who listens to a run."""
+
+    def turned(self, ledger: Ledger) -> None:
+        """A turn was committed."""
+        ...
+
+    def paused(self, reason: str) -> None:
+        """The database can't be written; everybody stays due."""
+        ...
+
+    def resumed(self) -> None:
+        """It can again."""
+        ...
+
+
+@dataclass(slots=True)
+class Source:
+    """Where a run's users come from: the rows not admitted yet, and how many were before them."""
+
+    rows: Iterator[UserRow]
+    position: int
+    done: bool = False
+    targets: set[Lane] = field(default_factory=set)
+
+
+class Feed(Protocol):
+    """Facts that come by a virtual clock, instead of through the inbox."""
+
+    @property
+    def next_at(self) -> int | None:
+        """When the next is to be told; None: there is none."""
+        ...
+
+    def due(self, now: int, most: int) -> list[Told]:
+        """Up to ``most`` of those whose time has come; the same again until they are taken."""
+        ...
+
+    def take(self, count: int) -> None:
+        """The first ``count`` were received."""
+        ...
+
+
+@dataclass(slots=True)
+class Loading:
+    """What a turn is to bring from the database besides what is in memory."""
+
+    room: dict[Lane, int] = field(default_factory=dict)
+    sleepers: bool = False
+    arrivals: int = 0
+    told: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Nothing."""
+        return not (self.room or self.sleepers or self.arrivals or self.told)
+
+
+def unknown(held: Held) -> Result:
+    """A call that may be made at most once, was begun, and whose answer nobody has."""
+    return Result(
+        answer=Answer(failure="call.unknown"),
+        failure="call.unknown",
+        text="begun before a restart; it may be made at most once",
+        attempts=held.call.attempts + 1,
+        tries=held.call.tries + 1,
+        first_at=held.call.first_at or 0,
+    )
