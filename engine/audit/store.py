@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from engine.db.connect import Connection
 
@@ -81,6 +81,19 @@ def changes(
     )
     for row in rows:
         yield Change(*row)
+
+
+def old_changes(connection: Connection, before: int, most: int) -> list[tuple[object, ...]]:
+    """The keys of changes made before an instant, the oldest first."""
+    rows = connection.exec_driver_sql(
+        "SELECT id FROM audit WHERE at < ? ORDER BY id LIMIT ?", (before, most)
+    )
+    return [tuple(row) for row in rows]
+
+
+def delete_changes(connection: Connection, keys: Sequence[tuple[object, ...]]) -> None:
+    """Forget changes."""
+    connection.exec_driver_sql("DELETE FROM audit WHERE id = ?", list(keys))
 
 
 def _literal(text: str) -> str:

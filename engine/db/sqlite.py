@@ -25,6 +25,8 @@ BUSY_TIMEOUT_MS = 30_000
 WORKER_LOCK = ".worker"
 """What follows a database's name in that of the file its worker locks."""
 _PRAGMAS = (
+    # Heard while the file is empty only: pages that are given up can then be taken off its end.
+    "PRAGMA auto_vacuum=INCREMENTAL",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",

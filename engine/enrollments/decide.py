@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.core.interpreter.advance import World, advance
@@ -11,7 +11,9 @@ from engine.core.interpreter.batch import in_turn
 from engine.core.interpreter.state import State
 from engine.enrollments import redrive
 from engine.enrollments.entering import Door
+from engine.enrollments.erasing import set_aside
 from engine.enrollments.hearing import Hearing
+from engine.enrollments.holding_back import HoldingBack
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.listening import Entrances
 from engine.enrollments.present import Present
@@ -19,57 +21,32 @@ from engine.enrollments.receive import arrive, receive
 from engine.enrollments.store import Changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from engine.core.interpreter.state import Passage
     from engine.core.steps.base import Result
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection
+    from engine.enrollments.pausing import Holding
     from engine.enrollments.present import Surroundings
-    from engine.enrollments.receive import Arrivals
-    from engine.enrollments.rows import Held
-    from engine.enrollments.store.facts import Told
+    from engine.enrollments.turn import Turn
     from engine.versions.live import LiveJourneys
     from engine.versions.store import Published
-
-
-@dataclass(slots=True)
-class Answered:
-    """A held call whose answer came."""
-
-    held: Held
-    result: Result
-
-
-@dataclass(slots=True)
-class Turn:
-    """What one turn takes in: what was told, calls answered, passages due, users arriving, calls
-    that may be made at most once and are about to be, and calls that were read to be made.
-    """
-
-    answered: list[Answered] = field(default_factory=list)
-    due: list[Passage] = field(default_factory=list)
-    arrivals: Arrivals | None = None
-    starting: list[Held] = field(default_factory=list)
-    told: Sequence[Told] = ()
-    calls: list[Held] = field(default_factory=list)
-
-    @property
-    def empty(self) -> bool:
-        """Nobody to decide for."""
-        return not (self.answered or self.due or self.arrivals or self.starting or self.told)
 
 
 @dataclass(slots=True, frozen=True)
 class Decider:
     """Decides, for one ``run`` (its id, and the version its users enter) or for everything (None).
-    ``installation`` is the installation's key, ``zone`` its time zone. If ``triggered``, the
+    ``installation`` is the installation's key, ``zone`` its time zone, ``buckets`` says which are
+    owned. If ``triggered``, the
     triggers of the run's version let users in, whatever those of journeys say.
     """
 
     run: tuple[int, Published] | None
     around: Surroundings
     journeys: LiveJourneys
+    holding: Holding
+    buckets: Callable[[], tuple[int, ...]]
     new_id: Callable[[int], int]
     installation: str
     zone: str
@@ -80,14 +57,18 @@ class Decider:
         """Read who listens; once, before the first turn."""
         self.around.listening.open(connection)
 
-    def _look_at_journeys(self, connection: Connection) -> None:
-        if not self.journeys.refresh(connection):
-            return
+    def _look_at_journeys(self, connection: Connection) -> bool:
+        changed = self.journeys.refresh(connection)
+        if changed or self.holding.buckets != self.buckets():
+            self.holding.look(connection, self.buckets())
+        if not changed:
+            return False
         entered = self.journeys.triggered
         if self.triggered and self.run is not None:
             own = self.run[1]
             entered = (own, *(one for one in entered if one.journey != own.journey))
         self.around.entrances = Entrances(entered)
+        return True
 
     def decide(
         self, connection: Connection, turn: Turn, terms: Mapping[str, Terms], now: int
@@ -96,16 +77,19 @@ class Decider:
         often as it takes, so a full disk costs time and not users. ``turn.calls`` loses those that
         will not be made.
         """
-        self._look_at_journeys(connection)
+        changed = self._look_at_journeys(connection)
         run_id = None if self.run is None else self.run[0]
         ledger = Ledger(Changes(run_id), now, self.installation, self.telling)
         world = World(terms=terms, zone=self.zone)
         present = Present(connection, self.around, now)
         door = Door(connection, world, now, present, self.journeys, self.new_id, self._run_of)
-        hearing = Hearing(connection, ledger, world, self.around, present, door)
-        redriven = [(one.held, one.result) for one in turn.answered if one.held.call.redrive]
-        turn.answered = [one for one in turn.answered if not one.held.call.redrive]
+        holding = HoldingBack(connection, self.journeys, self.holding, now)
+        hearing = Hearing(connection, ledger, world, self.around, present, door, holding.back)
+        set_aside(turn, self.around, ledger)
+        holding.sift(turn, self.around, changed)
+        again = redrive.set_apart(turn)
         _introduce(turn, present)
+        holding.catch_up(turn, hearing)
         if turn.told:
             receive(connection, turn.told, self.around.users, ledger, hearing)
             hearing.play()
@@ -117,19 +101,18 @@ class Decider:
                 for passage in arrive(
                     connection, turn.arrivals, published, users, ledger, hearing, door
                 )
-                if passage.state is not State.ENDED
+                if hearing.goes_on(passage)
             ]
-        _go_on(turn, going, world, ledger, hearing, present)
-        redrive.settle(connection, redriven, world, ledger, hearing)
+        holding.pass_over(turn, world, ledger, hearing)
+        _go_on(turn, going, world, ledger, hearing, present, holding)
+        redrive.settle(connection, again, world, ledger, hearing)
         hearing.play()
-        turn.calls = [
-            held
-            for held in turn.calls
-            if held.call.redrive or held.passage.id not in present.dropped
-        ]
+        turn.calls = [held for held in turn.calls if held.passage.id not in present.dropped]
+        turn.calls += again.calls
         for held in turn.starting:
             ledger.start(held)
         ledger.close()
+        holding.close(ledger)
         return ledger
 
     def _run_of(self, published: Published) -> int:
@@ -147,8 +130,7 @@ def _introduce(turn: Turn, present: Present) -> None:
     for passage in turn.due:
         present.know(passage)
     for held in turn.calls:
-        if not held.call.redrive:
-            present.know(held.passage, held.call)
+        present.know(held.passage, held.call)
 
 
 def _go_on(
@@ -158,6 +140,7 @@ def _go_on(
     ledger: Ledger,
     hearing: Hearing,
     present: Present,
+    holding: HoldingBack,
 ) -> None:
     """Advance those answered, still due and entered; a user's passages one after another."""
     now = ledger.now
@@ -169,8 +152,6 @@ def _go_on(
     going += entered
     for held in turn.calls:
         passage = held.passage
-        if held.call.redrive:
-            continue
         if _has_left(passage) and passage.id not in present.dropped:
             hearing.drop(passage, held.call)
     present.remember(passage for passage, _ in going)
@@ -181,7 +162,7 @@ def _go_on(
             if not _is_due(passage, now):
                 continue
             ledger.moves(passage)
-        advanced = advance(passage, now, world, result)
+        advanced = advance(passage, now, holding.world_of(passage, world), result)
         ledger.note(passage, advanced, calls.get(id(passage)))
         if hearing.made(passage, advanced) and passage.user.id in several:
             hearing.play()

@@ -20,6 +20,7 @@ from engine.core.steps.facts import Change, Event, Fact
 from engine.enrollments.coming import Entry, Line, Rejoin
 from engine.enrollments.ledger import WHERE_FALSE
 from engine.enrollments.remembering import recall
+from engine.enrollments.rows import stand
 from engine.enrollments.store.facts import fact_row, last_seqs
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from engine.enrollments.coming import Coming
     from engine.enrollments.entering import Door
     from engine.enrollments.ledger import Ledger
+    from engine.enrollments.pausing import HeldBack
     from engine.enrollments.present import Present, Surroundings
     from engine.enrollments.rows import PendingCall
     from engine.versions.store import Published
@@ -47,6 +49,7 @@ class Hearing:
         around: Surroundings,
         present: Present,
         door: Door,
+        back: HeldBack,
     ) -> None:
         self._connection = connection
         self._ledger = ledger
@@ -54,6 +57,7 @@ class Hearing:
         self._around = around
         self._present = present
         self._door = door
+        self._back = back
         self._lines: dict[str, Line] = {}
 
     # --- what there is to hear ------------------------------------------------------------------
@@ -141,7 +145,8 @@ class Hearing:
             return
         known = sorted(self._present.known(user), key=_entry)
         for passage in [p for p in known if touches(p, received)]:
-            self._move(passage, received)
+            if self._back.hears(passage):
+                self._move(passage, received)
         for published in self._around.entrances.of(received):
             candidate = self._door.candidate(user, published, {}, received)
             for trigger, inputs in let_in(candidate, received, self._world):
@@ -173,9 +178,9 @@ class Hearing:
         return received
 
     def _move(self, passage: Passage, fact: Fact) -> None:
-        stood, had, state = _stand(passage), passage.outcome, passage.state
+        stood, had, state = stand(passage), passage.outcome, passage.state
         advanced = advance(passage, self._ledger.now, self._world, None, (fact,))
-        if _stand(passage) == stood and not advanced.executions:
+        if stand(passage) == stood and not advanced.executions:
             return
         if state is not State.CALLING:
             self._ledger.moves(passage)
@@ -187,6 +192,11 @@ class Hearing:
         self._noted(passage, advanced)
         if had is None and passage.outcome is not None and passage.state is State.CALLING:
             self._give_up_call(passage)
+
+    def hear_late(self, passage: Passage, fact: Fact) -> None:
+        """Tell a passage of a fact that it could not hear when it came."""
+        if touches(passage, fact):
+            self._move(passage, fact)
 
     def leave(self, passage: Passage, outcome: str) -> None:
         """End a passage from outside; on_exit goes on."""
@@ -239,9 +249,20 @@ class Hearing:
 
     def enter(self, passage: Passage, *, seq: int = 0, trigger: int = -1) -> None:
         """Let a candidate begin and go as far as he goes, or note why not."""
-        if self.admit(passage, seq=seq, trigger=trigger) and passage.state is not State.ENDED:
+        if self.admit(passage, seq=seq, trigger=trigger) and self.goes_on(passage):
             self._present.remember((passage,))
             self._noted(passage, advance(passage, self._ledger.now, self._world))
+
+    def goes_on(self, passage: Passage) -> bool:
+        """Whether somebody who entered takes his first step now. One whom a pause holds takes it
+        when that is over.
+        """
+        if passage.state is State.ENDED:
+            return False
+        if not self._back.at_the_door(passage):
+            return True
+        passage.wake_at = self._ledger.now
+        return False
 
     def admit(self, passage: Passage, *, seq: int = 0, trigger: int = -1) -> bool:
         """Let a candidate in, or note why not. The door must have been prepared for his user."""
@@ -268,16 +289,3 @@ class Hearing:
 
 def _entry(passage: Passage) -> tuple[int, int]:
     return passage.entered_at, passage.id
-
-
-def _stand(passage: Passage) -> tuple[object, ...]:
-    """What of a passage is stored and may be another after a fact."""
-    return (
-        passage.state,
-        passage.reason,
-        passage.position,
-        passage.started,
-        passage.wake_at,
-        passage.outcome,
-        len(passage.goals),
-    )

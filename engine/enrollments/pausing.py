@@ -43,12 +43,13 @@ class CarriedOut:
 class Holding:
     """What the owner of some buckets holds back, and which orders it still has to carry out."""
 
-    __slots__ = ("_live", "_outstanding", "_versions")
+    __slots__ = ("_live", "_outstanding", "_versions", "buckets")
 
     def __init__(self, live: LiveJourneys, versions: Versions) -> None:
         self._live = live
         self._versions = versions
         self._outstanding: dict[tuple[int, str], list[Order]] = {}
+        self.buckets: tuple[int, ...] = ()
 
     def look(self, connection: Connection, buckets: Collection[int]) -> None:
         """Read which orders are outstanding in ``buckets``: those owned, whenever they are others,
@@ -65,6 +66,7 @@ class Holding:
                 if left:
                     outstanding[bucket, journey] = left
         self._outstanding = outstanding
+        self.buckets = tuple(buckets)
 
     @property
     def anything(self) -> bool:
@@ -154,6 +156,13 @@ class HeldBack:
             else:
                 calling.append(held)
         return calling
+
+    def at_the_door(self, passage: Passage) -> bool:
+        """Whether somebody who has just entered is held there."""
+        held = self._holds(passage)
+        if held:
+            self.passages.append((passage.user.bucket, passage.id))
+        return held
 
     def hears(self, passage: Passage) -> bool:
         """Whether a fact that touches a passage may move it now. Else it is stored and no more: it

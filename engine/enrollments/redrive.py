@@ -20,9 +20,10 @@ from engine.enrollments import store
 from engine.enrollments.ledger import StepDone
 from engine.enrollments.rows import Held, execution_row, read_call, read_passage, read_user
 from engine.enrollments.store.holding import HELD
+from engine.enrollments.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from engine.core.interpreter.advance import World
     from engine.core.steps.base import Decision, Result
@@ -80,15 +81,27 @@ def due(
     return found
 
 
+def set_apart(turn: Turn) -> Turn:
+    """Take the calls that are sent again out of a turn: their passages are copies, that nothing
+    moves. What was taken out.
+    """
+    again = Turn(
+        answered=[one for one in turn.answered if one.held.call.redrive],
+        calls=[held for held in turn.calls if held.call.redrive],
+    )
+    if again.answered:
+        turn.answered = [one for one in turn.answered if not one.held.call.redrive]
+    if again.calls:
+        turn.calls = [held for held in turn.calls if not held.call.redrive]
+    return again
+
+
 def settle(
-    connection: Connection,
-    answered: Sequence[tuple[Held, Result]],
-    world: World,
-    ledger: Ledger,
-    hearing: Hearing,
+    connection: Connection, again: Turn, world: World, ledger: Ledger, hearing: Hearing
 ) -> None:
     """Note what came of calls that were sent again; nobody is moved."""
-    for held, result in answered:
+    for one in again.answered:
+        held, result = one.held, one.result
         call = held.call
         call.attempts, call.tries = result.attempts, result.tries
         call.first_at = result.first_at

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from engine.db.statements import execute
 from engine.enrollments import store
 from engine.enrollments.store.runs import FINISHED, token_requests
-from engine.enrollments.summary import MOST_FAILURES, FailureSeen, Summary, by_frequency
+from engine.enrollments.summary import (
+    MOST_FAILURES,
+    FailureSeen,
+    GoalTally,
+    Summary,
+    by_frequency,
+)
 from engine.errors import NotFound
 
 if TYPE_CHECKING:
@@ -67,9 +73,9 @@ def summary(connection: Connection, run: ReportedRun, versions: Versions) -> Sum
         connection, "run_counts", (run.id,)
     ).fetchall():
         if step < 0:
-            _count_user(found, kind, name, n)
+            count_user(found, kind, name, n)
             continue
-        _count_step(
+        count_step(
             found, versions.get(connection, version_id).program, step, kind, name, n, attempts
         )
         if kind == store.FAILED and n:
@@ -81,7 +87,7 @@ def summary(connection: Connection, run: ReportedRun, versions: Versions) -> Sum
         found.stuck = execute(connection, "stuck_passages", (run.id,)).scalar_one()
     found.outcomes = by_frequency(found.outcomes)
     found.tokens = dict(sorted(run.tokens.items()))
-    found.failures = _most_frequent(connection, run, versions, failures)
+    found.failures = most_frequent(connection, run.id, versions, failures)
     return found
 
 
@@ -92,7 +98,8 @@ def next_wake(connection: Connection, run: ReportedRun) -> int | None:
     return at
 
 
-def _count_user(found: Summary, kind: int, name: str, n: int) -> None:
+def count_user(found: Summary, kind: int, name: str, n: int) -> None:
+    """Count what ``step_counts`` says of passages: entries, refusals, outcomes, goals."""
     if kind == store.ADMITTED:
         found.entered += n
     elif kind == store.OUTCOME:
@@ -100,11 +107,16 @@ def _count_user(found: Summary, kind: int, name: str, n: int) -> None:
         found.outcomes[name] = found.outcomes.get(name, 0) + n
     elif kind == store.REFUSED:
         found.refusals[name] = found.refusals.get(name, 0) + n
+    elif kind == store.GOAL:
+        found.goals.setdefault(name, GoalTally()).met += n
+    elif kind == store.GOAL_HELD_OUT:
+        found.goals.setdefault(name, GoalTally()).held_out += n
 
 
-def _count_step(
+def count_step(
     found: Summary, program: Program, step: int, kind: int, name: str, n: int, attempts: int
 ) -> None:
+    """Count what ``step_counts`` says of a step."""
     if kind == store.ENTERED:
         found.enter(program, step, n)
     elif kind == store.ARM:
@@ -114,21 +126,24 @@ def _count_step(
         found.count(program, step, _STATUS[kind], failure, n, attempts)
 
 
-def _most_frequent(
+def most_frequent(
     connection: Connection,
-    run: ReportedRun,
+    run_id: int | None,
     versions: Versions,
     failures: list[tuple[int, int, int, str]],
 ) -> tuple[FailureSeen, ...]:
-    """The most frequent failures, each with one user it happened to."""
+    """The most frequent of ``failures`` (number, version, step, code), each with one user it
+    happened to: in a run, or in any way.
+    """
+    name = "failure_example" if run_id is not None else "failure_example_of_version"
     seen: list[FailureSeen] = []
     for n, version_id, step, code in sorted(failures, key=lambda one: (-one[0], one[1:])):
         if len(seen) == MOST_FAILURES:
             break
-        example = execute(connection, "failure_example", (run.id, step, code, version_id)).first()
-        user, text = example or ("", "")
-        name = versions.get(connection, version_id).program.nodes[step].step.id
-        seen.append(FailureSeen(name, code, n, user, text or ""))
+        place = (step, code, version_id) if run_id is None else (run_id, step, code, version_id)
+        user, text = execute(connection, name, place).first() or ("", "")
+        taken = versions.get(connection, version_id).program.nodes[step].step.id
+        seen.append(FailureSeen(taken, code, n, user, text or ""))
     return tuple(seen)
 
 

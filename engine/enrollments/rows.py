@@ -168,6 +168,19 @@ def enrollment_change(passage: Passage) -> tuple[object, ...]:
     )
 
 
+def stand(passage: Passage) -> tuple[object, ...]:
+    """What of a passage is stored and may be another after a fact."""
+    return (
+        passage.state,
+        passage.reason,
+        passage.position,
+        passage.started,
+        passage.wake_at,
+        passage.outcome,
+        len(passage.goals),
+    )
+
+
 def execution_row(passage: Passage, execution: Execution, redrive: int = 0) -> tuple[object, ...]:
     """Parameters of ``insert_execution``."""
     return (
@@ -185,6 +198,7 @@ def execution_row(passage: Passage, execution: Execution, redrive: int = 0) -> t
         execution.credential_version,
         execution.started_at,
         execution.ended_at,
+        None if execution.seen is None else text_of(execution.seen),
     )
 
 

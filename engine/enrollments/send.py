@@ -11,8 +11,9 @@ from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.endpoints.gate import Parked, Refused
-from engine.enrollments.decide import Answered
+from engine.enrollments.calls_held import CallsHeld
 from engine.enrollments.lanes import EndpointLanes, JourneyLane, longest_queue
+from engine.enrollments.turn import Answered
 from engine.enrollments.unanswered import a_bug, refused
 from engine.errors import DatabaseUnavailable
 
@@ -37,7 +38,7 @@ def _nobody() -> None:
     """Nobody listens yet."""
 
 
-class Outbox:
+class Outbox(CallsHeld):
     """Calls in memory, between two threads: the one that decides offers calls and takes answers,
     the event loop's sends. Each thing here has one writer; what passes from one to the other goes
     through a deque, and enters the next place before it leaves the last, so that nothing is ever
@@ -56,6 +57,7 @@ class Outbox:
         allowance: Allowance,
         in_flight: int,
     ) -> None:
+        super().__init__()
         self._deliver = deliver
         self._allowance = allowance
         self._most = in_flight
@@ -72,9 +74,6 @@ class Outbox:
         self._came = 0
         self._committed = 0
         self.in_flight = 0
-        self.held: dict[Lane, set[tuple[object, ...]]] = {}
-        self._held: dict[int, Held] = {}
-        self._unsent: dict[int, Held] = {}
 
     # --- the deciding thread ---------------------------------------------------------------
 
@@ -88,25 +87,9 @@ class Outbox:
             endpoint.lanes[lane] = JourneyLane()
         if self._closed or self._room(endpoint, lane) <= 0:
             return False
-        self.held.setdefault(lane, set()).add(held.place)
-        self._unsent[id(held)] = held
-        if not held.call.redrive:  # who moves a passage knows nothing of what is sent again
-            self._held[held.passage.id] = held
+        self.hold(held)
         self._offered.append(held)
         endpoint.lanes[lane].offered += 1
-        return True
-
-    def held_call(self, passage: int) -> Held | None:
-        """The call of a passage, if it is in memory and not answered."""
-        return self._held.get(passage)
-
-    def withdraw(self, held: Held) -> bool:
-        """Make sure that a call isn't sent; False if it is on the wire already. Whoever takes it
-        out of those unsent has it: this thread, or the one that sends.
-        """
-        if self._unsent.pop(id(held), None) is None:
-            return False
-        self._forget(held)
         return True
 
     def launch(self, held: Held) -> None:
@@ -117,12 +100,7 @@ class Outbox:
         """Forget calls whose answers were committed."""
         self._committed += len(answered)
         for one in answered:
-            self._forget(one.held)
-
-    def _forget(self, held: Held) -> None:
-        self.held[held.lane].discard(held.place)
-        if self._held.get(held.passage.id) is held:
-            del self._held[held.passage.id]
+            self.forget(one.held)
 
     def take_answers(self, most: int) -> list[Answered]:
         """Answers that came and were not taken yet, oldest first."""
@@ -221,7 +199,7 @@ class Outbox:
             ):
                 return None
             held = endpoint.turns[0].queue[0]
-            if id(held) not in self._unsent:
+            if not self.is_unsent(held):
                 endpoint.skip()  # it was withdrawn
                 continue
             call = held.call
@@ -230,7 +208,7 @@ class Outbox:
                 self._rest(endpoint, verdict)
                 return None
             endpoint.parked_until = None
-            if self._unsent.pop(id(held), None) is None:
+            if not self.take(held):
                 self._allowance.withdrawn(endpoint.name, call)
                 endpoint.skip()
                 continue

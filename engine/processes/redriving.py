@@ -94,12 +94,14 @@ class _Sending:
         database, versions = self.database, Versions()
         with database.read() as connection:
             published = versions.get(connection, self.version_id)
-        nobody = Task(0, published, Source(iter(()), 0, done=True), horizon=0, linger=0)
+        nobody = Task(
+            0, published, Source(iter(()), 0, done=True), horizon=0, linger=0, backlog=_Marked
+        )
         sending = open_sending(database, self.vault, self.clock, self.settings)
         async with sending as sender, beating(self.owned):
             deliver = while_mine(self.owned, sender.deliver)
             set_up = (database, self.owned, deliver, versions, self.clock, self.settings, done)
-            worker = assemble(*set_up, nobody, backlog_of=_Marked)
+            worker = assemble(*set_up, nobody)
             loop = asyncio.get_running_loop()
 
             def interrupt(number: int) -> None:

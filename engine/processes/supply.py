@@ -70,6 +70,27 @@ class Feed(Protocol):
         ...
 
 
+@dataclass(slots=True, frozen=True)
+class Stay:
+    """How long a run stays for those who sleep: up to the instant ``horizon`` of journey time, or
+    (None) for ``linger`` microseconds from whenever nothing else is left.
+    """
+
+    horizon: int | None
+    linger: int
+
+    def waited_for(self, now: int, wake: int | None, fed: int | None) -> list[int]:
+        """Which of these times the run stays for, of those when somebody wakes and when a fact is
+        told: facts are waited for without end, unless there is a horizon.
+        """
+        if fed is not None and self.horizon is not None and fed > self.horizon:
+            fed = None
+        latest = now + self.linger if self.horizon is None else self.horizon
+        if wake is not None and wake > latest and (fed is None or wake > fed):
+            wake = None
+        return [at for at in (wake, fed) if at is not None]
+
+
 @dataclass(slots=True)
 class Loading:
     """What a turn is to bring from the database besides what is in memory."""
@@ -78,11 +99,12 @@ class Loading:
     sleepers: bool = False
     arrivals: int = 0
     told: bool = False
+    journeys: bool = False
 
     @property
     def empty(self) -> bool:
         """Nothing."""
-        return not (self.room or self.sleepers or self.arrivals or self.told)
+        return not (self.room or self.sleepers or self.arrivals or self.told or self.journeys)
 
 
 def unknown(held: Held) -> Result:

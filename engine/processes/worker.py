@@ -1,9 +1,8 @@
 """The worker: receive, decide and send, as a pipeline.
 
 A thread of its own decides and commits, turn after turn, while the event loop has calls on the
-wire, which hold no transaction; neither waits for the other as long as both have work. A turn takes
-what is there (answers, sleepers, new users), so sets are small when little happens and grow only
-under load.
+wire, which hold no transaction; neither waits for the other as long as both have work. Sets are
+small when little happens and grow only under load.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import asyncio
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 from engine.clock import VirtualClock, rest, stopwatch
 from engine.db.watch import watch
 from engine.enrollments import store
-from engine.enrollments.decide import Answered, Turn
 from engine.enrollments.receive import Arrivals
+from engine.enrollments.turn import Answered, Turn
 from engine.errors import DatabaseUnavailable
-from engine.processes.supply import Loading, Source, unknown
+from engine.processes.supply import Loading, Source, Stay, unknown
 
 if TYPE_CHECKING:
     from engine.clock import Clock
@@ -48,8 +48,7 @@ PATIENCE_S = 60.0
 
 
 class Worker:
-    """Works until nobody can move: all ended, or asleep beyond the horizon; without a ``source`` of
-    users it works whatever comes, until it is stopped.
+    """Works until nobody can move; without a ``source`` of users until it is stopped.
 
     ``horizon`` is the instant of journey time up to which sleepers are waited for (with a virtual
     clock, jumped to); None stands for ``linger`` microseconds from whenever nothing else is left.
@@ -81,13 +80,12 @@ class Worker:
         self._source = source or Source(iter(()), 0, done=True)
         self._lasts = source is None
         self._observer = observer
-        self._horizon = horizon
-        self._linger = linger
+        self._stay = Stay(horizon, linger)
         self._owned = owned
         self._feed = feed
         self._fed = 0
         self._watch = watch(database)
-        self._told = True
+        self._told = self._stale = True
         self.woken = threading.Event()
         self._stopping = False
         self._name = decider.installation[:8]
@@ -129,11 +127,12 @@ class Worker:
                 return
 
     def _look(self) -> bool:
-        """Whether another process may have told of something."""
+        """Whether another process has told of something, or changed a journey."""
         if self._watch.changed():
             with self._database.read() as connection:
                 self._told = self._backlog.look(connection)
-        return self._told
+                self._stale = self._decider.journeys.stale(connection)
+        return self._told or self._stale
 
     def open(self) -> None:
         """Read what is there to do; once, before the first turn."""
@@ -145,6 +144,8 @@ class Worker:
         """Take in what is there, decide, and commit. For how many seconds there is nothing more to
         do unless woken; None if there is nothing to do at all any more.
         """
+        if self._decider.holding.outstanding and not self._stopping:
+            self._obey()
         turn, loading = self._gather()
         if turn.empty and loading.empty:
             return self._pause()
@@ -153,6 +154,17 @@ class Worker:
         if self.outbox.in_flight:  # let answers gather and other processes write
             rest(REST_S)
         return 0.0
+
+    def _obey(self) -> None:
+        """Carry out a portion of what is ordered of users whose journey was resumed or archived."""
+        holding = self._decider.holding
+        with suppress(DatabaseUnavailable):
+            with self._database.write(waits=1, alone=False) as connection:
+                done = holding.carry_out(connection)
+                self._owned.fence(connection)
+            holding.committed(done)
+            with self._database.read() as connection:
+                self._backlog.open(connection)
 
     def _gather(self) -> tuple[Turn, Loading]:
         """What the next turn takes in."""
@@ -173,6 +185,7 @@ class Worker:
             sleepers=self._backlog.sleeper_due(now),
             arrivals=ARRIVALS_PER_TURN if self._may_admit() else 0,
             told=self._told or self._feeds(now),
+            journeys=self._stale,
         )
         return turn, loading
 
@@ -225,6 +238,7 @@ class Worker:
             begun = [Answered(held, unknown(held)) for held in calls if held.call.started_by]
             loaded.answered = [*turn.answered, *begun]
             loaded.calls = [held for held in calls if not held.call.started_by]
+        self._stale = False
         terms = self._endpoints.terms(connection)
         ledger = self._decider.decide(connection, loaded, terms, now)
         return ledger, loaded.calls
@@ -275,7 +289,7 @@ class Worker:
         idle, parked = outbox.standing()
         sleeping = [t for t in (wake, fed) if t is not None]
         if idle and next_call is None and parked is None and not self._lasts:
-            sleeping = self._waited_for(wake, fed)
+            sleeping = self._stay.waited_for(self._clock.now(), wake, fed)
             if not sleeping:
                 return None
         at = min((t for t in (next_call, parked, *sleeping) if t is not None), default=None)
@@ -284,17 +298,3 @@ class Worker:
             outbox.notify()
             return 0.0
         return math.inf if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)
-
-    def _waited_for(self, wake: int | None, fed: int | None) -> list[int]:
-        """Up to which of these times the run stays: what is fed comes without end, unless there is
-        a horizon.
-        """
-        if fed is not None and self._horizon is not None and fed > self._horizon:
-            fed = None
-        if wake is not None and not self._within_horizon(wake) and (fed is None or wake > fed):
-            wake = None
-        return [at for at in (wake, fed) if at is not None]
-
-    def _within_horizon(self, wake: int) -> bool:
-        horizon = self._horizon
-        return wake <= (self._clock.now() + self._linger if horizon is None else horizon)

@@ -74,6 +74,10 @@ class LiveJourneys:
         self._mark = mark
         return True
 
+    def stale(self, connection: Connection) -> bool:
+        """Whether :meth:`refresh` would find anything."""
+        return states.mark(connection) != self._mark
+
     def state(self, journey: str) -> State | None:
         """How a journey stands; None if it was never published."""
         return self._states.get(journey)

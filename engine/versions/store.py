@@ -124,6 +124,29 @@ def switch_triggers_on(connection: Connection, version_id: int) -> None:
     connection.exec_driver_sql("UPDATE versions SET triggers_on = TRUE WHERE id = ?", (version_id,))
 
 
+def admitting(connection: Connection) -> list[tuple[str, str]]:
+    """Journey and text of every version that lets users in: of each journey the newest one, and the
+    newest one whose triggers are on.
+    """
+    rows = connection.exec_driver_sql(
+        "SELECT v.journey, v.source FROM versions AS v WHERE v.number IN ("
+        "SELECT max(n.number) FROM versions AS n WHERE n.journey = v.journey"
+        " UNION SELECT max(t.number) FROM versions AS t WHERE t.journey = v.journey"
+        " AND t.triggers_on) ORDER BY v.journey, v.number"
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def triggered(connection: Connection) -> list[tuple[str, int, str]]:
+    """Journeys that users enter by themselves: name, number of the version, and its state."""
+    rows = connection.exec_driver_sql(
+        "SELECT j.journey, max(v.number), j.state FROM journeys AS j"
+        " JOIN versions AS v ON v.journey = j.journey WHERE v.triggers_on"
+        " GROUP BY j.journey, j.state ORDER BY j.journey"
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
 def find(connection: Connection, journey: str, number: int) -> int | None:
     """The id of a journey's version ``number``, None if there is none."""
     found: int | None = connection.exec_driver_sql(

@@ -16,6 +16,9 @@ from engine.endpoints import states, store
 from engine.endpoints.gate import OPEN, WELL, Breaker, GatePolicy, Sighting
 from engine.endpoints.limits import Rate
 from engine.endpoints.model import Endpoint
+from tests.databases import database_url
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 SECOND = 1_000_000
 NOW = 1_790_000_000 * SECOND
@@ -57,14 +60,14 @@ asyncio.run(main(float(sys.argv[2])))
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     yield database
     database.close()
 
 
-def uses_of(database: Database, processes: int, seconds: float) -> list[int]:
+def uses_of(url: str, processes: int, seconds: float) -> list[int]:
     """When so many processes at once took permits, as many as they got."""
-    command = [sys.executable, "-c", SENDS_FOR_A_WHILE, f"sqlite:///{database.path}", str(seconds)]
+    command = [sys.executable, "-c", SENDS_FOR_A_WHILE, url, str(seconds)]
     started = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(processes)
@@ -83,12 +86,14 @@ def uses_of(database: Database, processes: int, seconds: float) -> list[int]:
     return sorted(use for text in said for use in json.loads(text))
 
 
-def test_four_processes_together_keep_one_limit_and_use_it_up(database: Database) -> None:
+def test_four_processes_together_keep_one_limit_and_use_it_up(
+    database: Database, tmp_path: Path
+) -> None:
     rate = {"count": 100, "per": "1s"}
     limited = {"name": "api", "base_url": "https://a.example", "rate_limit": rate}
     with database.write() as connection:
         store.save(connection, Endpoint.model_validate(limited), now=NOW, actor="ada")
-    uses = uses_of(database, 4, 3.3)
+    uses = uses_of(database_url(tmp_path), 4, 3.3)
     for first, last in zip(uses, uses[100:], strict=False):
         assert last - first >= SECOND, "101 uses lie in less than a second"
     assert len(uses) >= 300, "three spans, and what was left of the fourth"

@@ -13,7 +13,9 @@ from engine.credentials.references import References
 from engine.endpoints import states
 from engine.endpoints.file import read_file
 from engine.enrollments import redrive
+from engine.enrollments.backlog import Backlog
 from engine.enrollments.calls import CallFilter, listed
+from engine.enrollments.users_held import UsersHeld
 from engine.operations.apply import Keys, apply
 from engine.processes.redriving import work_redriven
 from engine.versions.store import Versions
@@ -251,3 +253,26 @@ def _failures(house: House) -> list[tuple[Any, ...]]:
 def _again(step: str) -> dict[str, Any]:
     """Another version, through which the same users may go."""
     return {"steps": [call(step, "api")], "entry": {"reentry": "after_exit"}}
+
+
+def test_a_worker_that_runs_sees_what_is_marked_to_be_sent_again(tmp_path: Path) -> None:
+    """Another process marks; whoever looks at what others wrote knows of it."""
+    with running(Answers()) as api:
+        house = House(tmp_path)
+        house.endpoint("api", api.url, retry=ONCE)
+        api.change(status=503)
+        house.run(ONE_CALL, house.users(ids(3)))
+    with house.opened() as database:
+        backlog = Backlog(None, Versions(), UsersHeld())
+        with database.read() as connection:
+            backlog.open(connection)
+            assert backlog.next_call(lambda _: True) is None
+            places = [one.place for one in listed(connection, CallFilter(failed=True), Versions())]
+        with database.write() as connection:
+            redrive.mark(connection, places, apply_outputs=False)
+        with database.read() as connection:
+            backlog.look(connection)
+            assert backlog.due_lanes(wall()) == [("api", "j")]
+            room = {("api", "j"): 10}
+            loaded = backlog.load_calls(connection, wall(), room, {})
+        assert [held.call.redrive for held in loaded] == [1, 1, 1]

@@ -16,7 +16,7 @@ import json
 import math
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -52,6 +52,7 @@ from engine.enrollments.decide import Decider
 from engine.enrollments.ids import call_key
 from engine.enrollments.ledger import Ledger, StepDone
 from engine.enrollments.listening import Listening
+from engine.enrollments.pausing import Holding
 from engine.enrollments.present import Surroundings
 from engine.enrollments.rows import STATUS_NAMES, Held
 from engine.enrollments.send import Outbox
@@ -423,6 +424,12 @@ class AllCalls:
         found = (outbox.held_call(passage) for outbox in self.outboxes)
         return next((held for held in found if held is not None), None)
 
+    def every_call(self) -> list[Held]:
+        return [held for outbox in self.outboxes for held in outbox.every_call()]
+
+    def calls_of(self, users: Container[str]) -> list[Held]:
+        return [held for outbox in self.outboxes for held in outbox.calls_of(users)]
+
     def withdraw(self, held: Held) -> bool:
         return any(outbox.withdraw(held) for outbox in self.outboxes)
 
@@ -609,14 +616,16 @@ class Live:
         outbox = Outbox(deliver, live, 100)
         self._calls.outboxes.append(outbox)
         around = Surroundings(versions, users, self._calls, Listening(versions))
-        backlog = Backlog(run.id, versions, users)
+        backlog, journeys = Backlog(run.id, versions, users), LiveJourneys(versions)
         self._told.backlogs.append(backlog)
         return Worker(
             database,
             Decider(
                 (run.id, published),
                 around,
-                LiveJourneys(versions),
+                journeys,
+                Holding(journeys, versions),
+                lambda: tuple(range(256)),
                 ids,
                 self._installation,
                 self._case.zone,

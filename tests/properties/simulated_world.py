@@ -30,6 +30,7 @@ from engine.enrollments.buckets import WholeFile
 from engine.enrollments.decide import Decider
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.listening import Listening
+from engine.enrollments.pausing import Holding
 from engine.enrollments.present import Surroundings
 from engine.enrollments.rows import Held
 from engine.enrollments.send import Outbox
@@ -244,10 +245,20 @@ class Life:
         self.run_id = run.id
         outbox = Outbox(self.wire.deliver, live, 5)
         around = Surroundings(versions, held, outbox, Listening(versions))
+        journeys = LiveJourneys(versions)
         ids = IdMaker(lambda: self._lots.getrandbits(22))
         return Worker(
             database,
-            Decider((run.id, published), around, LiveJourneys(versions), ids, key, "UTC"),
+            Decider(
+                (run.id, published),
+                around,
+                journeys,
+                Holding(journeys, versions),
+                lambda: tuple(range(256)),
+                ids,
+                key,
+                "UTC",
+            ),
             Backlog(run.id, versions, held),
             outbox,
             live,

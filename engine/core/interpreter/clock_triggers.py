@@ -13,7 +13,7 @@ from engine.core.expressions.scope import UTC_ZONE
 from engine.core.interpreter.scope import scope_of, zone_of
 from engine.core.interpreter.triggers import inputs_of
 from engine.core.steps.flow import is_true
-from engine.core.steps.wait import Until
+from engine.core.steps.until import Until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ and the step is ``skipped`` with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from engine.core.dsl.contact_policy import ContactPolicy, FrequencyCap, QuietHou
 from engine.core.expressions.assignment import held_out
 from engine.core.expressions.calendar import from_instant, next_wall_time
 from engine.core.expressions.errors import Unfillable
+from engine.core.expressions.seen import sight_of
 from engine.core.steps.base import Call, End, Move, Wait
 from engine.core.steps.call_api import CallApiStep
 from engine.core.steps.terms import DEFAULT_TERMS
@@ -114,7 +115,8 @@ def _withheld(policy: ContactPolicy, view: View, times: list[int]) -> Move | Wai
         except Unfillable:
             suppressed = True
         if suppressed:
-            return _skipped(f"suppressed: {policy.suppress.source}")
+            read = sight_of(policy.suppress)(view.scope)
+            return _skipped(f"suppressed: {policy.suppress.source}", read)
     if policy.holdout is not None:
         lot = policy.holdout
         if held_out(lot.salt, view.user_id, lot.percent):
@@ -135,7 +137,7 @@ def _quiet(hours: QuietHours, view: View) -> Move | Wait | None:
     if not hours.cover(from_instant(view.now, zone).time()):
         return None
     if hours.then == "skip":
-        return _skipped("quiet hours")
+        return _skipped("quiet hours", {"clock": _clock(view.now, view)})
     until = next_wall_time(view.now, zone, hours.to)
     return Wait(until, "quiet_hours", f"quiet hours, until {_clock(until, view)}")
 
@@ -146,13 +148,13 @@ def _capped(cap: FrequencyCap, view: View, times: list[int]) -> Move | Wait | No
         return None
     why = f"{cap.count} in {cap.per.text}"
     if cap.then == "skip":
-        return _skipped(f"frequency cap: {why}")
+        return _skipped(f"frequency cap: {why}", {"contacts": len(times)})
     until = times[-cap.count] + window
     return Wait(until, "frequency_cap", f"frequency cap, {why}, until {_clock(until, view)}")
 
 
-def _skipped(why: str) -> Move:
-    return Move(status="skipped", text=f"contact policy: {why}")
+def _skipped(why: str, seen: Mapping[str, object] | None = None) -> Move:
+    return Move(status="skipped", text=f"contact policy: {why}", seen=seen)
 
 
 def _clock(instant: int, view: View) -> str:

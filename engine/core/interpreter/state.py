@@ -122,7 +122,9 @@ class Passage:
 
 @dataclass(slots=True)
 class Execution:
-    """One step taken by one user: a row that is only ever appended."""
+    """One step taken by one user: a row that is only ever appended. ``seen`` are the values that a
+    decision was made by (JSON data): what conditions read, an event, a moment waited for.
+    """
 
     step: int
     visit: int
@@ -135,6 +137,7 @@ class Execution:
     started_at: int
     ended_at: int
     credential_version: int | None = None
+    seen: Mapping[str, object] | None = None
 
 
 @dataclass(slots=True)

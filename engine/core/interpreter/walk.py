@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.dsl.program import END
 from engine.core.expressions.errors import Unfillable
+from engine.core.expressions.seen import sight_of
 from engine.core.interpreter.noting import Noting
 from engine.core.interpreter.size import too_big
 from engine.core.interpreter.state import (
@@ -154,7 +155,8 @@ class Walk(Noting):
         except Exception as error:  # noqa: BLE001
             self._apply(node, self._a_bug(node, error))
             return False
-        self.record("skipped", text=self.with_notes(f"when: {when.source}{why}"))
+        text = self.with_notes(f"when: {when.source}{why}")
+        self.record("skipped", text=text, seen=sight_of(when)(view.scope))
         self._go(node.behind)
         return False
 
@@ -193,7 +195,7 @@ class Walk(Noting):
 
     def _end(self, node: Node, end: End, result: Result | None) -> None:
         text = self.with_notes(end.text)
-        self.record(end.status, end.failure, text, end.http_status, None, result)
+        self.record(end.status, end.failure, text, end.http_status, None, result, end.seen)
         if self.passage.outcome is None:
             self.leave(end.outcome)
         else:
@@ -215,7 +217,7 @@ class Walk(Noting):
         if move.makes is not None and not self._make(move.makes):
             move = self._too_deep(text)
             text = move.text
-        self.record(move.status, move.failure, text, move.http_status, move.arm, result)
+        self.record(move.status, move.failure, text, move.http_status, move.arm, result, move.seen)
         passage.position = node.follow if move.exit == FOLLOWING else node.exits[move.exit]
         passage.started = 0
 

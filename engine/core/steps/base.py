@@ -104,7 +104,7 @@ class Started:
 @dataclass(slots=True)
 class Move:
     """The step is over; go on by ``exit``. ``vars`` and ``user`` are the values it wrote, ``makes``
-    is what follows from it elsewhere.
+    is what follows from it elsewhere, ``seen`` are the values that it was decided by.
     """
 
     exit: int = FOLLOWING
@@ -116,6 +116,7 @@ class Move:
     user: Mapping[str, object] = field(default_factory=dict)
     http_status: int | None = None
     makes: Emitted | Started | None = None
+    seen: Mapping[str, object] | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -163,13 +164,14 @@ class Again:
 
 @dataclass(slots=True)
 class End:
-    """The passage is over with this outcome."""
+    """The passage is over with this outcome; ``seen`` as of :class:`Move`."""
 
     outcome: str
     status: Status = "succeeded"
     failure: str | None = None
     text: str = ""
     http_status: int | None = None
+    seen: Mapping[str, object] | None = field(default=None, compare=False)
 
 
 Decision = Move | Wait | Call | Again | End

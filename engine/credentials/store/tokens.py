@@ -52,6 +52,15 @@ class FreshToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewable:
+    """A profile whose token it is time to renew, at its present version."""
+
+    profile_id: int
+    version: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A failed request: how many in a row, what to say, and when to ask again.
 
@@ -213,3 +222,24 @@ def discard_token(connection: Connection, profile_id: int, sealed: str | None) -
         " WHERE profile_id = ? AND sealed_token = ?",
         (profile_id, sealed),
     )
+
+
+_WIDEST_MARGIN = 40_000_000
+"""What lies between soft and hard expiry of a token that lives five minutes or longer."""
+
+
+def tokens_to_renew(connection: Connection, now: int) -> list[Renewable]:
+    """Profiles of endpoints that active journeys name, whose token is past its soft expiry. Only of
+    tokens that live five minutes or longer: others would be asked for again and again for nobody.
+    """
+    rows = connection.exec_driver_sql(
+        "SELECT p.id, p.version, p.name FROM token_states AS t"
+        " JOIN auth_profiles AS p ON p.id = t.profile_id AND p.version = t.profile_version"
+        " WHERE t.sealed_token IS NOT NULL AND t.soft_expiry <= ? AND t.next_try_at <= ?"
+        " AND t.hard_expiry - t.soft_expiry >= ? AND EXISTS ("
+        "SELECT 1 FROM endpoints AS e JOIN version_endpoints AS u ON u.endpoint = e.name"
+        " JOIN versions AS v ON v.id = u.version_id JOIN journeys AS j ON j.journey = v.journey"
+        " WHERE e.profile_id = p.id AND j.state = 'active') ORDER BY p.name",
+        (now, now, _WIDEST_MARGIN),
+    )
+    return [Renewable(*row) for row in rows]

@@ -23,6 +23,7 @@ from engine.db.tables.passages import (
     StepCount,
     UserRow,
 )
+from engine.db.tables.running import DutyRow, ProcessRow
 from engine.db.tables.versions import (
     BucketOrder,
     JourneyOrder,
@@ -41,6 +42,7 @@ __all__ = [
     "BucketRow",
     "CallRow",
     "DataKey",
+    "DutyRow",
     "EndpointRow",
     "EndpointState",
     "EnrollmentRow",
@@ -51,6 +53,7 @@ __all__ = [
     "Installation",
     "JourneyOrder",
     "JourneyRow",
+    "ProcessRow",
     "Refusal",
     "RunRow",
     "SecretFingerprint",

@@ -14,7 +14,7 @@ from engine.enrollments.rows import Held, PendingCall, read_call, read_passage, 
 from engine.enrollments.store.holding import HELD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -36,7 +36,7 @@ class Changes:
 
     ``run_id`` is that of the run that is worked, None where everything is. ``counts`` maps (run id,
     version id, step, kind, name) to [n, attempts]: a passage's own run, since an entry may end a
-    passage of an earlier one.
+    passage of an earlier one. ``last`` is done when all else is written.
     """
 
     run_id: int | None
@@ -55,6 +55,7 @@ class Changes:
     received: list[tuple[object, ...]] = field(default_factory=list)
     counts: dict[tuple[int, int, int, int, str], list[int]] = field(default_factory=dict)
     position: int | None = None
+    last: list[Callable[[Connection], object]] = field(default_factory=list)
 
     def count(
         self,
@@ -95,6 +96,8 @@ def write(connection: Connection, changes: Changes) -> None:
     if changes.position is not None:
         place = (changes.position, changes.run_id)
         execute(connection, "move_run", place)
+    for last in changes.last:
+        last(connection)
 
 
 def _user_row(user: User) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from tests.integration.live import House, call
 from tests.partners import Answers, running
 from tests.unit.cli.commands import Journey
 
-ONE_CALL = {"steps": [call("greet", "api"), call("bye", "api")]}
+ONE_CALL = {"steps": [call("greet", "api")]}
 
 
 def failed(folder: Path, api: Answers, users: int = 4) -> str:
