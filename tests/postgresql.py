@@ -25,11 +25,12 @@ import psycopg
 from engine.db.schema import open_database
 
 # Nothing of a test is worth waiting for a disk.
+# What was committed outlives the server all the same.
 _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
-    "synchronous_commit": "off",
     "shared_buffers": "32MB",
+    "dynamic_shared_memory_type": "mmap",  # in its folder, so that nothing is left behind
     "max_connections": "200",
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",

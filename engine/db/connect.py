@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Database", "Session"]
 
-_SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+_SNAPSHOT = "REPEATABLE READ"
 
 
 class Database:
@@ -66,7 +66,7 @@ class Database:
         """A connection inside one read transaction: everything it sees is of one moment."""
         with self.translated(), self.engine.connect() as connection:
             if not self.is_file:
-                connection.execution_options(**_SNAPSHOT)
+                connection.execution_options(isolation_level=_SNAPSHOT)
             with connection.begin():
                 yield connection
 

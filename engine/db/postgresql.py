@@ -118,8 +118,9 @@ _BY_STATE = {
 }
 _DAMAGED = frozenset({"XX001", "XX002"})
 _REFUSED = re.compile(
-    r"password authentication failed|role \".*\" does not exist|no pg_hba\.conf entry"
-    r"|database \".*\" does not exist|no password supplied|permission denied for database"
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry"
+    r"|role \".*\" does not exist|invalid connection option"
+    r"|database \".*\" does not exist|permission denied for database"
 )
 _SAID = re.compile(r"(?:FATAL|ERROR):\s*(.*)|failed: (.*)|(.+)", re.DOTALL)
 
@@ -139,8 +140,11 @@ def meaning(name: str, error: Exception) -> Exception:
             f"{name}: {_first_line(original)}; grant it to the role, or make the role the owner",
             code="settings.database",
         )
-    if state is None and type(original).__name__ == "OperationalError":
-        return _out_of_reach(name, _first_line(original))
+    said = _first_line(original)
+    if state is None and (
+        type(original).__name__ == "OperationalError" or "invalid connection option" in said
+    ):
+        return _out_of_reach(name, said)
     if state is not None and state[:2] in ("08", "57"):
         return DatabaseUnavailable(
             f"the database {name} ended the connection: {_first_line(original)};"

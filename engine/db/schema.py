@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +16,11 @@ from engine import clock
 from engine.db import postgresql_schema, sqlite_file
 from engine.db.connect import Database
 from engine.db.sqlite_file import APPLICATION_ID
-from engine.errors import DatabaseUnavailable, SettingsError
+from engine.errors import DatabaseUnavailable, EngineError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from alembic.config import Config
 
     from engine.db.connect import Connection
@@ -39,31 +42,43 @@ def open_database(url: str, *, create: bool = True) -> Database:
     Raises :class:`SettingsError` (exit 78) for one that is foreign, damaged, newer or older than
     this version, :class:`DatabaseUnavailable` (exit 5) where it can't be reached or written.
     """
-    if not create:
-        database = find_database(url)
-    else:
-        database = Database(url)
-        if database.is_file and not database_exists(database):
-            sqlite_file.make_file(database.path)
-            _make(database)
-            return database  # the file isn't opened once more: closing it would end SQLite's locks
+    with _closed_if_refused(Database(url)) as database:
         if not database_exists(database):
+            if not create:
+                raise _missing(database)
+            if database.is_file:
+                sqlite_file.make_file(database.path)
+                _make(database)
+                return database  # opening and closing the file once more would end SQLite's locks
             _make(database)
         _require_ours(database)
-    _check_revision(database)
-    return database
+        _check_revision(database)
+        return database
 
 
 def find_database(url: str) -> Database:
     """The database at ``url``, of whatever version. Raises as :func:`open_database` does."""
-    database = Database(url)
-    if not database_exists(database):
-        raise DatabaseUnavailable(
-            f"there is no database at {database.name}; run `journey apply` or"
-            " `run-journey --live` first, or name it with --database"
-        )
-    _require_ours(database)
-    return database
+    with _closed_if_refused(Database(url)) as database:
+        if not database_exists(database):
+            raise _missing(database)
+        _require_ours(database)
+        return database
+
+
+@contextmanager
+def _closed_if_refused(database: Database) -> Iterator[Database]:
+    try:
+        yield database
+    except EngineError:
+        database.close()
+        raise
+
+
+def _missing(database: Database) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        f"there is no database at {database.name}; run `journey apply` or"
+        " `run-journey --live` first, or name it with --database"
+    )
 
 
 def database_exists(database: Database) -> bool:

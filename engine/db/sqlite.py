@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DBAPIError
 
+from engine.clock import rest, stopwatch
 from engine.errors import DatabaseUnavailable, SettingsError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
 
 BUSY_TIMEOUT_MS = 30_000
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.0005, 0.004
+"""Between two tries to begin a transaction that writes."""
 WORKER_LOCK = ".worker"
 """What follows a database's name in that of the file its worker locks."""
 _PRAGMAS = (
@@ -75,17 +78,34 @@ def open_engine(path: Path) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         waits = connection.get_execution_options().get("waits", 0)
-        if not waits:
+        if waits:
+            driver: Any = connection.connection.driver_connection
+            _take_the_lock(driver, waits * BUSY_TIMEOUT_MS / 1000)
+        else:
             connection.exec_driver_sql("BEGIN")
-        for left in range(waits - 1, -1, -1):
-            try:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                break
-            except DBAPIError as error:
-                if left == 0 or _code(error) != sqlite3.SQLITE_BUSY:
-                    raise
 
     return engine
+
+
+def _take_the_lock(connection: sqlite3.Connection, patience_s: float) -> None:
+    """Begin a transaction that writes. SQLite's own waiting is for locks that are held long: its
+    pauses grow to a tenth of a second, and whoever comes meanwhile is served before.
+    """
+    until, pause = stopwatch() + patience_s, _SHORTEST_PAUSE_S
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if _code(error) != sqlite3.SQLITE_BUSY or stopwatch() >= until:
+                    raise
+            else:
+                return
+            rest(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from engine.clock import stopwatch
 if TYPE_CHECKING:
     from engine.db.connect import Database
 
-LOOK_EACH_S = 0.02
+LOOK_EACH_S = 0.01
 """How often to look at a file: 4 µs of CPU each."""
 ASK_EACH_S = 0.2
 """How often to ask a server, which costs it and us a query."""

@@ -1,4 +1,5 @@
-"""Endpoints' settings as they stand now: terms for decide, limits and gates for send.
+"""Endpoints' settings as they stand now: terms and contact policy for decide, limits and gates
+for send.
 
 Settings are read again where a version changed, so that an edit holds for the next set in every
 process; gates at every set.
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.clock import RealClock
 from engine.endpoints import states, store
+from engine.endpoints.contact_policy import LivePolicy
 from engine.endpoints.limits import Rate
 from engine.endpoints.model import Endpoint, gate_policy, terms
 from engine.endpoints.traffic import Limits, Traffic
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from engine.clock import Clock
+    from engine.core.interpreter.contact import PolicyInForce
     from engine.core.steps.terms import Terms
     from engine.db.connect import Connection, Database
     from engine.endpoints.traffic import Version
@@ -32,14 +35,25 @@ class LiveEndpoints(Traffic):
     the event loop's.
     """
 
-    def __init__(self, database: Database | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        database: Database | None = None,
+        clock: Clock | None = None,
+        *,
+        policy: PolicyInForce | None = None,
+    ) -> None:
         super().__init__(database, clock or RealClock())
+        self._policy = None if policy is None else LivePolicy(policy)
         self._versions: dict[str, Version] = {}
         self._terms: dict[str, Terms] = {}
         self._number = 0
 
     def terms(self, connection: Connection) -> Mapping[str, Terms]:
-        """The terms of every endpoint as they stand in the transaction of ``connection``."""
+        """The terms of every endpoint as they stand in the transaction of ``connection``. The
+        contact policy is put in force that stands there, too.
+        """
+        if self._policy is not None:
+            self._policy.look(connection)
         versions = store.versions(connection)
         if versions != self._versions:
             self._take(connection, versions)

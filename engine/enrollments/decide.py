@@ -10,6 +10,7 @@ from engine.core.interpreter.advance import World, advance
 from engine.core.interpreter.batch import in_turn
 from engine.core.interpreter.state import State
 from engine.enrollments import redrive
+from engine.enrollments.clock_entries import ENTERING_PER_TURN
 from engine.enrollments.entering import Door
 from engine.enrollments.erasing import set_aside
 from engine.enrollments.hearing import Hearing
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from engine.core.steps.base import Result
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection
+    from engine.enrollments.clock_entries import ClockEntries
     from engine.enrollments.pausing import Holding
     from engine.enrollments.present import Surroundings
     from engine.enrollments.turn import Turn
@@ -52,12 +54,23 @@ class Decider:
     zone: str
     telling: bool = False
     triggered: bool = False
+    clocks: ClockEntries | None = None
 
     def open(self, connection: Connection) -> None:
         """Read who listens; once, before the first turn."""
         self.around.listening.open(connection)
 
-    def _look_at_journeys(self, connection: Connection) -> bool:
+    def or_entry(self, at: int | None) -> int | None:
+        """The first of ``at`` and when a clock lets somebody in next, or may do so."""
+        entry = None if self.clocks is None else self.clocks.next_at
+        return min((one for one in (at, entry) if one is not None), default=None)
+
+    def committed(self) -> None:
+        """What was decided is written."""
+        if self.clocks is not None:
+            self.clocks.committed()
+
+    def _look_at_journeys(self, connection: Connection, now: int) -> bool:
         changed = self.journeys.refresh(connection)
         if changed or self.holding.buckets != self.buckets():
             self.holding.look(connection, self.buckets())
@@ -68,7 +81,28 @@ class Decider:
             own = self.run[1]
             entered = (own, *(one for one in entered if one.journey != own.journey))
         self.around.entrances = Entrances(entered)
+        if self.clocks is not None and (self.triggered or self.run is None):
+            self.clocks.follow(connection, entered, now)
         return True
+
+    def _let_in_by_clocks(
+        self, connection: Connection, ledger: Ledger, hearing: Hearing, door: Door
+    ) -> None:
+        """Let in whose time has come; look at the dates of those who were written."""
+        if self.clocks is None:
+            return
+        self.clocks.hold(self.buckets())
+        changes, now = ledger.changes, ledger.now
+        at = self.clocks.next_at
+        if at is not None and at <= now:
+            found = self.clocks.take(connection, now, ENTERING_PER_TURN, changes.clocks).candidates
+            door.prepare((one.user, one.published) for one in found)
+            for one in found:
+                fresh = door.candidate(one.user, one.published, one.inputs)
+                hearing.enter(fresh, seq=now, trigger=one.trigger)
+            hearing.play()
+        for user in changes.users.values():
+            self.clocks.changed(connection, user, now, changes.clocks)
 
     def decide(
         self, connection: Connection, turn: Turn, terms: Mapping[str, Terms], now: int
@@ -77,7 +111,7 @@ class Decider:
         often as it takes, so a full disk costs time and not users. ``turn.calls`` loses those that
         will not be made.
         """
-        changed = self._look_at_journeys(connection)
+        changed = self._look_at_journeys(connection, now)
         run_id = None if self.run is None else self.run[0]
         ledger = Ledger(Changes(run_id), now, self.installation, self.telling)
         world = World(terms=terms, zone=self.zone)
@@ -107,6 +141,7 @@ class Decider:
         _go_on(turn, going, world, ledger, hearing, present, holding)
         redrive.settle(connection, again, world, ledger, hearing)
         hearing.play()
+        self._let_in_by_clocks(connection, ledger, hearing, door)
         turn.calls = [held for held in turn.calls if held.passage.id not in present.dropped]
         turn.calls += again.calls
         for held in turn.starting:

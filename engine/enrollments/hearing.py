@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from engine.core.guarded_json import text_of
 from engine.core.interpreter.advance import advance, drop, leave, rejoin
 from engine.core.interpreter.listens import touches
 from engine.core.interpreter.state import State
@@ -149,12 +150,14 @@ class Hearing:
                 self._move(passage, received)
         for published in self._around.entrances.of(received):
             candidate = self._door.candidate(user, published, {}, received)
-            for trigger, inputs in let_in(candidate, received, self._world):
-                if inputs is None:
-                    self._ledger.refuse(candidate, WHERE_FALSE, seq=received.seq, trigger=trigger)
-                    continue
-                fresh = self._door.candidate(user, published, inputs, received)
-                self.enter(fresh, seq=received.seq, trigger=trigger)
+            for one in let_in(candidate, received, self._world):
+                place = {"seq": received.seq, "trigger": one.trigger}
+                if one.inputs is None:
+                    seen = None if one.seen is None else text_of(one.seen)
+                    self._ledger.refuse(candidate, WHERE_FALSE, seen=seen, **place)
+                else:
+                    fresh = self._door.candidate(user, published, one.inputs, received)
+                    self.enter(fresh, **place)
 
     def _receive(self, user: User, fact: Fact) -> Fact | None:
         """Give a fact its place and make it known; None: nothing changed."""

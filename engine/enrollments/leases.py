@@ -96,6 +96,8 @@ class Leased:
             left = tuple(bucket for bucket in self._buckets if bucket not in buckets)
             gone = [bucket for bucket in self._buckets if bucket in buckets]
             self._buckets, self._surplus = left, self._surplus.difference(gone)
+            if not gone:
+                return
             with self._database.write(alone=False) as connection:
                 workers.one_at_a_time(connection)
                 workers.give(connection, self._worker, gone)

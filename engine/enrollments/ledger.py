@@ -118,7 +118,7 @@ class Ledger:
             self._execute(passage, execution, call)
         if advanced.goals:
             self.count_goals(passage, advanced)
-        if advanced.writes:
+        if advanced.writes or advanced.contacted:
             changes.users[passage.user.id] = passage.user
         if advanced.again is not None and call is not None:
             self.again(passage, call, advanced.again)

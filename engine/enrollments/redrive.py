@@ -15,10 +15,9 @@ from engine.core.interpreter.state import Execution
 from engine.core.interpreter.view import PassageView
 from engine.core.interpreter.writes import write
 from engine.core.steps.base import Again, Move
-from engine.db.statements import execute
 from engine.enrollments import store
 from engine.enrollments.ledger import StepDone
-from engine.enrollments.rows import Held, execution_row, read_call, read_passage, read_user
+from engine.enrollments.rows import Held, execution_row
 from engine.enrollments.store.holding import HELD
 from engine.enrollments.turn import Turn
 
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from engine.enrollments.hearing import Hearing
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.rows import Lane
-    from engine.enrollments.users_held import UsersHeld
-    from engine.versions.store import Versions
 
 _MARK = """
 UPDATE calls SET redrive = redrive + 1, next_try_at = finished_at, finished_at = NULL, attempts = 0,
@@ -66,19 +63,6 @@ def waiting(connection: Connection, after: int = -1) -> dict[Lane, int]:
         (after, HELD),
     )
     return {(row[0], row[1]): row[2] for row in rows}
-
-
-def due(
-    connection: Connection, lane: Lane, now: int, most: int, versions: Versions, users: UsersHeld
-) -> list[Held]:
-    """Up to ``most`` calls of a lane that are sent again and may be tried."""
-    place = (*lane, now, most)
-    found: list[Held] = []
-    for row in execute(connection, "due_redriven", place).fetchall():
-        user = users.keep(row[2], lambda row=row: read_user(row[0], row[2], row[14], row[15]))  # type: ignore[misc]
-        passage = read_passage(row, user, versions.get(connection, row[4]))
-        found.append(Held(passage, read_call(row[store.PASSAGE_COLUMNS :])))
-    return found
 
 
 def set_apart(turn: Turn) -> Turn:

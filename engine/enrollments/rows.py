@@ -94,6 +94,8 @@ def encode_data(passage: Passage) -> str:
         noticed = passage.started - (passage.since or passage.started)
         seen = f"{passage.entered_seq},{passage.seen_seq},{passage.depth},{late},{noticed}"
         parts.append(f',"e":[{seen}]')
+    if passage.contact_at:
+        parts.append(f',"c":{passage.contact_at}')
     if passage.parent:
         parts.append(f',"p":{passage.parent}')
     parts.append("}")
@@ -234,13 +236,16 @@ def call_place(passage: Passage, call: PendingCall) -> tuple[object, ...]:
 _NOTHING_SEEN = (0, 0, 0, 0, 0)
 
 
-def read_user(bucket: int, user_id: str, timezone: str | None, attributes: str) -> User:
+def read_user(
+    bucket: int, user_id: str, timezone: str | None, attributes: str, contacts: str | None
+) -> User:
     """A user from his row."""
-    return User(user_id, bucket, timezone, json.loads(attributes))
+    times = [] if contacts is None else json.loads(contacts)
+    return User(user_id, bucket, timezone, json.loads(attributes), contacts=times)
 
 
 def read_passage(row: Sequence[Any], user: User, published: Published) -> Passage:
-    """A passage from the first seventeen columns of ``due_passages`` and its kin."""
+    """A passage from the first eighteen columns of ``due_passages`` and its kin."""
     data = json.loads(row[13])
     moves, unwaited = data["n"]
     entered_seq, seen_seq, depth, late, noticed = data.get("e", _NOTHING_SEEN)
@@ -272,29 +277,13 @@ def read_passage(row: Sequence[Any], user: User, published: Published) -> Passag
         began=row[11] - late,
         since=row[9] - noticed,
         parent=data.get("p", 0),
+        contact_at=data.get("c", 0),
     )
 
 
 def read_call(columns: Sequence[Any]) -> PendingCall:
-    """A call from the columns behind the passage's in ``due_calls``."""
-    step, visit, endpoint, method, target, headers, content_type, body, key = columns[:9]
-    attempts, tries, first_at, started_by, failure, due_at, redrive, apply_outputs = columns[9:]
-    return PendingCall(
-        step=step,
-        visit=visit,
-        endpoint=endpoint,
-        method=method,
-        target=target,
-        headers=tuple((name, value) for name, value in json.loads(headers)),
-        content_type=content_type,
-        body=body,
-        key=key,
-        attempts=attempts,
-        tries=tries,
-        first_at=first_at,
-        started_by=started_by,
-        failure=failure,
-        due_at=due_at,
-        redrive=redrive,
-        apply_outputs=bool(apply_outputs),
-    )
+    """A call from the columns behind the passage's in ``due_calls``: they are its fields."""
+    call = PendingCall(*columns)
+    call.headers = tuple((name, value) for name, value in json.loads(columns[5]))
+    call.apply_outputs = bool(call.apply_outputs)
+    return call

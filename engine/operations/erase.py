@@ -28,6 +28,7 @@ HELD: dict[str, str] = {
     "calls": _OF_PASSAGES,
     "executions": _OF_PASSAGES,
     "enrollments": "user_id = ?",
+    "date_fires": "user_id = ?",
     "facts": "user_id = ?",
     "inbox": "user_id = ?",
     "refusals": "user_id = ?",

@@ -9,6 +9,7 @@ from engine.clock import wall
 from engine.db.ids import IdMaker, entropy
 from engine.endpoints.live import LiveEndpoints
 from engine.enrollments.backlog import Backlog
+from engine.enrollments.clock_entries import ClockEntries
 from engine.enrollments.decide import Decider
 from engine.enrollments.listening import Listening
 from engine.enrollments.pausing import Holding
@@ -57,6 +58,11 @@ def _erase(user_id: str, wish: str, connection: Connection) -> None:
     carry_out(connection, user_id, wish, now=wall())
 
 
+def _installation(database: Database) -> str:
+    with database.read() as connection:
+        return runs.installation(connection).key
+
+
 def assemble(
     database: Database,
     owned: Owned,
@@ -71,9 +77,8 @@ def assemble(
     kind: type[Worker] = Worker,
 ) -> Worker:
     """A worker of that ``kind`` for ``task``; without one it works everything, until stopped."""
-    with database.read() as connection:
-        installation = runs.installation(connection).key
-    users, journeys, live = UsersHeld(), LiveJourneys(versions), LiveEndpoints(database, clock)
+    live = LiveEndpoints(database, clock, policy=versions.policy)
+    users, journeys = UsersHeld(), LiveJourneys(versions)
     outbox = Outbox(deliver, live, raise_open_files(settings.calls_in_flight))
     decider = Decider(
         None if task is None else (task.run_id, task.published),
@@ -82,19 +87,20 @@ def assemble(
         Holding(journeys, versions),
         lambda: owned.buckets,
         IdMaker(entropy),
-        installation,
+        _installation(database),
         settings.timezone,
         telling,
         triggered=task is not None and task.triggered,
+        clocks=ClockEntries(users, settings.timezone),
     )
+    backlog = (Backlog if task is None else task.backlog)(
+        None if task is None else task.run_id, versions, users
+    )
+    parts = (database, decider, backlog, outbox, live, clock)
     if task is None:
-        every = Backlog(None, versions, users)
-        return kind(database, decider, every, outbox, live, clock, None, observer, owned)
-    backlog = task.backlog(task.run_id, versions, users)
+        return kind(*parts, None, observer, owned)
     return kind(
-        *(database, decider, backlog, outbox),
-        live,
-        clock,
+        *parts,
         task.source,
         observer,
         owned,

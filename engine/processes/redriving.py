@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.clock import RealClock, VirtualClock
-from engine.enrollments import buckets, redrive
+from engine.enrollments import buckets, redrive, store
 from engine.enrollments.backlog import Backlog
 from engine.enrollments.store import runs
 from engine.processes.assemble import Task, assemble
@@ -139,7 +139,7 @@ class _Marked(Backlog):
         for lane, most in room.items():
             mine = held.get(lane, set())
             limit = most + len(mine)
-            read = redrive.due(connection, lane, now, limit, self._versions, self._users)
+            read = store.due_redriven(connection, (*lane, now, limit), self._versions, self._users)
             taken = [one for one in read if one.place not in mine]
             if len(read) < limit:
                 later = redrive.waiting(connection, after=now).get(lane)

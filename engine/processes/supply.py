@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from engine.core.message import Answer
@@ -52,6 +53,15 @@ class Source:
     done: bool = False
     targets: set[Lane] = field(default_factory=set)
 
+    def take(self, most: int) -> list[UserRow]:
+        """The next ``most`` rows; done where there are fewer."""
+        if not most:
+            return []
+        rows = list(islice(self.rows, most))
+        self.position += len(rows)
+        self.done = len(rows) < most
+        return rows
+
 
 class Feed(Protocol):
     """Facts that come by a virtual clock, instead of through the inbox."""
@@ -100,11 +110,18 @@ class Loading:
     arrivals: int = 0
     told: bool = False
     journeys: bool = False
+    clocks: bool = False
 
     @property
     def empty(self) -> bool:
         """Nothing."""
-        return not (self.room or self.sleepers or self.arrivals or self.told or self.journeys)
+        small = self.told or self.journeys or self.clocks
+        return not (small or self.room or self.sleepers or self.arrivals)
+
+
+def has_come(at: int | None, now: int) -> bool:
+    """Whether an instant, if there is one, isn't ahead any more."""
+    return at is not None and at <= now
 
 
 def unknown(held: Held) -> Result:

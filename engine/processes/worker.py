@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from engine.clock import VirtualClock, rest, stopwatch
@@ -23,7 +22,7 @@ from engine.enrollments import store
 from engine.enrollments.receive import Arrivals
 from engine.enrollments.turn import Answered, Turn
 from engine.errors import DatabaseUnavailable
-from engine.processes.supply import Loading, Source, Stay, unknown
+from engine.processes.supply import Loading, Source, Stay, has_come, unknown
 
 if TYPE_CHECKING:
     from engine.clock import Clock
@@ -129,7 +128,8 @@ class Worker:
     def _look(self) -> bool:
         """Whether another process has told of something, or changed a journey."""
         if self._watch.changed():
-            with self._database.read() as connection:
+            self._told = True  # also where it can't be read: the turn meets the reason, and waits
+            with suppress(DatabaseUnavailable), self._database.read() as connection:
                 self._told = self._backlog.look(connection)
                 self._stale = self._decider.journeys.stale(connection)
         return self._told or self._stale
@@ -184,14 +184,11 @@ class Worker:
             room={lane: free for lane, free in room.items() if free and self.outbox.hungry(lane)},
             sleepers=self._backlog.sleeper_due(now),
             arrivals=ARRIVALS_PER_TURN if self._may_admit() else 0,
-            told=self._told or self._feeds(now),
+            told=self._told or has_come(None if self._feed is None else self._feed.next_at, now),
             journeys=self._stale,
+            clocks=has_come(self._decider.or_entry(None), now),
         )
         return turn, loading
-
-    def _feeds(self, now: int) -> bool:
-        at = None if self._feed is None else self._feed.next_at
-        return at is not None and at <= now
 
     def _may_admit(self) -> bool:
         """New users are taken in while some endpoint that the last ones went to could take more."""
@@ -200,11 +197,7 @@ class Worker:
 
     def _take(self, turn: Turn, loading: Loading) -> tuple[Ledger, list[Held]]:
         """One turn: load, decide, commit."""
-        rows = list(islice(self._source.rows, loading.arrivals)) if loading.arrivals else []
-        if loading.arrivals:
-            self._source.position += len(rows)
-            self._source.done = len(rows) < loading.arrivals
-        if rows:
+        if rows := self._source.take(loading.arrivals):
             turn.arrivals = Arrivals(rows, self._source.position)
         decided: tuple[Ledger, list[Held]] | None = None
         since, waited, receipt = stopwatch(), False, -1
@@ -262,6 +255,7 @@ class Worker:
     def _after(self, turn: Turn, ledger: Ledger, loaded: list[Held]) -> None:
         """What follows from a committed turn."""
         self.outbox.committed(turn.answered)
+        self._decider.committed()
         if self._feed is not None and self._fed:
             self._feed.take(self._fed)
             self._fed = 0
@@ -284,7 +278,8 @@ class Worker:
         outbox, backlog = self.outbox, self._backlog
         if self._stopping:
             return math.inf if outbox.busy else None
-        next_call, wake = backlog.next_call(outbox.hungry), backlog.next_wake
+        next_call = backlog.next_call(outbox.hungry)
+        wake = self._decider.or_entry(backlog.next_wake)
         fed = None if self._feed is None else self._feed.next_at
         idle, parked = outbox.standing()
         sleeping = [t for t in (wake, fed) if t is not None]

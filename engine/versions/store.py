@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.dsl.load import load
 from engine.core.dsl.program import Program, compile_journey
+from engine.core.interpreter.contact import PolicyInForce, governed
 from engine.errors import NotFound
 
 if TYPE_CHECKING:
@@ -26,12 +27,15 @@ class Published:
 
 
 class Versions:
-    """The versions this process has met. A version never changes, so it is compiled once."""
+    """The versions this process has met. A version never changes, so it is compiled once; its calls
+    ask the contact ``policy``, which whoever makes them keeps current.
+    """
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "policy")
 
     def __init__(self) -> None:
         self._known: dict[int, Published] = {}
+        self.policy = PolicyInForce()
 
     def get(self, connection: Connection, version_id: int) -> Published:
         """The version with this id. Raises :class:`NotFound` where there is none."""
@@ -43,7 +47,8 @@ class Versions:
             if row is None:
                 raise NotFound(f"there is no version {version_id}")
             loaded = load(row[2].encode(), f"{row[0]} (version {row[1]})")
-            known = Published(version_id, row[0], row[1], compile_journey(loaded.journey))
+            program = governed(compile_journey(loaded.journey), self.policy)
+            known = Published(version_id, row[0], row[1], program)
             self._known[version_id] = known
         return known
 

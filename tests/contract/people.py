@@ -99,6 +99,8 @@ def add_everything(connection: Connection, user: str, number: int) -> None:
     sent = {"target": f"/u/{user}", "body": said.encode(), "attempts": 0, "tries": 0}
     insert(connection, "calls", **step, **call, **sent)
     why = {"run_id": 0, "version_id": version, "trigger": 0, "reason": "live", "at": NOW}
+    dated = {"journey": f"j{number}", "trigger": 1, "value": NOW, "due_at": NOW}
+    insert(connection, "date_fires", **place, **dated)
     insert(connection, "refusals", **place, seq=NOW, **why, seen=said)
     insert(
         connection,

@@ -21,7 +21,7 @@ from engine.enrollments.buckets import acquire
 from engine.operations.erase import HELD, Asked, ask, carry_out, erase, held, pseudonym, wait
 from tests.contract.people import NOW, add_everything
 
-OF_NOBODY = {"step_counts", "buckets", "bucket_orders"}
+OF_NOBODY = {"schedule_fires", "step_counts", "buckets", "bucket_orders"}
 """Tables with a bucket that hold nothing of a single user: numbers, who owns whom, how far orders
 have been carried out."""
 

@@ -29,6 +29,9 @@ from engine.operations.publish import publish, read_text
 from engine.versions.live import LiveJourneys
 from engine.versions.states import Rule
 from engine.versions.store import Versions
+from tests.databases import database_url, on_postgresql
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -185,7 +188,7 @@ class Here:
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Here]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     yield Here(database)
     database.close()
 
@@ -448,6 +451,8 @@ def test_who_enters_after_it_was_brought_back_does_not_leave(here: Here) -> None
 
 
 def test_looking_whether_anything_has_changed_is_one_small_statement(here: Here) -> None:
+    if on_postgresql():
+        pytest.skip("reads a plan as SQLite writes it")
     with here.database.read() as connection:
         assert not here.live.refresh(connection)
     here.pause()
@@ -460,6 +465,8 @@ def test_looking_whether_anything_has_changed_is_one_small_statement(here: Here)
 
 
 def test_who_is_held_is_found_by_his_bucket(here: Here) -> None:
+    if on_postgresql():
+        pytest.skip("reads a plan as SQLite writes it")
     seen: list[tuple[str, Any]] = []
 
     @event.listens_for(here.database.engine, "before_cursor_execute")

@@ -78,6 +78,8 @@ INSERTS = {
     "insert_inbox",
     "insert_refusal",
     "open_run",
+    "upsert_date_fire",
+    "upsert_schedule_fire",
     "upsert_user",
 }
 """They look for nothing: SQLite plans no search for a plain row."""
@@ -243,8 +245,10 @@ def test_a_user_has_one_live_passage_for_each_journey_and_key(database: Database
 
 @pytest.mark.parametrize("rows", [0, 1, 7, 8, 63, 64, 65, 200])
 def test_a_set_of_any_size_is_written_whole(database: Database, rows: int) -> None:
-    some = [(n % 256, f"u{n}", None, "{}") for n in range(rows)]
+    some = [(n % 256, f"u{n}", None, "{}", "[1]") for n in range(rows)]
     with database.write() as connection:
         write_rows(connection, "upsert_user", some)
-        written = connection.exec_driver_sql("SELECT bucket, id, timezone, attributes FROM users")
+        written = connection.exec_driver_sql(
+            "SELECT bucket, id, timezone, attributes, contacts FROM users"
+        )
         assert sorted(tuple(row) for row in written) == sorted(some)

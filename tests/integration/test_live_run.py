@@ -15,11 +15,8 @@ from engine.core.expressions.durations import DAY
 from engine.endpoints import store as endpoints
 from engine.errors import OperatorError
 from engine.processes.worker import ARRIVALS_PER_TURN
-from tests.databases import on_postgresql
 from tests.integration.live import House, Seen, call
 from tests.partners import Answers, Partner, Reply, Request, bodies_by_key, running
-
-pytestmark = pytest.mark.usefixtures("either_database")
 
 NOW = 1_790_000_000_000_000
 ONE_CALL = {"steps": [call("greet", "api", body={"user": "{{ user.id }}"})]}
@@ -38,6 +35,7 @@ def _users_of(partner: Partner, step: str = "greet") -> list[str]:
 # --- everybody, once --------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("either_database")
 def test_everybody_goes_through_and_the_counts_agree_to_the_last_request(tmp_path: Path) -> None:
     journey = {
         "on_enter": [call("hello", "api")],
@@ -96,6 +94,7 @@ def test_everybody_goes_through_and_the_counts_agree_to_the_last_request(tmp_pat
         assert house.query("SELECT state FROM runs") == [("finished",)]
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_finished_run_is_not_run_again_unless_asked(tmp_path: Path) -> None:
     with running(Answers()) as api:
         house = House(tmp_path)
@@ -117,6 +116,7 @@ def test_a_finished_run_is_not_run_again_unless_asked(tmp_path: Path) -> None:
         assert len(bodies_by_key(api.log)) == 100, "a new passage has new keys"
 
 
+@pytest.mark.usefixtures("either_database")
 def test_attributes_merge_and_what_steps_write_to_a_user_is_kept(tmp_path: Path) -> None:
     journey = {
         "steps": [
@@ -143,6 +143,7 @@ def test_attributes_merge_and_what_steps_write_to_a_user_is_kept(tmp_path: Path)
 # --- sharing ----------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("either_database")
 def test_what_finds_no_room_in_memory_is_served_all_the_same_in_fair_order(tmp_path: Path) -> None:
     users = 600
     with running(Answers()) as api:
@@ -215,6 +216,7 @@ def test_an_endpoint_that_hangs_costs_its_timeout_and_nobody_more(tmp_path: Path
 # --- retries ----------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_run_waits_for_retries_and_each_repeats_its_first_request(tmp_path: Path) -> None:
     with running(Answers()) as api:
         api.change(fail_first=2)
@@ -264,6 +266,7 @@ SLEEPY = {
 }
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_run_ends_with_its_sleepers_and_the_same_command_goes_on(tmp_path: Path) -> None:
     with running(Answers()) as api:
         house = House(tmp_path)
@@ -346,6 +349,7 @@ def test_sleepers_of_an_earlier_run_wake_under_the_same_command(tmp_path: Path) 
         assert house.run(SLEEPY, users, now=NOW + 3 * DAY).result.already_ran
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_changed_file_finishes_the_unfinished_run_on_its_own_version(tmp_path: Path) -> None:
     changed = {"steps": [*SLEEPY["steps"], call("more", "api")]}
     with running(Answers()) as api:
@@ -365,6 +369,7 @@ def test_a_changed_file_finishes_the_unfinished_run_on_its_own_version(tmp_path:
 # --- the same user in two runs ----------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_user_who_is_inside_is_refused_by_a_second_run(tmp_path: Path) -> None:
     with running(Answers()) as api:
         house = House(tmp_path)
@@ -375,6 +380,7 @@ def test_a_user_who_is_inside_is_refused_by_a_second_run(tmp_path: Path) -> None
         assert house.query("SELECT reason, count(*) FROM refusals GROUP BY 1") == [("live", 10)]
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_restart_ends_the_earlier_passage_and_both_runs_keep_their_counts(
     tmp_path: Path,
 ) -> None:
@@ -423,6 +429,7 @@ def test_a_farewell_by_restart_is_tried_again_by_the_run_that_restarted(tmp_path
         assert (before.steps["bye"].succeeded, before.calls.attempts) == (10, 20)
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_restart_counts_the_requests_of_the_call_it_cuts_short(tmp_path: Path) -> None:
     """A passage whose call waits for its retry is restarted by another run."""
     journey = {"steps": [call("greet", "api")], "entry": {"reentry": "restart"}}
@@ -453,6 +460,7 @@ def test_a_restart_counts_the_requests_of_the_call_it_cuts_short(tmp_path: Path)
 # --- beside others ----------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("either_database")
 def test_others_write_while_a_run_is_under_way(tmp_path: Path) -> None:
     waited: list[float] = []
     stop = threading.Event()
@@ -491,8 +499,6 @@ def test_a_run_goes_on_when_a_lock_on_the_database_ends(
 
     from engine.db import sqlite
 
-    if on_postgresql():
-        pytest.skip("nobody locks a whole PostgreSQL database")
     monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "PRAGMA busy_timeout=100"))
     with running(Answers()) as api:
         house = House(tmp_path)
@@ -520,6 +526,7 @@ def test_a_run_goes_on_when_a_lock_on_the_database_ends(
         assert ran.seen.resumed_times == 1
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_wait_follows_a_date_that_a_later_row_brings(tmp_path: Path) -> None:
     until = {"date": "user.born", "missing": "continue"}
     journey = {"steps": [{"id": "rest", "type": "wait", "until": until}]}

@@ -29,6 +29,7 @@ from sqlalchemy.event import listen
 
 from engine.core.dsl.program import compile_journey
 from engine.core.interpreter.advance import World
+from engine.core.interpreter.contact import governed
 from engine.core.interpreter.simulate import Happened, simulate
 from engine.core.interpreter.state import Execution, Passage, State
 from engine.core.interpreter.virtual import Exchanged
@@ -41,6 +42,7 @@ from engine.credentials.store.versions import SQLiteVersions
 from engine.db.connect import Database
 from engine.db.ids import IdMaker
 from engine.endpoints import store as endpoints
+from engine.endpoints.contact_policy import save as save_policy
 from engine.endpoints.live import LiveEndpoints
 from engine.endpoints.model import terms
 from engine.endpoints.request import build
@@ -206,7 +208,7 @@ class Simulated:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self.program = compile_journey(case.checked.journey)
+        self.program = governed(compile_journey(case.checked.journey), case.policy)
         self._terms = {one.name: terms(one) for one in case.endpoints}
         self._passages: dict[str, dict[int, Passage]] = {row.id: {} for row in case.users}
         self._executions: dict[int, list[tuple[Any, ...]]] = {}
@@ -482,6 +484,7 @@ class Live:
         with closing(self._quick()) as database, database.write() as connection:
             for endpoint in case.endpoints:
                 endpoints.save(connection, endpoint, now=1, actor="test")
+            save_policy(connection, case.policy, now=1, actor="test")
             named = case.checked.checked.endpoints
             self._installation = runs.installation(connection).key
             return publish(connection, "j", case.source, named, now=1, actor="test")
@@ -612,7 +615,7 @@ class Live:
             )
             published = versions.get(connection, run.version_id)
         ids = IdMaker(lambda: self._lots.getrandbits(22))
-        live = LiveEndpoints()
+        live = LiveEndpoints(policy=versions.policy)
         outbox = Outbox(deliver, live, 100)
         self._calls.outboxes.append(outbox)
         around = Surroundings(versions, users, self._calls, Listening(versions))

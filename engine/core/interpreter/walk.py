@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine.core.dsl.program import END
 from engine.core.expressions.errors import Unfillable
 from engine.core.expressions.seen import sight_of
+from engine.core.interpreter.contact import count_contact, give_back
 from engine.core.interpreter.noting import Noting
 from engine.core.interpreter.size import too_big
 from engine.core.interpreter.state import (
@@ -84,6 +85,8 @@ class Walk(Noting):
             self.passage.outcome is None and decision.at >= self.expires_at
         ):
             decision = self._judge(node, replace(result, tries=_LAST_TRY))
+        if isinstance(decision, Move | End) and decision.status == "failed":
+            self.done.contacted |= give_back(self.passage)
         self._apply(node, decision, result)
         if fixed:
             self._go(self.passage.program.leaving)
@@ -176,6 +179,7 @@ class Walk(Noting):
         elif isinstance(decision, Call):
             passage.state, passage.wake_at = _CALLING, None
             self.done.call = decision
+            self.done.contacted |= count_contact(passage, decision, self.now)
             self.walking = False
         elif isinstance(decision, Wait):
             if decision.makes is not None and not self._make(decision.makes):

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from engine.core.expressions.scope import Scope
     from engine.core.message import Answer
@@ -45,7 +45,7 @@ class View:
     there has the defaults. ``zone_fallback`` says in words when the user's zone was unusable.
     ``began`` and ``since`` are the own times of what led to the entry and to this step: facts that
     are older came before. ``earlier`` gives the events of a name that came since the entry, by
-    their own time.
+    their own time. ``contacts`` are when the user was contacted, oldest first.
     """
 
     now: int
@@ -61,6 +61,7 @@ class View:
     began: int = 0
     since: int = 0
     earlier: Callable[[str], Iterable[Event]] | None = None
+    contacts: Sequence[int] = ()
 
 
 @dataclass(slots=True)
@@ -136,7 +137,8 @@ class Call:
     """Send this to an endpoint. ``target`` is path and query, encoded, beginning with ``/``.
 
     ``headers`` are what the journey sets (lower-case names); never a credential. ``timeout_us`` is
-    what the step itself says of one attempt, in microseconds; None: the endpoint's.
+    what the step itself says of one attempt, in microseconds; None: the endpoint's. ``contact_us``
+    is for how long it counts as a contact of the user, in microseconds; 0: it doesn't.
     """
 
     endpoint: str
@@ -146,6 +148,7 @@ class Call:
     body: bytes = b""
     content_type: str | None = None
     timeout_us: int | None = None
+    contact_us: int = 0
 
 
 @dataclass(slots=True)

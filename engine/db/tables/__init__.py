@@ -4,6 +4,8 @@ Instants are integer microseconds UTC. ``bucket`` comes first in every user-owne
 """
 
 from engine.db.tables.catalogue import AttributeRow, EventTypeRow
+from engine.db.tables.clocks import DateFire, ScheduleFire
+from engine.db.tables.contact_policy import ContactPolicyRow
 from engine.db.tables.credentials import (
     AuthProfile,
     AuthSecret,
@@ -41,7 +43,9 @@ __all__ = [
     "BucketOrder",
     "BucketRow",
     "CallRow",
+    "ContactPolicyRow",
     "DataKey",
+    "DateFire",
     "DutyRow",
     "EndpointRow",
     "EndpointState",
@@ -56,6 +60,7 @@ __all__ = [
     "ProcessRow",
     "Refusal",
     "RunRow",
+    "ScheduleFire",
     "SecretFingerprint",
     "StepCount",
     "TokenState",

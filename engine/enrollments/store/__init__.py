@@ -11,6 +11,7 @@ from engine.core.guarded_json import text_of
 from engine.core.interpreter.admit import Earlier
 from engine.db.statements import execute, write_rows
 from engine.enrollments.rows import Held, PendingCall, read_call, read_passage, read_user
+from engine.enrollments.store.clocks import ClockRows
 from engine.enrollments.store.holding import HELD
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions
 
-PASSAGE_COLUMNS = 17
+PASSAGE_COLUMNS = 18
 
 ENTERED, SUCCEEDED, FAILED, SKIPPED, ARM = range(5)
 OUTCOME, REFUSED, ADMITTED, GOAL, GOAL_HELD_OUT = range(5, 10)
@@ -54,6 +55,7 @@ class Changes:
     facts: list[tuple[object, ...]] = field(default_factory=list)
     received: list[tuple[object, ...]] = field(default_factory=list)
     counts: dict[tuple[int, int, int, int, str], list[int]] = field(default_factory=dict)
+    clocks: ClockRows = field(default_factory=ClockRows)
     position: int | None = None
     last: list[Callable[[Connection], object]] = field(default_factory=list)
 
@@ -93,6 +95,7 @@ def write(connection: Connection, changes: Changes) -> None:
         ("add_count", _count_rows(changes)),
     ):
         write_rows(connection, name, rows)
+    changes.clocks.write(connection)
     if changes.position is not None:
         place = (changes.position, changes.run_id)
         execute(connection, "move_run", place)
@@ -101,7 +104,8 @@ def write(connection: Connection, changes: Changes) -> None:
 
 
 def _user_row(user: User) -> tuple[object, ...]:
-    return (user.bucket, user.id, user.timezone, text_of(user.attributes))
+    contacts = text_of(user.contacts) if user.contacts else None
+    return (user.bucket, user.id, user.timezone, text_of(user.attributes), contacts)
 
 
 def _count_rows(changes: Changes) -> list[tuple[object, ...]]:
@@ -164,6 +168,20 @@ def due_calls(
     ]
 
 
+def due_redriven(
+    connection: Connection,
+    place: tuple[str, str, int, int],
+    versions: Versions,
+    held: UsersHeld,
+) -> list[Held]:
+    """Calls that are sent again and may be tried. ``place`` is (endpoint, journey, now, limit)."""
+    rows = execute(connection, "due_redriven", place).fetchall()
+    return [
+        Held(_passage(connection, row, versions, held), read_call(row[PASSAGE_COLUMNS:]))
+        for row in rows
+    ]
+
+
 def passages_of_users(
     connection: Connection,
     wanted: Iterable[tuple[int, str]],
@@ -188,7 +206,7 @@ def passages_of_users(
 def _passage(
     connection: Connection, row: Sequence[Any], versions: Versions, held: UsersHeld
 ) -> Passage:
-    user = held.keep(row[2], lambda: read_user(row[0], row[2], row[14], row[15]))
+    user = held.keep(row[2], lambda: read_user(row[0], row[2], row[14], row[15], row[17]))
     return read_passage(row, user, versions.get(connection, row[4]))
 
 

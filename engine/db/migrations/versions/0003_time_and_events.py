@@ -16,6 +16,8 @@ def upgrade() -> None:
     _workers()
     _passages()
     _refusals()
+    _clocks()
+    _contact_policy()
     _orders()
     _running()
     _outages()
@@ -131,6 +133,50 @@ def _refusals() -> None:
         " FROM refusals_before AS b JOIN runs AS r ON r.id = b.run_id"
     )
     op.drop_table("refusals_before")
+
+
+def _clocks() -> None:
+    op.create_table(
+        "schedule_fires",
+        sa.Column("bucket", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("trigger", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("zone", sa.String(), nullable=False),
+        sa.Column("fire_at", sa.BigInteger(), nullable=False),
+        sa.Column("cursor", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("bucket", "journey", "trigger", "zone"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "date_fires",
+        sa.Column("bucket", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("user_id", sa.String(), nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("trigger", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("value", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("done_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("bucket", "user_id", "journey", "trigger", "value"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "date_fires_due",
+        "date_fires",
+        ["bucket", "journey", "trigger", "due_at"],
+        sqlite_where=sa.text("done_at IS NULL"),
+        postgresql_where=sa.text("done_at IS NULL"),
+    )
+
+
+def _contact_policy() -> None:
+    op.create_table(
+        "contact_policy",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("policy", sa.String(), nullable=True),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
 
 
 def _orders() -> None:

@@ -4,7 +4,7 @@
 SELECT
     e.bucket, e.id, e.user_id, e.key, e.version_id, e.run_id, e.state, e.reason, e.position,
     e.started, e.wake_at, e.entered_at, e.outcome, e.data, u.timezone, u.attributes,
-    e.ended_at, c.step, c.visit, c.endpoint, c.method, c.target, c.headers, c.content_type, c.body,
+    e.ended_at, u.contacts, c.step, c.visit, c.endpoint, c.method, c.target, c.headers, c.content_type, c.body,
     c.key, c.attempts, c.tries, c.first_at, c.started_by, c.failure,
     c.next_try_at, c.redrive, c.apply_outputs
 FROM jsonb_array_elements_text(?1::jsonb) AS owned

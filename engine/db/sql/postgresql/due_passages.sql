@@ -4,7 +4,7 @@
 SELECT
     e.bucket, e.id, e.user_id, e.key, e.version_id, e.run_id, e.state, e.reason, e.position,
     e.started, e.wake_at, e.entered_at, e.outcome, e.data, u.timezone, u.attributes,
-    e.ended_at
+    e.ended_at, u.contacts
 FROM jsonb_array_elements_text(?1::jsonb) AS owned
 CROSS JOIN LATERAL (
     SELECT *
