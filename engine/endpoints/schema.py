@@ -65,13 +65,18 @@ def apply_schema(zones: Collection[str] = ()) -> JsonSchemaValue:
     profiles["patternProperties"] = {_PROFILE_NAMES: {"$ref": "#/definitions/Profile"}}
     profiles["additionalProperties"] = False
     endpoint = definitions["Endpoint"]
-    for key in ("name", "circuit_breaker"):
-        del endpoint["properties"][key]
+    del endpoint["properties"]["name"]
     endpoint["required"].remove("name")
     del definitions["NetworkSettings"]["properties"]["client_certificate"]
     auth, timeout = endpoint["properties"]["auth"], endpoint["properties"]["timeout"]
     auth["oneOf"] = [{"$ref": "#/definitions/Profile"}, {"type": auth.pop("type")}]
-    endpoint["properties"]["on_auth_failure"]["description"] = "What follows a rejection."
+    failing, hold = (
+        endpoint["properties"]["on_auth_failure"],
+        definitions["OnAuthFailure"]["properties"]["hold"],
+    )
+    failing["oneOf"] = [{"enum": ["continue", "hold"]}, {"$ref": failing.pop("$ref")}]
+    longest = duration_schema("duration", "6h", "PT6H", fixed=True)
+    hold["oneOf"] = [{"$ref": hold.pop("$ref")}, longest]
     total = duration_schema("duration", "10s", "PT20S", fixed=True)
     timeout["oneOf"] = [{"$ref": timeout.pop("$ref")}, total]
     policy = schema["properties"]["contact_policy"]

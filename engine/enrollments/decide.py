@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.core.interpreter.advance import World, advance
 from engine.core.interpreter.batch import in_turn
 from engine.core.interpreter.state import State
+from engine.enrollments import redrive
 from engine.enrollments.clock_entries import ENTERING_PER_TURN
 from engine.enrollments.entering import Door
 from engine.enrollments.erasing import set_aside
@@ -120,6 +121,7 @@ class Decider:
         hearing = Hearing(connection, ledger, world, self.around, present, door, holding.back)
         set_aside(turn, self.around, ledger)
         holding.sift(turn, self.around, changed)
+        again = redrive.set_apart(turn)
         _introduce(turn, present)
         holding.catch_up(turn, hearing)
         if turn.told:
@@ -137,9 +139,11 @@ class Decider:
             ]
         holding.pass_over(turn, world, ledger, hearing)
         _go_on(turn, going, world, ledger, hearing, present, holding)
+        redrive.settle(connection, again, world, ledger, hearing)
         hearing.play()
         self._let_in_by_clocks(connection, ledger, hearing, door)
         turn.calls = [held for held in turn.calls if held.passage.id not in present.dropped]
+        turn.calls += again.calls
         for held in turn.starting:
             ledger.start(held)
         ledger.close()

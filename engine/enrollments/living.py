@@ -210,7 +210,7 @@ class _Counted:
     ) -> None:
         program = self._versions.get(self._connection, version_id).program
         count_step(self._found, program, step, kind, name, n, attempts)
-        if kind == store.FAILED:
+        if kind == store.FAILED and n:
             self.failures.append((n, version_id, step, name))
 
     def _goal(self, version_id: int, number: int) -> str:

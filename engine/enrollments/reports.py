@@ -78,7 +78,7 @@ def summary(connection: Connection, run: ReportedRun, versions: Versions) -> Sum
         count_step(
             found, versions.get(connection, version_id).program, step, kind, name, n, attempts
         )
-        if kind == store.FAILED:
+        if kind == store.FAILED and n:
             failures.append((n, version_id, step, name))
     for endpoint, attempts in execute(connection, "unfinished_attempts", (run.id,)):
         found.endpoints[endpoint].attempts += attempts

@@ -8,6 +8,7 @@ from engine.core.dsl.program import END
 from engine.core.interpreter.state import Reason, State
 from engine.core.steps.call_api import CallApiStep
 from engine.core.steps.wait_for import WaitForStep
+from engine.endpoints.states import gate_of
 from engine.enrollments.told import Standing
 
 if TYPE_CHECKING:
@@ -32,12 +33,17 @@ def standing_of(connection: Connection, passage: Passage) -> Standing | None:
 def _calling(connection: Connection, passage: Passage, step: CallApiStep, since: int) -> Standing:
     row = connection.exec_driver_sql(
         "SELECT method, target, attempts, next_try_at, failure FROM calls"
-        " WHERE bucket = ? AND enrollment = ? AND next_try_at IS NOT NULL",
+        " WHERE bucket = ? AND enrollment = ? AND next_try_at IS NOT NULL AND redrive = 0",
         (passage.user.bucket, passage.id),
     ).first()
     if row is None:
         return Standing(step.id, step.type, f"the answer of {step.endpoint}", since, None)
     method, target, attempts, next_try_at, failure = row
+    gate = gate_of(connection, step.endpoint).gate
+    if gate.since is not None:
+        what = f"endpoint {step.endpoint}, whose calls are held: {gate.text}"
+        held = (max(since, gate.since), gate.probe_at, f"{method} {target}", attempts, gate.code)
+        return Standing(step.id, step.type, what, *held)
     if failure is not None:
         what = f"its next attempt at {step.endpoint}"
     elif attempts:

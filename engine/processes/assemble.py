@@ -41,6 +41,7 @@ class Task:
 
     ``horizon`` and ``linger`` say how long sleepers are waited for (see :class:`Worker`); ``feed``
     are facts that come by its clock, and if ``triggered`` the version's triggers let users in.
+    ``backlog`` says what of the database is worked.
     """
 
     run_id: int
@@ -50,6 +51,7 @@ class Task:
     linger: int
     feed: Feed | None = None
     triggered: bool = False
+    backlog: type[Backlog] = Backlog
 
 
 def _erase(user_id: str, wish: str, connection: Connection) -> None:
@@ -75,8 +77,8 @@ def assemble(
     kind: type[Worker] = Worker,
 ) -> Worker:
     """A worker of that ``kind`` for ``task``; without one it works everything, until stopped."""
-    users, live = UsersHeld(), LiveEndpoints(policy=versions.policy)
-    journeys = LiveJourneys(versions)
+    live = LiveEndpoints(database, clock, policy=versions.policy)
+    users, journeys = UsersHeld(), LiveJourneys(versions)
     outbox = Outbox(deliver, live, raise_open_files(settings.calls_in_flight))
     decider = Decider(
         None if task is None else (task.run_id, task.published),
@@ -91,7 +93,9 @@ def assemble(
         triggered=task is not None and task.triggered,
         clocks=ClockEntries(users, settings.timezone),
     )
-    backlog = Backlog(None if task is None else task.run_id, versions, users)
+    backlog = (Backlog if task is None else task.backlog)(
+        None if task is None else task.run_id, versions, users
+    )
     parts = (database, decider, backlog, outbox, live, clock)
     if task is None:
         return kind(*parts, None, observer, owned)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection
     from engine.enrollments.ledger import Ledger
-    from engine.enrollments.rows import Held
+    from engine.enrollments.rows import Held, Lane
     from engine.enrollments.store.facts import Told
     from engine.users.row import UserRow
 
@@ -51,7 +51,7 @@ class Source:
     rows: Iterator[UserRow]
     position: int
     done: bool = False
-    targets: set[str] = field(default_factory=set)
+    targets: set[Lane] = field(default_factory=set)
 
     def take(self, most: int) -> list[UserRow]:
         """The next ``most`` rows; done where there are fewer."""
@@ -105,7 +105,7 @@ class Stay:
 class Loading:
     """What a turn is to bring from the database besides what is in memory."""
 
-    room: dict[str, int] = field(default_factory=dict)
+    room: dict[Lane, int] = field(default_factory=dict)
     sleepers: bool = False
     arrivals: int = 0
     told: bool = False

@@ -20,7 +20,6 @@ from engine.clock import VirtualClock, rest, stopwatch
 from engine.db.watch import watch
 from engine.enrollments import store
 from engine.enrollments.receive import Arrivals
-from engine.enrollments.store.facts import anything_told
 from engine.enrollments.turn import Answered, Turn
 from engine.errors import DatabaseUnavailable
 from engine.processes.sharing import Share
@@ -134,7 +133,7 @@ class Worker:
         if self._watch.changed():
             self._told = True  # also where it can't be read: the turn meets the reason, and waits
             with suppress(DatabaseUnavailable), self._database.read() as connection:
-                self._told = anything_told(connection)
+                self._told = self._backlog.look(connection)
                 self._stale = self._decider.journeys.stale(connection)
         return self._told or self._stale or self._share.is_another
 
@@ -197,9 +196,9 @@ class Worker:
         if self._stopping:
             return turn, Loading()
         now = self._clock.now()
-        room = {name: self.outbox.room(name) for name in self._backlog.due_endpoints(now)}
+        room = {lane: self.outbox.room(lane) for lane in self._backlog.due_lanes(now)}
         loading = Loading(
-            room={name: free for name, free in room.items() if free and self.outbox.hungry(name)},
+            room={lane: free for lane, free in room.items() if free and self.outbox.hungry(lane)},
             sleepers=self._backlog.sleeper_due(now),
             arrivals=ARRIVALS_PER_TURN if self._may_admit() else 0,
             told=self._told or has_come(None if self._feed is None else self._feed.next_at, now),
@@ -281,13 +280,13 @@ class Worker:
             self.outbox.launch(held)
         for held in (*loaded, *ledger.calls):
             if not self.outbox.offer(held):
-                self._backlog.add_call(held.call.endpoint, self._clock.now())
-        for endpoint, at in ledger.retries:
-            self._backlog.add_call(endpoint, at)
+                self._backlog.add_call(held.lane, self._clock.now())
+        for lane, at in ledger.retries:
+            self._backlog.add_call(lane, at)
         if ledger.next_wake is not None:
             self._backlog.add_sleeper(ledger.next_wake)
         if turn.arrivals is not None:
-            self._source.targets = {held.call.endpoint for held in ledger.calls}
+            self._source.targets = {held.lane for held in ledger.calls}
         self.outbox.notify()
         self._observer.turned(ledger)
 
@@ -299,14 +298,15 @@ class Worker:
         next_call = backlog.next_call(outbox.hungry)
         wake = self._decider.or_entry(backlog.next_wake)
         fed = None if self._feed is None else self._feed.next_at
-        idle = outbox.idle
+        idle, parked = outbox.standing()
         sleeping = [t for t in (wake, fed) if t is not None]
-        if idle and next_call is None and not self._lasts:
+        if idle and next_call is None and parked is None and not self._lasts:
             sleeping = self._stay.waited_for(self._clock.now(), wake, fed)
             if not sleeping:
                 return None
-        at = min((t for t in (next_call, *sleeping) if t is not None), default=None)
+        at = min((t for t in (next_call, parked, *sleeping) if t is not None), default=None)
         if idle and at is not None and isinstance(self._clock, VirtualClock):
             self._clock.move_to(at)
+            outbox.notify()
             return 0.0
         return math.inf if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)

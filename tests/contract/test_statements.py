@@ -25,7 +25,7 @@ SEARCHES: dict[str, dict[str, str]] = {
         "u": "PRIMARY KEY (bucket=? AND id=?)",
     },
     "due_calls": {
-        "c": "calls_due (bucket=? AND endpoint=? AND next_try_at<?)",
+        "c": "calls_due (bucket=? AND endpoint=? AND journey=? AND next_try_at<?)",
         "e": "PRIMARY KEY (bucket=? AND id=?)",
         "u": "PRIMARY KEY (bucket=? AND id=?)",
     },
@@ -50,7 +50,7 @@ SEARCHES: dict[str, dict[str, str]] = {
         "c": "PRIMARY KEY (bucket=? AND enrollment=?)",
     },
     "next_wake": {"e": "enrollments_due (bucket=? AND wake_at>?)"},
-    "next_call": {"c": "calls_due (bucket=? AND endpoint=? AND next_try_at>?)"},
+    "next_call": {"c": "calls_due (bucket=? AND endpoint=? AND journey=? AND next_try_at>?)"},
     "update_enrollment": {"enrollments": "PRIMARY KEY (bucket=? AND id=?)"},
     "delete_call": {
         "calls": "PRIMARY KEY (bucket=? AND enrollment=? AND step=? AND visit=? AND redrive=?)"

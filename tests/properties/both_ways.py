@@ -615,7 +615,7 @@ class Live:
             )
             published = versions.get(connection, run.version_id)
         ids = IdMaker(lambda: self._lots.getrandbits(22))
-        live = LiveEndpoints(lambda: 0.0, policy=versions.policy)
+        live = LiveEndpoints(policy=versions.policy)
         outbox = Outbox(deliver, live, 100)
         self._calls.outboxes.append(outbox)
         around = Surroundings(versions, users, self._calls, Listening(versions))

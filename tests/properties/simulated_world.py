@@ -236,7 +236,7 @@ class Life:
         return False
 
     def _worker(self, database: Database, told: Told) -> Worker:
-        versions, held, live = Versions(), UsersHeld(), LiveEndpoints(lambda: 0.0)
+        versions, held, live = Versions(), UsersHeld(), LiveEndpoints()
         with database.read() as connection:
             run = runs.newest_run(connection, "j", "users")
             assert run is not None

@@ -70,7 +70,8 @@ class Result:
 
     ``failure`` is set where no HTTP answer stands for it (``credential.*``, ``call.*``), with
     ``text`` in words. ``attempts`` counts requests on the wire including resends; ``tries`` counts
-    the attempts that the retry limit counts. ``first_at`` is when the first attempt began.
+    the attempts that the retry limit counts. ``first_at`` is when the first of these began, or, of
+    a call that is held, since when it is.
     """
 
     answer: Answer
@@ -152,11 +153,16 @@ class Call:
 
 @dataclass(slots=True)
 class Again:
-    """Send the same call once more, not before ``at``; ``failure`` and ``text`` say why."""
+    """Send the same call once more, not before ``at``; ``failure`` and ``text`` say why.
+
+    ``held_since`` is set for a call that is held since then until its endpoint is well again: that
+    is no retry, and retries are counted anew afterwards.
+    """
 
     at: int
     failure: str
     text: str = ""
+    held_since: int | None = None
 
 
 @dataclass(slots=True)

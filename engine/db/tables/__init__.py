@@ -13,7 +13,7 @@ from engine.db.tables.credentials import (
     SecretFingerprint,
     TokenState,
 )
-from engine.db.tables.endpoints import EndpointRow
+from engine.db.tables.endpoints import EndpointRow, EndpointState
 from engine.db.tables.facts import FactRow, InboxRow
 from engine.db.tables.installation import AuditRow, Installation
 from engine.db.tables.passages import (
@@ -48,6 +48,7 @@ __all__ = [
     "DateFire",
     "DutyRow",
     "EndpointRow",
+    "EndpointState",
     "EnrollmentRow",
     "EventTypeRow",
     "ExecutionRow",

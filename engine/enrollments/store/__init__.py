@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from engine.core.interpreter.state import Passage, User
+    from engine.enrollments.rows import Lane
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions
 
@@ -59,14 +60,20 @@ class Changes:
     last: list[Callable[[Connection], object]] = field(default_factory=list)
 
     def count(
-        self, passage: Passage, step: int, kind: int, name: str = "", attempts: int = 0
+        self,
+        passage: Passage,
+        step: int,
+        kind: int,
+        name: str = "",
+        attempts: int = 0,
+        n: int = 1,
     ) -> None:
-        """Add one to a count of the passage's run, and ``attempts`` to its attempts."""
+        """Add ``n`` to a count of the passage's run, and ``attempts`` to its attempts."""
         key = (passage.run_id, passage.version_id, step, kind, name)
         both = self.counts.get(key)
         if both is None:
             both = self.counts[key] = [0, 0]
-        both[0] += 1
+        both[0] += n
         both[1] += attempts
 
 
@@ -145,19 +152,33 @@ def due_passages(
 
 def due_calls(
     connection: Connection,
-    place: tuple[str, str, int, int | None, int],
-    in_memory: set[tuple[int, int]],
+    place: tuple[str, str, str, int, int | None, int],
+    in_memory: set[tuple[object, ...]],
     versions: Versions,
     held: UsersHeld,
 ) -> list[Held]:
-    """Unfinished calls that may be tried, but those ``in_memory`` (bucket, enrollment).
-    ``place`` is (buckets as JSON, endpoint, now, run id or None, limit).
+    """Unfinished calls that may be tried, but those ``in_memory`` (keys of their rows).
+    ``place`` is (buckets as JSON, endpoint, journey, now, run id or None, limit).
     """
     rows = execute(connection, "due_calls", place).fetchall()
     return [
         Held(_passage(connection, row, versions, held), read_call(row[PASSAGE_COLUMNS:]))
         for row in rows
-        if (row[0], row[1]) not in in_memory
+        if (row[0], row[1], *row[PASSAGE_COLUMNS : PASSAGE_COLUMNS + 2], row[-2]) not in in_memory
+    ]
+
+
+def due_redriven(
+    connection: Connection,
+    place: tuple[str, str, int, int],
+    versions: Versions,
+    held: UsersHeld,
+) -> list[Held]:
+    """Calls that are sent again and may be tried. ``place`` is (endpoint, journey, now, limit)."""
+    rows = execute(connection, "due_redriven", place).fetchall()
+    return [
+        Held(_passage(connection, row, versions, held), read_call(row[PASSAGE_COLUMNS:]))
+        for row in rows
     ]
 
 
@@ -189,10 +210,12 @@ def _passage(
     return read_passage(row, user, versions.get(connection, row[4]))
 
 
-def waiting_calls(connection: Connection, run_id: int | None) -> dict[str, int]:
-    """For each endpoint with unfinished calls (of a run), when the first may be tried."""
+def waiting_calls(connection: Connection, run_id: int | None) -> dict[Lane, int]:
+    """For each endpoint and journey with unfinished calls (of a run), when the first may be
+    tried.
+    """
     rows = execute(connection, "waiting_calls", (run_id,))
-    return {row[0]: row[1] for row in rows if row[1] < HELD}
+    return {(row[0], row[1]): row[2] for row in rows if row[2] < HELD}
 
 
 def next_wake(connection: Connection, buckets: str, now: int, run_id: int | None) -> int | None:
@@ -202,8 +225,8 @@ def next_wake(connection: Connection, buckets: str, now: int, run_id: int | None
 
 
 def next_call(
-    connection: Connection, buckets: str, endpoint: str, now: int, run_id: int | None
+    connection: Connection, buckets: str, lane: Lane, now: int, run_id: int | None
 ) -> int | None:
-    """When, after ``now``, the next unfinished call of an endpoint may be tried."""
-    found: int | None = execute(connection, "next_call", (buckets, endpoint, now, run_id)).scalar()
+    """When, after ``now``, the next unfinished call of an endpoint and journey may be tried."""
+    found: int | None = execute(connection, "next_call", (buckets, *lane, now, run_id)).scalar()
     return None if found is None or found >= HELD else found

@@ -138,7 +138,7 @@ endpoints:
   own: {base_url: https://x.example, auth: {kind: bearer, token: {env: T}}}
   messenger: {auth: b}
   text: here
-  late: {base_url: https://x.example, circuit_breaker: {failures: 3}}
+  late: {base_url: https://x.example, network: {client_certificate: x}}
 contact_policy: {quiet: 22}
 endpoint: {}
 """

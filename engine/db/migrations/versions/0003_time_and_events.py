@@ -20,6 +20,7 @@ def upgrade() -> None:
     _contact_policy()
     _orders()
     _running()
+    _outages()
 
 
 def _facts() -> None:
@@ -223,4 +224,44 @@ def _running() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("next_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
+    )
+
+
+def _outages() -> None:
+    op.create_table(
+        "endpoint_states",
+        sa.Column("endpoint", sa.String(), nullable=False),
+        sa.Column("taken", sa.String(), nullable=False),
+        sa.Column("shut_since", sa.BigInteger(), nullable=True),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("probe_at", sa.BigInteger(), nullable=False),
+        sa.Column("paused_until", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.String(), nullable=False),
+        sa.Column("change", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("endpoint"),
+        sqlite_with_rowid=False,
+    )
+    op.add_column("calls", sa.Column("journey", sa.String(), nullable=True))
+    op.add_column("calls", sa.Column("apply_outputs", sa.Boolean(), nullable=True))
+    op.execute(
+        "UPDATE calls SET journey = (SELECT e.journey FROM enrollments AS e"
+        " WHERE e.bucket = calls.bucket AND e.id = calls.enrollment)"
+    )
+    op.drop_index("calls_due", "calls")
+    op.create_index(
+        "calls_due",
+        "calls",
+        ["bucket", "endpoint", "journey", "next_try_at"],
+        unique=False,
+        sqlite_where=sa.text("next_try_at IS NOT NULL"),
+        postgresql_where=sa.text("next_try_at IS NOT NULL"),
+    )
+    op.create_index(
+        "calls_redriven",
+        "calls",
+        ["endpoint", "journey", "next_try_at"],
+        unique=False,
+        sqlite_where=sa.text("redrive > 0 AND next_try_at IS NOT NULL"),
+        postgresql_where=sa.text("redrive > 0 AND next_try_at IS NOT NULL"),
     )

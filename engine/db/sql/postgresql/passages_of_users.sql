@@ -4,7 +4,8 @@ SELECT
     e.bucket, e.id, e.user_id, e.key, e.version_id, e.run_id, e.state, e.reason, e.position,
     e.started, e.wake_at, e.entered_at, e.outcome, e.data, u.timezone, u.attributes,
     e.ended_at, u.contacts, c.step, c.visit, c.endpoint, c.method, c.target, c.headers, c.content_type, c.body,
-    c.key, c.attempts, c.tries, c.first_at, c.started_by, c.failure
+    c.key, c.attempts, c.tries, c.first_at, c.started_by, c.failure,
+    c.next_try_at, c.redrive, c.apply_outputs
 FROM jsonb_array_elements(?1::jsonb) AS wanted
 CROSS JOIN LATERAL (
     SELECT *
@@ -17,6 +18,7 @@ LEFT JOIN LATERAL (
     SELECT *
     FROM calls
     WHERE bucket = e.bucket AND enrollment = e.id AND next_try_at IS NOT NULL
+        AND redrive = 0
     LIMIT 1
 ) AS c ON TRUE
 WHERE e.outcome IS NULL OR e.goals_until >= ?2
