@@ -193,7 +193,8 @@ class Hearing:
             self._ledger.count_goals(passage, advanced)
             return
         self._noted(passage, advanced)
-        if had is None and passage.outcome is not None and passage.state is State.CALLING:
+        # A call of on_exit, begun just now, is made.
+        if state is passage.state is State.CALLING and had is None and passage.outcome is not None:
             self._give_up_call(passage)
 
     def hear_late(self, passage: Passage, fact: Fact) -> None:
@@ -203,10 +204,11 @@ class Hearing:
 
     def leave(self, passage: Passage, outcome: str) -> None:
         """End a passage from outside; on_exit goes on."""
-        if passage.state is State.WAITING:
+        state = passage.state
+        if state is State.WAITING:
             self._ledger.moves(passage)
         self._noted(passage, leave(passage, self._ledger.now, self._world, outcome))
-        if passage.state is State.CALLING:
+        if state is passage.state is State.CALLING:
             self._give_up_call(passage)
 
     def _give_up_call(self, passage: Passage) -> None:

@@ -16,6 +16,7 @@ import json
 import math
 import random
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Container
 from contextlib import closing
 from contextvars import ContextVar
@@ -723,6 +724,7 @@ def _sum_of(summaries: list[Summary]) -> Summary:
             for name in ("entered", "succeeded", "failed", "skipped"):
                 own = first.steps[step]
                 setattr(own, name, getattr(own, name) + getattr(tally, name))
+            own.failures = dict(Counter(own.failures) + Counter(tally.failures))
         for endpoint, calls in other.endpoints.items():
             for name in ("succeeded", "failed", "attempts"):
                 sum_ = first.endpoints[endpoint]
