@@ -143,8 +143,7 @@ class _Daemon:
 
     async def _own(self, database: Database) -> None:
         """Take the users. Raises AnotherWorker."""
-        # Alone, until a worker loads from its own buckets only.
-        self._owned = await self._patiently(partial(buckets.acquire, database))
+        self._owned = await self._patiently(partial(buckets.acquire, database, shared=True))
 
     def _release(self) -> None:
         if self._owned is not None:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
+    from engine.db.connect import Database
+    from engine.enrollments.backlog import Backlog
     from engine.enrollments.buckets import Owned
+    from engine.enrollments.pausing import Holding
     from engine.enrollments.send import Outbox
 
 
@@ -17,9 +20,11 @@ class Share:
     go once none of their calls is in memory, so that nobody makes one twice.
     """
 
-    def __init__(self, owned: Owned, outbox: Outbox) -> None:
+    def __init__(self, database: Database, owned: Owned, outbox: Outbox, backlog: Backlog) -> None:
+        self._database = database
         self._owned = owned
         self._outbox = outbox
+        self._backlog = backlog
         self.buckets: tuple[int, ...] = ()
 
     @property
@@ -28,7 +33,7 @@ class Share:
         return bool(self._owned.surplus()) or self._mine() != self.buckets
 
     def settle(self) -> bool:
-        """Give up what is to go and can; whether buckets came that must be looked into."""
+        """Give up what is to go and can, and look into what came; whether anything came."""
         surplus = self._owned.surplus()
         if surplus:
             for held in self._outbox.every_call():
@@ -39,8 +44,28 @@ class Share:
                 self._owned.give(surplus - busy)
         mine = self._mine()
         came = not set(mine) <= set(self.buckets)
-        self.buckets = mine
+        self.buckets = self._backlog.buckets = mine
+        if came:
+            try:
+                self._look_anew()
+            except DatabaseUnavailable:
+                self.buckets = ()  # it is tried again with the next turn
         return came
+
+    def obey(self, holding: Holding) -> None:
+        """Carry out a portion of what is ordered of users whose journey was resumed or archived;
+        what can't be written now is tried again with the next turn.
+        """
+        with suppress(DatabaseUnavailable):
+            with self._database.write(waits=1, alone=False) as connection:
+                done = holding.carry_out(connection)
+                self._owned.fence(connection)
+            holding.committed(done)
+            self._look_anew()
+
+    def _look_anew(self) -> None:
+        with self._database.read() as connection:
+            self._backlog.open(connection)
 
     def _mine(self) -> tuple[int, ...]:
         surplus = self._owned.surplus()

@@ -83,7 +83,7 @@ class Worker:
         self._observer = observer
         self._stay = Stay(horizon, linger)
         self._owned = owned
-        self._share = Share(owned, outbox)
+        self._share = Share(database, owned, outbox, backlog)
         self._feed = feed
         self._fed = 0
         self._watch = watch(database)
@@ -148,9 +148,9 @@ class Worker:
         do unless woken; None if there is nothing to do at all any more.
         """
         if self._share.is_another:
-            self._settle()
+            self._told = self._share.settle() or self._told
         if self._decider.holding.outstanding and not self._stopping:
-            self._obey()
+            self._share.obey(self._decider.holding)
         turn, loading = self._gather()
         if turn.empty and loading.empty:
             return self._pause()
@@ -159,29 +159,6 @@ class Worker:
         if self.outbox.in_flight:  # let answers gather and other processes write
             rest(REST_S)
         return 0.0
-
-    def _settle(self) -> None:
-        """Work for the users that are ours now."""
-        came = self._share.settle()
-        self._backlog.buckets = self._share.buckets
-        if came:
-            self._told = True
-            try:
-                with self._database.read() as connection:
-                    self._backlog.open(connection)
-            except DatabaseUnavailable:
-                self._share.buckets = ()  # it is tried again with the next turn
-
-    def _obey(self) -> None:
-        """Carry out a portion of what is ordered of users whose journey was resumed or archived."""
-        holding = self._decider.holding
-        with suppress(DatabaseUnavailable):
-            with self._database.write(waits=1, alone=False) as connection:
-                done = holding.carry_out(connection)
-                self._owned.fence(connection)
-            holding.committed(done)
-            with self._database.read() as connection:
-                self._backlog.open(connection)
 
     def _gather(self) -> tuple[Turn, Loading]:
         """What the next turn takes in."""

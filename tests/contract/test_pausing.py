@@ -219,7 +219,7 @@ def test_nobody_waits_for_what_is_held(here: Here) -> None:
     buckets = json.dumps(list(range(4)))
     with here.database.read() as connection:
         assert store.next_wake(connection, buckets, PAUSED, None) is None
-        assert store.next_call(connection, buckets, "crm", PAUSED, None) is None
+        assert store.next_call(connection, buckets, ("crm", "j"), PAUSED, None) is None
         assert store.waiting_calls(connection, None) == {}
     later = here.waits(REST, PAUSED - DAY, PAUSED + DAY)
     with here.database.read() as connection:

@@ -43,8 +43,8 @@ INSERT INTO enrollments (
 ) SELECT n % 256, n, 'u' || n, 'j', '', 0, 1, 1, 0, 1, 0, 0, n, 1, '{}' FROM numbers;
 INSERT INTO calls (
     bucket, enrollment, step, visit, redrive, run_id, endpoint, method, target, headers, body, key,
-    attempts, tries, next_try_at
-) SELECT n % 256, n, 0, 1, 0, 1, 'api', 'GET', '/', '[]', '', 'k', 0, 0, n FROM numbers;
+    attempts, tries, next_try_at, journey
+) SELECT n % 256, n, 0, 1, 0, 1, 'api', 'GET', '/', '[]', '', 'k', 0, 0, n, 'j' FROM numbers;
 INSERT INTO executions (
     bucket, enrollment, step, visit, redrive, status, attempts, started_at, ended_at
 ) SELECT n % 256, n, 0, 1, 0, 1, 1, 1, 1 FROM numbers;
@@ -111,7 +111,8 @@ def test_due_rows_come_from_each_bucket_in_due_order(database: Database) -> None
         assert [row[0] for row in rows] == [7] * 40 + [3] * 20
         wakes = [row[10] for row in rows]
         assert wakes[:40] == sorted(wakes[:40])
-        rows = execute(connection, "due_calls", (json.dumps([5]), "api", 10_000, 1, 10)).all()
+        place = (json.dumps([5]), "api", "j", 10_000, 1, 10)
+        rows = execute(connection, "due_calls", place).all()
         assert [row[1] for row in rows] == [5 + 256 * n for n in range(10)]
         assert execute(connection, "next_wake", (json.dumps([0, 9]), 300, None)).scalar() == 512
         assert rows[0].body == b""
@@ -120,7 +121,7 @@ def test_due_rows_come_from_each_bucket_in_due_order(database: Database) -> None
 def test_bytes_texts_and_nothing_are_written_as_they_are(database: Database) -> None:
     odd = 'it\'s "odd" \\ { } ; ü 😀 \n'
     body = bytes(range(256))
-    row = (9, 10**17, 1, 2, 7, "api", "POST", odd, "[]", None, body, "k", 10**15)
+    row = (9, 10**17, 1, 2, 7, "api", "POST", odd, "[]", None, body, "k", 10**15, "j")
     with database.write(alone=False) as connection:
         write_rows(connection, "insert_call", [row])
         found = connection.exec_driver_sql(

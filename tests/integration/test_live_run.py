@@ -499,7 +499,7 @@ def test_a_run_goes_on_when_a_lock_on_the_database_ends(
 
     from engine.db import sqlite
 
-    monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "PRAGMA busy_timeout=100"))
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 100)
     with running(Answers()) as api:
         house = House(tmp_path)
         house.endpoint("api", api.url)
