@@ -16,7 +16,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from engine.db.sqlite import WORKER_LOCK
-from engine.enrollments.leases import AnotherWorker, BucketsLost, Leased, require_nobody
+from engine.enrollments.leases import (
+    LEASE_US,
+    AnotherWorker,
+    BucketsLost,
+    Leased,
+    require_nobody,
+)
 from engine.enrollments.store.workers import BUCKETS
 from engine.errors import DatabaseUnavailable
 
@@ -37,11 +43,18 @@ __all__ = [
 ]
 
 HEARTBEAT_S = 10.0
-"""How often :meth:`Owned.heartbeat` is to be called: three times a lease."""
+"""How often the heartbeat of a lock is to be called, which does nothing."""
 
 
 class Owned(Protocol):
-    """Buckets that this process owns. Every method may be called by any thread."""
+    """Buckets that this process owns. Every method may be called by any thread.
+
+    ``heartbeat_s`` is how often :meth:`heartbeat` is to be called; ``lost`` says that another
+    process took them: they don't come back, :func:`acquire` others.
+    """
+
+    heartbeat_s: float
+    lost: bool
 
     @property
     def buckets(self) -> tuple[int, ...]:
@@ -53,6 +66,10 @@ class Owned(Protocol):
     @property
     def mine(self) -> bool:
         """Whether they are ours beyond doubt: nothing is put on the wire when they aren't."""
+        ...
+
+    def require(self) -> None:
+        """Raise BucketsLost where another process took them."""
         ...
 
     def heartbeat(self) -> frozenset[int]:
@@ -89,15 +106,17 @@ class Owned(Protocol):
         ...
 
 
-def acquire(database: Database, *, shared: bool = False) -> Owned:
+def acquire(database: Database, *, shared: bool = False, lease_s: int | None = None) -> Owned:
     """Own buckets of the database: all of them or, with ``shared``, a fair share beside other
-    workers (SQLite: all). ``shared`` may begin with none, and gets them by heartbeats.
+    workers (SQLite: all). ``shared`` may begin with none, and gets them by heartbeats. ``lease_s``
+    is how long they are kept for a process that stands still (None: 30 s; SQLite: for ever).
 
     Raises :class:`AnotherWorker` naming who has them, :class:`DatabaseUnavailable`.
     """
     if database.is_file:
         return _locked(database.path)
-    return Leased(database, alone=not shared)
+    lease_us = LEASE_US if lease_s is None else lease_s * 1_000_000
+    return Leased(database, alone=not shared, lease_us=lease_us)
 
 
 @contextmanager
@@ -119,17 +138,22 @@ def nobody_working(database: Database) -> Iterator[None]:
 class WholeFile:
     """All buckets of a SQLite database, as long as this is open."""
 
-    __slots__ = ("_file",)
+    __slots__ = ("_file", "heartbeat_s", "lost")
 
     buckets = tuple(range(BUCKETS))
 
     def __init__(self, file: int) -> None:
         self._file = file
+        self.heartbeat_s = HEARTBEAT_S
+        self.lost = False
 
     @property
     def mine(self) -> bool:
         """The lock lasts as long as its file is open."""
         return self._file >= 0
+
+    def require(self) -> None:
+        """Nobody takes them."""
 
     def heartbeat(self) -> frozenset[int]:
         """Nothing comes: they are all here."""

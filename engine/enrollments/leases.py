@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from engine.db.connect import Connection, Database
 
 LEASE_US = 30_000_000
+HEARTBEATS = 3
+"""How often a lease is renewed while it lasts."""
 MARGIN_S = 1.0
 """What begins this long before the end of a lease has begun before it."""
 
@@ -57,6 +59,8 @@ class Leased:
         self._buckets: tuple[int, ...] = ()
         self._surplus: frozenset[int] = frozenset()
         self._until = 0.0
+        self.lost = False
+        self.heartbeat_s = lease_us / HEARTBEATS / 1_000_000
         self._join(f"{socket.gethostname()} process {os.getpid()}")
 
     @property
@@ -68,6 +72,11 @@ class Leased:
     def mine(self) -> bool:
         """Whether the lease lasts, by this process's stopwatch."""
         return stopwatch() < self._until
+
+    def require(self) -> None:
+        """Raise :class:`BucketsLost` where they were."""
+        if self.lost:
+            raise self._lost()
 
     def surplus(self) -> frozenset[int]:
         """Those beyond a fair share, as of the last heartbeat."""
@@ -84,7 +93,7 @@ class Leased:
             self._lasts_from(began)
             before = frozenset(self._buckets)
             with self._database.write(alone=False) as connection:
-                workers.one_at_a_time(connection)
+                workers.one_at_a_time(connection, self._lease_us)
                 share = self._settle(connection)
                 mine = workers.owned(connection, self._worker)
             self._keep(mine, share)
@@ -99,12 +108,12 @@ class Leased:
             if not gone:
                 return
             with self._database.write(alone=False) as connection:
-                workers.one_at_a_time(connection)
+                workers.one_at_a_time(connection, self._lease_us)
                 workers.give(connection, self._worker, gone)
 
     def fence(self, connection: Connection) -> int:
         """Let the transaction be committed only if the epoch is still ours; its receipt."""
-        receipt = workers.fence(connection, self._worker, self._epoch)
+        receipt = workers.fence(connection, self._worker, self._epoch, self._lease_us)
         if receipt is None:
             raise self._lost()
         return receipt
@@ -122,13 +131,13 @@ class Leased:
         with self._lock:
             self._until, self._buckets, self._surplus = 0.0, (), frozenset()
             with suppress(DatabaseUnavailable), self._database.write(alone=False) as connection:
-                workers.one_at_a_time(connection)
+                workers.one_at_a_time(connection, self._lease_us)
                 workers.leave(connection, self._worker, self._epoch)
 
     def _join(self, name: str) -> None:
         began = stopwatch()
         with self._database.write(alone=False) as connection:
-            workers.one_at_a_time(connection)
+            workers.one_at_a_time(connection, self._lease_us)
             workers.bury(connection)
             if self._alone:
                 _require_nobody(connection, self._database)
@@ -156,6 +165,7 @@ class Leased:
 
     def _lost(self) -> BucketsLost:
         self._until, self._buckets, self._surplus = 0.0, (), frozenset()
+        self.lost = True
         return BucketsLost(
             "the lease of this process ran out and another one took its users over; whatever was"
             " not committed is done there"

@@ -65,7 +65,7 @@ def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
         opened = open_vault(database, options.settings)
         if opened.notice:
             observer.notice(opened.notice)
-        owned = buckets.acquire(database)
+        owned = buckets.acquire(database, lease_s=options.settings.lease_s)
         stack.callback(owned.release)
         with database.write() as connection:
             clock = _clock(connection, options.now)
@@ -76,7 +76,7 @@ def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
 
 def _require_usable(settings: Settings) -> None:
     """Raise SettingsError for settings the work can't be done with, before anything is stored."""
-    _ = settings.calls_in_flight
+    _ = settings.calls_in_flight, settings.lease_s
     Egress.parse(settings.egress_allow)
 
 
