@@ -7,12 +7,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
-
-import psycopg
 
 from engine.db.ids import IdMaker, entropy
 from engine.db.schema import open_database
@@ -94,8 +92,14 @@ class Fleet(Installation):
         return self.lease_s / 3
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(self.server.connect(self.url.rpartition("/")[2])) as connection:
-            return connection.execute(sql.encode()).fetchall()
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                with self._database.read() as connection:
+                    return [tuple(row) for row in connection.exec_driver_sql(sql)]
+            except DatabaseUnavailable:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
 
     def publish(self, api: Answers, concurrency: int = 20) -> None:
         """The journey and its endpoint."""
@@ -149,10 +153,7 @@ class Fleet(Installation):
 
     def served(self) -> int:
         """How many users came to the end."""
-        try:
-            return int(self.query("SELECT count(*) FROM enrollments WHERE outcome = 'served'")[0][0])
-        except psycopg.OperationalError:
-            return -1
+        return int(self.query("SELECT count(*) FROM enrollments WHERE outcome = 'served'")[0][0])
 
     def all_are_served(self) -> None:
         """Return when everybody came to the end; and check that nobody was lost or came twice."""
@@ -168,7 +169,7 @@ class Fleet(Installation):
         assert self.query("SELECT count(*) FROM inbox") == [(0,)]
 
     @contextmanager
-    def arriving(self, each_s: float, many: int = 5) -> Iterator[None]:
+    def arriving(self, each_s: float = 0.1, many: int = 4) -> Iterator[None]:
         """Users come all the while."""
         going = True
 
@@ -210,7 +211,7 @@ def until(condition: Callable[[], bool], *workers: Live, within_s: float = PATIE
     end = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < end, [each.lines for each in workers]
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def repeats(log: list[Request]) -> int:
