@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.db.connect import Connection, Database
+from engine.enrollments import store
 from engine.enrollments.buckets import AnotherWorker, acquire
 from engine.errors import DatabaseUnavailable
 from engine.processes import worker
@@ -81,6 +82,30 @@ def test_a_commit_whose_answer_is_lost_is_not_made_twice(
             ran = house.run(JOURNEY, users, seen=Begun())
         assert lost == 5
         assert ran.summary.finished == 300
+        house.check_counts(ran, JOURNEY)
+        assert set(Counter(request.path for request in api.log).values()) == {1}
+
+
+def test_a_set_that_can_not_be_written_is_written_later(
+    tmp_path: Path, postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, failed = store.write, 0
+
+    def failing(connection: Connection, changes: store.Changes) -> None:
+        nonlocal failed
+        write(connection, changes)
+        if changes.answered_calls and failed < 5:
+            failed += 1
+            raise DatabaseUnavailable("the server went away before the end")
+
+    with databases_on(postgresql), running(Answers()) as api:
+        house = House(tmp_path)
+        house.endpoint("api", api.url)
+        monkeypatch.setattr(worker, "rest", lambda _seconds: None)
+        monkeypatch.setattr(store, "write", failing)
+        ran = house.run(JOURNEY, house.users(["id", *(f"u{n}" for n in range(100))]))
+        assert failed == 5
+        assert ran.summary.finished == 100
         house.check_counts(ran, JOURNEY)
         assert set(Counter(request.path for request in api.log).values()) == {1}
 
