@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LEASE_US = 30_000_000
 HEARTBEATS = 3
 """How often a lease is renewed while it lasts."""
+SOON_S = 1.0
+"""The next heartbeat of a worker that waits for buckets others are to give up."""
 MARGIN_S = 1.0
 """What begins this long before the end of a lease has begun before it."""
 
@@ -60,7 +62,7 @@ class Leased:
         self._surplus: frozenset[int] = frozenset()
         self._until = 0.0
         self.lost = False
-        self.heartbeat_s = lease_us / HEARTBEATS / 1_000_000
+        self._renewing_s = self.heartbeat_s = lease_us / HEARTBEATS / 1_000_000
         self._join(f"{socket.gethostname()} process {os.getpid()}")
 
     @property
@@ -150,13 +152,23 @@ class Leased:
     def _settle(self, connection: Connection) -> int:
         """Free what the dead had and take what is missing to a fair share; how much that is."""
         workers.bury(connection)
-        share = BUCKETS if self._alone else -(-BUCKETS // len(workers.live(connection)))
+        share = BUCKETS if self._alone else self._share(connection)
         missing = share - len(workers.owned(connection, self._worker))
         if missing > 0:
             workers.claim(connection, self._worker, missing)
         return share
 
+    def _share(self, connection: Connection) -> int:
+        """As many as everybody else, or one more for the oldest ones: together all of them."""
+        live = [one.id for one in workers.live(connection)]
+        if self._worker not in live:  # this has taken longer than the lease
+            live.append(self._worker)
+        each, over = divmod(BUCKETS, len(live))
+        return each + (live.index(self._worker) < over)
+
     def _keep(self, mine: list[int], share: int) -> None:
+        waits = len(mine) < share
+        self.heartbeat_s = min(SOON_S, self._renewing_s) if waits else self._renewing_s
         self._buckets, self._surplus = tuple(mine), frozenset(mine[share:])
 
     def _lasts_from(self, began: float) -> None:

@@ -34,7 +34,7 @@ def test_workers_come_and_go_and_no_call_is_made_twice(
 ) -> None:
     with fleet(tmp_path, postgresql, lease_s=6) as here:
         here.publish(api, CONCURRENCY)
-        within_s = 2 * here.heartbeat_s + 1.0
+        within_s = 2 * here.heartbeat_s
         first, second = here.begin(2)
         with here.arriving():
             until(lambda: here.are_even(first, second), first, second, within_s=within_s)
