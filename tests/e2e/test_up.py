@@ -122,7 +122,12 @@ def test_a_second_worker_is_refused_in_one_line_and_commands_are_not(here: InPro
 
 
 def test_settings_that_are_wrong_are_said_at_once(here: InProcess) -> None:
-    for setting in ("JOURNEY_KEEP_EVENTS", "JOURNEY_IN_FLIGHT", "JOURNEY_BACKUPS_KEPT", "JOURNEY_LEASE"):
+    for setting in (
+        "JOURNEY_KEEP_EVENTS",
+        "JOURNEY_IN_FLIGHT",
+        "JOURNEY_BACKUPS_KEPT",
+        "JOURNEY_LEASE",
+    ):
         for command in ("up", "scheduler"):
             ended = here.call("journey", command, environment={setting: "many"})
             assert (ended.code, ended.err.count("\n")) == (78, 1)
