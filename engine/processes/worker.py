@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -22,6 +21,7 @@ from engine.enrollments import store
 from engine.enrollments.receive import Arrivals
 from engine.enrollments.turn import Answered, Turn
 from engine.errors import DatabaseUnavailable
+from engine.processes.bell import Bell
 from engine.processes.sharing import Share
 from engine.processes.supply import Loading, Source, Stay, has_come, unknown
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from engine.enrollments.rows import Held
     from engine.enrollments.send import Outbox
     from engine.enrollments.store.facts import Told
-    from engine.processes.sharing import Share
+    from engine.processes.bell import Bell
 from engine.processes.supply import Endpoints, Feed, Observer
 
 TOLD_PER_TURN = 1024
@@ -88,7 +88,7 @@ class Worker:
         self._fed = 0
         self._watch = watch(database)
         self._told = self._stale = True
-        self.woken = threading.Event()
+        self.woken = Bell()
         self._stopping = False
         self._name = decider.installation[:8]
 
@@ -124,8 +124,10 @@ class Worker:
     def _rest(self, pause: float) -> None:
         """Wait until it is time, something came in, or another process has written."""
         until = stopwatch() + pause
+        files = () if self._watch.file is None else (self._watch.file,)
         while (left := until - stopwatch()) > 0:
-            if self.woken.wait(min(left, self._watch.each_s)) or self._look():
+            self.woken.wait(min(left, self._watch.each_s), files)
+            if self.woken.is_set() or self._look():
                 return
 
     def _look(self) -> bool:

@@ -147,7 +147,8 @@ def _installed(folder: Path) -> Iterator[tuple[Database, Callable[[], dict[str, 
     for name, text in (("answering", ANSWERING), ("sleeping", SLEEPING)):
         (folder / f"{name}.yaml").write_text(text)
         ask("publish", f"{name}.yaml")
-    worker = subprocess.Popen(command("worker"), env=env, cwd=folder, stderr=subprocess.DEVNULL)
+    log = (folder / "worker.log").open("w+")
+    worker = subprocess.Popen(command("worker"), env=env, cwd=folder, stderr=log)
     database = Database(f"sqlite:///{folder / 'home' / 'engine.db'}")
 
     def stamps() -> dict[str, int]:
@@ -156,11 +157,14 @@ def _installed(folder: Path) -> Iterator[tuple[Database, Callable[[], dict[str, 
         return came
 
     try:
-        time.sleep(4)
+        while "journeys that users enter" not in (folder / "worker.log").read_text():
+            time.sleep(0.1)
+        time.sleep(2)
         yield database, stamps
     finally:
         worker.terminate()
         worker.wait()
+        log.close()
         database.close()
 
 
