@@ -20,6 +20,7 @@ from engine.core.steps.base import Emitted, Started
 from engine.core.steps.facts import Change, Event, Fact
 from engine.enrollments.coming import Entry, Line, Rejoin
 from engine.enrollments.ledger import WHERE_FALSE
+from engine.enrollments.present import by_entry
 from engine.enrollments.remembering import recall
 from engine.enrollments.rows import stand
 from engine.enrollments.store.facts import fact_row, last_seqs
@@ -89,12 +90,14 @@ class Hearing:
             self._change(passage.user, advanced.before, depth)
         return True
 
-    def _change(self, user: User, before: Mapping[str, object], depth: int) -> None:
+    def _change(self, user: User, before: Mapping[str, object], depth: int) -> bool:
         known = {**user.attributes, "timezone": user.timezone}
         values = {name: known.get(name) for name in before}
         change = Change(0, self._ledger.now, values, before, depth)
-        if self._around.listening.hears(change) or self._around.entrances.of(change):
+        heard = self._around.listening.hears(change) or bool(self._around.entrances.of(change))
+        if heard:
             self._line(user).made.append(change)
+        return heard
 
     def _line(self, user: User) -> Line:
         line = self._lines.get(user.id)
@@ -130,6 +133,7 @@ class Hearing:
             if user.seq is None:
                 user.seq = found.get(user.id, 0)
             if isinstance(fact, Entry | Rejoin):
+                entering += self._door.named(user, fact)
                 continue
             if around.listening.hears(fact):
                 at = min(at, fact.at)
@@ -144,7 +148,7 @@ class Hearing:
         received = self._receive(user, fact)
         if received is None:
             return
-        known = sorted(self._present.known(user), key=_entry)
+        known = sorted(self._present.known(user), key=by_entry)
         for passage in [p for p in known if touches(p, received)]:
             if self._back.hears(passage):
                 self._move(passage, received)
@@ -223,30 +227,34 @@ class Hearing:
         attempts, failure = (call.attempts, call.failure) if call is not None else (0, None)
         if call is not None and call.started_by:
             attempts, failure = attempts + 1, "call.unknown"
-        now, world = self._ledger.now, self._world
-        dropped = drop(passage, now, world, attempts=attempts, failure=failure)
+        dropped = drop(passage, self._ledger.now, self._world, attempts=attempts, failure=failure)
         self._ledger.note(passage, dropped, call)
         self.made(passage, dropped)
 
     # --- who enters -----------------------------------------------------------------------------
 
     def _start(self, user: User, entry: Entry) -> None:
-        published = self._door.open_to(entry.journey)
+        published = self._door.open_to(entry)
         if published is None:
             self._tell_parent(user, entry.parent, "there is no such journey")
-            return
-        self._door.prepare([(user, published)])
-        inputs = dict(entry.inputs)
-        fresh = self._door.candidate(user, published, inputs, depth=entry.depth)
-        fresh.parent = entry.parent
-        self.enter(fresh)
+        elif entry.attributes is None or not self._introduced(user, entry):
+            self.enter(self._door.entrant(user, published, entry))
+
+    def _introduced(self, user: User, entry: Entry) -> bool:
+        """Write what a run says of its user. True: somebody hears it first, and then he enters."""
+        before = write(user, entry.attributes or {})
+        entry.attributes = None
+        self._ledger.changes.users[user.id] = user
+        heard = bool(before) and entry.known and self._change(user, before, 0)
+        if heard:
+            self._line(user).made.append(entry)
+        return heard
 
     def _rejoin(self, user: User, over: Rejoin) -> None:
         parent = self._present.find(user, over.parent)
         if parent is not None and parent.state is State.WAITING:
             self._ledger.moves(parent)
-            now = self._ledger.now
-            self._noted(parent, rejoin(parent, now, self._world, over.text))
+            self._noted(parent, rejoin(parent, self._ledger.now, self._world, over.text))
 
     def _tell_parent(self, user: User, parent: int, text: str) -> None:
         if parent:
@@ -290,7 +298,3 @@ class Hearing:
     def _noted(self, passage: Passage, advanced: Advanced) -> None:
         self._ledger.note(passage, advanced, None)
         self.made(passage, advanced)
-
-
-def _entry(passage: Passage) -> tuple[int, int]:
-    return passage.entered_at, passage.id

@@ -246,13 +246,14 @@ def test_a_database_locked_in_mid_run_loses_nobody(here: InProcess, api: Answers
     assert_same_command_finishes(here, api)
 
 
-def test_a_second_worker_is_refused_by_name_and_other_commands_are_not(
+def test_what_needs_a_clock_of_its_own_is_refused_beside_a_run_and_other_commands_are_not(
     here: InProcess, api: Answers
 ) -> None:
     api.change(delay=0.1)
     with here.start(*RUN) as process:
         wait_for(api, 10, process)
-        second = here.call("run-journey", "journey.yaml", "--user", "x", "--live")
+        now = ("--now", "2026-11-22T09:00Z")
+        second = here.call("run-journey", "journey.yaml", "--user", "x", "--live", *now)
         assert (second.code, second.err.count("\n")) == (2, 1)
         assert f"process {process.pid} works on" in second.err
         assert here.call("journey", "apply", "endpoints.yaml").code == 0
