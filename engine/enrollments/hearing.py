@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.core.interpreter.advance import advance, drop, leave, rejoin
+from engine.core.interpreter.batch import turn
 from engine.core.interpreter.listens import touches
 from engine.core.interpreter.state import State
 from engine.core.interpreter.triggers import let_in
@@ -139,7 +140,7 @@ class Hearing:
         received = self._receive(user, fact)
         if received is None:
             return
-        known = sorted(self._present.known(user), key=_entry)
+        known = sorted(self._present.known(user), key=turn)
         for passage in [p for p in known if touches(p, received)]:
             self._move(passage, received)
         for published in self._around.entrances.of(received):
@@ -152,14 +153,17 @@ class Hearing:
                 self.enter(fresh, seq=received.seq, trigger=trigger)
 
     def _receive(self, user: User, fact: Fact) -> Fact | None:
-        """Give a fact its place and make it known; None: nothing changed."""
+        """Give a fact its place and make it known; None: nothing changed. Of a message that changed
+        nothing it is kept that it came: told again when more has changed, it would.
+        """
         now, changes = self._ledger.now, self._ledger.changes
         before: Mapping[str, object] = {}
         if isinstance(fact, Change):
             before = fact.before or write(user, fact.values)
-            if not before:
+            if before:
+                changes.users[user.id] = user
+            elif fact.id is None:
                 return None
-            changes.users[user.id] = user
         seq = user.seq = max(now, (user.seq or 0) + 1)
         received: Fact
         if isinstance(fact, Change):
@@ -170,30 +174,31 @@ class Hearing:
             recall(user, received)
             self._present.received.setdefault(user.id, []).append(received)
         changes.facts.append(fact_row(user, received))
-        return received
+        return received if before or isinstance(received, Event) else None
 
     def _move(self, passage: Passage, fact: Fact) -> None:
         stood, had, state = _stand(passage), passage.outcome, passage.state
+        if isinstance(fact, Event):
+            self._ledger.tell_event(passage, fact.name)
         advanced = advance(passage, self._ledger.now, self._world, None, (fact,))
         if _stand(passage) == stood and not advanced.executions:
             return
         if state is not State.CALLING:
             self._ledger.moves(passage)
-        if isinstance(fact, Event):
-            self._ledger.tell_event(passage, fact.name)
         if state is State.ENDED:
             self._ledger.count_goals(passage, advanced)
             return
         self._noted(passage, advanced)
-        if had is None and passage.outcome is not None and passage.state is State.CALLING:
+        if state is State.CALLING and had is None and passage.outcome is not None:
             self._give_up_call(passage)
 
     def leave(self, passage: Passage, outcome: str) -> None:
         """End a passage from outside; on_exit goes on."""
-        if passage.state is State.WAITING:
+        state = passage.state
+        if state is State.WAITING:
             self._ledger.moves(passage)
         self._noted(passage, leave(passage, self._ledger.now, self._world, outcome))
-        if passage.state is State.CALLING:
+        if state is State.CALLING:
             self._give_up_call(passage)
 
     def _give_up_call(self, passage: Passage) -> None:
@@ -264,10 +269,6 @@ class Hearing:
     def _noted(self, passage: Passage, advanced: Advanced) -> None:
         self._ledger.note(passage, advanced, None)
         self.made(passage, advanced)
-
-
-def _entry(passage: Passage) -> tuple[int, int]:
-    return passage.entered_at, passage.id
 
 
 def _stand(passage: Passage) -> tuple[object, ...]:
