@@ -38,6 +38,11 @@ class Settings:
     log_level: str = "WARNING"
     log_file: str = ""
     in_flight: str = "1000"
+    keep_passages: str = "P365D"
+    keep_events: str = "P730D"
+    keep_audit: str = "P730D"
+    backups: str = ""
+    backups_kept: str = "7"
     journeys: str = ""
 
     @property
@@ -53,19 +58,32 @@ class Settings:
     @property
     def calls_in_flight(self) -> int:
         """How many calls one process may have on the wire. Raises :class:`SettingsError`."""
-        given = self.in_flight
-        if not given.isascii() or not given.isdecimal() or int(given) < 1:
-            raise SettingsError(
-                f"JOURNEY_IN_FLIGHT is {given[:20]!r}; give a number of calls, as in 1000",
-                code="settings.in_flight",
-            )
-        return int(given)
+        return _count("JOURNEY_IN_FLIGHT", self.in_flight, "calls, as in 1000")
+
+    @property
+    def backups_folder(self) -> Path | None:
+        """Where backups are made each night; None if they aren't."""
+        return Path(self.backups) if self.backups else None
+
+    @property
+    def backups_to_keep(self) -> int:
+        """How many backups of its own the duty leaves there. Raises :class:`SettingsError`."""
+        return _count("JOURNEY_BACKUPS_KEPT", self.backups_kept, "backups, as in 7")
 
     @property
     def secret_folders(self) -> tuple[Path, ...]:
         """Folders that ``{file: …}`` references may read from (``:`` separated in the setting)."""
         given = [Path(part) for part in self.secret_dirs.split(os.pathsep) if part]
         return tuple(given) or (Path("/run/secrets"), self.home_path / "secrets")
+
+
+def _count(variable: str, given: str, of_what: str) -> int:
+    if not given.isascii() or not given.isdecimal() or int(given) < 1:
+        raise SettingsError(
+            f"{variable} is {given[:20]!r}; give a number of {of_what}",
+            code=f"settings.{variable.removeprefix(PREFIX).lower()}",
+        )
+    return int(given)
 
 
 SECRET_SETTINGS = frozenset({"kek", "kek_new"})

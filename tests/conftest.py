@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
+
+from tests.databases import databases_on
+from tests.postgresql import Server, running_server
 
 settings.register_profile("suite", max_examples=100, deadline=None, print_blob=True)
 settings.register_profile("soak", max_examples=5_000, deadline=None, print_blob=True)
@@ -17,3 +22,22 @@ def pytest_configure() -> None:
         if name.startswith("JOURNEY_") or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ["JOURNEY_EGRESS_ALLOW"] = "127.0.0.0/8,[::1]"
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server of this process's own."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The test runs on both databases, in turn: what tests/databases.py gives is one of the kind
+    that this says.
+    """
+    if request.param == "sqlite":
+        yield "sqlite"
+        return
+    with databases_on(request.getfixturevalue("postgresql")):
+        yield "postgresql"

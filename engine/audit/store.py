@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from engine.db.connect import Connection
 
@@ -50,6 +50,22 @@ def recorded_since(connection: Connection, since: int, verb: str, kind: str, nam
     return found.one_or_none() is not None
 
 
+def latest_id(connection: Connection) -> int:
+    """The number of the newest change; 0 where nothing was changed yet."""
+    found: int | None = connection.exec_driver_sql("SELECT max(id) FROM audit").scalar()
+    return found or 0
+
+
+def latest(connection: Connection, after: int, verb: str, kind: str, name: str) -> str | None:
+    """The fields of the last such change whose number is above ``after``; None: there is none."""
+    found: str | None = connection.exec_driver_sql(
+        "SELECT fields FROM audit WHERE id > ? AND verb = ? AND kind = ? AND name = ?"
+        " ORDER BY id DESC LIMIT 1",
+        (after, verb, kind, name),
+    ).scalar()
+    return found
+
+
 def changes(
     connection: Connection, *, since: int = 0, actor: str = "", what: str = ""
 ) -> Iterator[Change]:
@@ -57,13 +73,27 @@ def changes(
     name or fields hold ``what``, whatever the case.
     """
     rows = connection.exec_driver_sql(
-        "SELECT at, actor, verb, kind, name, fields FROM audit WHERE at >= ? AND actor LIKE ?"
-        " ESCAPE '!' AND verb || ' ' || kind || ' ' || name || ' ' || fields LIKE ? ESCAPE '!'"
+        "SELECT at, actor, verb, kind, name, fields FROM audit WHERE at >= ?"
+        " AND lower(actor) LIKE lower(?) ESCAPE '!'"
+        " AND lower(verb || ' ' || kind || ' ' || name || ' ' || fields) LIKE lower(?) ESCAPE '!'"
         " ORDER BY at, id",
         (since, _literal(actor) or "%", f"%{_literal(what)}%"),
     )
     for row in rows:
         yield Change(*row)
+
+
+def old_changes(connection: Connection, before: int, most: int) -> list[tuple[object, ...]]:
+    """The keys of changes made before an instant, the oldest first."""
+    rows = connection.exec_driver_sql(
+        "SELECT id FROM audit WHERE at < ? ORDER BY id LIMIT ?", (before, most)
+    )
+    return [tuple(row) for row in rows]
+
+
+def delete_changes(connection: Connection, keys: Sequence[tuple[object, ...]]) -> None:
+    """Forget changes."""
+    connection.exec_driver_sql("DELETE FROM audit WHERE id = ?", list(keys))
 
 
 def _literal(text: str) -> str:

@@ -1,4 +1,4 @@
-"""``journey apply``: endpoints, auth profiles and the catalogue from a file."""
+"""``journey apply``: endpoints, auth profiles, contact policy and the catalogue from a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 def apply(
     file: Path, dry_run: bool, take_secrets: bool, as_json: bool, database: str | None
 ) -> None:
-    """Create and update endpoints, auth profiles and the catalogue from FILE (- is standard input).
+    """Create and update endpoints, auth profiles, contact policy and the catalogue from FILE (- is
+    standard input).
 
     FILE holds no secret: {seal_from_env: NAME} seals a variable's value now, {env: NAME} and
     {file: NAME} are read when they are used. Doing it twice changes nothing; what isn't in the file
@@ -97,12 +98,14 @@ def _print(changes: Sequence[Change], *, dry_run: bool, as_json: bool) -> None:
     for change in changes:
         if change.verb != "unchanged" or change.notes:
             fields = f": {', '.join(change.fields)}" if change.fields else ""
-            click.echo(f"{change.kind} {change.name} {change.verb}{fields}")
+            what = f"{change.kind} {change.name}".rstrip()
+            click.echo(f"{what} {change.verb}{fields}")
         for note in change.notes:
             click.echo(f"  {note}")
     counts = [
         f"{sum(change.verb == verb for change in changes)} {verb}"
-        for verb in ("created", "changed", "unchanged")
+        for verb in ("created", "changed", "removed", "unchanged")
+        if verb != "removed" or any(change.verb == verb for change in changes)
     ]
     would = " (dry run: nothing was written)" if dry_run else ""
     click.echo(f"{', '.join(counts)}{would}", err=True)

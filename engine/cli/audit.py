@@ -5,12 +5,11 @@ from __future__ import annotations
 import click
 
 from engine.cli.context import csv_option, database_option, json_option, opened
+from engine.cli.since import instant_of, since_option
 
 
 @click.command()
-@click.option(
-    "--since", metavar="TIME", help="From then on: an ISO 8601 time (UTC), or how long ago, as 7d."
-)
+@since_option
 @click.option("--actor", metavar="NAME", default="", help="Changes of this user.")
 @click.option(
     "--what", metavar="TEXT", default="", help="Changes whose verb, kind, name or fields hold TEXT."
@@ -30,7 +29,7 @@ def audit(
     from engine.audit.store import changes
     from engine.cli.tables import instant, show
 
-    start = 0 if since is None else _instant(since)
+    start = 0 if since is None else instant_of(since)
     with opened(database) as installation, installation.database().read() as connection:
         rows = [
             asdict(change) | {"at": instant(change.at)}
@@ -40,26 +39,3 @@ def audit(
     empty = "no change fits" if filtered else "nothing was changed yet"
     columns = ("at", "actor", "verb", "kind", "name", "fields")
     show(rows, columns, as_json=as_json, as_csv=as_csv, empty=empty)
-
-
-def _instant(written: str) -> int:
-    """An instant in microseconds UTC, or a length of time before now."""
-    from zoneinfo import ZoneInfo
-
-    from engine.clock import wall
-    from engine.core.expressions.calendar import parse_iso
-    from engine.core.expressions.durations import DurationError, parse_duration
-
-    found = parse_iso(written, ZoneInfo("UTC"))
-    if found is not None:
-        return found
-    try:
-        ago = parse_duration(written).microseconds
-    except DurationError:
-        ago = None
-    if ago is None:
-        raise click.BadParameter(
-            f"{written[:60]!r} is no ISO 8601 time and no length of time, as in 2026-11-22 or 7d",
-            param_hint="--since",
-        )
-    return wall() - ago

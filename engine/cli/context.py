@@ -11,6 +11,7 @@ from engine.settings import Settings, environment, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from zoneinfo import ZoneInfo
 
     from engine.credentials.references import References
     from engine.credentials.vault import Vault
@@ -23,8 +24,8 @@ database_option = click.option(
     "--database",
     metavar="URL",
     default=None,
-    help="The database, as sqlite:///path/engine.db (default: JOURNEY_DATABASE_URL, or"
-    " engine.db in JOURNEY_HOME).",
+    help="The database, as sqlite:///path/engine.db or postgresql://user@host/name (default:"
+    " JOURNEY_DATABASE_URL, or engine.db in JOURNEY_HOME).",
 )
 """``--database`` for a command; its value goes to :func:`opened` or :class:`Installation`."""
 
@@ -59,10 +60,13 @@ class Installation:
 
     def has_database(self) -> bool:
         """Whether there is a database already."""
-        from engine.db.connect import Database
+        from contextlib import closing
 
-        path = Database(self.settings.database).path
-        return path.exists() and path.stat().st_size > 0
+        from engine.db.connect import Database
+        from engine.db.schema import database_exists
+
+        with closing(Database(self.settings.database)) as database:
+            return database_exists(database)
 
     def vault(self) -> Vault:
         """The vault of the database; the first time its key is made, and that is said."""
@@ -86,6 +90,13 @@ class Installation:
         from engine.wire.egress import Egress
 
         return Egress.parse(self.settings.egress_allow)
+
+    def zone(self) -> ZoneInfo:
+        """The installation's time zone; UTC where its name is unknown."""
+        from engine.core.expressions.calendar import find_zone
+        from engine.core.expressions.scope import UTC_ZONE
+
+        return find_zone(self.settings.timezone) or UTC_ZONE
 
     def close(self) -> None:
         """Close the database."""

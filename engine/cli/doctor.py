@@ -11,6 +11,9 @@ from engine.cli.context import database_option, json_option
 from engine.cli.show.terminal import Colour, Paint, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.cli.context import Installation
     from engine.operations.doctor import Check
 
 MARKS: dict[str, tuple[str, Colour]] = {
@@ -28,7 +31,8 @@ MARKS: dict[str, tuple[str, Colour]] = {
 @json_option
 @database_option
 def doctor(leaks: bool, paths: tuple[Path, ...], as_json: bool, database: str | None) -> int:
-    """Look the installation over: settings, database, key, endpoints, secrets, machine.
+    """Look the installation over: settings, database, key, endpoints, secrets, machine; and what
+    runs on it, how that is, and its duties.
 
     Each line is right (✓), odd (!) or wrong (✗) and says what to do. Nothing is changed and no
     secret is shown. With --leaks every secret that can be opened is looked for where none may
@@ -53,10 +57,24 @@ def doctor(leaks: bool, paths: tuple[Path, ...], as_json: bool, database: str | 
         checks = (
             look_for_leaks(installation.database(), *given, paths) if leaks else examine(*given)
         )
-        for check in checks:
+        for check in checks if leaks else (*checks, *_running(installation)):
             wrong = wrong or check.state == "wrong"
             click.echo(dumps(asdict(check)) if as_json else _line(check, paint))
     return CHECK_FAILED if wrong else 0
+
+
+def _running(installation: Installation) -> Iterator[Check]:
+    """What runs on a database that can be read; of another one enough was said already."""
+    from contextlib import suppress
+
+    from engine.clock import wall
+    from engine.errors import EngineError
+    from engine.operations.running import running
+
+    with suppress(EngineError):
+        if installation.has_database():
+            with installation.database().read() as connection:
+                yield from running(connection, wall())
 
 
 def _line(check: Check, paint: Paint) -> str:

@@ -42,7 +42,7 @@ def terms_beside(journey: Path, given: Path | None) -> Beside:
     from engine.endpoints.file import read_file
     from engine.endpoints.model import terms as terms_of
 
-    read = read_file(read_bounded(file), str(file), simulated=True)
+    read = read_file(read_bounded(file), str(file))
     endpoints = [written.endpoint for written in read.endpoints]
     terms = {endpoint.name: terms_of(endpoint) for endpoint in endpoints}
     return Beside(file, terms, read.contact_policy)

@@ -10,6 +10,7 @@ from engine.cli.context import actor, csv_option, database_option, json_option, 
 from engine.clock import wall
 
 if TYPE_CHECKING:
+    from engine.endpoints.states import SharedGate
     from engine.endpoints.store import Stored
 
 
@@ -30,11 +31,17 @@ def endpoints() -> None:
 def list_(text: str, as_json: bool, as_csv: bool, database: str | None) -> None:
     """The endpoints; with TEXT those whose name, title, URL or auth profile holds it."""
     from engine.cli.tables import show as print_table
+    from engine.endpoints.states import UNTOUCHED, gates
     from engine.endpoints.store import load_all
 
     with opened(database) as installation, installation.database().read() as connection:
-        rows = [_row(stored) for stored in load_all(connection) if _matches(stored, text.lower())]
-    columns = ("name", "base_url", "auth", "title", "version", "changed_at")
+        fares = gates(connection)
+        rows = [
+            _row(stored, fares.get(stored.endpoint.name, UNTOUCHED))
+            for stored in load_all(connection)
+            if _matches(stored, text.lower())
+        ]
+    columns = ("name", "base_url", "auth", "title", "state", "version", "changed_at")
     empty = f"no endpoint holds {text!r}" if text else "there are no endpoints yet"
     print_table(rows, columns, as_json=as_json, as_csv=as_csv, empty=empty)
 
@@ -46,13 +53,14 @@ def list_(text: str, as_json: bool, as_csv: bool, database: str | None) -> None:
 def show(name: str, as_json: bool, database: str | None) -> None:
     """One endpoint with all its settings."""
     from engine.cli.tables import show_one
+    from engine.endpoints.states import gate_of
     from engine.endpoints.store import load
 
     with opened(database) as installation, installation.database().read() as connection:
-        stored = load(connection, name)
+        stored, fares = load(connection, name), gate_of(connection, name)
     settings = stored.endpoint.model_dump(mode="json", exclude={"name", "auth", "base_url"})
     given = {key: value for key, value in settings.items() if value is not None}
-    show_one(_row(stored) | {"inline": stored.inline} | given, as_json=as_json)
+    show_one(_row(stored, fares) | {"inline": stored.inline} | given, as_json=as_json)
 
 
 @endpoints.command("set")
@@ -171,9 +179,14 @@ def _yaml(key: str, text: str) -> object:
     return read_yaml(text, f"--set {key}").root.data
 
 
-def _row(stored: Stored) -> dict[str, object]:
+def _row(stored: Stored, fares: SharedGate) -> dict[str, object]:
     from engine.cli.tables import instant
 
+    gate = fares.gate
+    shut: dict[str, object] = {}
+    if gate.since is not None:
+        why = f"{gate.code}: {gate.text}"
+        shut = {"since": instant(gate.since), "because": why, "next_try": instant(gate.probe_at)}
     endpoint = stored.endpoint
     auth = endpoint.auth if stored.auth_lost is None else f"{stored.auth_lost} (deleted)"
     return {
@@ -183,6 +196,8 @@ def _row(stored: Stored) -> dict[str, object]:
         "title": endpoint.title,
         "version": stored.version,
         "changed_at": instant(stored.changed_at),
+        "state": gate.words(wall()),
+        **shut,
     }
 
 

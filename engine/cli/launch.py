@@ -128,9 +128,8 @@ def _users_file(invocation: Invocation, declared: Mapping[str, str]) -> UsersFil
             invocation.users, inputs=declared, skip_bad=invocation.skip_bad, stdin=stdin
         )
     except UsersFileError as error:
-        for problem in error.problems[1:]:
-            remedy = f"; {problem.remedy}" if problem.remedy else ""
-            click.echo(f"{invocation.users}:{problem.line}: {problem.message}{remedy}", err=True)
+        for line in error.others:
+            click.echo(line, err=True)
         raise
 
 

@@ -94,7 +94,7 @@ def _lacking(file: Path, needed: Iterable[str]) -> list[str]:
     from engine.cli.journey_file import read_bounded
     from engine.endpoints.file import read_file
 
-    written = read_file(read_bounded(file), str(file), simulated=True).endpoints
+    written = read_file(read_bounded(file), str(file)).endpoints
     has = {one.endpoint.name for one in written}
     return [name for name in needed if name not in has]
 

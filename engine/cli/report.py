@@ -1,27 +1,56 @@
-"""``journey report JOURNEY``: what became of a run, finished or under way."""
+"""``journey report JOURNEY``: what became of everybody in a journey, or of one run."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from engine.cli.context import csv_option, database_option, opened
+from engine.cli.since import instant_of, since_option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from engine.core.dsl.program import Program
-    from engine.enrollments.reports import ReportedRun
+    from engine.db.connect import Connection
+    from engine.enrollments.arms import ArmTally
     from engine.enrollments.summary import Summary
 
-COLUMNS = ("step", "entered", "succeeded", "failed", "skipped", "waiting", "endpoint")
+COLUMNS = ("step", "entered", "succeeded", "failed", "skipped", "waiting", "endpoint", "failures")
+
+
+@dataclass(slots=True, frozen=True)
+class Asked:
+    """What a report is asked for: of ``run`` (a number, ``all``, or None), or of the journey."""
+
+    journey: str
+    run: str | None
+    version: int | None
+    since: int | None
+    by_arm: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Reported:
+    """What is reported, ready to be shown; ``about`` says in words what it is of."""
+
+    program: Program
+    summary: Summary
+    about: str
+    heading: str
+    data: Mapping[str, object]
+    arms: Sequence[ArmTally]
 
 
 @click.command()
 @click.argument("journey")
-@click.option("--run", "run_id", metavar="ID", type=int, help="A run; the newest unless said.")
+@click.option("--run", metavar="ID", help="One run; `all` for everybody, however they entered.")
+@click.option("--version", metavar="N", type=int, help="Only passages through this version.")
+@since_option
+@click.option("--by", type=click.Choice(["arm"]), help="Outcomes and goals of each split's arms.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @csv_option
 @click.option(
@@ -33,54 +62,125 @@ COLUMNS = ("step", "entered", "succeeded", "failed", "skipped", "waiting", "endp
 @database_option
 def report(
     journey: str,
-    run_id: int | None,
+    run: str | None,
+    version: int | None,
+    since: str | None,
+    by: str | None,
     as_json: bool,
     as_csv: bool,
     html: Path | None,
     database: str | None,
 ) -> None:
-    """What became of everybody in a run of JOURNEY: its newest, or the one with the ID.
+    """What became of everybody in JOURNEY.
 
-    Steps, endpoints, outcomes, token requests, and the most frequent failures; --csv has a line per
-    step, --html writes one page that stands for itself. The numbers are exactly those of the steps
-    taken so far.
+    A journey that users enter by themselves is told as a whole, over all runs and versions; one
+    that only runs have entered, by its newest run. Steps, endpoints, outcomes, goals with what was
+    gained over those held out, and the most frequent failures; --csv has a line per step, --html
+    writes one page that stands for itself. The numbers are exactly those of the steps taken so far.
     """
+    if sum((as_json, as_csv, html is not None)) > 1:
+        raise click.UsageError("--json, --csv and --html exclude each other")
+    if run not in (None, "all") and not (version is None and since is None and by is None):
+        raise click.UsageError("--run ID is of one run; --version, --since and --by are of all")
+    if run not in (None, "all") and not run.isdecimal():
+        raise click.BadParameter(f"{run[:60]!r} is no run's id and not 'all'", param_hint="--run")
+    start = None if since is None else instant_of(since)
+    asked = Asked(journey, run, version, start, by is not None)
+    with opened(database) as installation:
+        with installation.database().read() as connection:
+            found = _reported(connection, asked)
+        if html is not None:
+            _write_page(html, found)
+        elif as_json:
+            _print_json(found)
+        elif as_csv:
+            _print_csv(found)
+        else:
+            _print_table(found, installation.environment)
+
+
+def _reported(connection: Connection, asked: Asked) -> Reported:
+    from engine.enrollments.living import lives
+
+    narrowed = asked.version is not None or asked.since is not None or asked.by_arm
+    whole = asked.run == "all" or narrowed
+    if whole or (asked.run is None and lives(connection, asked.journey)):
+        return _of_the_journey(connection, asked)
+    return _of_a_run(connection, asked)
+
+
+def _of_a_run(connection: Connection, asked: Asked) -> Reported:
+    from engine.cli.show.moments import iso
+    from engine.cli.show.ndjson import summary_data
+    from engine.cli.show.table import users_in_words
+    from engine.cli.tables import instant
     from engine.enrollments import reports
     from engine.versions.store import Versions
 
-    if sum((as_json, as_csv, html is not None)) > 1:
-        raise click.UsageError("--json, --csv and --html exclude each other")
-    with opened(database) as installation:
-        versions = Versions()
-        with installation.database().read() as connection:
-            run = reports.find_run(connection, journey, run_id)
-            summary = reports.summary(connection, run, versions)
-            program = versions.get(connection, run.version_id).program
-        if html is not None:
-            _write_page(html, program, run, summary)
-        elif as_json:
-            _print_json(run, summary)
-        elif as_csv:
-            _print_csv(summary)
-        else:
-            _print_table(run, summary, installation.environment)
+    versions = Versions()
+    run = reports.find_run(connection, asked.journey, int(asked.run) if asked.run else None)
+    summary = reports.summary(connection, run, versions)
+    state = f"finished {instant(run.finished_at)}" if run.finished else "not finished"
+    about = f"run {run.id}, opened {instant(run.opened_at)}, {state}"
+    return Reported(
+        program=versions.get(connection, run.version_id).program,
+        summary=summary,
+        about=about,
+        heading=f"{about} · {users_in_words(run.total)}",
+        data={
+            **summary_data(summary),
+            "run": run.id,
+            "state": run.state,
+            "opened_at": iso(run.opened_at),
+            "finished_at": None if run.finished_at is None else iso(run.finished_at),
+        },
+        arms=(),
+    )
 
 
-def _print_json(run: ReportedRun, summary: Summary) -> None:
-    from json import dumps
+def _of_the_journey(connection: Connection, asked: Asked) -> Reported:
+    from dataclasses import asdict
 
     from engine.cli.show.moments import iso
     from engine.cli.show.ndjson import summary_data
+    from engine.cli.tables import instant
+    from engine.enrollments.arms import by_arm
+    from engine.enrollments.living import living, version_of
+    from engine.versions.store import Versions
 
-    finished_at = None if run.finished_at is None else iso(run.finished_at)
-    about = {"run": run.id, "state": run.state, "opened_at": iso(run.opened_at)}
-    data = {**summary_data(summary), **about, "finished_at": finished_at}
-    click.echo(dumps({"type": "summary", **data}, ensure_ascii=False))
+    versions, only = Versions(), asked.version is not None
+    published = version_of(connection, asked.journey, versions, asked.version)
+    summary = living(connection, published, versions, only=only, since=asked.since)
+    arms: tuple[ArmTally, ...] = ()
+    if asked.by_arm:
+        arms = tuple(by_arm(connection, published, versions, only=only, since=asked.since))
+    newest = f"all versions, the newest {published.number}"
+    about = "all who entered it" if only else f"{newest}, all who entered"
+    if asked.since is not None:
+        about += f", since {instant(asked.since)}"
+    data = {
+        **summary_data(summary, in_full=True),
+        "newest": None if only else published.number,
+        "since": None if asked.since is None else iso(asked.since),
+    }
+    if asked.by_arm:
+        data["by_arm"] = [asdict(arm) for arm in arms]
+    return Reported(published.program, summary, about, about, data, arms)
 
 
-def _print_csv(summary: Summary) -> None:
+def _print_json(found: Reported) -> None:
+    from json import dumps
+
+    click.echo(dumps({"type": "summary", **found.data}, ensure_ascii=False))
+
+
+def _print_csv(found: Reported) -> None:
+    from engine.cli.show.arms import ARM_COLUMNS, arm_rows
     from engine.cli.tables import show
 
+    if found.arms:
+        show(arm_rows(found.arms), ARM_COLUMNS, as_csv=True)
+        return
     rows = [
         {
             "step": name,
@@ -90,33 +190,30 @@ def _print_csv(summary: Summary) -> None:
             "skipped": tally.skipped,
             "waiting": tally.waiting,
             "endpoint": tally.endpoint,
+            "failures": [f"{code} {n}" for code, n in sorted(tally.failures.items())],
         }
-        for name, tally in summary.steps.items()
+        for name, tally in found.summary.steps.items()
     ]
     show(rows, COLUMNS, as_csv=True)
 
 
-def _write_page(file: Path, program: Program, run: ReportedRun, summary: Summary) -> None:
+def _write_page(file: Path, found: Reported) -> None:
     from engine.cli.output_file import write
     from engine.cli.show.page import page
 
-    write(file, page(program, summary, _about(run)))
+    write(file, page(found.program, found.summary, found.about, found.arms))
 
 
-def _print_table(run: ReportedRun, summary: Summary, environment: Mapping[str, str]) -> None:
+def _print_table(found: Reported, environment: Mapping[str, str]) -> None:
     import sys
 
-    from engine.cli.show.table import summary_lines, users_in_words
+    from engine.cli.show.arms import arm_lines
+    from engine.cli.show.table import failures_by_step, summary_lines
     from engine.cli.show.terminal import Paint
 
-    heading = f"{_about(run)} · {users_in_words(run.total)}"
-    for line in summary_lines(summary, heading, Paint.of(sys.stdout, environment)):
+    paint = Paint.of(sys.stdout, environment)
+    lines = summary_lines(found.summary, found.heading, paint)
+    # The balance stays the last line.
+    more = [*failures_by_step(found.summary, paint), *arm_lines(found.arms, paint)]
+    for line in [*lines[:-2], *more, *lines[-2:]]:
         click.echo(line)
-
-
-def _about(run: ReportedRun) -> str:
-    """Which run it is, in words."""
-    from engine.cli.tables import instant
-
-    state = f"finished {instant(run.finished_at)}" if run.finished else "not finished"
-    return f"run {run.id}, opened {instant(run.opened_at)}, {state}"

@@ -65,7 +65,7 @@ class Finder:
             return None
         from engine.endpoints.file import read_file
 
-        written = read_file(read_bounded(file), str(file), simulated=True)
+        written = read_file(read_bounded(file), str(file))
         endpoints = {each.endpoint.name: each.endpoint for each in written.endpoints}
         return Surroundings(endpoints, written.catalogue)
 

@@ -86,8 +86,8 @@ def opened_events(
     try:
         events = open_events(invocation.events, find_zone(settings.timezone) or UTC_ZONE, stdin)
     except EventsFileError as error:
-        for problem in error.problems[1:]:
-            click.echo(problem, err=True)
+        for line in error.others:
+            click.echo(line, err=True)
         raise
     with events:
         yield events

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 
@@ -26,7 +27,11 @@ class LiveEndpoint:
 
 
 class VersionsReader(Protocol):
-    """Reads versions now, on the event loop's thread: it may never wait for a writer."""
+    """Reads versions now. One that ``waits`` asks over a network and is called by another thread;
+    the others are called on the event loop's and may never wait for a writer.
+    """
+
+    waits: bool
 
     def read(self, names: set[str]) -> Mapping[str, LiveEndpoint]:
         """The endpoints of these names that exist, as committed when the call began."""
@@ -37,12 +42,16 @@ class VersionsReader(Protocol):
         ...
 
 
+_Waiting = list[tuple[str, "asyncio.Future[LiveEndpoint | None]"]]
+
+
 class LiveVersions:
     """The shared read. One per event loop."""
 
     def __init__(self, reader: VersionsReader) -> None:
         self._reader = reader
-        self._waiting: list[tuple[str, asyncio.Future[LiveEndpoint | None]]] = []
+        self._waiting: _Waiting = []
+        self._reading = False
 
     async def current(self, endpoint: str) -> LiveEndpoint | None:
         """How the endpoint stands at a moment after this call began; None if there is none.
@@ -50,7 +59,7 @@ class LiveVersions:
         Raises :class:`~engine.errors.DatabaseUnavailable`.
         """
         loop = asyncio.get_running_loop()
-        if not self._waiting:
+        if not self._waiting and not self._reading:
             loop.call_soon(self._read)
         # A future each: whoever gives up takes nothing from the others.
         future: asyncio.Future[LiveEndpoint | None] = loop.create_future()
@@ -64,13 +73,40 @@ class LiveVersions:
     def _read(self) -> None:
         # From here on whoever comes joins the read after this one.
         waiting, self._waiting = self._waiting, []
-        try:
-            found = self._reader.read({name for name, _ in waiting})
-        except BaseException as error:  # noqa: BLE001  it belongs to those who wait
-            for _, future in waiting:
-                if not future.done():
-                    future.set_exception(error)
+        names = {name for name, _ in waiting}
+        if self._reader.waits:
+            self._reading = True
+            loop = asyncio.get_running_loop()
+            reading = loop.run_in_executor(None, self._reader.read, names)
+            reading.add_done_callback(partial(self._has_read, waiting))
             return
-        for name, future in waiting:
-            if not future.done():
-                future.set_result(found.get(name))
+        try:
+            found = self._reader.read(names)
+        except BaseException as error:  # noqa: BLE001  it belongs to those who wait
+            _fail(waiting, error)
+        else:
+            _settle(waiting, found)
+
+    def _has_read(
+        self, waiting: _Waiting, reading: asyncio.Future[Mapping[str, LiveEndpoint]]
+    ) -> None:
+        self._reading = False
+        if self._waiting:
+            self._read()
+        error = reading.exception()
+        if error is None:
+            _settle(waiting, reading.result())
+        else:
+            _fail(waiting, error)
+
+
+def _settle(waiting: _Waiting, found: Mapping[str, LiveEndpoint]) -> None:
+    for name, future in waiting:
+        if not future.done():
+            future.set_result(found.get(name))
+
+
+def _fail(waiting: _Waiting, error: BaseException) -> None:
+    for _, future in waiting:
+        if not future.done():
+            future.set_exception(error)

@@ -18,7 +18,7 @@ from engine.credentials.kinds.oauth2 import OAuth2
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.loaded import Loaded, load
 from engine.credentials.overlap import PREVIOUS_NEEDED, record_fall_back
-from engine.credentials.store.versions import SQLiteVersions
+from engine.credentials.store.versions import versions_reader
 from engine.errors import CredentialFailure, DatabaseUnavailable
 from engine.telemetry.redact import Redactor, known_secrets
 
@@ -59,7 +59,7 @@ class Resolver:
         self._vault = vault
         self._references = references
         self._redactor = redactor or known_secrets
-        self._versions = LiveVersions(SQLiteVersions(database))
+        self._versions = LiveVersions(versions_reader(database))
         self._tokens = AccessTokens(database, vault, transport, clock, self._redactor, lot)
         self._loaded: dict[int, Loaded] = {}
         self._recording: set[asyncio.Task[None]] = set()

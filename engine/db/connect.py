@@ -1,78 +1,96 @@
 """The one door to the database: opening it, reading, writing, and what its errors mean.
 
-SQLite: WAL, ``synchronous=FULL``, ``BEGIN IMMEDIATE`` for every write (a transaction that reads and
-then writes under plain ``BEGIN`` fails as soon as another process writes in between), one writer at
-a time per process.
+SQLite and PostgreSQL behave alike through it. One write at a time, unless the writer says that it
+settles with others row by row: then what was read stands until the end of the transaction.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlmodel import Session
 
-from engine.errors import DatabaseUnavailable, SettingsError
+from engine.db import postgresql, sqlite
+from engine.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy.engine import Engine
 
 __all__ = ["Connection", "Database", "Session"]
 
-BUSY_TIMEOUT_MS = 30_000
-WORKER_LOCK = ".worker"
-"""What follows a database's name in that of the file its worker locks."""
-_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA cache_size=-65536",
-    "PRAGMA temp_store=MEMORY",
-    # A page that many commits change is copied back once: a checkpoint each 32 MB, not each 4.
-    "PRAGMA wal_autocheckpoint=8000",
-)
+_SNAPSHOT = "REPEATABLE READ"
 
 
 class Database:
-    """An open database. ``path`` is the SQLite file.
+    """An open database. ``name`` is how messages call it: the file, or the URL without a password.
 
     Raises :class:`SettingsError` for a URL it can't use and :class:`DatabaseUnavailable` where the
     database can't be reached or written.
     """
 
     def __init__(self, url: str) -> None:
-        self.path = _sqlite_path(url)
-        self.engine = _open(self.path)
+        parsed = _parsed(url)
+        self._path: Path | None = None
+        self.engine: Engine
+        if parsed.get_backend_name() == "sqlite":
+            self._path = sqlite.path_of(parsed)
+            self.name = str(self._path)
+            self.engine = sqlite.open_engine(self._path)
+        else:
+            self.name = postgresql.name_of(parsed)
+            self.engine = postgresql.open_engine(parsed)
         self._writing = threading.RLock()
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file of ours (SQLite), and no server's."""
+        return self._path is not None
+
+    @property
+    def path(self) -> Path:
+        """The file, of a database that :attr:`is_file`."""
+        if self._path is None:
+            raise ValueError(f"{self.name} is no file")
+        return self._path
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection inside one read transaction: everything it sees is of one moment."""
-        with _translated(self.path), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with self.translated(), self.engine.connect() as connection:
+            if not self.is_file:
+                connection.execution_options(isolation_level=_SNAPSHOT)
+            with connection.begin():
+                yield connection
 
     @contextmanager
-    def write(self, *, waits: int = 2) -> Iterator[Connection]:
+    def write(self, *, waits: int = 2, alone: bool = True) -> Iterator[Connection]:
         """A connection inside one write transaction: committed at the end, rolled back on error.
 
-        Another process's lock is waited for ``waits`` times half a minute.
+        Another process's lock is waited for ``waits`` times half a minute. Between the first
+        statement and the end nobody else writes; without ``alone`` PostgreSQL lets others write
+        meanwhile who do likewise: for what decides over single rows by its own statements.
         """
-        with (
-            _translated(self.path),
-            self._writing,
-            self.engine.connect().execution_options(waits=waits) as connection,
-            connection.begin(),
-        ):
-            yield connection
+        with self.translated():
+            if self.is_file:
+                with (
+                    self._writing,
+                    self.engine.connect().execution_options(waits=waits) as connection,
+                    connection.begin(),
+                ):
+                    yield connection
+            else:
+                with self.engine.connect() as connection, connection.begin():
+                    if alone:
+                        connection.exec_driver_sql("SELECT 1 FROM installation FOR UPDATE")
+                    yield connection
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -95,120 +113,39 @@ class Database:
         """The driver's own connection to a file that may be another program's: opening it changes
         nothing, while every other one here turns the file to WAL.
         """
-        with _translated(self.path), closing(sqlite3.connect(self.path)) as connection:
-            connection.isolation_level = None
-            connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        with self.translated(), sqlite.untouched(self.path) as connection:
             yield connection
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
 
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """What the driver raises inside is raised as what it says to an operator."""
+        meaning = sqlite.meaning if self.is_file else postgresql.meaning
+        try:
+            yield
+        except (DBAPIError, sqlite3.Error) as error:
+            raise meaning(self.name, error) from None
 
-def _sqlite_path(url: str) -> Path:
-    if url.startswith(("postgresql", "postgres")):
-        raise SettingsError(
-            "PostgreSQL isn't supported by this version yet; use a SQLite file:"
-            " --database sqlite:///path/engine.db",
-            code="settings.database",
-        )
+
+def _parsed(url: str) -> URL:
+    """The URL of a database of a kind we have; what has no ``://`` is a file's path."""
     try:
         parsed = make_url(url) if "://" in url else make_url(f"sqlite:///{url}")
     except ArgumentError:
         raise SettingsError(
-            "the database URL can't be read; write sqlite:///path/engine.db",
+            "the database URL can't be read; write sqlite:///path/engine.db"
+            " or postgresql://user@host/database",
             code="settings.database",
         ) from None
-    if parsed.get_backend_name() == "sqlite":
-        return _file_of(parsed)
+    if parsed.drivername == "postgres":
+        parsed = parsed.set(drivername="postgresql")
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite", "postgresql", postgresql.DRIVER):
+        return parsed
     raise SettingsError(
-        f"databases of kind {parsed.get_backend_name()!r} aren't supported;"
-        " use sqlite:///path/engine.db",
+        f"databases of kind {parsed.drivername!r} aren't supported;"
+        " use sqlite:///path/engine.db or postgresql://user@host/database",
         code="settings.database",
     )
-
-
-def _file_of(url: URL) -> Path:
-    name = url.database or ""
-    if not name or name == ":memory:" or "\0" in name:
-        raise SettingsError(
-            "the database URL names no file; write sqlite:///path/engine.db",
-            code="settings.database",
-        )
-    if url.host or url.query or name.startswith("file:"):
-        raise SettingsError(
-            "the database URL takes a path and nothing else; write sqlite:///path/engine.db"
-            " (four slashes for a path from the root)",
-            code="settings.database",
-        )
-    return Path(name)
-
-
-def _open(path: Path) -> Engine:
-    engine = create_engine(
-        f"sqlite:///{path}",
-        hide_parameters=True,
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        waits = connection.get_execution_options().get("waits", 0)
-        if not waits:
-            connection.exec_driver_sql("BEGIN")
-        for left in range(waits - 1, -1, -1):
-            try:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                break
-            except DBAPIError as error:
-                if left == 0 or _code(error) != sqlite3.SQLITE_BUSY:
-                    raise
-
-    return engine
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (DBAPIError, sqlite3.Error) as error:
-        raise _meaning(path, error) from None
-
-
-_PRIMARY = 0xFF
-_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_UNAVAILABLE = {
-    sqlite3.SQLITE_BUSY: "is locked by another process; end it or wait",
-    sqlite3.SQLITE_LOCKED: "is locked; wait and try again",
-    sqlite3.SQLITE_READONLY: "can't be written; make file and folder writable",
-    sqlite3.SQLITE_FULL: "can't grow, the disk is full; free some space",
-    sqlite3.SQLITE_IOERR: "can't be read or written, the disk reports an error",
-    sqlite3.SQLITE_CANTOPEN: "can't be opened; check that folder and file exist and may be written",
-    sqlite3.SQLITE_PERM: "may not be opened; check its permissions",
-    sqlite3.SQLITE_AUTH: "may not be opened; check its permissions",
-}
-
-
-def _code(error: Exception) -> int:
-    original = error.orig if isinstance(error, DBAPIError) else error
-    code: int = getattr(original, "sqlite_errorcode", 0)
-    return code & _PRIMARY
-
-
-def _meaning(path: Path, error: Exception) -> Exception:
-    code = _code(error)
-    if code in _BROKEN:
-        return SettingsError(
-            f"{path} is damaged or not a database; restore it from a backup,"
-            " or name another file with --database",
-            code="settings.database",
-        )
-    if code in _UNAVAILABLE:
-        return DatabaseUnavailable(f"the database {path} {_UNAVAILABLE[code]}")
-    return error

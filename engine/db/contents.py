@@ -27,7 +27,8 @@ class TableRows:
 def every_row(connection: Connection) -> Iterator[TableRows]:
     """All rows of all tables, a thousand at a time; of an empty table none."""
     for name in sorted(inspect(connection).get_table_names()):
-        found = connection.execute(select(text("*")).select_from(table(name)))
+        everything = select(text("*")).select_from(table(name))
+        found = connection.execute(everything, execution_options={"stream_results": True})
         columns = tuple(found.keys())
         for rows in found.partitions(_ROWS):
             yield TableRows(name, columns, rows)

@@ -19,7 +19,11 @@ def sqlite_version() -> tuple[int, int, int]:
 
 
 def damages(database: Database) -> tuple[str, ...]:
-    """What SQLite finds wrong with the file, the first few; () for a sound one. Reads all of it."""
+    """What SQLite finds wrong with the file, the first few; () for a sound one. Reads all of it.
+    A PostgreSQL server looks after its files itself.
+    """
+    if not database.is_file:
+        return ()
     with database.read() as connection:
         rows = connection.exec_driver_sql(f"PRAGMA quick_check({MOST_DAMAGES})").scalars().all()
     return () if rows == ["ok"] else tuple(str(row) for row in rows)

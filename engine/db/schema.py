@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import sqlite3
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,19 @@ from sqlmodel import SQLModel
 
 import engine.db.tables  # noqa: F401  the tables register themselves
 from engine import clock
-from engine.db.connect import WORKER_LOCK, Database
-from engine.errors import DatabaseUnavailable, SettingsError
+from engine.db import postgresql_schema, sqlite_file
+from engine.db.connect import Database
+from engine.db.sqlite_file import APPLICATION_ID
+from engine.errors import DatabaseUnavailable, EngineError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from alembic.config import Config
 
-APPLICATION_ID = 0x4A524E59  # 'JRNY', in the header of every SQLite file we make
+    from engine.db.connect import Connection
+
+__all__ = ["APPLICATION_ID", "find_database", "migrate", "open_database", "revision_of"]
 
 _REVISION = Table(
     "alembic_version",
@@ -33,112 +39,84 @@ _REVISION = Table(
 def open_database(url: str, *, create: bool = True) -> Database:
     """The database at ``url``, made silently if there is none (unless ``create`` is False).
 
-    Raises :class:`SettingsError` (exit 78) for a file that is foreign, damaged, newer or older than
+    Raises :class:`SettingsError` (exit 78) for one that is foreign, damaged, newer or older than
     this version, :class:`DatabaseUnavailable` (exit 5) where it can't be reached or written.
     """
-    if not create:
-        database = find_database(url)
-    else:
-        database = Database(url)
-        if not _is_there(database.path):
-            _make_file(database.path)
+    with _closed_if_refused(Database(url)) as database:
+        if not database_exists(database):
+            if not create:
+                raise _missing(database)
+            if database.is_file:
+                sqlite_file.make_file(database.path)
+                _make(database)
+                return database  # opening and closing the file once more would end SQLite's locks
             _make(database)
-            return database
-        _check_ours(database)
-    _check_revision(database)
-    return database
+        _require_ours(database)
+        _check_revision(database)
+        return database
 
 
 def find_database(url: str) -> Database:
     """The database at ``url``, of whatever version. Raises as :func:`open_database` does."""
-    database = Database(url)
-    if not _is_there(database.path):
-        raise DatabaseUnavailable(
-            f"there is no database at {database.path}; run `journey apply` or"
-            " `run-journey --live` first, or name it with --database"
-        )
-    _check_ours(database)
-    return database
+    with _closed_if_refused(Database(url)) as database:
+        if not database_exists(database):
+            raise _missing(database)
+        _require_ours(database)
+        return database
 
 
-def _is_there(path: Path) -> bool:
+@contextmanager
+def _closed_if_refused(database: Database) -> Iterator[Database]:
     try:
-        if not path.exists():
-            return False
-        if not path.is_file():
-            kind = "a folder" if path.is_dir() else "no regular file"
-            raise DatabaseUnavailable(f"the database {path} can't be read: it is {kind}")
-        if path.stat().st_size > 0:
-            return True
-        used = path.with_name(f"{path.name}{WORKER_LOCK}").exists()
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    if used:
-        raise SettingsError(
-            f"{path} was a database and is empty now; restore it from a backup,"
-            " or delete it to begin anew",
-            code="settings.database",
-        )
-    return False
+        yield database
+    except EngineError:
+        database.close()
+        raise
 
 
-def _unreadable(path: Path, error: OSError) -> DatabaseUnavailable:
-    return DatabaseUnavailable(f"the database {path} can't be read: {error.strerror}")
+def _missing(database: Database) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        f"there is no database at {database.name}; run `journey apply` or"
+        " `run-journey --live` first, or name it with --database"
+    )
 
 
-def _make_file(path: Path) -> None:
-    """An empty file that only its owner reads: what SQLite puts beside it is made like it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
-    except OSError as error:
-        raise DatabaseUnavailable(
-            f"the database {path} can't be made: {error.strerror}; name another with --database"
-        ) from None
+def database_exists(database: Database) -> bool:
+    """Whether there is a file with something in it, or a schema with a table in it, whosever."""
+    if database.is_file:
+        return sqlite_file.is_there(database.path)
+    return postgresql_schema.is_there(database)
+
+
+def _require_ours(database: Database) -> None:
+    if not database.is_file:
+        postgresql_schema.require_ours(database)
+    elif not sqlite_file.require_ours(database):
+        _make(database)
 
 
 def _make(database: Database) -> None:
+    """Make the tables; of two processes that start at once, the second finds the first one's."""
+    if not database.is_file:
+        with postgresql_schema.faster_one_wins(), database.write(alone=False) as connection:
+            _REVISION.create(connection, checkfirst=False)  # where the slower one waits
+            postgresql_schema.require_encoding(connection, database)
+            _fill(connection)
+        return
     with database.write() as connection:
-        # Two processes may start at once: the second finds the first one's tables.
-        if connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one():
-            return
-        SQLModel.metadata.create_all(connection)
-        connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
-        connection.exec_driver_sql(
-            "INSERT INTO installation (id, key, made_at) VALUES (1, ?, ?)",
-            (secrets.token_hex(16), clock.wall()),
-        )
-        _REVISION.create(connection)
-        connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (newest_revision(),))
+        if not connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one():
+            connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
+            _REVISION.create(connection, checkfirst=False)
+            _fill(connection)
 
 
-def _check_ours(database: Database) -> None:
-    try:
-        with database.path.open("rb") as file:
-            header = file.read(100)
-    except OSError as error:
-        raise _unreadable(database.path, error) from None
-    if not header.startswith(b"SQLite format 3\x00"):
-        raise SettingsError(
-            f"{database.path} is not a database; name another file with --database",
-            code="settings.database",
-        )
-    if not os.access(database.path, os.W_OK):
-        # SQLite would make what it puts beside the file as unwritable, and leave it there.
-        raise DatabaseUnavailable(
-            f"the database {database.path} can't be written; make file and folder writable"
-        )
-    with database.untouched() as connection:
-        (found,) = connection.execute("PRAGMA application_id").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if not tables and found in (0, APPLICATION_ID):
-        # A process that was ended while it made the database leaves a file without any table.
-        _make(database)
-    elif found != APPLICATION_ID:
-        raise SettingsError(
-            f"{database.path} is a database of another program; name another file with --database",
-            code="settings.database",
-        )
+def _fill(connection: Connection) -> None:
+    SQLModel.metadata.create_all(connection, checkfirst=False)
+    connection.exec_driver_sql(
+        "INSERT INTO installation (id, key, made_at) VALUES (1, ?, ?)",
+        (secrets.token_hex(16), clock.wall()),
+    )
+    connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (newest_revision(),))
 
 
 def _check_revision(database: Database) -> None:
@@ -146,17 +124,18 @@ def _check_revision(database: Database) -> None:
     if found == newest_revision():
         return
     if found in known_revisions():
+        backup = "it backs up first" if database.is_file else "back up first, with pg_dump"
         raise SettingsError(
-            f"{database.path} is of an older version; run `journey migrate` (it backs up first)",
+            f"{database.name} is of an older version; run `journey migrate` ({backup})",
             code="settings.database",
         )
     if found is None:
         raise SettingsError(
-            f"{database.path} doesn't say which version it is of; restore it from a backup",
+            f"{database.name} doesn't say which version it is of; restore it from a backup",
             code="settings.database",
         )
     raise SettingsError(
-        f"{database.path} is of a newer version of the engine; install that version",
+        f"{database.name} is of a newer version of the engine; install that version",
         code="settings.database",
     )
 
@@ -164,10 +143,12 @@ def _check_revision(database: Database) -> None:
 def revision_of(database: Database) -> str | None:
     """The revision a database is at."""
     with database.read() as connection:
-        tables = connection.exec_driver_sql(
-            "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
-        ).scalar_one()
-        if not tables:
+        if database.is_file:
+            names = connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars()
+            tables: set[str] = set(names)
+        else:
+            tables = postgresql_schema.tables(connection)
+        if "alembic_version" not in tables:
             return None
         return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
 
@@ -183,35 +164,48 @@ def newest_revision() -> str:
     return known_revisions()[-1]
 
 
-def migrate(database: Database, now: int) -> Path | None:
-    """Bring a database up to date, after a backup beside it; None if there was nothing to do.
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """A database that was brought up to date. ``backup`` is the file as it was before; None for
+    PostgreSQL, whose backups are its operator's.
+    """
 
-    ``database`` is as :func:`find_database` gives it. Returns the backup's path. Raises
-    :class:`SettingsError` for a newer database.
+    backup: Path | None
+
+
+def migrate(database: Database, now: int) -> Migrated | None:
+    """Bring a database up to date, a file after a backup beside it; None if there was nothing to
+    do.
+
+    ``database`` is as :func:`find_database` gives it. Raises :class:`SettingsError` for a newer
+    database.
     """
     if revision_of(database) == newest_revision():
         return None
     if revision_of(database) not in known_revisions():
         _check_revision(database)
-    backup = database.path.with_name(f"{database.path.name}.backup-{now // 1_000_000}")
-    with database.untouched() as source:
-        backup.touch(mode=0o600)
-        target = sqlite3.connect(backup)
-        try:
-            source.backup(target)
-        finally:
-            target.close()
     from alembic import command  # noqa: PLC0415 (a third of a second that only this command pays)
 
+    if not database.is_file:
+        with database.write() as connection:  # everything or nothing; a second one waits
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        return Migrated(None)
+    backup = database.path.with_name(f"{database.path.name}.backup-{now // 1_000_000}")
+    sqlite_file.copy(database, backup)
     command.upgrade(alembic_config(database.path), "head")
-    return backup
+    return Migrated(backup)
 
 
-def alembic_config(path: Path) -> Config:
-    """Alembic's configuration for the database at ``path``."""
+def alembic_config(path: Path | None = None) -> Config:
+    """Alembic's configuration for the SQLite file at ``path``; without one, for the connection that
+    the caller puts into its attributes.
+    """
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("sqlalchemy.url", f"sqlite:///{path}".replace("%", "%%"))
+    if path is not None:
+        config.set_main_option("sqlalchemy.url", f"sqlite:///{path}".replace("%", "%%"))
     return config

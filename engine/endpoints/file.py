@@ -1,5 +1,5 @@
-"""Endpoints, auth profiles and the catalogue as a file: ``journey apply`` stores it, simulation
-reads its terms, ``journey check`` its names.
+"""Endpoints, auth profiles, contact policy and the catalogue as a file: ``journey apply`` stores
+it, simulation reads its terms, ``journey check`` its names.
 
 The file can live in git, since it never holds a secret: secret fields say where their value comes
 from. Every problem is found at once, each with line and column.
@@ -30,11 +30,10 @@ if TYPE_CHECKING:
     from engine.credentials.kinds.base import AuthKind
     from engine.credentials.kinds.registry import FieldProblem
 
-SECTIONS = ("auth_profiles", "endpoints", *catalogue.SECTIONS)
 POLICY = "contact_policy"
-"""The section that simulations and scenarios go by, and that isn't supported live."""
-LATER = (POLICY,)
-"""Sections that are designed and not supported live by this version."""
+SECTIONS = ("auth_profiles", "endpoints", POLICY, *catalogue.SECTIONS)
+NO_POLICY = "none"
+"""What a file says in place of a contact policy that is to hold no more."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -58,24 +57,24 @@ class WrittenEndpoint:
 
 @dataclass(slots=True)
 class EndpointsFile:
-    """What a file says, in its order; ``document`` knows where everything stands."""
+    """What a file says, in its order; ``document`` knows where everything stands. A file with
+    ``no_policy`` says that no contact policy is to hold.
+    """
 
     document: Document
     profiles: list[WrittenProfile] = field(default_factory=list)
     endpoints: list[WrittenEndpoint] = field(default_factory=list)
     catalogue: Catalogue = field(default_factory=Catalogue)
     contact_policy: ContactPolicy | None = None
+    no_policy: bool = False
 
 
-def read_file(
-    source: bytes, file: str, *, egress: Egress | None = None, simulated: bool = False
-) -> EndpointsFile:
+def read_file(source: bytes, file: str, *, egress: Egress | None = None) -> EndpointsFile:
     """Read an apply file. ``file`` is its name in messages; ``egress`` says which token servers may
-    be plain http besides loopback. A contact policy is only taken if it is ``simulated``. Raises
-    DefinitionError with every problem, in file order.
+    be plain http besides loopback. Raises DefinitionError with every problem, in file order.
     """
     document = compose(source, file)
-    reader = _Reader(document, egress or Egress(), simulated=simulated)
+    reader = _Reader(document, egress or Egress())
     reader.read()
     problems = [*document.problems, *reader.problems]
     if problems:
@@ -86,10 +85,9 @@ def read_file(
 class _Reader:
     """Goes through a document once and gathers what it says and every problem."""
 
-    def __init__(self, document: Document, egress: Egress, *, simulated: bool) -> None:
+    def __init__(self, document: Document, egress: Egress) -> None:
         self._document = document
         self._egress = egress
-        self._simulated = simulated
         self.found = EndpointsFile(document)
         self.problems: list[Problem] = []
 
@@ -106,20 +104,14 @@ class _Reader:
             self._endpoint(name, node, ("endpoints", name))
         self.found.catalogue, problems = read_catalogue(self._document)
         self.problems += problems
-        if self._simulated:
-            self._policy(root)
+        self._policy(root)
 
     def _check_sections(self, root: Node) -> None:
         for key in root.keys:
-            if key == POLICY:
-                if not self._simulated:
-                    message = f"{quoted(key)} isn't supported live by this version"
-                    remedy = "it holds in simulations and scenarios: name a file of it there"
-                    self._problem("key.not_supported", message, (key,), remedy)
-            elif key not in SECTIONS:
-                remedy = did_you_mean(key, SECTIONS + LATER) or one_of(SECTIONS)
+            if key not in SECTIONS:
+                remedy = did_you_mean(key, SECTIONS) or one_of(SECTIONS)
                 self._problem("key.unknown", f"unknown key {quoted(key)}", (key,), remedy)
-        if not any(key in root.keys for key in (*SECTIONS, *LATER)) and not self.problems:
+        if not any(key in root.keys for key in SECTIONS) and not self.problems:
             self._problem("file.empty", "this file says nothing", (), one_of(SECTIONS))
 
     def _section(self, section: str) -> Iterator[tuple[str, Node]]:
@@ -192,6 +184,13 @@ class _Reader:
     def _policy(self, root: Node) -> None:
         node = root.items.get(POLICY)
         if node is None or node.broken:
+            return
+        if node.data == NO_POLICY:
+            self.found.no_policy = True
+            return
+        if node.data is None:
+            remedy = f"write it below, or `{NO_POLICY}` to remove the one that is stored"
+            self._problem("value.type", f"`{POLICY}` says nothing", (POLICY,), remedy)
             return
         below = Document(self._document.file, node, self._document.lines)
         try:

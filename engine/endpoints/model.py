@@ -23,6 +23,7 @@ from engine.endpoints.fields import (
     Size,
     not_supported,
 )
+from engine.endpoints.gate import Breaker, GatePolicy
 from engine.wire.transport import Network
 
 NO_AUTH = "none"
@@ -49,6 +50,47 @@ class RateLimit(Definition):
 
     count: Count = Field(gt=0, le=1_000_000, description="So many requests at most.")
     per: Window = Field(description="In any span of this length.")
+
+
+class CircuitBreaker(Definition):
+    """Calls fail at once while the circuit is open, so that nobody waits for who doesn't answer."""
+
+    failures: Count = Field(gt=0, le=10_000, description="Opens once so many attempts failed.")
+    per: Window = Field(parse_duration("1m"), description="In a span of this length.")
+    open_for: Window = Field(
+        parse_duration("30s"), description="So long nothing is sent; then one call tries."
+    )
+
+
+class Hold(Definition):
+    """Users wait at the call for a credential, or for a circuit to close, ``max`` at most.
+
+    Text alone (``hold: 6h``) is the longest time.
+    """
+
+    max: Window = Field(parse_duration("P1D"), description="After that the call fails.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"max": value} if isinstance(value, str) else value
+
+
+class OnAuthFailure(Definition):
+    """What follows where a call has no valid credential. ``continue``: it fails, and the user goes
+    on. ``hold``: he waits until it is mended.
+    """
+
+    hold: Hold | None = Field(None, description="Users wait, so long at most.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        if isinstance(value, str):
+            if value not in ("continue", "hold"):
+                refuse("on_auth_failure.unknown", "this is neither `continue` nor `hold`")
+            return {"hold": {}} if value == "hold" else {}
+        return value
 
 
 class NetworkSettings(Definition):
@@ -94,18 +136,26 @@ class Endpoint(Definition):
     concurrency: Count = Field(
         100, gt=0, le=10_000, description="How many calls may be on their way at once."
     )
-    circuit_breaker: Annotated[Any, not_supported("circuit breakers")] = None
+    circuit_breaker: CircuitBreaker | None = Field(
+        None, description="Stops calls to who doesn't answer; unless said, none."
+    )
     delivery: Delivery = Field(
         "at_least_once", description="at_most_once: never repeated once it may have been sent."
     )
     idempotency_header: IdempotencyHeader = Field(
         "Idempotency-Key", description="Carries a key that is the same at every attempt; or `none`."
     )
-    on_auth_failure: Annotated[
-        Any, not_supported("`on_auth_failure` other than `continue`", but="continue")
-    ] = "continue"
+    on_auth_failure: OnAuthFailure = Field(
+        OnAuthFailure(), description="`continue`, or `hold` until the credential is mended."
+    )
     network: NetworkSettings = Field(NetworkSettings(), description="How its host is reached.")
     contact: Flag = Field(False, description="true: its calls reach a person.")
+
+    @property
+    def hold(self) -> int | None:
+        """How long (microseconds) its calls wait to be let through; None: not at all."""
+        held = self.on_auth_failure.hold
+        return None if held is None else held.max.microseconds
 
     @property
     def profile(self) -> str | None:
@@ -114,14 +164,25 @@ class Endpoint(Definition):
 
 
 def terms(endpoint: Endpoint) -> Terms:
-    """What the steps that call this endpoint go by: timeout, retry, success, delivery."""
+    """What the steps that call this endpoint go by: timeout, retry, success, delivery, hold."""
     return Terms(
         timeout_us=endpoint.timeout.total.microseconds,
         retry=endpoint.retry,
         success=endpoint.success or DEFAULT_TERMS.success,
         delivery=endpoint.delivery,
         contact=endpoint.contact,
+        hold=endpoint.hold,
     )
+
+
+def gate_policy(endpoint: Endpoint) -> GatePolicy:
+    """What shuts the endpoint to calls."""
+    written = endpoint.circuit_breaker
+    breaker = None
+    if written is not None:
+        per, open_for = written.per.microseconds, written.open_for.microseconds
+        breaker = Breaker(written.failures, per, open_for)
+    return GatePolicy(breaker, endpoint.hold)
 
 
 def network(endpoint: Endpoint) -> Network:

@@ -19,6 +19,7 @@ from engine.credentials.kinds.bearer import Bearer
 from engine.credentials.kinds.none import NoAuth
 from engine.credentials.kinds.oauth2 import OAuth2
 from engine.credentials.kinds.registry import KINDS
+from engine.endpoints.file import NO_POLICY
 from engine.endpoints.model import Endpoint
 
 Profile = Annotated[
@@ -51,7 +52,7 @@ class ApplyFile(Catalogue):
         {}, description="Where journeys' calls go, each under its name."
     )
     contact_policy: ContactPolicy | None = Field(
-        None, description="Whom calls of contact endpoints reach; in simulations and scenarios."
+        None, description="Whom calls of contact endpoints reach; `none` removes the stored one."
     )
 
 
@@ -64,15 +65,22 @@ def apply_schema(zones: Collection[str] = ()) -> JsonSchemaValue:
     profiles["patternProperties"] = {_PROFILE_NAMES: {"$ref": "#/definitions/Profile"}}
     profiles["additionalProperties"] = False
     endpoint = definitions["Endpoint"]
-    for key in ("name", "circuit_breaker"):
-        del endpoint["properties"][key]
+    del endpoint["properties"]["name"]
     endpoint["required"].remove("name")
     del definitions["NetworkSettings"]["properties"]["client_certificate"]
     auth, timeout = endpoint["properties"]["auth"], endpoint["properties"]["timeout"]
     auth["oneOf"] = [{"$ref": "#/definitions/Profile"}, {"type": auth.pop("type")}]
-    endpoint["properties"]["on_auth_failure"]["description"] = "What follows a rejection."
+    failing, hold = (
+        endpoint["properties"]["on_auth_failure"],
+        definitions["OnAuthFailure"]["properties"]["hold"],
+    )
+    failing["oneOf"] = [{"enum": ["continue", "hold"]}, {"$ref": failing.pop("$ref")}]
+    longest = duration_schema("duration", "6h", "PT6H", fixed=True)
+    hold["oneOf"] = [{"$ref": hold.pop("$ref")}, longest]
     total = duration_schema("duration", "10s", "PT20S", fixed=True)
     timeout["oneOf"] = [{"$ref": timeout.pop("$ref")}, total]
+    policy = schema["properties"]["contact_policy"]
+    policy["oneOf"] = [{"$ref": policy.pop("$ref")}, {"const": NO_POLICY}]
     definitions["OAuth2"]["properties"]["default_ttl"].pop("default")
     definitions["OAuth2"]["properties"]["default_ttl"].pop("markdownDescription")
     return schema | {"minProperties": 1}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.audit.store import record
 from engine.core.dsl.problems import did_you_mean
+from engine.endpoints import states
 from engine.endpoints.model import NO_AUTH, Endpoint
 from engine.errors import NotFound, SettingsError
 
@@ -75,10 +76,14 @@ def load_all(connection: Connection) -> list[Stored]:
     return [_stored(row) for row in connection.exec_driver_sql(f"{_SELECT} ORDER BY e.name")]
 
 
-def versions(connection: Connection) -> dict[str, tuple[int, int]]:
-    """Every endpoint's id and version, by name: what changes with every edit."""
-    rows = connection.exec_driver_sql("SELECT name, id, version FROM endpoints")
-    return {row[0]: (row[1], row[2]) for row in rows}
+def versions(connection: Connection) -> dict[str, tuple[int, int, int | None]]:
+    """Every endpoint's id, version and its profile's version, by name: what changes with every edit
+    of one of them."""
+    rows = connection.exec_driver_sql(
+        "SELECT e.name, e.id, e.version, p.version FROM endpoints e"
+        " LEFT JOIN auth_profiles p ON p.id = e.profile_id"
+    )
+    return {row[0]: tuple(row[1:]) for row in rows}
 
 
 def save(connection: Connection, endpoint: Endpoint, *, now: int, actor: str) -> tuple[str, ...]:
@@ -121,6 +126,7 @@ def delete(
     gone = connection.exec_driver_sql("DELETE FROM endpoints WHERE name = ?", (name,))
     if gone.rowcount == 0:
         raise _not_found(connection, name)
+    states.forget(connection, name)
     verb = "delete by force" if forced else "delete"
     record(connection, now, actor, verb, "endpoint", name)
 
@@ -156,18 +162,25 @@ def has_profile(connection: Connection, name: str) -> bool:
 
 def step_uses(connection: Connection, endpoint: str) -> tuple[StepUse, ...]:
     """Where an endpoint is used: by versions that users enter, or that users are inside."""
+    steps: dict[int, list[str]] = {}
+    for version_id, step in connection.exec_driver_sql(
+        "SELECT version_id, step FROM version_endpoints WHERE endpoint = ? ORDER BY step",
+        (endpoint,),
+    ):
+        steps.setdefault(version_id, []).append(step)
     rows = connection.exec_driver_sql(
-        "SELECT v.journey, v.number, group_concat(u.step, char(10)),"
+        "SELECT v.id, v.journey, v.number,"
         " NOT EXISTS (SELECT 1 FROM versions w"
         "             WHERE w.journey = v.journey AND w.number > v.number),"
         " (SELECT count(*) FROM enrollments e WHERE e.version_id = v.id AND e.state <> 2)"
-        " FROM version_endpoints u JOIN versions v ON v.id = u.version_id"
-        " WHERE u.endpoint = ? GROUP BY v.id ORDER BY v.journey, v.number",
+        " FROM versions v"
+        " WHERE v.id IN (SELECT version_id FROM version_endpoints WHERE endpoint = ?)"
+        " ORDER BY v.journey, v.number",
         (endpoint,),
     )
     found = [
-        StepUse(endpoint, journey, number, bool(newest), tuple(sorted(steps.split("\n"))), inside)
-        for journey, number, steps, newest, inside in rows
+        StepUse(endpoint, journey, number, bool(newest), tuple(steps[version_id]), inside)
+        for version_id, journey, number, newest, inside in rows
     ]
     return tuple(use for use in found if use.newest or use.users_inside)
 

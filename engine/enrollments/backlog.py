@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from engine.enrollments import store
+from engine.enrollments import redrive, store
 from engine.enrollments.store import facts
 
 if TYPE_CHECKING:
@@ -13,52 +13,61 @@ if TYPE_CHECKING:
 
     from engine.core.interpreter.state import Passage
     from engine.db.connect import Connection
-    from engine.enrollments.rows import Held
+    from engine.enrollments.rows import Held, Lane
     from engine.enrollments.store.facts import Told
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions
 
-BUCKETS = 256
+BUCKETS = tuple(range(256))
 
 
 class Backlog:
     """Sleepers and unsent calls, of one run or (``run_id`` None) of all. This process is the only
     one that moves them, so it knows when the next is due and looks only then: nothing due costs
-    nothing.
+    nothing. ``buckets`` are those it owns.
     """
 
     def __init__(self, run_id: int | None, versions: Versions, users: UsersHeld) -> None:
         self._run_id = run_id
         self._versions = versions
         self._users = users
-        self._calls: dict[str, int] = {}
+        self._calls: dict[Lane, int] = {}
         self._wake_at: int | None = None
-        self._first_bucket = 0
+        self._turns = 0
+        self.buckets: tuple[int, ...] = BUCKETS
 
     def open(self, connection: Connection) -> None:
         """Read when what is there is due."""
         self._calls = store.waiting_calls(connection, self._run_id)
         self._wake_at = store.next_wake(connection, self._turn(), -1, self._run_id)
 
-    def add_call(self, endpoint: str, at: int) -> None:
+    def add_call(self, lane: Lane, at: int) -> None:
         """A call was committed that is not in memory and may be tried ``at``."""
-        self._calls[endpoint] = min(at, self._calls.get(endpoint, at))
+        self._calls[lane] = min(at, self._calls.get(lane, at))
+
+    def look(self, connection: Connection) -> bool:
+        """See what another process may have written: whether anything was told, and which failed
+        calls are to be sent again.
+        """
+        for lane, at in redrive.waiting(connection).items():
+            self.add_call(lane, at)
+        return facts.anything_told(connection)
 
     def add_sleeper(self, at: int) -> None:
         """Somebody was put to sleep until ``at``."""
         self._wake_at = at if self._wake_at is None else min(at, self._wake_at)
 
-    def due_endpoints(self, now: int) -> list[str]:
-        """Endpoints with calls that may be tried."""
-        return [endpoint for endpoint, at in self._calls.items() if at <= now]
+    def due_lanes(self, now: int) -> list[Lane]:
+        """Endpoints and journeys with calls that may be tried."""
+        return [lane for lane, at in self._calls.items() if at <= now]
 
     def sleeper_due(self, now: int) -> bool:
         """Whether somebody's time has come."""
         return self._wake_at is not None and self._wake_at <= now
 
-    def next_call(self, hungry: Callable[[str], bool]) -> int | None:
-        """When the next call not in memory may be tried, of endpoints that could take it."""
-        return min((at for name, at in self._calls.items() if hungry(name)), default=None)
+    def next_call(self, hungry: Callable[[Lane], bool]) -> int | None:
+        """When the next call not in memory may be tried, of lanes that could take it."""
+        return min((at for lane, at in self._calls.items() if hungry(lane)), default=None)
 
     @property
     def next_wake(self) -> int | None:
@@ -82,32 +91,34 @@ class Backlog:
         self,
         connection: Connection,
         now: int,
-        room: Mapping[str, int],
-        held: Mapping[str, set[tuple[int, int]]],
+        room: Mapping[Lane, int],
+        held: Mapping[Lane, set[tuple[object, ...]]],
     ) -> list[Held]:
-        """Calls that may be tried, for each endpoint as many as there is ``room`` for in memory.
-        ``held`` names those in memory, by endpoint.
+        """Calls that may be tried, for each lane as many as there is ``room`` for in memory.
+        ``held`` names those in memory, by lane.
         """
         found: list[Held] = []
-        for endpoint, most in room.items():
+        for lane, most in room.items():
             buckets = self._turn()
-            in_memory = held.get(endpoint, set())
+            in_memory = held.get(lane, set())
             limit = most + len(in_memory)
-            place = (buckets, endpoint, now, self._run_id, limit)
+            place = (buckets, *lane, now, self._run_id, limit)
             taken = store.due_calls(connection, place, in_memory, self._versions, self._users)
             if len(taken) < most:
-                self._note(endpoint, store.next_call(connection, *place[:4]))
+                self._note(lane, store.next_call(connection, buckets, lane, now, self._run_id))
             found += taken[:most]
         return found
 
-    def _note(self, endpoint: str, at: int | None) -> None:
+    def _note(self, lane: Lane, at: int | None) -> None:
         if at is None:
-            self._calls.pop(endpoint, None)
+            self._calls.pop(lane, None)
         else:
-            self._calls[endpoint] = at
+            self._calls[lane] = at
 
     def _turn(self) -> str:
         """Every bucket, beginning with another one each time, so that none is always the last."""
-        first = self._first_bucket
-        self._first_bucket = (first + 37) % BUCKETS
-        return json.dumps([(first + step) % BUCKETS for step in range(BUCKETS)])
+        if not self.buckets:
+            return "[]"
+        self._turns += 37
+        first = self._turns % len(self.buckets)
+        return json.dumps([*self.buckets[first:], *self.buckets[:first]])

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.core.interpreter.advance import World, advance
 from engine.core.interpreter.batch import in_turn
 from engine.core.interpreter.state import State
+from engine.enrollments import redrive
+from engine.enrollments.clock_entries import ENTERING_PER_TURN
 from engine.enrollments.entering import Door
+from engine.enrollments.erasing import set_aside
 from engine.enrollments.hearing import Hearing
+from engine.enrollments.holding_back import HoldingBack
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.listening import Entrances
 from engine.enrollments.present import Present
@@ -18,75 +22,87 @@ from engine.enrollments.receive import arrive, receive
 from engine.enrollments.store import Changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from engine.core.interpreter.state import Passage
     from engine.core.steps.base import Result
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection
+    from engine.enrollments.clock_entries import ClockEntries
+    from engine.enrollments.pausing import Holding
     from engine.enrollments.present import Surroundings
-    from engine.enrollments.receive import Arrivals
-    from engine.enrollments.rows import Held
-    from engine.enrollments.store.facts import Told
+    from engine.enrollments.turn import Turn
     from engine.versions.live import LiveJourneys
     from engine.versions.store import Published
-
-
-@dataclass(slots=True)
-class Answered:
-    """A held call whose answer came."""
-
-    held: Held
-    result: Result
-
-
-@dataclass(slots=True)
-class Turn:
-    """What one turn takes in: what was told, calls answered, passages due, users arriving, calls
-    that may be made at most once and are about to be, and calls that were read to be made.
-    """
-
-    answered: list[Answered] = field(default_factory=list)
-    due: list[Passage] = field(default_factory=list)
-    arrivals: Arrivals | None = None
-    starting: list[Held] = field(default_factory=list)
-    told: Sequence[Told] = ()
-    calls: list[Held] = field(default_factory=list)
-
-    @property
-    def empty(self) -> bool:
-        """Nobody to decide for."""
-        return not (self.answered or self.due or self.arrivals or self.starting or self.told)
 
 
 @dataclass(slots=True, frozen=True)
 class Decider:
     """Decides, for one ``run`` (its id, and the version its users enter) or for everything (None).
-    ``installation`` is the installation's key, ``zone`` its time zone. If ``triggered``, the
+    ``installation`` is the installation's key, ``zone`` its time zone, ``buckets`` says which are
+    owned. If ``triggered``, the
     triggers of the run's version let users in, whatever those of journeys say.
     """
 
     run: tuple[int, Published] | None
     around: Surroundings
     journeys: LiveJourneys
+    holding: Holding
+    buckets: Callable[[], tuple[int, ...]]
     new_id: Callable[[int], int]
     installation: str
     zone: str
     telling: bool = False
     triggered: bool = False
+    clocks: ClockEntries | None = None
 
     def open(self, connection: Connection) -> None:
         """Read who listens; once, before the first turn."""
         self.around.listening.open(connection)
 
-    def _look_at_journeys(self, connection: Connection) -> None:
-        if not self.journeys.refresh(connection):
-            return
+    def or_entry(self, at: int | None) -> int | None:
+        """The first of ``at`` and when a clock lets somebody in next, or may do so."""
+        entry = None if self.clocks is None else self.clocks.next_at
+        return min((one for one in (at, entry) if one is not None), default=None)
+
+    def committed(self) -> None:
+        """What was decided is written."""
+        if self.clocks is not None:
+            self.clocks.committed()
+
+    def _look_at_journeys(self, connection: Connection, now: int) -> bool:
+        changed = self.journeys.refresh(connection)
+        if changed or self.holding.buckets != self.buckets():
+            self.holding.look(connection, self.buckets())
+        if not changed:
+            return False
         entered = self.journeys.triggered
         if self.triggered and self.run is not None:
             own = self.run[1]
             entered = (own, *(one for one in entered if one.journey != own.journey))
         self.around.entrances = Entrances(entered)
+        if self.clocks is not None and (self.triggered or self.run is None):
+            self.clocks.follow(connection, entered, now)
+        return True
+
+    def _let_in_by_clocks(
+        self, connection: Connection, ledger: Ledger, hearing: Hearing, door: Door
+    ) -> None:
+        """Let in whose time has come; look at the dates of those who were written."""
+        if self.clocks is None:
+            return
+        self.clocks.hold(self.buckets())
+        changes, now = ledger.changes, ledger.now
+        at = self.clocks.next_at
+        if at is not None and at <= now:
+            found = self.clocks.take(connection, now, ENTERING_PER_TURN, changes.clocks).candidates
+            door.prepare((one.user, one.published) for one in found)
+            for one in found:
+                fresh = door.candidate(one.user, one.published, one.inputs)
+                hearing.enter(fresh, seq=now, trigger=one.trigger)
+            hearing.play()
+        for user in changes.users.values():
+            self.clocks.changed(connection, user, now, changes.clocks)
 
     def decide(
         self, connection: Connection, turn: Turn, terms: Mapping[str, Terms], now: int
@@ -95,14 +111,19 @@ class Decider:
         often as it takes, so a full disk costs time and not users. ``turn.calls`` loses those that
         will not be made.
         """
-        self._look_at_journeys(connection)
+        changed = self._look_at_journeys(connection, now)
         run_id = None if self.run is None else self.run[0]
         ledger = Ledger(Changes(run_id), now, self.installation, self.telling)
         world = World(terms=terms, zone=self.zone)
         present = Present(connection, self.around, now)
         door = Door(connection, world, now, present, self.journeys, self.new_id, self._run_of)
-        hearing = Hearing(connection, ledger, world, self.around, present, door)
+        holding = HoldingBack(connection, self.journeys, self.holding, now)
+        hearing = Hearing(connection, ledger, world, self.around, present, door, holding.back)
+        set_aside(turn, self.around, ledger)
+        holding.sift(turn, self.around, changed)
+        again = redrive.set_apart(turn)
         _introduce(turn, present)
+        holding.catch_up(turn, hearing)
         if turn.told:
             receive(connection, turn.told, self.around.users, ledger, hearing)
             hearing.play()
@@ -114,14 +135,19 @@ class Decider:
                 for passage in arrive(
                     connection, turn.arrivals, published, users, ledger, hearing, door
                 )
-                if passage.state is not State.ENDED
+                if hearing.goes_on(passage)
             ]
-        _go_on(turn, going, world, ledger, hearing, present)
+        holding.pass_over(turn, world, ledger, hearing)
+        _go_on(turn, going, world, ledger, hearing, present, holding)
+        redrive.settle(connection, again, world, ledger, hearing)
         hearing.play()
+        self._let_in_by_clocks(connection, ledger, hearing, door)
         turn.calls = [held for held in turn.calls if held.passage.id not in present.dropped]
+        turn.calls += again.calls
         for held in turn.starting:
             ledger.start(held)
         ledger.close()
+        holding.close(ledger)
         return ledger
 
     def _run_of(self, published: Published) -> int:
@@ -149,6 +175,7 @@ def _go_on(
     ledger: Ledger,
     hearing: Hearing,
     present: Present,
+    holding: HoldingBack,
 ) -> None:
     """Advance those answered, still due and entered; a user's passages one after another."""
     now = ledger.now
@@ -170,7 +197,7 @@ def _go_on(
             if not _is_due(passage, now):
                 continue
             ledger.moves(passage)
-        advanced = advance(passage, now, world, result)
+        advanced = advance(passage, now, holding.world_of(passage, world), result)
         ledger.note(passage, advanced, calls.get(id(passage)))
         if hearing.made(passage, advanced) and passage.user.id in several:
             hearing.play()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from engine.core.guarded_json import text_of
 from engine.core.interpreter.advance import advance, drop, leave, rejoin
 from engine.core.interpreter.batch import turn
 from engine.core.interpreter.listens import touches
@@ -21,6 +22,7 @@ from engine.core.steps.facts import Change, Event, Fact
 from engine.enrollments.coming import Entry, Line, Rejoin
 from engine.enrollments.ledger import WHERE_FALSE
 from engine.enrollments.remembering import recall
+from engine.enrollments.rows import stand
 from engine.enrollments.store.facts import fact_row, last_seqs
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from engine.enrollments.coming import Coming
     from engine.enrollments.entering import Door
     from engine.enrollments.ledger import Ledger
+    from engine.enrollments.pausing import HeldBack
     from engine.enrollments.present import Present, Surroundings
     from engine.enrollments.rows import PendingCall
     from engine.versions.store import Published
@@ -48,6 +51,7 @@ class Hearing:
         around: Surroundings,
         present: Present,
         door: Door,
+        back: HeldBack,
     ) -> None:
         self._connection = connection
         self._ledger = ledger
@@ -55,6 +59,7 @@ class Hearing:
         self._around = around
         self._present = present
         self._door = door
+        self._back = back
         self._lines: dict[str, Line] = {}
 
     # --- what there is to hear ------------------------------------------------------------------
@@ -142,15 +147,18 @@ class Hearing:
             return
         known = sorted(self._present.known(user), key=turn)
         for passage in [p for p in known if touches(p, received)]:
-            self._move(passage, received)
+            if self._back.hears(passage):
+                self._move(passage, received)
         for published in self._around.entrances.of(received):
             candidate = self._door.candidate(user, published, {}, received)
-            for trigger, inputs in let_in(candidate, received, self._world):
-                if inputs is None:
-                    self._ledger.refuse(candidate, WHERE_FALSE, seq=received.seq, trigger=trigger)
-                    continue
-                fresh = self._door.candidate(user, published, inputs, received)
-                self.enter(fresh, seq=received.seq, trigger=trigger)
+            for one in let_in(candidate, received, self._world):
+                place = {"seq": received.seq, "trigger": one.trigger}
+                if one.inputs is None:
+                    seen = None if one.seen is None else text_of(one.seen)
+                    self._ledger.refuse(candidate, WHERE_FALSE, seen=seen, **place)
+                else:
+                    fresh = self._door.candidate(user, published, one.inputs, received)
+                    self.enter(fresh, **place)
 
     def _receive(self, user: User, fact: Fact) -> Fact | None:
         """Give a fact its place and make it known; None: nothing changed. Of a message that changed
@@ -177,11 +185,11 @@ class Hearing:
         return received if before or isinstance(received, Event) else None
 
     def _move(self, passage: Passage, fact: Fact) -> None:
-        stood, had, state = _stand(passage), passage.outcome, passage.state
+        stood, had, state = stand(passage), passage.outcome, passage.state
         if isinstance(fact, Event):
             self._ledger.tell_event(passage, fact.name)
         advanced = advance(passage, self._ledger.now, self._world, None, (fact,))
-        if _stand(passage) == stood and not advanced.executions:
+        if stand(passage) == stood and not advanced.executions:
             return
         if state is not State.CALLING:
             self._ledger.moves(passage)
@@ -189,8 +197,14 @@ class Hearing:
             self._ledger.count_goals(passage, advanced)
             return
         self._noted(passage, advanced)
-        if state is State.CALLING and had is None and passage.outcome is not None:
+        # A call of on_exit, begun just now, is made.
+        if state is passage.state is State.CALLING and had is None and passage.outcome is not None:
             self._give_up_call(passage)
+
+    def hear_late(self, passage: Passage, fact: Fact) -> None:
+        """Tell a passage of a fact that it could not hear when it came."""
+        if touches(passage, fact):
+            self._move(passage, fact)
 
     def leave(self, passage: Passage, outcome: str) -> None:
         """End a passage from outside; on_exit goes on."""
@@ -198,7 +212,7 @@ class Hearing:
         if state is State.WAITING:
             self._ledger.moves(passage)
         self._noted(passage, leave(passage, self._ledger.now, self._world, outcome))
-        if state is State.CALLING:
+        if state is passage.state is State.CALLING:
             self._give_up_call(passage)
 
     def _give_up_call(self, passage: Passage) -> None:
@@ -244,9 +258,20 @@ class Hearing:
 
     def enter(self, passage: Passage, *, seq: int = 0, trigger: int = -1) -> None:
         """Let a candidate begin and go as far as he goes, or note why not."""
-        if self.admit(passage, seq=seq, trigger=trigger) and passage.state is not State.ENDED:
+        if self.admit(passage, seq=seq, trigger=trigger) and self.goes_on(passage):
             self._present.remember((passage,))
             self._noted(passage, advance(passage, self._ledger.now, self._world))
+
+    def goes_on(self, passage: Passage) -> bool:
+        """Whether somebody who entered takes his first step now. One whom a pause holds takes it
+        when that is over.
+        """
+        if passage.state is State.ENDED:
+            return False
+        if not self._back.at_the_door(passage):
+            return True
+        passage.wake_at = self._ledger.now
+        return False
 
     def admit(self, passage: Passage, *, seq: int = 0, trigger: int = -1) -> bool:
         """Let a candidate in, or note why not. The door must have been prepared for his user."""
@@ -269,16 +294,3 @@ class Hearing:
     def _noted(self, passage: Passage, advanced: Advanced) -> None:
         self._ledger.note(passage, advanced, None)
         self.made(passage, advanced)
-
-
-def _stand(passage: Passage) -> tuple[object, ...]:
-    """What of a passage is stored and may be another after a fact."""
-    return (
-        passage.state,
-        passage.reason,
-        passage.position,
-        passage.started,
-        passage.wake_at,
-        passage.outcome,
-        len(passage.goals),
-    )

@@ -22,6 +22,7 @@ from engine.enrollments.rows import (
 if TYPE_CHECKING:
     from engine.core.interpreter.state import Advanced, Execution, Passage
     from engine.core.steps.base import Again
+    from engine.enrollments.rows import Lane
     from engine.enrollments.store import Changes
 
 _KINDS = {"succeeded": store.SUCCEEDED, "failed": store.FAILED, "skipped": store.SKIPPED}
@@ -44,7 +45,7 @@ class StepDone:
 @dataclass(slots=True)
 class Ledger:
     """Collects what one turn decides. ``calls`` are new and committed with it, ``retries`` are
-    (endpoint, instant) of calls to be tried later. ``settled`` is how many more users than before
+    (lane, instant) of calls to be tried later. ``settled`` is how many more users than before
     have nothing to do now: refused, asleep or ended. ``telling`` turns ``told`` on. A passage may
     be noted several times in a turn; its row is written once, by :meth:`close`.
     """
@@ -54,7 +55,7 @@ class Ledger:
     installation: str
     telling: bool = False
     calls: list[Held] = field(default_factory=list)
-    retries: list[tuple[str, int]] = field(default_factory=list)
+    retries: list[tuple[Lane, int]] = field(default_factory=list)
     told: list[StepDone] = field(default_factory=list)
     admitted: int = 0
     refused: int = 0
@@ -117,10 +118,10 @@ class Ledger:
             self.count_goals(passage, advanced)
         for execution in advanced.executions:
             self._execute(passage, execution, call)
-        if advanced.writes:
+        if advanced.writes or advanced.contacted:
             changes.users[passage.user.id] = passage.user
         if advanced.again is not None and call is not None:
-            self._again(passage, call, advanced.again)
+            self.again(passage, call, advanced.again)
             return
         self._moved[passage.id] = passage
         if call is not None:
@@ -175,6 +176,18 @@ class Ledger:
         """A passage is told of an event."""
         self._tell(passage, "event", name)
 
+    def again(self, passage: Passage, call: PendingCall, again: Again) -> None:
+        """Note that a call is to be tried once more."""
+        place = call_place(passage, call)
+        tries, first_at = call.tries, call.first_at
+        if again.held_since is not None:
+            tries, first_at = 0, again.held_since
+        self.changes.retried_calls.append(
+            (*place, call.attempts, tries, first_at, again.at, again.failure)
+        )
+        self.retries.append(((call.endpoint, passage.program.name), again.at))
+        self._tell(passage, "again", again.failure, call)
+
     def _execute(self, passage: Passage, execution: Execution, call: PendingCall | None) -> None:
         changes = self.changes
         changes.executions.append(execution_row(passage, execution))
@@ -186,14 +199,6 @@ class Ledger:
         if self.telling:
             own = call if call is not None and call.step == execution.step else None
             self.told.append(StepDone(passage, self.now, execution, own))
-
-    def _again(self, passage: Passage, call: PendingCall, again: Again) -> None:
-        place = call_place(passage, call)
-        self.changes.retried_calls.append(
-            (*place, call.attempts, call.tries, call.first_at, again.at, again.failure)
-        )
-        self.retries.append((call.endpoint, again.at))
-        self._tell(passage, "again", again.failure, call)
 
     def _close(self, passage: Passage, call: PendingCall, advanced: Advanced) -> None:
         place = call_place(passage, call)
@@ -220,6 +225,7 @@ class Ledger:
             content_type=wanted.content_type,
             body=wanted.body,
             key=call_key(self.installation, passage.id, step.id, visit),
+            due_at=self.now,
         )
         self.calls.append(Held(passage, call))
 

@@ -8,18 +8,22 @@ killed process has carried out an order for a bucket or it hasn't.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from engine.core.interpreter.state import State
 from engine.core.steps.wait import WaitStep
 from engine.core.steps.wait_for import WaitForStep
+from engine.enrollments.rows import call_place
 from engine.enrollments.store import holding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from engine.core.dsl.program import Program
+    from engine.core.interpreter.state import Passage
     from engine.db.connect import Connection
+    from engine.enrollments.rows import Held
     from engine.versions.live import LiveJourneys
     from engine.versions.states import Order
     from engine.versions.store import Versions
@@ -39,12 +43,13 @@ class CarriedOut:
 class Holding:
     """What the owner of some buckets holds back, and which orders it still has to carry out."""
 
-    __slots__ = ("_live", "_outstanding", "_versions")
+    __slots__ = ("_live", "_outstanding", "_versions", "buckets")
 
     def __init__(self, live: LiveJourneys, versions: Versions) -> None:
         self._live = live
         self._versions = versions
         self._outstanding: dict[tuple[int, str], list[Order]] = {}
+        self.buckets: tuple[int, ...] = ()
 
     def look(self, connection: Connection, buckets: Collection[int]) -> None:
         """Read which orders are outstanding in ``buckets``: those owned, whenever they are others,
@@ -61,6 +66,7 @@ class Holding:
                 if left:
                     outstanding[bucket, journey] = left
         self._outstanding = outstanding
+        self.buckets = tuple(buckets)
 
     @property
     def anything(self) -> bool:
@@ -116,6 +122,66 @@ class Holding:
                 place = (connection, bucket, waits, order.paused_at, order.at)
                 changed += holding.shift(*place)
         return changed + holding.release(connection, where, order.at)
+
+
+@dataclass(slots=True)
+class HeldBack:
+    """Who is held in one turn. :meth:`write` comes after everything else that the turn writes, in
+    its transaction.
+    """
+
+    holding: Holding
+    passages: list[tuple[int, int]] = field(default_factory=list)
+    touched: list[tuple[int, int]] = field(default_factory=list)
+    calls: list[tuple[object, ...]] = field(default_factory=list)
+
+    def going(self, due: Iterable[Passage]) -> list[Passage]:
+        """Those of ``due`` who go on; the others are held."""
+        going: list[Passage] = []
+        for passage in due:
+            if self._holds(passage):
+                self.passages.append((passage.user.bucket, passage.id))
+            else:
+                going.append(passage)
+        return going
+
+    def calling(self, calls: Iterable[Held]) -> list[Held]:
+        """Those of ``calls``, committed with this turn or before, that may be made now; the others
+        are held.
+        """
+        calling: list[Held] = []
+        for held in calls:
+            if self._holds(held.passage):
+                self.calls.append(call_place(held.passage, held.call))
+            else:
+                calling.append(held)
+        return calling
+
+    def at_the_door(self, passage: Passage) -> bool:
+        """Whether somebody who has just entered is held there."""
+        held = self._holds(passage)
+        if held:
+            self.passages.append((passage.user.bucket, passage.id))
+        return held
+
+    def hears(self, passage: Passage) -> bool:
+        """Whether a fact that touches a passage may move it now. Else it is stored and no more: it
+        is applied when the pause is over.
+        """
+        if passage.state is State.ENDED or not self._holds(passage):
+            return True
+        if passage.state is State.WAITING:
+            self.touched.append((passage.user.bucket, passage.id))
+        return False
+
+    def write(self, connection: Connection) -> None:
+        """Hold them."""
+        holding.hold_passages(connection, self.passages)
+        holding.hold_touched(connection, self.touched)
+        holding.hold_calls(connection, self.calls)
+
+    def _holds(self, passage: Passage) -> bool:
+        return self.holding.holds(passage.version_id, passage.user.bucket)
 
 
 def waits_of(version_id: int, program: Program) -> holding.Waits:

@@ -10,7 +10,7 @@ from engine.enrollments.listening import Entrances
 from engine.enrollments.remembering import remember
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from engine.core.interpreter.state import Passage, User
     from engine.core.steps.facts import Event
@@ -33,11 +33,20 @@ class Calls(Protocol):
         """Make sure that a call isn't sent; False if it is on the wire already."""
         ...
 
+    def every_call(self) -> list[Held]:
+        """All of them."""
+        ...
+
+    def calls_of(self, users: Container[str]) -> list[Held]:
+        """The calls of these users that are in memory."""
+        ...
+
 
 @dataclass(slots=True)
 class Surroundings:
     """What outlives a turn: users, versions and calls in memory, who listens, and what lets users
-    in.
+    in. ``erase`` deletes a user's rows, given his id and what the wish says; ``gone`` are passages
+    of users who were erased.
     """
 
     versions: Versions
@@ -45,6 +54,8 @@ class Surroundings:
     calls: Calls
     listening: Listening
     entrances: Entrances = field(default_factory=Entrances)
+    erase: Callable[[str, str, Connection], object] | None = None
+    gone: set[int] = field(default_factory=set)
 
 
 class Present:

@@ -6,10 +6,16 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.db.statements import statement
+from engine.db.statements import execute
 from engine.enrollments import store
 from engine.enrollments.store.runs import FINISHED, token_requests
-from engine.enrollments.summary import MOST_FAILURES, FailureSeen, Summary, by_frequency
+from engine.enrollments.summary import (
+    MOST_FAILURES,
+    FailureSeen,
+    GoalTally,
+    Summary,
+    by_frequency,
+)
 from engine.errors import NotFound
 
 if TYPE_CHECKING:
@@ -47,7 +53,7 @@ class ReportedRun:
 
 def find_run(connection: Connection, journey: str, run_id: int | None = None) -> ReportedRun:
     """A run of ``journey``, the newest unless said. Raises NotFound."""
-    row = connection.exec_driver_sql(statement("runs_of_journey"), (journey, run_id)).first()
+    row = execute(connection, "runs_of_journey", (journey, run_id)).first()
     if row is not None:
         return _read(row, token_requests(connection))
     if run_id is not None:
@@ -63,40 +69,37 @@ def summary(connection: Connection, run: ReportedRun, versions: Versions) -> Sum
     published = versions.get(connection, run.version_id)
     found = Summary.of(published.program, published.number)
     failures: list[tuple[int, int, int, str]] = []
-    for version_id, step, kind, name, n, attempts in connection.exec_driver_sql(
-        statement("run_counts"), (run.id,)
+    for version_id, step, kind, name, n, attempts in execute(
+        connection, "run_counts", (run.id,)
     ).fetchall():
         if step < 0:
-            _count_user(found, kind, name, n)
+            count_user(found, kind, name, n)
             continue
-        _count_step(
+        count_step(
             found, versions.get(connection, version_id).program, step, kind, name, n, attempts
         )
-        if kind == store.FAILED:
+        if kind == store.FAILED and n:
             failures.append((n, version_id, step, name))
-    for endpoint, attempts in connection.exec_driver_sql(
-        statement("unfinished_attempts"), (run.id,)
-    ):
+    for endpoint, attempts in execute(connection, "unfinished_attempts", (run.id,)):
         found.endpoints[endpoint].attempts += attempts
     found.waiting = found.entered - found.finished
     if found.waiting:
-        found.stuck = connection.exec_driver_sql(
-            statement("stuck_passages"), (run.id,)
-        ).scalar_one()
+        found.stuck = execute(connection, "stuck_passages", (run.id,)).scalar_one()
     found.outcomes = by_frequency(found.outcomes)
     found.tokens = dict(sorted(run.tokens.items()))
-    found.failures = _most_frequent(connection, run, versions, failures)
+    found.failures = most_frequent(connection, run.id, versions, failures)
     return found
 
 
 def next_wake(connection: Connection, run: ReportedRun) -> int | None:
     """When (microseconds UTC of journey time) the first sleeper of a run wakes; None: nobody
     sleeps."""
-    at: int | None = connection.exec_driver_sql(statement("next_wake_of_run"), (run.id,)).scalar()
+    at: int | None = execute(connection, "next_wake_of_run", (run.id,)).scalar()
     return at
 
 
-def _count_user(found: Summary, kind: int, name: str, n: int) -> None:
+def count_user(found: Summary, kind: int, name: str, n: int) -> None:
+    """Count what ``step_counts`` says of passages: entries, refusals, outcomes, goals."""
     if kind == store.ADMITTED:
         found.entered += n
     elif kind == store.OUTCOME:
@@ -104,11 +107,16 @@ def _count_user(found: Summary, kind: int, name: str, n: int) -> None:
         found.outcomes[name] = found.outcomes.get(name, 0) + n
     elif kind == store.REFUSED:
         found.refusals[name] = found.refusals.get(name, 0) + n
+    elif kind == store.GOAL:
+        found.goals.setdefault(name, GoalTally()).met += n
+    elif kind == store.GOAL_HELD_OUT:
+        found.goals.setdefault(name, GoalTally()).held_out += n
 
 
-def _count_step(
+def count_step(
     found: Summary, program: Program, step: int, kind: int, name: str, n: int, attempts: int
 ) -> None:
+    """Count what ``step_counts`` says of a step."""
     if kind == store.ENTERED:
         found.enter(program, step, n)
     elif kind == store.ARM:
@@ -118,23 +126,24 @@ def _count_step(
         found.count(program, step, _STATUS[kind], failure, n, attempts)
 
 
-def _most_frequent(
+def most_frequent(
     connection: Connection,
-    run: ReportedRun,
+    run_id: int | None,
     versions: Versions,
     failures: list[tuple[int, int, int, str]],
 ) -> tuple[FailureSeen, ...]:
-    """The most frequent failures, each with one user it happened to."""
+    """The most frequent of ``failures`` (number, version, step, code), each with one user it
+    happened to: in a run, or in any way.
+    """
+    name = "failure_example" if run_id is not None else "failure_example_of_version"
     seen: list[FailureSeen] = []
     for n, version_id, step, code in sorted(failures, key=lambda one: (-one[0], one[1:])):
         if len(seen) == MOST_FAILURES:
             break
-        example = connection.exec_driver_sql(
-            statement("failure_example"), (run.id, step, code, version_id)
-        ).first()
-        user, text = example or ("", "")
-        name = versions.get(connection, version_id).program.nodes[step].step.id
-        seen.append(FailureSeen(name, code, n, user, text or ""))
+        place = (step, code, version_id) if run_id is None else (run_id, step, code, version_id)
+        user, text = execute(connection, name, place).first() or ("", "")
+        taken = versions.get(connection, version_id).program.nodes[step].step.id
+        seen.append(FailureSeen(taken, code, n, user, text or ""))
     return tuple(seen)
 
 

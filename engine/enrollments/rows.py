@@ -28,7 +28,9 @@ class PendingCall:
 
     ``attempts`` counts requests put on the wire, ``tries`` those the retry limit counts.
     ``started_by`` is set for a call that may be made at most once and was begun; ``failure`` is
-    that of the last attempt.
+    that of the last attempt. ``due_at`` is since when it is to be made. ``redrive`` counts how
+    often it was sent again after it had failed for good; ``apply_outputs``: what such a one then
+    gives for the user is kept.
     """
 
     step: int
@@ -45,6 +47,13 @@ class PendingCall:
     first_at: int | None = None
     started_by: str | None = None
     failure: str | None = None
+    due_at: int = 0
+    redrive: int = 0
+    apply_outputs: bool = False
+
+
+Lane = tuple[str, str]
+"""An endpoint and a journey: its calls there have their turn beside other journeys'."""
 
 
 @dataclass(slots=True)
@@ -53,6 +62,16 @@ class Held:
 
     passage: Passage
     call: PendingCall
+
+    @property
+    def lane(self) -> Lane:
+        """Where the call queues."""
+        return (self.call.endpoint, self.passage.program.name)
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """The key of the call's row."""
+        return call_place(self.passage, self.call)
 
 
 def encode_data(passage: Passage) -> str:
@@ -75,6 +94,8 @@ def encode_data(passage: Passage) -> str:
         noticed = passage.started - (passage.since or passage.started)
         seen = f"{passage.entered_seq},{passage.seen_seq},{passage.depth},{late},{noticed}"
         parts.append(f',"e":[{seen}]')
+    if passage.contact_at:
+        parts.append(f',"c":{passage.contact_at}')
     if passage.parent:
         parts.append(f',"p":{passage.parent}')
     parts.append("}")
@@ -149,13 +170,27 @@ def enrollment_change(passage: Passage) -> tuple[object, ...]:
     )
 
 
-def execution_row(passage: Passage, execution: Execution) -> tuple[object, ...]:
+def stand(passage: Passage) -> tuple[object, ...]:
+    """What of a passage is stored and may be another after a fact."""
+    return (
+        passage.state,
+        passage.reason,
+        passage.position,
+        passage.started,
+        passage.wake_at,
+        passage.outcome,
+        len(passage.goals),
+    )
+
+
+def execution_row(passage: Passage, execution: Execution, redrive: int = 0) -> tuple[object, ...]:
     """Parameters of ``insert_execution``."""
     return (
         passage.user.bucket,
         passage.id,
         execution.step,
         execution.visit,
+        redrive,
         STATUS[execution.status],
         execution.failure,
         execution.text or None,
@@ -165,6 +200,7 @@ def execution_row(passage: Passage, execution: Execution) -> tuple[object, ...]:
         execution.credential_version,
         execution.started_at,
         execution.ended_at,
+        None if execution.seen is None else text_of(execution.seen),
     )
 
 
@@ -188,24 +224,28 @@ def call_row(
         call.body,
         call.key,
         next_try_at,
+        passage.program.name,
     )
 
 
 def call_place(passage: Passage, call: PendingCall) -> tuple[object, ...]:
     """The key of a call's row, as the statements that change it take it."""
-    return (passage.user.bucket, passage.id, call.step, call.visit, 0)
+    return (passage.user.bucket, passage.id, call.step, call.visit, call.redrive)
 
 
 _NOTHING_SEEN = (0, 0, 0, 0, 0)
 
 
-def read_user(bucket: int, user_id: str, timezone: str | None, attributes: str) -> User:
+def read_user(
+    bucket: int, user_id: str, timezone: str | None, attributes: str, contacts: str | None
+) -> User:
     """A user from his row."""
-    return User(user_id, bucket, timezone, json.loads(attributes))
+    times = [] if contacts is None else json.loads(contacts)
+    return User(user_id, bucket, timezone, json.loads(attributes), contacts=times)
 
 
 def read_passage(row: Sequence[Any], user: User, published: Published) -> Passage:
-    """A passage from the first seventeen columns of ``due_passages`` and its kin."""
+    """A passage from the first eighteen columns of ``due_passages`` and its kin."""
     data = json.loads(row[13])
     moves, unwaited = data["n"]
     entered_seq, seen_seq, depth, late, noticed = data.get("e", _NOTHING_SEEN)
@@ -237,26 +277,13 @@ def read_passage(row: Sequence[Any], user: User, published: Published) -> Passag
         began=row[11] - late,
         since=row[9] - noticed,
         parent=data.get("p", 0),
+        contact_at=data.get("c", 0),
     )
 
 
 def read_call(columns: Sequence[Any]) -> PendingCall:
-    """A call from the columns behind the passage's in ``due_calls``."""
-    step, visit, endpoint, method, target, headers, content_type, body, key = columns[:9]
-    attempts, tries, first_at, started_by, failure = columns[9:]
-    return PendingCall(
-        step=step,
-        visit=visit,
-        endpoint=endpoint,
-        method=method,
-        target=target,
-        headers=tuple((name, value) for name, value in json.loads(headers)),
-        content_type=content_type,
-        body=body,
-        key=key,
-        attempts=attempts,
-        tries=tries,
-        first_at=first_at,
-        started_by=started_by,
-        failure=failure,
-    )
+    """A call from the columns behind the passage's in ``due_calls``: they are its fields."""
+    call = PendingCall(*columns)
+    call.headers = tuple((name, value) for name, value in json.loads(columns[5]))
+    call.apply_outputs = bool(call.apply_outputs)
+    return call

@@ -25,17 +25,23 @@ STEP_LIMIT = "journey.step_limit"
 @dataclass(slots=True)
 class StepTally:
     """How often a step was entered, and how that ended. Visits are counted, not users.
-    ``endpoint`` is the one it calls, if it does."""
+    ``endpoint`` is the one it calls, if it does; ``failures`` are the failed ones by code, where
+    they were counted. ``standing`` is how many stand at it now where the other counts aren't those
+    of all time."""
 
     endpoint: str | None = None
     entered: int = 0
     succeeded: int = 0
     failed: int = 0
     skipped: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    standing: int | None = None
 
     @property
     def waiting(self) -> int:
         """How many stand at it now: waiting, or with a call on its way."""
+        if self.standing is not None:
+            return self.standing
         return self.entered - self.succeeded - self.failed - self.skipped
 
 
@@ -56,10 +62,12 @@ class CallTally:
 
 @dataclass(slots=True)
 class GoalTally:
-    """For how many passages a goal counted, and for how many of those held out."""
+    """For how many passages a goal counted, and for how many of those held out. ``of`` is of how
+    many that was, treated and held out, where they aren't the summary's."""
 
     met: int = 0
     held_out: int = 0
+    of: tuple[int, int] | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -77,10 +85,10 @@ class FailureSeen:
 class Summary:
     """What became of a run.
 
-    ``version`` is None for a journey that was simulated from its file. ``refusals`` are users not
-    admitted, by reason; ``outcomes`` finished passages, by outcome; ``arms`` how often each arm
-    of a step was taken; ``endpoints`` the calls by endpoint; ``tokens`` requests to token servers
-    by auth profile; ``goals`` for whom each goal counted. ``stuck`` are
+    ``version`` is None for a journey that was simulated from its file, and over all versions.
+    ``refusals`` are users not admitted, by reason; ``outcomes`` finished passages, by outcome;
+    ``arms`` how often each arm of a step was taken; ``endpoints`` the calls by endpoint; ``tokens``
+    requests to token servers by auth profile; ``goals`` for whom each goal counted. ``stuck`` are
     passages that nothing will ever move again: there should be none.
     """
 
@@ -112,6 +120,14 @@ class Summary:
             endpoints={name: CallTally() for name in sorted(called.values())},
             goals={goal.name: GoalTally() for goal in program.journey.goals},
         )
+
+    def groups(self, goal: str) -> tuple[int, int]:
+        """Of how many a goal can have counted: those treated, and those held out."""
+        of = self.goals[goal].of
+        if of is not None:
+            return of
+        held_out = self.outcomes.get(HELD_OUT, 0)
+        return self.entered - held_out, held_out
 
     @property
     def refused(self) -> int:
@@ -149,6 +165,8 @@ class Summary:
         taken = program.nodes[step].step
         tally = self.steps.setdefault(taken.id, StepTally())
         setattr(tally, status, getattr(tally, status) + n)
+        if failure:
+            tally.failures[failure] = tally.failures.get(failure, 0) + n
         if isinstance(taken, CallApiStep):
             calls = self.endpoints.setdefault(taken.endpoint, CallTally())
             calls.attempts += attempts

@@ -21,6 +21,10 @@ class UsersHeld:
     def __init__(self) -> None:
         self._users: WeakValueDictionary[str, User] = WeakValueDictionary()
 
+    def forget(self, user_id: str) -> None:
+        """Whoever this was, he is somebody new from now on."""
+        self._users.pop(user_id, None)
+
     def keep(self, user_id: str, read: Callable[[], User]) -> User:
         """The user held, else the one that ``read`` gives, from now on held."""
         user = self._users.get(user_id)

@@ -1,4 +1,4 @@
-"""``journey apply``: endpoints, auth profiles and the catalogue become what a file says."""
+"""``journey apply``: endpoints, auth profiles, contact policy and catalogue from a file."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from engine.credentials.profiles import extend_origins, set_profile
 from engine.credentials.store.profiles import StoredProfile, all_profiles
 from engine.credentials.vault import Vault
 from engine.endpoints import store
+from engine.endpoints.contact_policy import save as save_policy
 from engine.errors import DefinitionError, Problem
 from engine.users.catalogue import save_catalogue
 from engine.wire.origin import origin_of
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, frozen=True)
 class Change:
-    """What became of one entry: ``created``, ``changed`` or ``unchanged``.
+    """What became of one entry: ``created``, ``changed``, ``removed`` or ``unchanged``. The contact
+    policy has no name.
 
     ``fields`` are the names of what changed, ``notes`` what an operator should know; never a value.
     """
@@ -65,7 +67,7 @@ def apply(
     now: int,
     dry_run: bool = False,
 ) -> tuple[Change, ...]:
-    """Make profiles and endpoints what ``written`` says, in one transaction; what changed.
+    """Make everything what ``written`` says, in one transaction; what changed.
 
     With ``dry_run`` the same happens and is rolled back. What isn't in the file stays as it is.
     Raises DefinitionError for a name that leads nowhere, with its place in the file, and
@@ -111,7 +113,7 @@ class _Application:
         self._check_names(stored)
         profiles = [self._profile(profile) for profile in self.written.profiles]
         endpoints = [self._endpoint(each) for each in self.written.endpoints]
-        return (*profiles, *self._bind(), *endpoints, *self._catalogue())
+        return (*profiles, *self._bind(), *endpoints, *self._policy(), *self._catalogue())
 
     def _check_names(self, stored: Mapping[str, StoredProfile]) -> None:
         """Every name leads somewhere, and no endpoint's own profile is meant by another name."""
@@ -175,6 +177,12 @@ class _Application:
             urls = self._urls(name)
             if extend_origins(self.connection, name, urls, actor=self.actor, now=self.now):
                 yield Change("auth profile", name, "changed", ("origins",))
+
+    def _policy(self) -> Iterator[Change]:
+        policy = self.written.contact_policy
+        if policy is not None or self.written.no_policy:
+            verb, keys = save_policy(self.connection, policy, now=self.now, actor=self.actor)
+            yield Change("contact policy", "", verb, keys if verb == "changed" else ())
 
     def _catalogue(self) -> Iterator[Change]:
         declared = self.written.catalogue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import stat
+from contextlib import closing
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
@@ -19,7 +20,7 @@ from engine.credentials.references import FromEnv, FromFile, References
 from engine.credentials.store.keys import data_keys
 from engine.db.connect import Database
 from engine.db.health import OLDEST_SQLITE, damages, require_writable, sqlite_version
-from engine.db.schema import newest_revision, open_database
+from engine.db.schema import database_exists, newest_revision, open_database
 from engine.endpoints.store import load_all
 from engine.errors import CredentialFailure, EngineError
 from engine.settings import PREFIX, Settings, unknown_settings
@@ -133,21 +134,23 @@ def _open_files(settings: Settings) -> Check:
 def _database(settings: Settings) -> Iterator[Check | Database]:
     """The checks of the database; last, if it can be read, the database itself."""
     try:
-        if not Database(settings.database).path.exists():
+        with closing(Database(settings.database)) as found:
+            there = found.path.exists() if found.is_file else database_exists(found)
+        if not there:
             remedy = "`journey apply FILE` makes it"
-            yield Check("database", "odd", f"none yet at {settings.database}", remedy)
+            yield Check("database", "odd", f"none yet at {found.name}", remedy)
             return
         database = open_database(settings.database, create=False)
     except EngineError as error:
         yield Check("database", "wrong", error.message)
         return
-    found = _damage(database)
-    if found is not None:
+    damage = _damage(database)
+    if damage is not None:
         database.close()
-        yield found
+        yield damage
         return
-    yield Check("database", "ok", f"{database.path} is sound, revision {newest_revision()}")
-    if stat.S_IMODE(database.path.stat().st_mode) & 0o077:
+    yield Check("database", "ok", f"{database.name} is sound, revision {newest_revision()}")
+    if database.is_file and stat.S_IMODE(database.path.stat().st_mode) & 0o077:
         remedy = f"chmod 600 {database.path}"
         yield Check("database", "odd", f"{database.path} may be read by others", remedy)
     yield database
@@ -163,7 +166,7 @@ def _damage(database: Database) -> Check | None:
     if not found:
         return None
     remedy = "restore it from a backup"
-    return Check("database", "wrong", f"{database.path} is damaged: {found[0]}", remedy)
+    return Check("database", "wrong", f"{database.name} is damaged: {found[0]}", remedy)
 
 
 def _keys(settings: Settings, connection: Connection) -> Iterator[Check]:

@@ -46,7 +46,7 @@ def leaks(
         secrets = list(_secrets(connection, kek, References(environment, settings.secret_folders)))
         search = LeakSearch(secrets)
         found = [*_in_tables(connection, search)]
-    files = [*_files(database.path, settings, paths)]
+    files = [*_files(database, settings, paths)]
     for path in files:
         found += _in_file(path, search)
     for name, place in found:
@@ -110,12 +110,14 @@ def _bytes(value: object) -> bytes:
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else b""
 
 
-def _files(database: Path, settings: Settings, paths: Sequence[Path]) -> Iterator[Path]:
-    """The database and what stands beside it, the home folder, logs, and what was named; but not
-    the files where keys and referred secrets are kept.
+def _files(database: Database, settings: Settings, paths: Sequence[Path]) -> Iterator[Path]:
+    """The database's file and what stands beside it, the home folder, logs, and what was named; but
+    not the files where keys and referred secrets are kept.
     """
     at_home = {folder.resolve() for folder in settings.secret_folders}
-    places = [*database.parent.glob(f"{database.name}*"), settings.home_path, *paths]
+    places = [settings.home_path, *paths]
+    if database.is_file:
+        places += database.path.parent.glob(f"{database.path.name}*")
     if settings.log_file:
         log = Path(settings.log_file)
         places += log.parent.glob(f"{log.name}*")

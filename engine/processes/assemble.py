@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.clock import wall
+from engine.db.ids import IdMaker, entropy
 from engine.endpoints.live import LiveEndpoints
 from engine.enrollments.backlog import Backlog
+from engine.enrollments.clock_entries import ClockEntries
 from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker, entropy
 from engine.enrollments.listening import Listening
+from engine.enrollments.pausing import Holding
 from engine.enrollments.present import Surroundings
 from engine.enrollments.send import Outbox
 from engine.enrollments.store import runs
 from engine.enrollments.users_held import UsersHeld
+from engine.operations.erase import carry_out
 from engine.processes.limits import raise_open_files
 from engine.processes.worker import Worker
 from engine.versions.live import LiveJourneys
@@ -23,7 +27,8 @@ if TYPE_CHECKING:
 
     from engine.clock import Clock
     from engine.core.steps.base import Result
-    from engine.db.connect import Database
+    from engine.db.connect import Connection, Database
+    from engine.enrollments.buckets import Owned
     from engine.enrollments.rows import Held
     from engine.processes.supply import Feed, Observer, Source
     from engine.settings import Settings
@@ -36,6 +41,7 @@ class Task:
 
     ``horizon`` and ``linger`` say how long sleepers are waited for (see :class:`Worker`); ``feed``
     are facts that come by its clock, and if ``triggered`` the version's triggers let users in.
+    ``backlog`` says what of the database is worked.
     """
 
     run_id: int
@@ -45,10 +51,21 @@ class Task:
     linger: int
     feed: Feed | None = None
     triggered: bool = False
+    backlog: type[Backlog] = Backlog
+
+
+def _erase(user_id: str, wish: str, connection: Connection) -> None:
+    carry_out(connection, user_id, wish, now=wall())
+
+
+def _installation(database: Database) -> str:
+    with database.read() as connection:
+        return runs.installation(connection).key
 
 
 def assemble(
     database: Database,
+    owned: Owned,
     deliver: Callable[[Held], Awaitable[Result]],
     versions: Versions,
     clock: Clock,
@@ -57,34 +74,36 @@ def assemble(
     task: Task | None = None,
     *,
     telling: bool = False,
+    kind: type[Worker] = Worker,
 ) -> Worker:
-    """A worker for ``task``; without one it works everything, until it is stopped."""
-    with database.read() as connection:
-        installation = runs.installation(connection).key
-    users, live = UsersHeld(), LiveEndpoints()
+    """A worker of that ``kind`` for ``task``; without one it works everything, until stopped."""
+    live = LiveEndpoints(database, clock, policy=versions.policy)
+    users, journeys = UsersHeld(), LiveJourneys(versions)
     outbox = Outbox(deliver, live, raise_open_files(settings.calls_in_flight))
     decider = Decider(
         None if task is None else (task.run_id, task.published),
-        Surroundings(versions, users, outbox, Listening(versions)),
-        LiveJourneys(versions),
+        Surroundings(versions, users, outbox, Listening(versions), erase=_erase),
+        journeys,
+        Holding(journeys, versions),
+        lambda: owned.buckets,
         IdMaker(entropy),
-        installation,
+        _installation(database),
         settings.timezone,
         telling,
         triggered=task is not None and task.triggered,
+        clocks=ClockEntries(users, settings.timezone),
     )
-    backlog = Backlog(None if task is None else task.run_id, versions, users)
+    backlog = (Backlog if task is None else task.backlog)(
+        None if task is None else task.run_id, versions, users
+    )
+    parts = (database, decider, backlog, outbox, live, clock)
     if task is None:
-        return Worker(database, decider, backlog, outbox, live, clock, None, observer)
-    return Worker(
-        database,
-        decider,
-        backlog,
-        outbox,
-        live,
-        clock,
+        return kind(*parts, None, observer, owned)
+    return kind(
+        *parts,
         task.source,
         observer,
+        owned,
         horizon=task.horizon,
         linger=task.linger,
         feed=task.feed,

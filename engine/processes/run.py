@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from engine.clock import RealClock, VirtualClock, wall
 from engine.core.dsl.check import load_and_check
 from engine.credentials.open_vault import open_vault
+from engine.db.ids import IdMaker, entropy
 from engine.db.schema import open_database
 from engine.enrollments import buckets
 from engine.enrollments.arriving import by_bucket
-from engine.enrollments.ids import IdMaker, entropy
 from engine.enrollments.store import runs
 from engine.errors import OperatorError
 from engine.processes.assemble import Task, assemble
+from engine.processes.heartbeat import beating, while_mine
 from engine.processes.limits import spare_the_collector
 from engine.processes.model import RunOpened, RunResult
 from engine.processes.sending import open_sending
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from engine.core.steps.base import Result
     from engine.credentials.vault import Vault
     from engine.db.connect import Connection, Database
+    from engine.enrollments.buckets import Owned
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.rows import Held
     from engine.enrollments.store.runs import Run
@@ -63,12 +65,12 @@ def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
         opened = open_vault(database, options.settings)
         if opened.notice:
             observer.notice(opened.notice)
-        owned = buckets.acquire(database.path)
+        owned = buckets.acquire(database)
         stack.callback(owned.release)
         with database.write() as connection:
             clock = _clock(connection, options.now)
             todo = _plan(connection, loaded, options, observer)
-        launch = _Launch(database, opened.vault, clock, options, observer)
+        launch = _Launch(database, owned, opened.vault, clock, options, observer)
         return launch.work(todo)
 
 
@@ -159,12 +161,14 @@ class _Launch:
     def __init__(
         self,
         database: Database,
+        owned: Owned,
         vault: Vault,
         clock: Clock,
         options: RunOptions,
         observer: RunObserver,
     ) -> None:
         self._database = database
+        self._owned = owned
         self._vault = vault
         self._clock = clock
         self._options = options
@@ -193,10 +197,11 @@ class _Launch:
             self._database, self._vault, self._clock, options.settings, options.listening
         )
         with self._listening_to_signals():
-            async with sending as sender:
+            async with sending as sender, beating(self._owned):
+                deliver = while_mine(self._owned, sender.deliver)
                 for item in todo:
                     # The users' position of a run that another process killed half-way is its own.
-                    worker = self._worker_of(item, sender.deliver)
+                    worker = self._worker_of(item, deliver)
                     if self._goes_on and await worker.work():
                         self._finish(item.run)
 
@@ -243,6 +248,7 @@ class _Launch:
         )
         worker = assemble(
             self._database,
+            self._owned,
             deliver,
             self._versions,
             self._clock,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from engine.core.steps.answers import counted_from
 from engine.core.steps.base import Result
 from engine.credentials.references import References
 from engine.credentials.resolver import Resolver
@@ -42,7 +43,7 @@ class Sending:
         Raises DatabaseUnavailable where the endpoint's settings can't be read; nothing was sent.
         """
         call = held.call
-        first_at = call.first_at or self._clock.now()
+        began = self._clock.now()
         step = held.passage.program.nodes[call.step].step
         timeout: int | None = getattr(step, "timeout_us", None)
         sent = await self.sender.send(call, timeout)
@@ -54,7 +55,9 @@ class Sending:
             text=sent.text,
             attempts=call.attempts + sent.attempts,
             tries=call.tries + 1,
-            first_at=first_at,
+            first_at=counted_from(
+                call.first_at, call.tries, began, sent.failure or sent.answer.failure
+            ),
             credential_version=sent.credential_version,
         )
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
+
+from engine.core.message import Answer
+from engine.core.steps.base import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -11,6 +15,7 @@ if TYPE_CHECKING:
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection
     from engine.enrollments.ledger import Ledger
+    from engine.enrollments.rows import Held, Lane
     from engine.enrollments.store.facts import Told
     from engine.users.row import UserRow
 
@@ -46,7 +51,16 @@ class Source:
     rows: Iterator[UserRow]
     position: int
     done: bool = False
-    targets: set[str] = field(default_factory=set)
+    targets: set[Lane] = field(default_factory=set)
+
+    def take(self, most: int) -> list[UserRow]:
+        """The next ``most`` rows; done where there are fewer."""
+        if not most:
+            return []
+        rows = list(islice(self.rows, most))
+        self.position += len(rows)
+        self.done = len(rows) < most
+        return rows
 
 
 class Feed(Protocol):
@@ -66,16 +80,57 @@ class Feed(Protocol):
         ...
 
 
+@dataclass(slots=True, frozen=True)
+class Stay:
+    """How long a run stays for those who sleep: up to the instant ``horizon`` of journey time, or
+    (None) for ``linger`` microseconds from whenever nothing else is left.
+    """
+
+    horizon: int | None
+    linger: int
+
+    def waited_for(self, now: int, wake: int | None, fed: int | None) -> list[int]:
+        """Which of these times the run stays for, of those when somebody wakes and when a fact is
+        told: facts are waited for without end, unless there is a horizon.
+        """
+        if fed is not None and self.horizon is not None and fed > self.horizon:
+            fed = None
+        latest = now + self.linger if self.horizon is None else self.horizon
+        if wake is not None and wake > latest and (fed is None or wake > fed):
+            wake = None
+        return [at for at in (wake, fed) if at is not None]
+
+
 @dataclass(slots=True)
 class Loading:
     """What a turn is to bring from the database besides what is in memory."""
 
-    room: dict[str, int] = field(default_factory=dict)
+    room: dict[Lane, int] = field(default_factory=dict)
     sleepers: bool = False
     arrivals: int = 0
     told: bool = False
+    journeys: bool = False
+    clocks: bool = False
 
     @property
     def empty(self) -> bool:
         """Nothing."""
-        return not (self.room or self.sleepers or self.arrivals or self.told)
+        small = self.told or self.journeys or self.clocks
+        return not (small or self.room or self.sleepers or self.arrivals)
+
+
+def has_come(at: int | None, now: int) -> bool:
+    """Whether an instant, if there is one, isn't ahead any more."""
+    return at is not None and at <= now
+
+
+def unknown(held: Held) -> Result:
+    """A call that may be made at most once, was begun, and whose answer nobody has."""
+    return Result(
+        answer=Answer(failure="call.unknown"),
+        failure="call.unknown",
+        text="begun before a restart; it may be made at most once",
+        attempts=held.call.attempts + 1,
+        tries=held.call.tries + 1,
+        first_at=held.call.first_at or 0,
+    )

@@ -1,43 +1,42 @@
 """The worker: receive, decide and send, as a pipeline.
 
 A thread of its own decides and commits, turn after turn, while the event loop has calls on the
-wire, which hold no transaction; neither waits for the other as long as both have work. A turn takes
-what is there (answers, sleepers, new users), so sets are small when little happens and grow only
-under load.
+wire, which hold no transaction; neither waits for the other as long as both have work. Sets are
+small when little happens and grow only under load.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from engine.clock import VirtualClock, rest, stopwatch
-from engine.core.message import Answer
-from engine.core.steps.base import Result
-from engine.db.watch import Watch
+from engine.db.watch import watch
 from engine.enrollments import store
-from engine.enrollments.decide import Answered, Turn
 from engine.enrollments.receive import Arrivals
-from engine.enrollments.store.facts import anything_told
+from engine.enrollments.turn import Answered, Turn
 from engine.errors import DatabaseUnavailable
-from engine.processes.supply import Loading, Source
+from engine.processes.bell import Bell
+from engine.processes.sharing import Share
+from engine.processes.supply import Loading, Source, Stay, has_come, unknown
 
 if TYPE_CHECKING:
     from engine.clock import Clock
     from engine.db.connect import Connection, Database
     from engine.enrollments.backlog import Backlog
+    from engine.enrollments.buckets import Owned
     from engine.enrollments.decide import Decider
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.rows import Held
     from engine.enrollments.send import Outbox
     from engine.enrollments.store.facts import Told
-    from engine.processes.supply import Endpoints, Feed, Observer
+    from engine.processes.bell import Bell
+from engine.processes.supply import Endpoints, Feed, Observer
 
 TOLD_PER_TURN = 1024
 ARRIVALS_PER_TURN = 256
@@ -50,8 +49,7 @@ PATIENCE_S = 60.0
 
 
 class Worker:
-    """Works until nobody can move: all ended, or asleep beyond the horizon; without a ``source`` of
-    users it works whatever comes, until it is stopped.
+    """Works until nobody can move; without a ``source`` of users until it is stopped.
 
     ``horizon`` is the instant of journey time up to which sleepers are waited for (with a virtual
     clock, jumped to); None stands for ``linger`` microseconds from whenever nothing else is left.
@@ -67,6 +65,7 @@ class Worker:
         clock: Clock,
         source: Source | None,
         observer: Observer,
+        owned: Owned,
         *,
         horizon: int | None = None,
         linger: int = 0,
@@ -82,13 +81,14 @@ class Worker:
         self._source = source or Source(iter(()), 0, done=True)
         self._lasts = source is None
         self._observer = observer
-        self._horizon = horizon
-        self._linger = linger
+        self._stay = Stay(horizon, linger)
+        self._owned = owned
+        self._share = Share(database, owned, outbox, backlog)
         self._feed = feed
         self._fed = 0
-        self._watch = Watch(database)
-        self._told = True
-        self.woken = threading.Event()
+        self._watch = watch(database)
+        self._told = self._stale = True
+        self.woken = Bell()
         self._stopping = False
         self._name = decider.installation[:8]
 
@@ -124,16 +124,20 @@ class Worker:
     def _rest(self, pause: float) -> None:
         """Wait until it is time, something came in, or another process has written."""
         until = stopwatch() + pause
+        files = () if self._watch.file is None else (self._watch.file,)
         while (left := until - stopwatch()) > 0:
-            if self.woken.wait(min(left, self._watch.each_s)) or self._look():
+            self.woken.wait(min(left, self._watch.each_s), files)
+            if self.woken.is_set() or self._look():
                 return
 
     def _look(self) -> bool:
-        """Whether another process may have told of something."""
+        """Whether another process has told of something, or changed a journey."""
         if self._watch.changed():
-            with self._database.read() as connection:
-                self._told = anything_told(connection)
-        return self._told
+            self._told = True  # also where it can't be read: the turn meets the reason, and waits
+            with suppress(DatabaseUnavailable), self._database.read() as connection:
+                self._told = self._backlog.look(connection)
+                self._stale = self._decider.journeys.stale(connection)
+        return self._told or self._stale or self._share.is_another
 
     def open(self) -> None:
         """Read what is there to do; once, before the first turn."""
@@ -145,6 +149,10 @@ class Worker:
         """Take in what is there, decide, and commit. For how many seconds there is nothing more to
         do unless woken; None if there is nothing to do at all any more.
         """
+        if self._share.is_another:
+            self._told = self._share.settle() or self._told
+        if self._decider.holding.outstanding and not self._stopping:
+            self._share.obey(self._decider.holding)
         turn, loading = self._gather()
         if turn.empty and loading.empty:
             return self._pause()
@@ -167,18 +175,16 @@ class Worker:
         if self._stopping:
             return turn, Loading()
         now = self._clock.now()
-        room = {name: self.outbox.room(name) for name in self._backlog.due_endpoints(now)}
+        room = {lane: self.outbox.room(lane) for lane in self._backlog.due_lanes(now)}
         loading = Loading(
-            room={name: free for name, free in room.items() if free and self.outbox.hungry(name)},
+            room={lane: free for lane, free in room.items() if free and self.outbox.hungry(lane)},
             sleepers=self._backlog.sleeper_due(now),
             arrivals=ARRIVALS_PER_TURN if self._may_admit() else 0,
-            told=self._told or self._feeds(now),
+            told=self._told or has_come(None if self._feed is None else self._feed.next_at, now),
+            journeys=self._stale,
+            clocks=has_come(self._decider.or_entry(None), now),
         )
         return turn, loading
-
-    def _feeds(self, now: int) -> bool:
-        at = None if self._feed is None else self._feed.next_at
-        return at is not None and at <= now
 
     def _may_admit(self) -> bool:
         """New users are taken in while some endpoint that the last ones went to could take more."""
@@ -187,20 +193,17 @@ class Worker:
 
     def _take(self, turn: Turn, loading: Loading) -> tuple[Ledger, list[Held]]:
         """One turn: load, decide, commit."""
-        rows = list(islice(self._source.rows, loading.arrivals)) if loading.arrivals else []
-        if loading.arrivals:
-            self._source.position += len(rows)
-            self._source.done = len(rows) < loading.arrivals
-        if rows:
+        if rows := self._source.take(loading.arrivals):
             turn.arrivals = Arrivals(rows, self._source.position)
         decided: tuple[Ledger, list[Held]] | None = None
-        since, waited = stopwatch(), False
+        since, waited, receipt = stopwatch(), False, -1
         while True:
             try:
-                with self._database.write(waits=1) as connection:
-                    if decided is None:
-                        decided = self._decide(connection, turn, loading)
-                    store.write(connection, decided[0].changes)
+                if decided is None or not self._owned.made(receipt):
+                    with self._database.write(waits=1, alone=False) as connection:
+                        decided = decided or self._decide(connection, turn, loading)
+                        store.write(connection, decided[0].changes)
+                        receipt = self._owned.fence(connection)
             except DatabaseUnavailable as error:
                 self._hold_out(error, since)
                 waited = True
@@ -221,9 +224,10 @@ class Worker:
             loaded.due = self._backlog.load_due(connection, now, SLEEPERS_PER_TURN)
         if loading.room:
             calls = self._backlog.load_calls(connection, now, loading.room, self.outbox.held)
-            begun = [Answered(held, _unknown(held)) for held in calls if held.call.started_by]
+            begun = [Answered(held, unknown(held)) for held in calls if held.call.started_by]
             loaded.answered = [*turn.answered, *begun]
             loaded.calls = [held for held in calls if not held.call.started_by]
+        self._stale = False
         terms = self._endpoints.terms(connection)
         ledger = self._decider.decide(connection, loaded, terms, now)
         return ledger, loaded.calls
@@ -247,6 +251,7 @@ class Worker:
     def _after(self, turn: Turn, ledger: Ledger, loaded: list[Held]) -> None:
         """What follows from a committed turn."""
         self.outbox.committed(turn.answered)
+        self._decider.committed()
         if self._feed is not None and self._fed:
             self._feed.take(self._fed)
             self._fed = 0
@@ -254,13 +259,13 @@ class Worker:
             self.outbox.launch(held)
         for held in (*loaded, *ledger.calls):
             if not self.outbox.offer(held):
-                self._backlog.add_call(held.call.endpoint, self._clock.now())
-        for endpoint, at in ledger.retries:
-            self._backlog.add_call(endpoint, at)
+                self._backlog.add_call(held.lane, self._clock.now())
+        for lane, at in ledger.retries:
+            self._backlog.add_call(lane, at)
         if ledger.next_wake is not None:
             self._backlog.add_sleeper(ledger.next_wake)
         if turn.arrivals is not None:
-            self._source.targets = {held.call.endpoint for held in ledger.calls}
+            self._source.targets = {held.lane for held in ledger.calls}
         self.outbox.notify()
         self._observer.turned(ledger)
 
@@ -269,32 +274,18 @@ class Worker:
         outbox, backlog = self.outbox, self._backlog
         if self._stopping:
             return math.inf if outbox.busy else None
-        next_call, wake = backlog.next_call(outbox.hungry), backlog.next_wake
+        next_call = backlog.next_call(outbox.hungry)
+        wake = self._decider.or_entry(backlog.next_wake)
         fed = None if self._feed is None else self._feed.next_at
-        idle = outbox.idle
+        idle, parked = outbox.standing()
         sleeping = [t for t in (wake, fed) if t is not None]
-        if idle and next_call is None and not self._lasts:
-            sleeping = [t for t in sleeping if self._within_horizon(t)]
+        if idle and next_call is None and parked is None and not self._lasts:
+            sleeping = self._stay.waited_for(self._clock.now(), wake, fed)
             if not sleeping:
                 return None
-        at = min((t for t in (next_call, *sleeping) if t is not None), default=None)
+        at = min((t for t in (next_call, parked, *sleeping) if t is not None), default=None)
         if idle and at is not None and isinstance(self._clock, VirtualClock):
             self._clock.move_to(at)
+            outbox.notify()
             return 0.0
         return math.inf if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)
-
-    def _within_horizon(self, wake: int) -> bool:
-        horizon = self._horizon
-        return wake <= (self._clock.now() + self._linger if horizon is None else horizon)
-
-
-def _unknown(held: Held) -> Result:
-    """A call that may be made at most once, was begun, and whose answer nobody has."""
-    return Result(
-        answer=Answer(failure="call.unknown"),
-        failure="call.unknown",
-        text="begun before a restart; it may be made at most once",
-        attempts=held.call.attempts + 1,
-        tries=held.call.tries + 1,
-        first_at=held.call.first_at or 0,
-    )

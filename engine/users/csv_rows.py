@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from engine.users.records import csv_header, csv_records
 from engine.users.row import (
     BadRow,
     UserRow,
@@ -16,10 +16,7 @@ from engine.users.row import (
     shown,
     typed,
 )
-from engine.users.source import EndlessRow, Lines
-
-FIELD_LIMIT = 131_072
-"""Characters in one field: the csv module's own bound, which is one for the whole process."""
+from engine.users.source import Lines
 
 
 class Role(Enum):
@@ -55,42 +52,16 @@ class CSVRows:
     @classmethod
     def after_header(cls, lines: Lines, declared: Mapping[str, str]) -> CSVRows:
         """Read the header. Raises :class:`BadRow` if it can't be one."""
-        lines.begin_row()
-        try:
-            header = next(csv.reader(lines, strict=True), [])
-        except (csv.Error, EndlessRow) as error:
-            raise _bad_csv(str(error), 1, lines.line) from None
-        return cls(_columns(header, declared), declared)
+        return cls(_columns(csv_header(lines, "users"), declared), declared)
 
     def rows(self, lines: Lines) -> Iterator[UserRow | BadRow]:
         """A user for each row, or for a bad one what is wrong with it.
 
-        Raises :class:`EndlessRow` where a quote is never closed.
+        Raises :class:`BadRow` where a quote is never closed.
         """
-        reader = csv.reader(lines, strict=True)
-        while True:
-            lines.begin_row()
-            line = lines.line + 1
-            try:
-                fields = next(reader, None)
-                if fields is None:
-                    return
-                if fields:
-                    yield self._row(line, fields)
-            except csv.Error as error:
-                if _is_endless(str(error), spans=lines.line > line):
-                    raise EndlessRow from None
-                yield _bad_csv(str(error), line, lines.line).at(line)
-            except BadRow as bad:
-                yield bad.at(line)
+        return csv_records(lines, "users", self._width, self._row)
 
     def _row(self, line: int, fields: list[str]) -> UserRow:
-        if len(fields) != self._width:
-            raise BadRow(
-                "users.ragged",
-                f"the row has {_fields(len(fields))}, the header {self._width}",
-                "a comma inside a value needs quotes around the value",
-            )
         zone = fields[self._zone] if self._zone is not None else ""
         attributes = {
             name: value if text else typed(value)
@@ -167,28 +138,3 @@ def _id_hint(header: Sequence[str]) -> str:
                 return f"the columns seem to be separated by {called}; use commas"
     near = [name for name in header if name.strip().lower() in ("id", "user_id", "userid", "user")]
     return f"rename {shown(near[0])} to 'id'" if near else "the first line must name the columns"
-
-
-def _fields(count: int) -> str:
-    return "1 field" if count == 1 else f"{count} fields"
-
-
-def _is_endless(reason: str, *, spans: bool) -> bool:
-    return "unexpected end" in reason or ("field larger" in reason and spans)
-
-
-def _bad_csv(reason: str, first: int, last: int) -> BadRow:
-    if "field larger" in reason:
-        return BadRow(
-            "users.too_long", f"a field is longer than {FIELD_LIMIT:,} characters", "shorten it"
-        )
-    if "new-line" in reason:
-        return BadRow(
-            "users.bad_csv", "a carriage return stands in the row", "end lines with LF or CRLF"
-        )
-    span = f" (the row runs to line {last})" if last > first else ""
-    return BadRow(
-        "users.bad_csv",
-        f"a quote is out of place{span}",
-        'a value with quotes is written "like ""this"""',
-    )

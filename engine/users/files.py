@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
-from engine.core import guarded_json
-from engine.core.guarded_json import NotGuardedJSON
-from engine.errors import Problem
 from engine.users.csv_rows import CSVRows
-from engine.users.findings import Findings, UsersFileError, placed
+from engine.users.findings import Findings, UsersFileError, unusable
+from engine.users.given import json_or_text, pairs_of, utf8
 from engine.users.jsonl_rows import JSONLRows
+from engine.users.records import is_json_lines
 from engine.users.repeats import Repeats
 from engine.users.row import (
-    LONGEST_PATH,
     BadRow,
     UserRow,
     check_id,
@@ -29,7 +27,7 @@ from engine.users.row import (
     check_zone,
     shown,
 )
-from engine.users.source import EndlessRow, Lines, Source
+from engine.users.source import Lines, Source, UnreadableFile
 
 __all__ = ["UserRow", "UsersFile", "UsersFileError", "one_user", "open_users"]
 
@@ -53,12 +51,12 @@ class UsersFile:
         self._mark_offsets = array("q", [begin[0]])
         self._mark_lines = array("q", [begin[1]])
         self._repeated = array("q")
-        findings = Findings(source.name)
+        findings = Findings(source.name, hint="; --skip-bad leaves bad rows out")
         self._check(findings)
         if findings.count and not skip_bad:
             raise findings.error()
         if not self.count:
-            raise findings.nobody()
+            raise findings.nothing("users")
         self.skipped = findings.count
         self.problems = findings.problems
         self.digest = source.digest()
@@ -89,10 +87,8 @@ class UsersFile:
     def _check(self, findings: Findings) -> None:
         repeats = Repeats()
         lines = self._lines_from(0)
-        begins = lines.line + 1
         try:
             for row in self._reader.rows(lines):
-                begins = lines.line + 1
                 if isinstance(row, BadRow):
                     findings.add(row)
                     continue
@@ -101,8 +97,8 @@ class UsersFile:
                 if self.count % _MARK_EVERY == 0:
                     self._mark_offsets.append(lines.offset)
                     self._mark_lines.append(lines.line)
-        except EndlessRow:
-            raise _endless(self._source.name, begins) from None
+        except BadRow as endless:
+            raise unusable(self._source.name, endless) from None
         self._check_repeats(repeats, findings)
 
     def _check_repeats(self, repeats: Repeats, findings: Findings) -> None:
@@ -144,20 +140,23 @@ def open_users(
     inputs: Mapping[str, str],
     skip_bad: bool = False,
     stdin: BinaryIO | None = None,
+    also: Callable[[UserRow], object] | None = None,
 ) -> UsersFile:
     """Check all users in ``path`` (``-``: standard input): CSV or JSON Lines, by name or content.
 
     ``inputs`` are the journey's, name to type (text, number, boolean, date, any); every user must
-    bring them. With ``skip_bad`` bad rows are left out and counted, and of a repeated id the first
-    is kept. Raises :class:`UsersFileError` for bad rows, an unreadable file, and one without users.
+    bring them. ``also`` raises BadRow for a user who is no good besides. With ``skip_bad`` bad rows
+    are left out and counted, and of a repeated id the first is kept. Raises
+    :class:`UsersFileError` for bad rows, an unreadable file, and one without users.
     """
     try:
         source = Source.open(path, stdin)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or "not a file's name"
-        raise UsersFileError(f"can't read {shown(str(path), LONGEST_PATH)}: {reason}") from None
+    except UnreadableFile as error:
+        raise UsersFileError(error.message) from None
     try:
         reader, begin = _reader(source, inputs)
+        if also is not None:
+            reader = _Stricter(reader, also)
         return UsersFile(source, reader, begin, skip_bad=skip_bad)
     except BaseException:
         source.close()
@@ -173,11 +172,11 @@ def one_user(
     ``--set timezone=ZONE`` sets the zone. Raises :class:`UsersFileError`.
     """
     try:
-        user, settings, inputs = _utf8(user), [*map(_utf8, settings)], [*map(_utf8, inputs)]
-        attributes = dict(_pairs("--set", settings))
+        user, settings, inputs = utf8(user), [*map(utf8, settings)], [*map(utf8, inputs)]
+        attributes = dict(pairs_of("--set", settings))
         brought = {
-            name: text if declared.get(name) in ("text", "date") else _json_or_text(text)
-            for name, text in _pairs("--input", inputs).items()
+            name: text if declared.get(name) in ("text", "date") else json_or_text(text)
+            for name, text in pairs_of("--input", inputs).items()
         }
         zone = attributes.pop("timezone", None)
         if "id" in attributes:
@@ -187,7 +186,7 @@ def one_user(
             0,
             check_id(user),
             check_zone(zone) if zone else None,
-            {name: _json_or_text(text) for name, text in attributes.items()},
+            {name: json_or_text(text) for name, text in attributes.items()},
             brought,
         )
     except BadRow as bad:
@@ -196,9 +195,26 @@ def one_user(
 
 
 class _Reader(Protocol):
-    """CSV or JSON Lines; ``rows`` may raise EndlessRow."""
+    """CSV or JSON Lines; ``rows`` raises BadRow where nothing more can be read."""
 
     def rows(self, lines: Lines) -> Iterator[UserRow | BadRow]: ...
+
+
+class _Stricter:
+    """Another reader's rows, with one check more."""
+
+    def __init__(self, reader: _Reader, check: Callable[[UserRow], object]) -> None:
+        self._reader = reader
+        self._check = check
+
+    def rows(self, lines: Lines) -> Iterator[UserRow | BadRow]:
+        for row in self._reader.rows(lines):
+            try:
+                if isinstance(row, UserRow):
+                    self._check(row)
+                yield row
+            except BadRow as bad:
+                yield bad.at(row.line)
 
 
 def _reader(source: Source, declared: Mapping[str, str]) -> tuple[_Reader, tuple[int, int]]:
@@ -207,70 +223,17 @@ def _reader(source: Source, declared: Mapping[str, str]) -> tuple[_Reader, tuple
         raise UsersFileError(f"no users in {source.name}: it is empty")
     if b"\0" in head:
         raise UsersFileError(f"{source.name} isn't text in UTF-8, but binary or another encoding")
-    if _is_jsonl(source.name, head):
+    if is_json_lines(source.name, head):
         return JSONLRows(declared), (0, 0)
     lines = source.lines()
     try:
         reader = CSVRows.after_header(lines, declared)
     except BadRow as bad:
-        problem = Problem(bad.code, bad.message, 1, 1, bad.remedy)
-        raise UsersFileError(placed(source.name, problem), (problem,)) from None
+        raise unusable(source.name, bad.at(1)) from None
     return reader, (lines.offset, lines.line)
-
-
-def _is_jsonl(name: str, head: bytes) -> bool:
-    lower = name.lower()
-    if lower.endswith((".jsonl", ".ndjson")):
-        return True
-    content = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return not lower.endswith(".csv") and content[:1] in (b"{", b"[")
 
 
 def _repeats(user: str, line: int) -> BadRow:
     return BadRow(
         "users.repeated_id", f"the id {shown(user)} is already on line {line}", "keep one of them"
     )
-
-
-def _endless(name: str, line: int) -> UsersFileError:
-    problem = Problem(
-        "users.bad_csv",
-        "a quoted value begins in this row and has no end",
-        line,
-        1,
-        "close the quote; a row has at most 1 MiB",
-    )
-    return UsersFileError(placed(name, problem), (problem,))
-
-
-def _utf8(argument: str) -> str:
-    """An argument as text: bytes that the locale has no character for come in as half surrogates
-    (PEP 383).
-    """
-    try:
-        return argument.encode(errors="surrogateescape").decode()
-    except UnicodeError:
-        raise BadRow(
-            "users.not_utf8", f"{shown(argument)} is not UTF-8", "give it as UTF-8"
-        ) from None
-
-
-def _pairs(option: str, settings: Sequence[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals or not name:
-            raise BadRow(
-                "users.bad_setting", f"{option} {shown(setting)} is no setting", "write NAME=VALUE"
-            )
-        if name in pairs:
-            raise BadRow("users.bad_setting", f"{option} {name} stands twice", "keep one")
-        pairs[name] = text
-    return pairs
-
-
-def _json_or_text(text: str) -> object:
-    try:
-        return guarded_json.parse(text)
-    except NotGuardedJSON:
-        return text

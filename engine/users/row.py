@@ -18,7 +18,9 @@ LONGEST_PATH = 250
 MAX_ID = 255
 """Characters in a user id."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Control characters, and half surrogates: no text of Unicode holds them.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_EVENT = re.compile(r"(?! )[^\x00-\x1f\x7f\ud800-\udfff]{1,200}(?<! )")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 _CONSTANTS: dict[str, object] = {"true": True, "false": False, "null": None}
 _MAX_DIGITS = 1000
@@ -99,6 +101,32 @@ def check_id(user: str) -> str:
     if _CONTROL.search(user):
         raise BadRow("users.bad_id", f"the id {shown(user)} has a control character", "take it out")
     return user
+
+
+def check_event_name(name: object) -> str:
+    """``name`` itself; :class:`BadRow` if no journey could name such an event."""
+    if not isinstance(name, str) or _EVENT.fullmatch(name) is None:
+        raise BadRow(
+            "events.bad_name",
+            f"{shown(name)} is no event's name",
+            "a name is text of one line, at most 200 characters, no blank at its ends",
+        )
+    return name
+
+
+def check_message_id(message_id: object) -> str:
+    """``message_id`` itself; :class:`BadRow` if it can't be an event's id."""
+    if (
+        not isinstance(message_id, str)
+        or not 0 < len(message_id) <= MAX_ID
+        or _CONTROL.search(message_id)
+    ):
+        raise BadRow(
+            "events.bad_id",
+            f"the event's id is {shown(message_id)}",
+            f"an id is text of 1 to {MAX_ID} characters",
+        )
+    return message_id
 
 
 def check_zone(name: str) -> str:

@@ -14,12 +14,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from engine.users.row import BadRow
+from engine.errors import OperatorError
+from engine.users.row import LONGEST_PATH, BadRow, shown
 
 MAX_ROW = 1 << 20
 """Bytes in one row."""
 
 _READ_AHEAD = 1 << 18
+
+
+class UnreadableFile(OperatorError):
+    """A file can't be opened, or isn't one."""
+
+    code = "file.unreadable"
 
 
 class Source:
@@ -35,10 +42,19 @@ class Source:
 
     @classmethod
     def open(cls, path: str | Path, stdin: BinaryIO | None = None) -> Source:
-        """The file at ``path``, ``-`` for standard input. Raises OSError.
+        """The file at ``path``, ``-`` for standard input. Raises :class:`UnreadableFile`.
 
         What can't be read twice (standard input, a pipe) is copied to a temporary file.
         """
+        try:
+            return cls._open(path, stdin)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            reason = getattr(error, "strerror", None) or "not a file's name"
+            name = shown(str(path), LONGEST_PATH)
+            raise UnreadableFile(f"can't read {name}: {reason}") from None
+
+    @classmethod
+    def _open(cls, path: str | Path, stdin: BinaryIO | None) -> Source:
         if str(path) == "-":
             return cls(_spool(stdin or sys.stdin.buffer), "standard input")
         file = Path(path).open("rb")  # noqa: SIM115  it stays open, for the second pass

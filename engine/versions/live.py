@@ -74,6 +74,10 @@ class LiveJourneys:
         self._mark = mark
         return True
 
+    def stale(self, connection: Connection) -> bool:
+        """Whether :meth:`refresh` would find anything."""
+        return states.mark(connection) != self._mark
+
     def state(self, journey: str) -> State | None:
         """How a journey stands; None if it was never published."""
         return self._states.get(journey)
@@ -87,9 +91,9 @@ class LiveJourneys:
         return self._versions.get(connection, self._newest[journey])
 
     def skips_until(self, version_id: int) -> int:
-        """Of who is in this version and was due at this instant (microseconds UTC of journey time)
-        or before, the calls that were due then aren't made: a pause was ended that way. 0: of
-        nobody.
+        """A pause was ended so that calls are skipped, at this instant (microseconds UTC of journey
+        time): those of who is in this version and was due by then, up to his next wait, and those
+        that were decided by then and aren't answered. 0: of nobody.
         """
         return self._skipping.get(version_id, 0)
 

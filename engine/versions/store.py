@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.dsl.load import load
 from engine.core.dsl.program import Program, compile_journey
+from engine.core.interpreter.contact import PolicyInForce, governed
 from engine.errors import NotFound
 
 if TYPE_CHECKING:
@@ -26,12 +27,15 @@ class Published:
 
 
 class Versions:
-    """The versions this process has met. A version never changes, so it is compiled once."""
+    """The versions this process has met. A version never changes, so it is compiled once; its calls
+    ask the contact ``policy``, which whoever makes them keeps current.
+    """
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "policy")
 
     def __init__(self) -> None:
         self._known: dict[int, Published] = {}
+        self.policy = PolicyInForce()
 
     def get(self, connection: Connection, version_id: int) -> Published:
         """The version with this id. Raises :class:`NotFound` where there is none."""
@@ -43,7 +47,8 @@ class Versions:
             if row is None:
                 raise NotFound(f"there is no version {version_id}")
             loaded = load(row[2].encode(), f"{row[0]} (version {row[1]})")
-            known = Published(version_id, row[0], row[1], compile_journey(loaded.journey))
+            program = governed(compile_journey(loaded.journey), self.policy)
+            known = Published(version_id, row[0], row[1], program)
             self._known[version_id] = known
         return known
 
@@ -122,6 +127,29 @@ def endpoints_of(connection: Connection, version_id: int) -> dict[str, tuple[str
 def switch_triggers_on(connection: Connection, version_id: int) -> None:
     """Let a version's triggers let users in."""
     connection.exec_driver_sql("UPDATE versions SET triggers_on = TRUE WHERE id = ?", (version_id,))
+
+
+def admitting(connection: Connection) -> list[tuple[str, str]]:
+    """Journey and text of every version that lets users in: of each journey the newest one, and the
+    newest one whose triggers are on.
+    """
+    rows = connection.exec_driver_sql(
+        "SELECT v.journey, v.source FROM versions AS v WHERE v.number IN ("
+        "SELECT max(n.number) FROM versions AS n WHERE n.journey = v.journey"
+        " UNION SELECT max(t.number) FROM versions AS t WHERE t.journey = v.journey"
+        " AND t.triggers_on) ORDER BY v.journey, v.number"
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def triggered(connection: Connection) -> list[tuple[str, int, str]]:
+    """Journeys that users enter by themselves: name, number of the version, and its state."""
+    rows = connection.exec_driver_sql(
+        "SELECT j.journey, max(v.number), j.state FROM journeys AS j"
+        " JOIN versions AS v ON v.journey = j.journey WHERE v.triggers_on"
+        " GROUP BY j.journey, j.state ORDER BY j.journey"
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def find(connection: Connection, journey: str, number: int) -> int | None:

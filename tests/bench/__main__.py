@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tests.bench import main_job
+from tests.bench import latency, main_job
 
 
 def main() -> None:
@@ -16,8 +16,16 @@ def main() -> None:
         "--users", default="1000,10000,50000,200000", help="sizes, separated by commas"
     )
     job.add_argument("--runs", type=int, default=3, help="how often each size is run")
+    late = benches.add_parser("latency", help="from an event to the first byte of its first call")
+    late.add_argument("--rate", type=int, default=500, help="events a second")
+    late.add_argument("--seconds", type=int, default=20, help="for how long")
+    late.add_argument("--idle", type=int, default=60, help="single events before that")
+    late.add_argument("--sleepers", type=int, default=10_000, help="who wake in one second")
     given = parser.parse_args()
-    main_job.measure([int(size) for size in given.users.split(",")], given.runs)
+    if given.bench == "latency":
+        latency.measure(given.rate, given.seconds, given.idle, given.sleepers)
+    else:
+        main_job.measure([int(size) for size in given.users.split(",")], given.runs)
 
 
 if __name__ == "__main__":

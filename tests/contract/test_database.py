@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli.outcome import run
-from engine.db import connect
+from engine.db import sqlite
 from engine.db.connect import Connection, Database
 from engine.db.schema import (
     APPLICATION_ID,
@@ -230,9 +230,10 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -
     _execute(path, *FIRST_ROWS.split(";"))
     assert "journey migrate" in _refused(path, SettingsError)
     with closing(find_database(_url(path))) as database:
-        backup = migrate(database, 1_000_000)
-    assert backup is not None
-    assert backup.exists()
+        migrated = migrate(database, 1_000_000)
+    assert migrated is not None
+    assert migrated.backup is not None
+    assert migrated.backup.exists()
     with closing(open_database(_url(path))) as database, database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM attributes").scalar() == 0
         assert connection.exec_driver_sql("SELECT count(*) FROM event_types").scalar() == 0
@@ -281,8 +282,8 @@ def test_a_database_locked_for_longer_than_its_patience_is_unavailable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = _made(tmp_path / "engine.db")
-    monkeypatch.setattr(connect, "BUSY_TIMEOUT_MS", 50)
-    monkeypatch.setattr(connect, "_PRAGMAS", (*connect._PRAGMAS, "PRAGMA busy_timeout=50"))
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "PRAGMA busy_timeout=50"))
     with closing(open_database(_url(path))) as database:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -307,8 +308,8 @@ def test_a_lock_is_waited_for_as_often_as_was_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = _made(tmp_path / "engine.db")
-    monkeypatch.setattr(connect, "BUSY_TIMEOUT_MS", 400)
-    monkeypatch.setattr(connect, "_PRAGMAS", (*connect._PRAGMAS, "PRAGMA busy_timeout=400"))
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 400)
+    monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "PRAGMA busy_timeout=400"))
     with closing(open_database(_url(path))) as database:
         other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         other.execute("BEGIN IMMEDIATE")

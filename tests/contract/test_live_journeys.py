@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,13 +17,16 @@ from engine.operations.publish import publish, read_text
 from engine.versions.live import LiveJourneys
 from engine.versions.publish import publish as publish_for_a_command
 from engine.versions.store import Versions
+from tests.databases import database_url
 
-BY_EVENT = {"triggers": [{"event": "signed_up"}]}
+pytestmark = pytest.mark.usefixtures("either_database")
+
+BY_EVENT: dict[str, Any] = {"triggers": [{"event": "signed_up"}]}
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     yield database
     database.close()
 

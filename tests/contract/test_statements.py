@@ -14,6 +14,7 @@ import engine.db
 from engine.db.connect import Database
 from engine.db.schema import alembic_config, open_database
 from engine.db.statements import statement, write_rows
+from tests.databases import database_url
 
 BUCKETS = json.dumps(list(range(256)))
 USERS = json.dumps([[1, "a"], [2, "b"]])
@@ -24,7 +25,7 @@ SEARCHES: dict[str, dict[str, str]] = {
         "u": "PRIMARY KEY (bucket=? AND id=?)",
     },
     "due_calls": {
-        "c": "calls_due (bucket=? AND endpoint=? AND next_try_at<?)",
+        "c": "calls_due (bucket=? AND endpoint=? AND journey=? AND next_try_at<?)",
         "e": "PRIMARY KEY (bucket=? AND id=?)",
         "u": "PRIMARY KEY (bucket=? AND id=?)",
     },
@@ -49,7 +50,7 @@ SEARCHES: dict[str, dict[str, str]] = {
         "c": "PRIMARY KEY (bucket=? AND enrollment=?)",
     },
     "next_wake": {"e": "enrollments_due (bucket=? AND wake_at>?)"},
-    "next_call": {"c": "calls_due (bucket=? AND endpoint=? AND next_try_at>?)"},
+    "next_call": {"c": "calls_due (bucket=? AND endpoint=? AND journey=? AND next_try_at>?)"},
     "update_enrollment": {"enrollments": "PRIMARY KEY (bucket=? AND id=?)"},
     "delete_call": {
         "calls": "PRIMARY KEY (bucket=? AND enrollment=? AND step=? AND visit=? AND redrive=?)"
@@ -74,8 +75,11 @@ INSERTS = {
     "insert_enrollment",
     "insert_execution",
     "insert_fact",
+    "insert_inbox",
     "insert_refusal",
     "open_run",
+    "upsert_date_fire",
+    "upsert_schedule_fire",
     "upsert_user",
 }
 """They look for nothing: SQLite plans no search for a plain row."""
@@ -83,7 +87,7 @@ INSERTS = {
 
 @pytest.fixture
 def database(tmp_path: Path) -> Any:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     yield database
     database.close()
 
@@ -241,8 +245,10 @@ def test_a_user_has_one_live_passage_for_each_journey_and_key(database: Database
 
 @pytest.mark.parametrize("rows", [0, 1, 7, 8, 63, 64, 65, 200])
 def test_a_set_of_any_size_is_written_whole(database: Database, rows: int) -> None:
-    some = [(n % 256, f"u{n}", None, "{}") for n in range(rows)]
+    some = [(n % 256, f"u{n}", None, "{}", "[1]") for n in range(rows)]
     with database.write() as connection:
         write_rows(connection, "upsert_user", some)
-        written = connection.exec_driver_sql("SELECT bucket, id, timezone, attributes FROM users")
+        written = connection.exec_driver_sql(
+            "SELECT bucket, id, timezone, attributes, contacts FROM users"
+        )
         assert sorted(tuple(row) for row in written) == sorted(some)

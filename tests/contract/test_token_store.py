@@ -25,6 +25,8 @@ from engine.credentials.store.tokens import (
 from engine.db.connect import Connection
 from tests.unit.credentials.installation import Installation
 
+pytestmark = pytest.mark.usefixtures("either_database")
+
 TOKEN = FreshToken(1, "sealed", "refresh", "print", 100, 200)
 REFUSAL = Refusal(1, "credential.unavailable", "said no", "with", 500)
 

@@ -453,8 +453,9 @@ ON_A_DATABASE = [
     ("journey", "migrate"),
 ]
 URLS = [
-    ("postgresql://u:{secret}@127.0.0.1/db", 78, "PostgreSQL"),
-    ("postgres://127.0.0.1", 78, "PostgreSQL"),
+    ("postgresql://u:{secret}@127.0.0.1:1/db", 5, "postgresql://u@127.0.0.1:1/db can't be"),
+    ("postgres://127.0.0.1", 78, "names no database"),
+    ("postgresql+asyncpg://127.0.0.1/db", 78, "'postgresql+asyncpg'"),
     ("mysql://u:{secret}@127.0.0.1/db", 78, "'mysql'"),
     ("://", 78, "can't be read"),
     ("sqlite://", 78, "names no file"),

@@ -31,10 +31,10 @@ CALLS = 2 * USERS
 RUN = ("run-journey", "journey.yaml", "--users", "users.csv", "--live", "--json")
 IMPATIENT = """\
 import sys
-import engine.db.connect as connect
+import engine.db.sqlite as sqlite
 import engine.processes.worker as worker
 worker.PATIENCE_S = 0.5
-connect._PRAGMAS = tuple(each.replace("30000", "100") for each in connect._PRAGMAS)
+sqlite._PRAGMAS = tuple(each.replace("30000", "100") for each in sqlite._PRAGMAS)
 from engine.cli.run_journey import main
 sys.exit(main(sys.argv[1:]))
 """

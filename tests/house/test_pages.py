@@ -69,7 +69,7 @@ def test_a_yaml_block_has_no_error_and_no_warning(block: Block) -> None:
     wrong = None
     try:
         if block.holds == "endpoints":
-            read_file(source, name, simulated=True)
+            read_file(source, name)
         elif block.holds == "scenarios":
             check_scenarios(read_scenarios(source, name), load_and_check(*beside(block)).journey)
         else:

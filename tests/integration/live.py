@@ -1,9 +1,8 @@
-"""A live run in this process: an installation in a folder, real servers, real SQLite."""
+"""A live run in this process: an installation in a folder, real servers, a real database."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -26,6 +25,7 @@ from engine.settings import Settings
 from engine.users.files import open_users
 from engine.users.row import UserRow
 from engine.versions.store import Versions
+from tests.databases import database_url
 
 FAST = {"delay": "PT0.01S", "max_delay": "PT0.05S"}
 """Retries that a test can wait for."""
@@ -90,7 +90,10 @@ class House:
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         home = str(folder / "home")
-        self.settings = Settings(home=home, egress_allow="127.0.0.0/8", **settings)
+        url = database_url(folder / "home")
+        self.settings = Settings(
+            home=home, database_url=url, egress_allow="127.0.0.0/8", **settings
+        )
         with self.opened():
             pass
 
@@ -141,8 +144,8 @@ class House:
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows straight from the database."""
-        with closing(sqlite3.connect(self.database, timeout=30)) as connection:
-            return connection.execute(sql, values).fetchall()
+        with self.opened() as database, database.read() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(sql, values)]
 
     def check_counts(self, ran: Ran, journey: dict[str, Any]) -> None:
         """Summaries, executions and enrollments say the same, of every run of ``ran``."""

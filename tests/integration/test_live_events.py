@@ -19,6 +19,8 @@ from tests.journeys.test_win_back import ORDERS, Story, as_events, computed, his
 from tests.journeys.walking import SAMPLES
 from tests.partners import Answers, running
 
+pytestmark = pytest.mark.usefixtures("either_database")
+
 pytestmark = pytest.mark.skipif(not ORDERS.exists(), reason="the data isn't here")
 
 

@@ -35,6 +35,7 @@ def _users_of(partner: Partner, step: str = "greet") -> list[str]:
 # --- everybody, once --------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("either_database")
 def test_everybody_goes_through_and_the_counts_agree_to_the_last_request(tmp_path: Path) -> None:
     journey = {
         "on_enter": [call("hello", "api")],
@@ -93,6 +94,7 @@ def test_everybody_goes_through_and_the_counts_agree_to_the_last_request(tmp_pat
         assert house.query("SELECT state FROM runs") == [("finished",)]
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_finished_run_is_not_run_again_unless_asked(tmp_path: Path) -> None:
     with running(Answers()) as api:
         house = House(tmp_path)
@@ -114,6 +116,7 @@ def test_a_finished_run_is_not_run_again_unless_asked(tmp_path: Path) -> None:
         assert len(bodies_by_key(api.log)) == 100, "a new passage has new keys"
 
 
+@pytest.mark.usefixtures("either_database")
 def test_attributes_merge_and_what_steps_write_to_a_user_is_kept(tmp_path: Path) -> None:
     journey = {
         "steps": [
@@ -140,6 +143,7 @@ def test_attributes_merge_and_what_steps_write_to_a_user_is_kept(tmp_path: Path)
 # --- sharing ----------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("either_database")
 def test_what_finds_no_room_in_memory_is_served_all_the_same_in_fair_order(tmp_path: Path) -> None:
     users = 600
     with running(Answers()) as api:
@@ -212,6 +216,7 @@ def test_an_endpoint_that_hangs_costs_its_timeout_and_nobody_more(tmp_path: Path
 # --- retries ----------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_run_waits_for_retries_and_each_repeats_its_first_request(tmp_path: Path) -> None:
     with running(Answers()) as api:
         api.change(fail_first=2)
@@ -261,6 +266,7 @@ SLEEPY = {
 }
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_run_ends_with_its_sleepers_and_the_same_command_goes_on(tmp_path: Path) -> None:
     with running(Answers()) as api:
         house = House(tmp_path)
@@ -343,6 +349,7 @@ def test_sleepers_of_an_earlier_run_wake_under_the_same_command(tmp_path: Path) 
         assert house.run(SLEEPY, users, now=NOW + 3 * DAY).result.already_ran
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_changed_file_finishes_the_unfinished_run_on_its_own_version(tmp_path: Path) -> None:
     changed = {"steps": [*SLEEPY["steps"], call("more", "api")]}
     with running(Answers()) as api:
@@ -362,6 +369,7 @@ def test_a_changed_file_finishes_the_unfinished_run_on_its_own_version(tmp_path:
 # --- the same user in two runs ----------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_user_who_is_inside_is_refused_by_a_second_run(tmp_path: Path) -> None:
     with running(Answers()) as api:
         house = House(tmp_path)
@@ -372,6 +380,7 @@ def test_a_user_who_is_inside_is_refused_by_a_second_run(tmp_path: Path) -> None
         assert house.query("SELECT reason, count(*) FROM refusals GROUP BY 1") == [("live", 10)]
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_restart_ends_the_earlier_passage_and_both_runs_keep_their_counts(
     tmp_path: Path,
 ) -> None:
@@ -420,6 +429,7 @@ def test_a_farewell_by_restart_is_tried_again_by_the_run_that_restarted(tmp_path
         assert (before.steps["bye"].succeeded, before.calls.attempts) == (10, 20)
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_restart_counts_the_requests_of_the_call_it_cuts_short(tmp_path: Path) -> None:
     """A passage whose call waits for its retry is restarted by another run."""
     journey = {"steps": [call("greet", "api")], "entry": {"reentry": "restart"}}
@@ -450,6 +460,7 @@ def test_a_restart_counts_the_requests_of_the_call_it_cuts_short(tmp_path: Path)
 # --- beside others ----------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("either_database")
 def test_others_write_while_a_run_is_under_way(tmp_path: Path) -> None:
     waited: list[float] = []
     stop = threading.Event()
@@ -486,9 +497,9 @@ def test_a_run_goes_on_when_a_lock_on_the_database_ends(
 ) -> None:
     import sqlite3
 
-    from engine.db import connect
+    from engine.db import sqlite
 
-    monkeypatch.setattr(connect, "_PRAGMAS", (*connect._PRAGMAS, "PRAGMA busy_timeout=100"))
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 100)
     with running(Answers()) as api:
         house = House(tmp_path)
         house.endpoint("api", api.url)
@@ -515,6 +526,7 @@ def test_a_run_goes_on_when_a_lock_on_the_database_ends(
         assert ran.seen.resumed_times == 1
 
 
+@pytest.mark.usefixtures("either_database")
 def test_a_wait_follows_a_date_that_a_later_row_brings(tmp_path: Path) -> None:
     until = {"date": "user.born", "missing": "continue"}
     journey = {"steps": [{"id": "rest", "type": "wait", "until": until}]}

@@ -24,7 +24,10 @@ from engine.operations.apply import Keys, apply
 from engine.settings import Settings
 from engine.wire.egress import Egress
 from engine.wire.http_transport import HttpTransport
+from tests.databases import database_url
 from tests.partners import CRM, AuthorizationServer, Loyalty, Messenger, bodies_by_key, running
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 EGRESS = Egress.parse("127.0.0.0/8,[::1]")
 Value = TypeVar("Value")
@@ -73,7 +76,7 @@ class Installed:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Iterator[Installed]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     vault = open_vault(database, Settings(home=str(tmp_path))).vault
     yield Installed(database, vault)
     database.close()

@@ -16,7 +16,8 @@ import json
 import math
 import random
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Sequence
 from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from engine.core.dsl.program import compile_journey
 from engine.core.expressions.assignment import bucket_of
 from engine.core.guarded_json import text_of
 from engine.core.interpreter.advance import World
+from engine.core.interpreter.contact import governed
 from engine.core.interpreter.simulate import Happened, simulate
 from engine.core.interpreter.state import Execution, Passage, State, User
 from engine.core.interpreter.virtual import Exchanged
@@ -41,17 +43,21 @@ from engine.credentials.credential import Credential
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.store.versions import SQLiteVersions
 from engine.db.connect import Database
+from engine.db.ids import IdMaker
 from engine.endpoints import store as endpoints
+from engine.endpoints.contact_policy import save as save_policy
 from engine.endpoints.live import LiveEndpoints
 from engine.endpoints.model import terms
 from engine.endpoints.request import build
 from engine.endpoints.send import Sender
 from engine.enrollments import reports, store
 from engine.enrollments.backlog import Backlog
+from engine.enrollments.buckets import WholeFile
 from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker, call_key
+from engine.enrollments.ids import call_key
 from engine.enrollments.ledger import Ledger, StepDone
 from engine.enrollments.listening import Listening
+from engine.enrollments.pausing import Holding
 from engine.enrollments.present import Surroundings
 from engine.enrollments.rows import STATUS_NAMES, Held
 from engine.enrollments.send import Outbox
@@ -210,7 +216,7 @@ class Simulated:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self.program = compile_journey(case.checked.journey)
+        self.program = governed(compile_journey(case.checked.journey), case.policy)
         self._terms = {one.name: terms(one) for one in case.endpoints}
         self._passages: dict[str, dict[int, Passage]] = {row.id: {} for row in case.users}
         self._executions: dict[int, list[tuple[Any, ...]]] = {}
@@ -459,6 +465,12 @@ class AllCalls:
         found = (outbox.held_call(passage) for outbox in self.outboxes)
         return next((held for held in found if held is not None), None)
 
+    def every_call(self) -> list[Held]:
+        return [held for outbox in self.outboxes for held in outbox.every_call()]
+
+    def calls_of(self, users: Container[str]) -> list[Held]:
+        return [held for outbox in self.outboxes for held in outbox.calls_of(users)]
+
     def withdraw(self, held: Held) -> bool:
         return any(outbox.withdraw(held) for outbox in self.outboxes)
 
@@ -513,6 +525,7 @@ class Live:
         with closing(self._quick()) as database, database.write() as connection:
             for endpoint in case.endpoints:
                 endpoints.save(connection, endpoint, now=1, actor="test")
+            save_policy(connection, case.policy, now=1, actor="test")
             named = case.checked.checked.endpoints
             self._installation = runs.installation(connection).key
             return publish(connection, "j", case.source, named, now=1, actor="test")
@@ -656,18 +669,20 @@ class Live:
             )
             published = versions.get(connection, run.version_id)
         ids = IdMaker(lambda: self._lots.getrandbits(22))
-        live = LiveEndpoints(lambda: 0.0)
+        live = LiveEndpoints(policy=versions.policy)
         outbox = Outbox(deliver, live, 100)
         self._calls.outboxes.append(outbox)
         around = Surroundings(versions, users, self._calls, Listening(versions))
-        backlog = Backlog(run.id, versions, users)
+        backlog, journeys = Backlog(run.id, versions, users), LiveJourneys(versions)
         self._told.backlogs.append(backlog)
         return Worker(
             database,
             Decider(
                 (run.id, published),
                 around,
-                LiveJourneys(versions),
+                journeys,
+                Holding(journeys, versions),
+                lambda: tuple(range(256)),
                 ids,
                 self._installation,
                 self._case.zone,
@@ -683,6 +698,7 @@ class Live:
             horizon=until,
             linger=0,
             feed=Feed(self._case) if self._case.facts else None,
+            owned=WholeFile(0),
         )
 
     # --- what became of it -----------------------------------------------------------------
@@ -772,6 +788,7 @@ def _sum_of(summaries: list[Summary]) -> Summary:
             for name in ("entered", "succeeded", "failed", "skipped"):
                 own = first.steps[step]
                 setattr(own, name, getattr(own, name) + getattr(tally, name))
+            own.failures = dict(Counter(own.failures) + Counter(tally.failures))
         for endpoint, calls in other.endpoints.items():
             for name in ("succeeded", "failed", "attempts"):
                 sum_ = first.endpoints[endpoint]

@@ -1,6 +1,6 @@
 """Whole cases by lot: a journey, users, what happens to them, endpoints and answers.
 
-Left out is what live runs don't hold yet: contact policy, and triggers by schedule and date.
+Left out are triggers by schedule and date.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from engine.core.dsl.check import LoadedAndChecked, load_and_check
+from engine.core.dsl.contact_policy import ContactPolicy
 from engine.core.message import Answer
 from engine.core.steps.facts import Fact
 from engine.endpoints.model import Endpoint
@@ -53,6 +54,7 @@ class Case:
     facts: Mapping[str, tuple[Fact, ...]] = field(default_factory=dict)
     triggered: bool = False
     twice: bool = False
+    policy: ContactPolicy | None = None
 
     @property
     def source(self) -> bytes:
@@ -246,6 +248,8 @@ class _Journeys:
             call["retry"] = self.pick(_RETRIES)
         if self.one_in(4):
             call["timeout"] = "PT3S"
+        if self.one_in(5):
+            call["contact"] = False
         if jumps and self.one_in(2):
             call["on_failure"] = self.pick(["exit", {"next": "last"}])
         return call
@@ -405,6 +409,8 @@ def cases(
             terms["delivery"] = "at_most_once"
         if not (slow or several):
             terms["concurrency"] = draw(st.sampled_from([1, 2, 100]))
+        if draw(st.integers(0, 3)):
+            terms["contact"] = True
         url = f"https://{name}.example"
         endpoints.append(Endpoint.model_validate({"name": name, "base_url": url, **terms}))
     answers = draw(st.lists(st.sampled_from(_SAID), min_size=1, max_size=8))
@@ -427,7 +433,35 @@ def cases(
         },
         triggered=triggered,
         twice=events and draw(st.booleans()),
+        policy=draw(st.none() | _policies(holding=not several)),
     )
+
+
+@st.composite
+def _policies(draw: st.DrawFn, *, holding: bool) -> ContactPolicy:
+    """A contact policy. Who is held wakes at a round moment, as his other passages do: what is held
+    is left out unless ``holding``.
+    """
+    then = ["skip", "hold"] if holding else ["skip"]
+    caps = st.builds(
+        lambda count, per, then: {"count": count, "per": per, "then": then},
+        st.integers(1, 3),
+        st.sampled_from(["PT1H", "P2D", "P7D"]),
+        st.sampled_from(then),
+    )
+    hours = st.builds(
+        lambda span, then: {"from": span[0], "to": span[1], "then": then},
+        st.sampled_from([("22:00", "08:00"), ("01:00", "02:30"), ("09:00", "17:00")]),
+        st.sampled_from(then),
+    )
+    policy: dict[str, Any] = {"frequency_cap": draw(st.lists(caps, max_size=2))}
+    if draw(st.booleans()):
+        policy["quiet_hours"] = draw(hours)
+    if draw(st.integers(0, 3)) == 0:
+        policy["suppress"] = draw(st.sampled_from(["user.tier == 'gold'", "user.age * 3 > 50"]))
+    if draw(st.integers(0, 3)) == 0:
+        policy["holdout"] = {"percent": 40}
+    return ContactPolicy.model_validate(policy)
 
 
 _TAKES = [0, 1, 40_000, 3 * SECOND, 10 * SECOND, 120 * SECOND]

@@ -23,12 +23,14 @@ from engine.clock import VirtualClock
 from engine.core.message import Answer
 from engine.core.steps.base import Result
 from engine.db.connect import Connection, Database
+from engine.db.ids import IdMaker
 from engine.endpoints.live import LiveEndpoints
 from engine.enrollments.backlog import Backlog
+from engine.enrollments.buckets import WholeFile
 from engine.enrollments.decide import Decider
-from engine.enrollments.ids import IdMaker
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.listening import Listening
+from engine.enrollments.pausing import Holding
 from engine.enrollments.present import Surroundings
 from engine.enrollments.rows import Held
 from engine.enrollments.send import Outbox
@@ -126,11 +128,11 @@ class FailingDatabase(Database):
         self._faults = faults
 
     @contextmanager
-    def write(self, *, waits: int = 1) -> Iterator[Connection]:
+    def write(self, *, waits: int = 1, alone: bool = True) -> Iterator[Connection]:
         fault = self._faults.draw(self._lots)
         if fault == "locked":
             raise DatabaseUnavailable("locked")
-        with super().write(waits=waits) as connection:
+        with super().write(waits=waits, alone=alone) as connection:
             yield connection
             if fault == "full":
                 raise DatabaseUnavailable("full")
@@ -234,7 +236,7 @@ class Life:
         return False
 
     def _worker(self, database: Database, told: Told) -> Worker:
-        versions, held, live = Versions(), UsersHeld(), LiveEndpoints(lambda: 0.0)
+        versions, held, live = Versions(), UsersHeld(), LiveEndpoints()
         with database.read() as connection:
             run = runs.newest_run(connection, "j", "users")
             assert run is not None
@@ -243,10 +245,20 @@ class Life:
         self.run_id = run.id
         outbox = Outbox(self.wire.deliver, live, 5)
         around = Surroundings(versions, held, outbox, Listening(versions))
+        journeys = LiveJourneys(versions)
         ids = IdMaker(lambda: self._lots.getrandbits(22))
         return Worker(
             database,
-            Decider((run.id, published), around, LiveJourneys(versions), ids, key, "UTC"),
+            Decider(
+                (run.id, published),
+                around,
+                journeys,
+                Holding(journeys, versions),
+                lambda: tuple(range(256)),
+                ids,
+                key,
+                "UTC",
+            ),
             Backlog(run.id, versions, held),
             outbox,
             live,
@@ -255,4 +267,5 @@ class Life:
             told,
             horizon=self.clock.now() + 400 * DAY,
             linger=0,
+            owned=WholeFile(0),
         )

@@ -194,7 +194,7 @@ class Shelf:
         )
         read = execute(f"SELECT {columns} FROM enrollments").fetchone()
         told = passage.user
-        user = read_user(told.bucket, told.id, told.timezone, json.dumps(told.attributes))
+        user = read_user(told.bucket, told.id, told.timezone, json.dumps(told.attributes), None)
         published = Published(passage.version_id, "j", passage.version, passage.program)
         back = read_passage(read, user, published)
         if call is None:

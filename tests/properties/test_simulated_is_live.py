@@ -17,11 +17,13 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from engine.core.interpreter.state import State
+from engine.core.message import Answer
 from engine.db.schema import open_database
+from engine.endpoints.model import Endpoint
 from engine.processes import worker
 from engine.users.row import UserRow
 from tests.properties.both_ways import Live, Simulated, Undecided, assert_same
-from tests.properties.drawn import DAY, HOUR, START, Case, Entry, cases
+from tests.properties.drawn import DAY, ENDPOINTS, HOUR, START, Case, Entry, cases
 from tests.properties.simulated_world import Faults
 
 
@@ -199,3 +201,24 @@ def put(**values: object) -> dict[str, object]:
 
 def branch(id_: str, paths: list[dict[str, object]]) -> dict[str, object]:
     return {"id": id_, "type": "branch", "paths": paths}
+
+
+def test_a_call_of_on_exit_is_made_once_where_a_sleeper_is_restarted(template: Path) -> None:
+    sleeps: dict[str, Any] = {
+        "dsl": 1,
+        "journey": "j",
+        "entry": {"inputs": {}, "triggers": [{"event": "come"}], "reentry": "restart"},
+        "steps": [{"id": "sleep", "type": "wait", "for": "PT10M"}],
+        "on_exit": [{"id": "leave", "type": "call_api", "endpoint": "crm"}],
+    }
+    urls = {name: f"https://{name}.example" for name in ENDPOINTS}
+    case = Case(
+        journey=sleeps,
+        users=(UserRow(2, "u0", None, {}, {}),),
+        endpoints=tuple(Endpoint(name=name, base_url=url) for name, url in urls.items()),
+        answers=(Answer(200, elapsed_us=1),),
+        zone="UTC",
+        horizon=START + DAY,
+        entries=(Entry(START + 7, {}), Entry(START + HOUR // 9, {})),
+    )
+    compare(template, case)

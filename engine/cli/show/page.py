@@ -10,15 +10,18 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from engine.cli.show.counts import counts_of
+from engine.cli.show.gains import gained, points_of
 from engine.cli.show.page_style import PAGE_STYLE
 from engine.core.drawing.svg import svg
 from engine.core.drawing.typesetting import shortened
+from engine.enrollments.summary import by_frequency
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from engine.core.dsl.journey import Journey
     from engine.core.dsl.program import Program
+    from engine.enrollments.arms import ArmTally
     from engine.enrollments.summary import FailureSeen, StepTally, Summary
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -30,8 +33,10 @@ _SHARES = (
 )
 
 
-def page(program: Program, summary: Summary, about: str) -> str:
-    """The page; ``about`` says in words which run it is, and when it was."""
+def page(program: Program, summary: Summary, about: str, arms: Sequence[ArmTally] = ()) -> str:
+    """The page; ``about`` says in words what it is of, and when that was; ``arms`` are the arms of
+    splits that are told of on their own.
+    """
     journey = program.journey
     title = _text(journey.title or journey.journey)
     drawn = svg(program, counts_of(summary), named=False)
@@ -42,11 +47,13 @@ def page(program: Program, summary: Summary, about: str) -> str:
         f"<title>{title}: report</title>\n<style>{PAGE_STYLE}</style>\n</head>\n<body>\n<main>",
         *_header(journey, summary, about),
         *_section("Journey", [f'<div class="graph">{drawn}</div>']),
+        *_section("Goals", _goals(summary)),
         *_section("Most frequent failures", _failures(summary.failures)),
         *_section("Steps", _steps(summary)),
         *_section("Endpoints", _endpoints(summary)),
         *_section("Outcomes", _shares("outcome", summary.outcomes)),
         *_section("Not admitted", _shares("reason", summary.refusals)),
+        *_section("Arms", _arms(arms)),
         *_section("Token requests", _shares("auth profile", summary.tokens)),
         "<footer>Steps count visits, so a step in a loop counts a user each time.</footer>",
         "</main>\n</body>\n</html>\n",
@@ -104,6 +111,46 @@ def _steps(summary: Summary) -> Iterator[str]:
         ]
     head = ("step", "entered", "succeeded", "failed", "skipped", "waiting", "", "<endpoint")
     yield _table(head, rows)
+
+
+def _goals(summary: Summary) -> Iterator[str]:
+    """Goals, and what the journey gained where somebody was held out."""
+    rows: list[str] = []
+    for name, tally in summary.goals.items():
+        treated, held_out = summary.groups(name)
+        gain = gained(summary, name)
+        cells = [_number(tally.met), _percent(tally.met, treated)]
+        cells += [_number(tally.held_out), _percent(tally.held_out, held_out)] if held_out else []
+        if gain is not None:
+            kind = "" if not gain.certain else "good" if gain.low > 0 else "failed"
+            cells += [f'<td class="{kind}">{_text(points_of(gain))}</td>']
+        elif held_out:
+            cells += ["<td></td>"]
+        rows.append(f'<tr><th scope="row">{_text(name)}</th>{"".join(cells)}</tr>')
+    head = ["goal", "reached", "of those treated"]
+    if any(summary.groups(name)[1] for name in summary.goals):
+        head += ["held out", "of those held out", "uplift, with its 95% interval"]
+    if rows:
+        yield _table(head, rows)
+
+
+def _arms(arms: Sequence[ArmTally]) -> Iterator[str]:
+    rows = [
+        f'<tr><th scope="row">{_text(arm.step)} → {_text(arm.arm)}</th>{_number(arm.taken)}'
+        f'{_number(arm.waiting, "waiting")}<td class="left">{_text(_counts(arm.outcomes))}</td>'
+        f'<td class="left">{_text(_counts(arm.goals))}</td></tr>'
+        for arm in arms
+    ]
+    if rows:
+        yield _table(("arm", "taken", "waiting", "<outcomes", "<goals"), rows)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in by_frequency(dict(counts)).items())
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"<td>{part / whole:.1%}</td>" if whole else "<td></td>"
 
 
 def _endpoints(summary: Summary) -> Iterator[str]:

@@ -40,7 +40,7 @@ tbody th{color:inherit;font-weight:600}
 tr.arm th{font-weight:400;color:var(--muted);padding-left:30px}
 tr.arm th,tr.arm td{border-top:0;padding-top:0}
 td.zero{color:var(--skip)}
-td.failed{color:var(--bad)}td.waiting{color:var(--pause)}
+td.good{color:var(--good)}td.failed{color:var(--bad)}td.waiting{color:var(--pause)}
 .bar{display:flex;width:140px;height:8px;border-radius:4px;overflow:hidden;background:var(--edge)}
 .bar i{display:block;height:100%}
 .is-good{background:var(--good)}.is-bad{background:var(--bad)}

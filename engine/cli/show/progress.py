@@ -47,6 +47,11 @@ class Progress:
         """Whether the bar stands on the terminal now."""
         return self._drawn >= 0
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began; at least a thousandth."""
+        return max(self._stopwatch() - self._began, 0.001)
+
     def add(self, *, users: int = 0, calls: int = 0, failures: int = 0) -> None:
         """Users dealt with since the last time, calls that ended, and how many of those failed."""
         self.users += users
@@ -68,8 +73,7 @@ class Progress:
 
     def line(self) -> str:
         """The bar as it stands now."""
-        elapsed = max(self._stopwatch() - self._began, 0.001)
-        rate = f"{self.users / elapsed:,.0f} users/s"
+        rate = f"{self.users / self.elapsed:,.0f} users/s"
         calls = f"{self.calls:,} calls"
         failed = f"{self.failures:,} failed"
         done = self.before + self.users

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.cli.show.gains import goal_in_words
 from engine.cli.show.terminal import Paint, plain
-from engine.core.interpreter.admit import HELD_OUT
+from engine.enrollments.summary import by_frequency
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,16 @@ def summary_lines(summary: Summary, heading: str, paint: Paint) -> list[str]:
     return lines
 
 
+def failures_by_step(summary: Summary, paint: Paint) -> list[str]:
+    """Which steps failed with which codes, how often; nothing if none did."""
+    rows: list[Sequence[str | int]] = [
+        (f"{name}  {code}", n)
+        for name, tally in summary.steps.items()
+        for code, n in by_frequency(tally.failures).items()
+    ]
+    return ["", *columns(("failed with", "times"), rows, paint)] if rows else []
+
+
 def users_in_words(n: int) -> str:
     """``1 user``, ``1,500 users``."""
     return "1 user" if n == 1 else f"{n:,} users"
@@ -48,7 +59,7 @@ def _steps(summary: Summary, paint: Paint) -> list[str]:
         counts = (tally.entered, tally.succeeded, tally.failed, tally.skipped, tally.waiting)
         rows.append((name, *counts))
         rows += [(f"  → {arm}", n, "", "", "", "") for arm, n in _arms(summary, name)]
-    return _table(head, rows, paint)
+    return columns(head, rows, paint)
 
 
 def _arms(summary: Summary, step: str) -> Iterable[tuple[str, int]]:
@@ -61,7 +72,7 @@ def _endpoints(summary: Summary, paint: Paint) -> list[str]:
         (name, tally.calls, tally.attempts, tally.succeeded, tally.failed)
         for name, tally in summary.endpoints.items()
     ]
-    return _table(head, rows, paint)
+    return columns(head, rows, paint)
 
 
 def _facts(summary: Summary) -> list[str]:
@@ -71,22 +82,11 @@ def _facts(summary: Summary) -> list[str]:
         facts.append(f"refused   {_counts(summary.refusals)}")
     if summary.outcomes:
         facts.append(f"outcomes  {_counts(summary.outcomes)}")
-    facts += [f"goal      {_goal(summary, name)}" for name in summary.goals]
+    facts += [f"goal      {goal_in_words(summary, name)}" for name in summary.goals]
     if summary.tokens:
         requests = (f"{plain(name)} {n:,}" for name, n in summary.tokens.items())
         facts.append(f"token requests  {', '.join(requests)}")
     return facts
-
-
-def _goal(summary: Summary, name: str) -> str:
-    """``purchased 812 of 9,500 (8.5 %), held out 31 of 500 (6.2 %)``."""
-    tally, held_out = summary.goals[name], summary.outcomes.get(HELD_OUT, 0)
-    said = f"{plain(name)} {_share(tally.met, summary.entered - held_out)}"
-    return f"{said}, held out {_share(tally.held_out, held_out)}" if held_out else said
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,} ({part / whole:.1%})" if whole else f"{part:,}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -99,8 +99,8 @@ def _failure(failure: FailureSeen) -> str:
     return f"  {failure.times:>9,} times  {plain(failure.step)}  {plain(failure.code)}  {example}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str | int]], paint: Paint) -> list[str]:
-    """Columns side by side; the first is text, the others are numbers."""
+def columns(head: Sequence[str], rows: Sequence[Sequence[str | int]], paint: Paint) -> list[str]:
+    """Columns side by side under a head; the first is text, the others are numbers."""
     texts = [
         [plain(cell, _WIDEST_NAME) if isinstance(cell, str) else f"{cell:,}" for cell in row]
         for row in rows

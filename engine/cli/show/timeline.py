@@ -20,6 +20,8 @@ from engine.core.guarded_json import dumps
 from engine.core.interpreter.scope import zone_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from engine.core.dsl.program import Step
     from engine.core.interpreter.state import Execution, Passage
 
@@ -132,7 +134,7 @@ class Timeline:
         told: Told | None = None
         match event.what:
             case "entered":
-                told = ("●", "entered", _pairs(passage.inputs))
+                told = ("●", "entered", pairs(passage.inputs))
             case "refused":
                 told = ("■", "refused", text)
             case "waits":
@@ -165,7 +167,7 @@ class Timeline:
         if step.type in ("branch", "split"):
             return "◇", step.id, f"→ {execution.arm or execution.text}"
         parts = (_request(event.call), str(execution.http_status or ""), execution.text)
-        return "✓", step.id, _joined(*parts, _tried(execution))
+        return "✓", step.id, joined(*parts, _tried(execution))
 
     def _not_succeeded(self, event: Event, execution: Execution) -> Told:
         step = event.passage.program.nodes[execution.step].step
@@ -174,25 +176,32 @@ class Timeline:
         self._taken += 1
         self._failed_calls += step.type == "call_api"
         said = ": ".join(part for part in (execution.failure, execution.text) if part)
-        why = _joined(_request(event.call), said, _tried(execution))
+        why = joined(_request(event.call), said, _tried(execution))
         return "✗", step.id, f"{why}; {_goes(step)}"
 
     def _line(self, event: Event, mark: str, name: str, what: str) -> str:
-        width = max(len(node.step.id) for node in event.passage.program.nodes)
-        width = max(10, min(width, _WIDEST_NAME))
+        width = name_width(node.step.id for node in event.passage.program.nodes)
         when = since(event.at - event.passage.entered_at)
-        colour = _COLOURS[mark]
-        line = (
-            f"  {when:<{_WHEN}} {self._paint(mark, colour)} {plain(name):<{width}}  {plain(what)}"
-        )
-        return line.rstrip()
+        return line(when, mark, name, plain(what), width, self._paint)
+
+
+def name_width(names: Iterable[str]) -> int:
+    """How wide the column of names is."""
+    return max(10, min(max(map(len, names), default=0), _WIDEST_NAME))
+
+
+def line(when: str, mark: str, name: str, what: str, width: int, paint: Paint) -> str:
+    """One line of a timeline; ``what`` is fit for a terminal already."""
+    marked = paint(mark, _COLOURS[mark]) if mark in _COLOURS else mark or " "
+    return f"  {when:<{_WHEN}} {marked} {plain(name):<{width}}  {what}".rstrip()
 
 
 Told = tuple[str, str, str]
 """A mark, a name, and what is to be said."""
 
 
-def _joined(*parts: str) -> str:
+def joined(*parts: str) -> str:
+    """The parts that say something, side by side."""
     return "  ".join(part for part in parts if part)
 
 
@@ -219,7 +228,8 @@ def _goes(step: Step) -> str:
     return "goes on" if way == "continue" else f"goes to {way.next}"
 
 
-def _pairs(inputs: dict[str, object]) -> str:
+def pairs(inputs: Mapping[str, object]) -> str:
+    """Names with their values, side by side."""
     shown = (
         value if isinstance(value, str) else dumps(value).decode() for value in inputs.values()
     )

@@ -15,7 +15,8 @@ from engine.core.steps.exit import ExitStep
 from engine.core.steps.set import SetStep
 from engine.core.steps.split import SplitStep
 from engine.core.steps.start_journey import StartJourneyStep
-from engine.core.steps.wait import WEEKDAYS, Until, WaitStep
+from engine.core.steps.until import WEEKDAYS, Until
+from engine.core.steps.wait import WaitStep
 from engine.core.steps.wait_for import WaitForStep
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core.dsl.program import END
+from engine.core.interpreter.contact import give_back
 from engine.core.interpreter.leave import exit_rule, fix
 from engine.core.interpreter.listens import apply
 from engine.core.interpreter.scope import PassageScope
@@ -99,6 +100,8 @@ def drop(
     """
     walk = Walk(passage, now, world)
     outcome = passage.outcome or ""
+    if failure != "call.unknown":
+        walk.done.contacted = give_back(passage)
     if attempts:
         code = failure or "call.unknown"
         dropped = Result(Answer(failure=code), code, "", attempts, attempts, now)

@@ -6,8 +6,8 @@ and the step is ``skipped`` with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pydantic import PrivateAttr
@@ -16,42 +16,53 @@ from engine.core.dsl.contact_policy import ContactPolicy, FrequencyCap, QuietHou
 from engine.core.expressions.assignment import held_out
 from engine.core.expressions.calendar import from_instant, next_wall_time
 from engine.core.expressions.errors import Unfillable
-from engine.core.steps.base import Call, End, Move, Wait
+from engine.core.expressions.seen import sight_of
+from engine.core.steps.base import Call, Move, Wait
 from engine.core.steps.call_api import CallApiStep
 from engine.core.steps.terms import DEFAULT_TERMS
 
 if TYPE_CHECKING:
     from engine.core.dsl.program import Node, Program
-    from engine.core.steps.base import Again, Result, View
-
-Contacts = Callable[[str], list[int]]
-"""When the user of this id was contacted, in microseconds UTC, oldest first: the list itself, which
-is added to."""
+    from engine.core.interpreter.state import Passage
+    from engine.core.steps.base import End, View
 
 
-class OneUsersContacts:
-    """Contacts of a simulation, which takes users one after another: of one at a time."""
+@dataclass(slots=True)
+class PolicyInForce:
+    """The policy that holds now, None where there is none: whoever keeps it current puts another
+    one in, and the next decision goes by it.
+    """
 
-    def __init__(self) -> None:
-        self._user: str | None = None
-        self._times: list[int] = []
-
-    def __call__(self, user: str) -> list[int]:
-        """The contacts of ``user`` so far; those of another one are forgotten."""
-        if user != self._user:
-            self._user, self._times = user, []
-        return self._times
+    policy: ContactPolicy | None = None
 
 
-def governed(
-    program: Program, policy: ContactPolicy | None, contacts: Contacts | None = None
-) -> Program:
-    """The journey with ``policy`` in force at each of its calls."""
+def governed(program: Program, policy: ContactPolicy | PolicyInForce | None) -> Program:
+    """The journey with ``policy``, or whichever is in force, asked at each of its calls."""
     if policy is None:
         return program
-    known = contacts or OneUsersContacts()
-    nodes = tuple(_governed(node, policy, known) for node in program.nodes)
-    return replace(program, nodes=nodes)
+    in_force = policy if isinstance(policy, PolicyInForce) else PolicyInForce(policy)
+    return replace(program, nodes=tuple(_governed(node, in_force) for node in program.nodes))
+
+
+def count_contact(passage: Passage, call: Call, now: int) -> bool:
+    """Count a call that was decided now among the user's contacts, if it is one; whether it is.
+    Those that no frequency cap asks for any more are forgotten.
+    """
+    passage.contact_at = now if call.contact_us else 0
+    if call.contact_us:
+        times = passage.user.contacts
+        times[:] = sorted((*(at for at in times if at > now - call.contact_us), now))
+    return bool(call.contact_us)
+
+
+def give_back(passage: Passage) -> bool:
+    """Don't count the call under way as a contact: nobody was reached. Whether it was one."""
+    at, times = passage.contact_at, passage.user.contacts
+    passage.contact_at = 0
+    if at not in times:
+        return False
+    times.remove(at)
+    return True
 
 
 def without_holdout(policy: ContactPolicy | None) -> ContactPolicy | None:
@@ -59,14 +70,14 @@ def without_holdout(policy: ContactPolicy | None) -> ContactPolicy | None:
     return None if policy is None else policy.model_copy(update={"holdout": None})
 
 
-def _governed(node: Node, policy: ContactPolicy, contacts: Contacts) -> Node:
+def _governed(node: Node, in_force: PolicyInForce) -> Node:
     step = node.step
     if not isinstance(step, CallApiStep) or step.contact is False:
         return node
     governed = _GovernedCall.model_construct(
         step.model_fields_set, **{name: getattr(step, name) for name in CallApiStep.model_fields}
     )
-    governed._policy, governed._contacts = policy, contacts
+    governed._in_force = in_force
     return replace(node, step=governed)
 
 
@@ -75,30 +86,20 @@ class _GovernedCall(CallApiStep):
     one that failed for good doesn't.
     """
 
-    _policy: ContactPolicy = PrivateAttr()
-    _contacts: Contacts = PrivateAttr()
+    _in_force: PolicyInForce = PrivateAttr()
 
     def decide(self, view: View) -> Call | Move | End | Wait:  # type: ignore[override]
         """As the policy says, else as the call does."""
-        if not self._is_contact(view):
+        policy = self._in_force.policy
+        if policy is None or not self._is_contact(view):
             return super().decide(view)
-        times = self._contacts(view.user_id)
-        withheld = _withheld(self._policy, view, times)
+        withheld = _withheld(policy, view)
         if withheld is not None:
             return withheld
         decision = super().decide(view)
-        if isinstance(decision, Call):
-            times.append(view.now)
-        return decision
-
-    def resume(self, view: View, result: Result) -> Move | Again | End:
-        """As the call does."""
-        decision = super().resume(view, result)
-        failed = isinstance(decision, Move | End) and decision.status == "failed"
-        if failed and self._is_contact(view):
-            times = self._contacts(view.user_id)
-            if result.first_at in times:
-                times.remove(result.first_at)
+        if isinstance(decision, Call) and policy.frequency_cap:
+            widest = max(cap.per.microseconds for cap in policy.frequency_cap)
+            return replace(decision, contact_us=widest)
         return decision
 
     def _is_contact(self, view: View) -> bool:
@@ -106,7 +107,7 @@ class _GovernedCall(CallApiStep):
         return view.terms.get(self.endpoint, DEFAULT_TERMS).contact if own is None else own
 
 
-def _withheld(policy: ContactPolicy, view: View, times: list[int]) -> Move | Wait | None:
+def _withheld(policy: ContactPolicy, view: View) -> Move | Wait | None:
     """Why the call isn't made now, as a decision; None: it may be."""
     if policy.suppress is not None:
         try:
@@ -114,7 +115,8 @@ def _withheld(policy: ContactPolicy, view: View, times: list[int]) -> Move | Wai
         except Unfillable:
             suppressed = True
         if suppressed:
-            return _skipped(f"suppressed: {policy.suppress.source}")
+            read = sight_of(policy.suppress)(view.scope)
+            return _skipped(f"suppressed: {policy.suppress.source}", read)
     if policy.holdout is not None:
         lot = policy.holdout
         if held_out(lot.salt, view.user_id, lot.percent):
@@ -124,7 +126,7 @@ def _withheld(policy: ContactPolicy, view: View, times: list[int]) -> Move | Wai
         if quiet is not None:
             return quiet
     for cap in policy.frequency_cap:
-        full = _capped(cap, view, times)
+        full = _capped(cap, view)
         if full is not None:
             return full
     return None
@@ -135,24 +137,24 @@ def _quiet(hours: QuietHours, view: View) -> Move | Wait | None:
     if not hours.cover(from_instant(view.now, zone).time()):
         return None
     if hours.then == "skip":
-        return _skipped("quiet hours")
+        return _skipped("quiet hours", {"clock": _clock(view.now, view)})
     until = next_wall_time(view.now, zone, hours.to)
     return Wait(until, "quiet_hours", f"quiet hours, until {_clock(until, view)}")
 
 
-def _capped(cap: FrequencyCap, view: View, times: list[int]) -> Move | Wait | None:
-    window = cap.per.microseconds
+def _capped(cap: FrequencyCap, view: View) -> Move | Wait | None:
+    window, times = cap.per.microseconds, view.contacts
     if sum(at > view.now - window for at in times) < cap.count:
         return None
     why = f"{cap.count} in {cap.per.text}"
     if cap.then == "skip":
-        return _skipped(f"frequency cap: {why}")
+        return _skipped(f"frequency cap: {why}", {"contacts": len(times)})
     until = times[-cap.count] + window
     return Wait(until, "frequency_cap", f"frequency cap, {why}, until {_clock(until, view)}")
 
 
-def _skipped(why: str) -> Move:
-    return Move(status="skipped", text=f"contact policy: {why}")
+def _skipped(why: str, seen: Mapping[str, object] | None = None) -> Move:
+    return Move(status="skipped", text=f"contact policy: {why}", seen=seen)
 
 
 def _clock(instant: int, view: View) -> str:

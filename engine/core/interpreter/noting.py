@@ -8,6 +8,8 @@ from engine.core.interpreter.state import Advanced, Execution
 from engine.core.interpreter.view import PassageView
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from engine.core.dsl.program import Node
     from engine.core.interpreter.state import Passage, World
     from engine.core.steps.base import Result, Status
@@ -35,6 +37,7 @@ class Noting:
         http_status: int | None = None,
         arm: str | None = None,
         result: Result | None = None,
+        seen: Mapping[str, object] | None = None,
     ) -> None:
         """Note that the present step is over, in the passage and as an execution."""
         passage = self.passage
@@ -57,6 +60,7 @@ class Noting:
                 passage.started,
                 self.now,
                 None if result is None else result.credential_version,
+                seen,
             )
         )
 

@@ -213,9 +213,9 @@ class _Life:
             self._take_made(one)
         if self._setting.triggered and self._setting.program.journey.entry.triggers:
             candidate = self._candidate({}, received)
-            for _, inputs in let_in(candidate, received, self._setting.world):
-                if inputs is not None:
-                    yield from self._enter(inputs, received)
+            for set_off in let_in(candidate, received, self._setting.world):
+                if set_off.inputs is not None:
+                    yield from self._enter(set_off.inputs, received)
         if self._clock is not None and isinstance(received, Change):
             self._clock.look(self._candidate({}, received))
 

@@ -51,7 +51,8 @@ class User:
     """A user and his attributes as they stand now; passages of one user share one object.
 
     ``past`` are his events, as far as journeys count them or look back at them; ``seq`` is that of
-    the last fact received (None: nobody has looked).
+    the last fact received (None: nobody has looked). ``contacts`` are when he was contacted, as far
+    back as the contact policy asks, in microseconds UTC, oldest first.
     """
 
     id: str
@@ -60,6 +61,7 @@ class User:
     attributes: dict[str, object]
     past: Past | None = None
     seq: int | None = None
+    contacts: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -89,6 +91,7 @@ class Passage:
     ``since`` are the own times of what led to the entry and to the step it stands at, which facts
     are compared with: earlier than ``entered_at`` and ``started`` by what it took to notice (0:
     the same). ``parent`` is the passage of his that waits for the end of this one (0: none).
+    ``contact_at`` is when the call under way was decided, if it counts as a contact (else 0).
     """
 
     id: int
@@ -118,11 +121,14 @@ class Passage:
     began: int = 0
     since: int = 0
     parent: int = 0
+    contact_at: int = 0
 
 
 @dataclass(slots=True)
 class Execution:
-    """One step taken by one user: a row that is only ever appended."""
+    """One step taken by one user: a row that is only ever appended. ``seen`` are the values that a
+    decision was made by (JSON data): what conditions read, an event, a moment waited for.
+    """
 
     step: int
     visit: int
@@ -135,6 +141,7 @@ class Execution:
     started_at: int
     ended_at: int
     credential_version: int | None = None
+    seen: Mapping[str, object] | None = None
 
 
 @dataclass(slots=True)
@@ -146,7 +153,8 @@ class Advanced:
     ``wait_text`` says what it waits for now, if that is something else than before.
     ``writes`` are the user's attributes that were set (None removes) and ``before`` what those that
     changed by it were; ``makes`` are the events and the entries into other journeys that steps
-    made, ``goals`` the numbers of those that counted now.
+    made, ``goals`` the numbers of those that counted now. ``contacted`` says that the user's
+    contacts are others than before.
     """
 
     entered: list[int] = field(default_factory=list)
@@ -158,6 +166,7 @@ class Advanced:
     before: Mapping[str, object] | None = None
     makes: tuple[Emitted | Started, ...] = ()
     goals: tuple[int, ...] = ()
+    contacted: bool = False
 
 
 @dataclass(slots=True, frozen=True)

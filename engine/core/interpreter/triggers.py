@@ -6,11 +6,13 @@ may begin the next.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.core.dsl.trigger import AudienceTrigger, EventTrigger
 from engine.core.expressions.declared import fits
 from engine.core.expressions.errors import Unfillable
+from engine.core.expressions.seen import sight_of
 from engine.core.interpreter.scope import PassageScope
 from engine.core.steps.facts import Change, Event, seeing
 from engine.core.steps.flow import is_true
@@ -26,11 +28,20 @@ if TYPE_CHECKING:
     from engine.core.steps.facts import Fact
 
 
-def let_in(
-    candidate: Passage, fact: Fact, world: World
-) -> Iterator[tuple[int, dict[str, object] | None]]:
-    """The number of each trigger that ``fact`` sets off, with the inputs it brings (whoever hasn't
-    them all, or not of their types, is refused by admission); None where its ``where`` is false.
+@dataclass(slots=True)
+class SetOff:
+    """A trigger, by its number, that a fact was for: the inputs it brings, or None where its
+    ``where`` is false; ``seen`` is then what that read.
+    """
+
+    trigger: int
+    inputs: dict[str, object] | None
+    seen: Mapping[str, object] | None = None
+
+
+def let_in(candidate: Passage, fact: Fact, world: World) -> Iterator[SetOff]:
+    """The triggers that ``fact`` is for. Whoever hasn't all inputs, or not of their types, is
+    refused by admission.
 
     ``candidate`` is a fresh passage of the user's; an audience lets in who was outside before the
     change and is inside now.
@@ -43,15 +54,17 @@ def let_in(
         if isinstance(trigger, EventTrigger):
             if not isinstance(fact, Event) or fact.name != trigger.event:
                 continue
-            inputs = None
             with seeing(scope, fact):
                 if trigger.where is None or is_true(trigger.where, scope):
                     inputs = inputs_of(journey, trigger.inputs, fact.properties, scope)
-            yield number, inputs
+                    set_off = SetOff(number, inputs)
+                else:
+                    set_off = SetOff(number, None, sight_of(trigger.where)(scope))
+            yield set_off
         elif isinstance(trigger, AudienceTrigger) and isinstance(fact, Change):
             before = scope.changed(user={**scope.user, **fact.before})
             if is_true(trigger.audience, scope) and not is_true(trigger.audience, before):
-                yield number, inputs_of(journey, trigger.inputs, {}, scope)
+                yield SetOff(number, inputs_of(journey, trigger.inputs, {}, scope))
 
 
 def inputs_of(

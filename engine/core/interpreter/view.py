@@ -38,6 +38,8 @@ class PassageView(View):
                 return passage.key
             case "began":
                 return passage.began or passage.entered_at
+            case "contacts":
+                return passage.user.contacts
             case "zone_fallback":
                 return zone_of(passage, self._world.zone)[1] if passage.user.timezone else None
             case "earlier":

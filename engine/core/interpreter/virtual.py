@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from engine.core.interpreter.advance import advance, drop, leave, rejoin
 from engine.core.interpreter.state import State
+from engine.core.steps.answers import counted_from
 from engine.core.steps.base import Result
 
 if TYPE_CHECKING:
@@ -152,6 +153,8 @@ class VirtualPassage:
             self._failure = advanced.again.failure
             yield self._happened(now, "again", advanced.again.failure)
             self._next, self.next_at = "try", max(now, advanced.again.at)
+            if advanced.again.held_since is not None and self._result is not None:
+                self._result.tries, self._result.first_at = 0, advanced.again.held_since
         elif advanced.call is not None:
             self._call, self._result = advanced.call, None
             self._next, self.next_at = "try", now
@@ -184,7 +187,9 @@ class VirtualPassage:
             text=answer.text,
             attempts=(before.attempts if before else 0) + requests,
             tries=tries,
-            first_at=before.first_at if before else now,
+            first_at=now
+            if before is None
+            else counted_from(before.first_at, before.tries, now, answer.failure),
             credential_version=version,
         )
         self._next, self.next_at = "answer", now + answer.elapsed_us

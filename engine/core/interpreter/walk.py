@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from engine.core.dsl.program import END
 from engine.core.expressions.errors import Unfillable
+from engine.core.expressions.seen import sight_of
+from engine.core.interpreter.contact import count_contact, give_back
 from engine.core.interpreter.noting import Noting
 from engine.core.interpreter.size import too_big
 from engine.core.interpreter.state import (
@@ -83,6 +85,8 @@ class Walk(Noting):
             self.passage.outcome is None and decision.at >= self.expires_at
         ):
             decision = self._judge(node, replace(result, tries=_LAST_TRY))
+        if isinstance(decision, Move | End) and decision.status == "failed":
+            self.done.contacted |= give_back(self.passage)
         self._apply(node, decision, result)
         if fixed:
             self._go(self.passage.program.leaving)
@@ -154,7 +158,8 @@ class Walk(Noting):
         except Exception as error:  # noqa: BLE001
             self._apply(node, self._a_bug(node, error))
             return False
-        self.record("skipped", text=self.with_notes(f"when: {when.source}{why}"))
+        text = self.with_notes(f"when: {when.source}{why}")
+        self.record("skipped", text=text, seen=sight_of(when)(view.scope))
         self._go(node.behind)
         return False
 
@@ -174,6 +179,7 @@ class Walk(Noting):
         elif isinstance(decision, Call):
             passage.state, passage.wake_at = _CALLING, None
             self.done.call = decision
+            self.done.contacted |= count_contact(passage, decision, self.now)
             self.walking = False
         elif isinstance(decision, Wait):
             if decision.makes is not None and not self._make(decision.makes):
@@ -195,7 +201,7 @@ class Walk(Noting):
 
     def _end(self, node: Node, end: End, result: Result | None) -> None:
         text = self.with_notes(end.text)
-        self.record(end.status, end.failure, text, end.http_status, None, result)
+        self.record(end.status, end.failure, text, end.http_status, None, result, end.seen)
         if self.passage.outcome is None:
             self.leave(end.outcome)
         else:
@@ -217,7 +223,7 @@ class Walk(Noting):
         if move.makes is not None and not self._make(move.makes):
             move = self._too_deep(text)
             text = move.text
-        self.record(move.status, move.failure, text, move.http_status, move.arm, result)
+        self.record(move.status, move.failure, text, move.http_status, move.arm, result, move.seen)
         passage.position = node.follow if move.exit == FOLLOWING else node.exits[move.exit]
         passage.started = 0
 

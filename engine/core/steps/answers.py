@@ -16,6 +16,8 @@ from engine.core.expressions.assignment import fraction
 from engine.core.expressions.calendar import to_instant
 from engine.core.expressions.durations import HOUR, SECOND
 from engine.core.guarded_json import NotGuardedJSON, parse
+from engine.core.steps.base import Again
+from engine.core.steps.terms import MOST_ATTEMPTS
 
 if TYPE_CHECKING:
     from engine.core.message import Answer
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 LONGEST_RETRY_AFTER = HOUR
 """A server's ``Retry-After`` is honoured up to this, in microseconds."""
+
+FIRST_PROBE, LONGEST_PROBE = 2 * SECOND, 60 * SECOND
+"""The shortest and the longest pause between two looks at an endpoint that calls are held for."""
 
 _ASKS_FOR_PATIENCE = frozenset({429, 503})
 _JSON_TYPE = re.compile(r"application/json|[a-z0-9.+-]+/[a-z0-9.+-]+\+json")
@@ -107,9 +112,55 @@ def next_attempt(policy: RetryPolicy, view: View, result: Result) -> int | None:
     return at if at <= result.first_at + policy.within.elapsed else None
 
 
+def is_held(failure: str | None) -> bool:
+    """Whether a failure is one that calls are held for, where their endpoint holds them: somebody
+    mends it, and nothing was done by the call.
+    """
+    return failure is not None and (
+        failure.startswith("credential.") or failure == "call.circuit_open"
+    )
+
+
+def next_held(
+    longest: int | None, now: int, result: Result, failure: str, text: str
+) -> Again | None:
+    """When a call is tried again that its endpoint holds, ``longest`` microseconds in all; None: it
+    isn't held (any more).
+
+    It is held since its first attempt, or since this one where others came before; pauses double,
+    from two seconds to a minute.
+    """
+    if longest is None or not is_held(failure) or result.tries > MOST_ATTEMPTS:
+        return None
+    since = result.first_at if result.tries == 1 else now
+    end = since + longest
+    return (
+        Again(min(now + probe_pause(since, now), end), failure, text, since) if now < end else None
+    )
+
+
+def probe_pause(since: int, now: int) -> int:
+    """How long to wait before an endpoint that is unwell ``since`` then is looked at again."""
+    return max(FIRST_PROBE, min(now - since, LONGEST_PROBE))
+
+
+def counted_from(first_at: int | None, tries: int, began: int, failure: str | None) -> int:
+    """``first_at`` of a result: when the first attempt that counts began, or since when it is held.
+
+    ``first_at`` and ``tries`` are what was known before an attempt that ``began``; without tries,
+    the call was held, and counts anew if it isn't held any more.
+    """
+    if not first_at or (tries == 0 and not is_held(failure)):
+        return began
+    return first_at
+
+
 def retry_after(answer: Answer, now: int) -> int | None:
     """The moment a 429 or 503 asks us to wait for (seconds or an HTTP date), at most an hour off;
-    None if it doesn't say, or not in a form of RFC 9110."""
+    None if it doesn't say, or not in a form of RFC 9110.
+
+    A date is taken by the server's own clock (its ``Date``), however ours goes.
+    """
     if answer.status not in _ASKS_FOR_PATIENCE:
         return None
     asked = answer.headers.get("retry-after", "").strip()
@@ -117,14 +168,17 @@ def retry_after(answer: Answer, now: int) -> int | None:
         return None
     if _DIGITS.fullmatch(asked):
         return now + min(int(asked) * SECOND, LONGEST_RETRY_AFTER)
-    try:
-        moment = parsedate_to_datetime(asked)
-    except ValueError:
+    at = _http_date(asked)
+    if at is None:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
+    theirs = _http_date(answer.headers.get("date", ""))
+    pause = at - (now if theirs is None else theirs)
+    return now + min(max(pause, 0), LONGEST_RETRY_AFTER)
+
+
+def _http_date(written: str) -> int | None:
     try:
-        at = to_instant(moment)
-    except OverflowError:
+        moment = parsedate_to_datetime(written)
+        return to_instant(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         return None
-    return min(max(at, now), now + LONGEST_RETRY_AFTER)

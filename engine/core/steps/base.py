@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from engine.core.expressions.scope import Scope
     from engine.core.message import Answer
@@ -45,7 +45,7 @@ class View:
     there has the defaults. ``zone_fallback`` says in words when the user's zone was unusable.
     ``began`` and ``since`` are the own times of what led to the entry and to this step: facts that
     are older came before. ``earlier`` gives the events of a name that came since the entry, by
-    their own time.
+    their own time. ``contacts`` are when the user was contacted, oldest first.
     """
 
     now: int
@@ -61,6 +61,7 @@ class View:
     began: int = 0
     since: int = 0
     earlier: Callable[[str], Iterable[Event]] | None = None
+    contacts: Sequence[int] = ()
 
 
 @dataclass(slots=True)
@@ -69,7 +70,8 @@ class Result:
 
     ``failure`` is set where no HTTP answer stands for it (``credential.*``, ``call.*``), with
     ``text`` in words. ``attempts`` counts requests on the wire including resends; ``tries`` counts
-    the attempts that the retry limit counts. ``first_at`` is when the first attempt began.
+    the attempts that the retry limit counts. ``first_at`` is when the first of these began, or, of
+    a call that is held, since when it is.
     """
 
     answer: Answer
@@ -103,7 +105,7 @@ class Started:
 @dataclass(slots=True)
 class Move:
     """The step is over; go on by ``exit``. ``vars`` and ``user`` are the values it wrote, ``makes``
-    is what follows from it elsewhere.
+    is what follows from it elsewhere, ``seen`` are the values that it was decided by.
     """
 
     exit: int = FOLLOWING
@@ -115,6 +117,7 @@ class Move:
     user: Mapping[str, object] = field(default_factory=dict)
     http_status: int | None = None
     makes: Emitted | Started | None = None
+    seen: Mapping[str, object] | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -134,7 +137,8 @@ class Call:
     """Send this to an endpoint. ``target`` is path and query, encoded, beginning with ``/``.
 
     ``headers`` are what the journey sets (lower-case names); never a credential. ``timeout_us`` is
-    what the step itself says of one attempt, in microseconds; None: the endpoint's.
+    what the step itself says of one attempt, in microseconds; None: the endpoint's. ``contact_us``
+    is for how long it counts as a contact of the user, in microseconds; 0: it doesn't.
     """
 
     endpoint: str
@@ -144,26 +148,33 @@ class Call:
     body: bytes = b""
     content_type: str | None = None
     timeout_us: int | None = None
+    contact_us: int = 0
 
 
 @dataclass(slots=True)
 class Again:
-    """Send the same call once more, not before ``at``; ``failure`` and ``text`` say why."""
+    """Send the same call once more, not before ``at``; ``failure`` and ``text`` say why.
+
+    ``held_since`` is set for a call that is held since then until its endpoint is well again: that
+    is no retry, and retries are counted anew afterwards.
+    """
 
     at: int
     failure: str
     text: str = ""
+    held_since: int | None = None
 
 
 @dataclass(slots=True)
 class End:
-    """The passage is over with this outcome."""
+    """The passage is over with this outcome; ``seen`` as of :class:`Move`."""
 
     outcome: str
     status: Status = "succeeded"
     failure: str | None = None
     text: str = ""
     http_status: int | None = None
+    seen: Mapping[str, object] | None = field(default=None, compare=False)
 
 
 Decision = Move | Wait | Call | Again | End

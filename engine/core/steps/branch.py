@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from engine.core.expressions.errors import Unfillable
+from engine.core.expressions.seen import Sight
 from engine.core.steps.base import Exit, Move, View
 from engine.core.steps.computed import Condition
 from engine.core.steps.fields import Name, NotEmpty
@@ -44,22 +45,27 @@ class BranchStep(StepModel):
         return paths if self.otherwise is None else (*paths, otherwise_exit(self.otherwise))
 
     def decide(self, view: View) -> Move:
-        """The first path that is true, else ``otherwise``, else on."""
-        try:
-            for holds, move in self._ways:
-                if holds(view.scope):
-                    return move
-        except Unfillable as failure:
-            return Move(status="failed", failure="step.unfillable", text=failure.message)
-        return self._otherwise
-
-    @cached_property
-    def _ways(self) -> tuple[tuple[Callable[[Scope], bool], Move], ...]:
-        moves = (Move(number, text=path.name) for number, path in enumerate(self.paths))
-        return tuple(zip((path.when.holds for path in self.paths), moves, strict=True))
-
-    @cached_property
-    def _otherwise(self) -> Move:
+        """The first path that is true, else ``otherwise``, else on; with what the conditions up to
+        there read.
+        """
+        scope = view.scope
+        for number, name, holds, sight in self._ways:
+            try:
+                if holds(scope):
+                    return Move(number, text=name, seen=sight(scope))
+            except Unfillable as failure:
+                code, text = "step.unfillable", failure.message
+                return Move(status="failed", failure=code, text=text, seen=sight(scope))
+        sight = self._ways[-1][-1]
         if self.otherwise is None:
-            return Move(text="none is true")
-        return Move(len(self.paths), text="otherwise")
+            return Move(text="none is true", seen=sight(scope))
+        return Move(len(self.paths), text="otherwise", seen=sight(scope))
+
+    @cached_property
+    def _ways(self) -> tuple[tuple[int, str, Callable[[Scope], bool], Sight], ...]:
+        """Each path's number, name and condition, and what it and those before it read."""
+        conditions = [path.when for path in self.paths]
+        return tuple(
+            (number, path.name, path.when.holds, Sight(conditions[: number + 1]))
+            for number, path in enumerate(self.paths)
+        )

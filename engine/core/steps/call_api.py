@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from engine.core.expressions.errors import Unfillable
 from engine.core.expressions.paths import compile_path
 from engine.core.guarded_json import NotGuardedJSON
-from engine.core.steps.answers import failure_of_status, next_attempt, response_of
+from engine.core.steps.answers import failure_of_status, next_attempt, next_held, response_of
 from engine.core.steps.base import FOLLOWING, Again, Call, End, Exit, Move, Result, View
 from engine.core.steps.computed import AnyValue, FromAnswer, Path
 from engine.core.steps.editors import excludes, needs
@@ -197,6 +197,9 @@ class CallApiStep(StepModel):
             if isinstance(judged, Move):
                 return judged
             failure, text = judged
+        held = next_held(terms.hold, view.now, result, failure, text)
+        if held is not None:
+            return held
         policy = terms.retry.overridden_by(self.retry)
         if terms.delivery == "at_least_once" and policy.retries(failure):
             at = next_attempt(policy, view, result)

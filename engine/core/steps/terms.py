@@ -24,6 +24,9 @@ Delivery = Literal["at_least_once", "at_most_once"]
 LONGEST_TIMEOUT = 120 * SECOND
 """No attempt takes longer than this: a lease outlives it."""
 
+MOST_ATTEMPTS = 100
+"""More than so many no policy allows."""
+
 FAILURES_BY_CAUSE = {
     "timeout": "call.timed_out",
     "connection": "call.unreachable",
@@ -67,7 +70,9 @@ class RetryPolicy(Definition):
     [0.5, 1]. No attempt begins later than ``within`` after the first one began.
     """
 
-    attempts: Count = Field(3, ge=1, le=100, description="How many attempts in all; 1 is no retry.")
+    attempts: Count = Field(
+        3, ge=1, le=MOST_ATTEMPTS, description="How many attempts in all; 1 is no retry."
+    )
     when: frozenset[Cause] = Field(CAUSES, description="Which failures are tried again.")
     delay: FixedSpan = Field(
         parse_duration("2s"), description="The pause before the second attempt."
@@ -171,6 +176,8 @@ def _two_hundreds() -> Success:
 class Terms:
     """What the core needs to know of an endpoint, as it stands now. ``timeout_us`` is one attempt
     from send to last byte, in microseconds; ``contact`` says that its calls reach a person.
+    ``hold`` is how long (microseconds) a call waits for a credential to be given, or for a circuit
+    to be closed; None: it fails at once.
     """
 
     timeout_us: int = 10 * SECOND
@@ -178,6 +185,7 @@ class Terms:
     success: Success = field(default_factory=_two_hundreds)
     delivery: Delivery = "at_least_once"
     contact: bool = False
+    hold: int | None = None
 
 
 DEFAULT_TERMS = Terms()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from engine.core.expressions.errors import Unfillable
+from engine.core.expressions.seen import MOST_OF_ONE, Sight, sight_of
 from engine.core.steps.base import FOLLOWING, Exit, Move, View, Wait
 from engine.core.steps.computed import Where
 from engine.core.steps.facts import Event, Fact, seeing
@@ -15,6 +16,9 @@ from engine.core.steps.fields import NotEmpty, Window
 from engine.core.steps.flow import Body, Occurrence, Otherwise, otherwise_exit
 from engine.core.steps.model import StepModel
 from engine.core.steps.writes import Target, Write, write_to, written
+
+if TYPE_CHECKING:
+    from engine.core.expressions.scope import Scope
 
 
 class Alternative(Body, Occurrence):
@@ -52,7 +56,7 @@ class WaitForStep(StepModel):
         until = view.started + self.within.elapsed
         if view.now >= until:
             way = FOLLOWING if self.otherwise is None else len(self.any)
-            return Move(way, text="nothing happened")
+            return Move(way, text="nothing happened", seen=self._conditions(view.scope))
         return self._already(view, until) or Wait(until, "event", self._text)
 
     def heed(self, view: View, fact: Fact) -> Move | None:
@@ -87,12 +91,18 @@ class WaitForStep(StepModel):
         one = self.any[number]
         text = one.event or (one.when.source if one.when else "")
         with seeing(view.scope, event):
+            seen = _seen(one, event, view.scope)
             try:
                 variables, attributes = written(self._writes[number], view.scope)
             except Unfillable as failure:
-                why = f"{text}: {failure.message}"
-                return Move(number, status="failed", failure="step.unfillable", text=why)
-        return Move(number, text=text, vars=variables, user=attributes)
+                why, code = f"{text}: {failure.message}", "step.unfillable"
+                return Move(number, status="failed", failure=code, text=why, seen=seen)
+        return Move(number, text=text, vars=variables, user=attributes, seen=seen)
+
+    @cached_property
+    def _conditions(self) -> Sight:
+        """Sees what the conditions among the alternatives read."""
+        return Sight(one.when for one in self.any if one.when is not None)
 
     @cached_property
     def _text(self) -> str:
@@ -105,3 +115,15 @@ class WaitForStep(StepModel):
             tuple(write_to(target, source.filler()) for target, source in one.outputs.items())
             for one in self.any
         )
+
+
+def _seen(one: Alternative, event: Event | None, scope: Scope) -> dict[str, object] | None:
+    """What made an alternative true: the values it read, and which event it was."""
+    condition = one.where or one.when
+    read = None if condition is None else sight_of(condition)(scope)
+    if event is None:
+        return read
+    named: dict[str, object] = {"event": event.name, "at": event.at}
+    if event.id is not None:
+        named["id"] = event.id[:MOST_OF_ONE]
+    return {**named, **(read or {})}

@@ -178,11 +178,10 @@ def end_overlaps(connection: Connection, now: int) -> None:
 
 def remove_secrets(connection: Connection, profile_id: int, fields: Iterable[str]) -> None:
     """Forget the sealed values of ``fields``; that they were held stays known."""
-    connection.exec_driver_sql(
-        "DELETE FROM auth_secrets WHERE profile_id = ?"
-        " AND field IN (SELECT value FROM json_each(?))",
-        (profile_id, json.dumps(list(fields))),
-    )
+    for each in fields:
+        connection.exec_driver_sql(
+            "DELETE FROM auth_secrets WHERE profile_id = ? AND field = ?", (profile_id, each)
+        )
 
 
 def was_held(connection: Connection, profile_id: int, field: str, fingerprint: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.credentials.key_ring import SCHEME, Place
+from engine.db.statements import execute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,14 +57,6 @@ COLUMNS = (
     ),
 )
 
-_COUNT = (
-    "SELECT substr(sealed, 4, instr(substr(sealed, 4), '.') - 1), count(*) FROM ("
-    "SELECT sealed FROM auth_secrets"
-    " UNION ALL SELECT sealed_token FROM token_states"
-    " UNION ALL SELECT sealed_refresh FROM token_states"
-    ") WHERE sealed IS NOT NULL GROUP BY 1"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class SealedValue:
@@ -106,4 +99,4 @@ def replace_sealed(
 
 def count_by_key(connection: Connection) -> Mapping[str, int]:
     """How many values are sealed under each key, by its id."""
-    return {row[0]: row[1] for row in connection.exec_driver_sql(_COUNT)}
+    return {row[0]: row[1] for row in execute(connection, "sealed_by_key")}

@@ -10,32 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.db.statements import execute
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy.engine import Connection
-
-# Lease time is the database's own clock, in microseconds.
-_ROW = """
-SELECT profile_version, fence,
-  lease_until > CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER),
-  sealed_token, sealed_refresh, sealed_fence, fingerprint, soft_expiry, hard_expiry, failures,
-  failure_text, failed_with, next_try_at, forced_count, next_forced_at
-FROM token_states WHERE profile_id = ?
-"""
-_TAKE = """
-UPDATE token_states SET fence = fence + 1, lease_owner = ?,
-  lease_until = CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) + ?,
-  requests = requests + 1, profile_version = ?
-WHERE profile_id = ? AND fence = ? AND profile_version <= ?
-  AND lease_until <= CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)
-"""
-_AGAIN = """
-UPDATE token_states SET requests = requests + 1,
-  lease_until = CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) + ?,
-  sealed_refresh = CASE WHEN ? THEN NULL ELSE sealed_refresh END
-WHERE profile_id = ? AND fence = ?
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +52,15 @@ class FreshToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewable:
+    """A profile whose token it is time to renew, at its present version."""
+
+    profile_id: int
+    version: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A failed request: how many in a row, what to say, and when to ask again.
 
@@ -87,7 +76,7 @@ class Refusal:
 
 def token_row(connection: Connection, profile_id: int) -> TokenRow:
     """The profile's row; an empty one where no token was ever asked for."""
-    row = connection.exec_driver_sql(_ROW, (profile_id,)).one_or_none()
+    row = execute(connection, "token_row", (profile_id,)).one_or_none()
     return TokenRow() if row is None else TokenRow(row[0], row[1], bool(row[2]), *row[3:])
 
 
@@ -112,7 +101,8 @@ def take_lease(
         " VALUES (?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING",
         (profile_id, version),
     )
-    taken = connection.exec_driver_sql(_TAKE, (owner, lease_us, version, profile_id, seen, version))
+    values = (owner, version, lease_us, profile_id, seen, version)
+    taken = execute(connection, "take_token_lease", values)
     return seen + 1 if taken.rowcount == 1 else None
 
 
@@ -181,7 +171,8 @@ def ask_again(
     """Count one more request under this fence, with a lease that begins anew; False where the fence
     has moved on. A refresh token that the server refused is forgotten.
     """
-    asking = connection.exec_driver_sql(_AGAIN, (lease_us, forget_refresh, profile_id, fence))
+    values = (lease_us, forget_refresh, profile_id, fence)
+    asking = execute(connection, "extend_token_lease", values)
     return asking.rowcount == 1
 
 
@@ -231,3 +222,24 @@ def discard_token(connection: Connection, profile_id: int, sealed: str | None) -
         " WHERE profile_id = ? AND sealed_token = ?",
         (profile_id, sealed),
     )
+
+
+_WIDEST_MARGIN = 40_000_000
+"""What lies between soft and hard expiry of a token that lives five minutes or longer."""
+
+
+def tokens_to_renew(connection: Connection, now: int) -> list[Renewable]:
+    """Profiles of endpoints that active journeys name, whose token is past its soft expiry. Only of
+    tokens that live five minutes or longer: others would be asked for again and again for nobody.
+    """
+    rows = connection.exec_driver_sql(
+        "SELECT p.id, p.version, p.name FROM token_states AS t"
+        " JOIN auth_profiles AS p ON p.id = t.profile_id AND p.version = t.profile_version"
+        " WHERE t.sealed_token IS NOT NULL AND t.soft_expiry <= ? AND t.next_try_at <= ?"
+        " AND t.hard_expiry - t.soft_expiry >= ? AND EXISTS ("
+        "SELECT 1 FROM endpoints AS e JOIN version_endpoints AS u ON u.endpoint = e.name"
+        " JOIN versions AS v ON v.id = u.version_id JOIN journeys AS j ON j.journey = v.journey"
+        " WHERE e.profile_id = p.id AND j.state = 'active') ORDER BY p.name",
+        (now, now, _WIDEST_MARGIN),
+    )
+    return [Renewable(*row) for row in rows]

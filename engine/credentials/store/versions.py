@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import TYPE_CHECKING, cast
 
@@ -9,12 +10,23 @@ from engine.credentials.live_versions import LiveEndpoint
 from engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from engine.db.connect import Database
+    from engine.credentials.live_versions import VersionsReader
+    from engine.db.connect import Connection, Database
 
 _ENDPOINT = (
     "SELECT e.id, e.version, e.profile_id, coalesce(p.version, 0), e.auth_lost FROM endpoints e"
     " LEFT JOIN auth_profiles p ON p.id = e.profile_id WHERE e.name = ?"
 )
+_ENDPOINTS = (
+    "SELECT e.name, e.id, e.version, e.profile_id, coalesce(p.version, 0), e.auth_lost"
+    " FROM endpoints e LEFT JOIN auth_profiles p ON p.id = e.profile_id"
+    " WHERE e.name IN (SELECT jsonb_array_elements_text(?::jsonb))"
+)
+
+
+def versions_reader(database: Database) -> VersionsReader:
+    """What reads the endpoints' versions of this database."""
+    return SQLiteVersions(database) if database.is_file else PostgreSQLVersions(database)
 
 
 class SQLiteVersions:
@@ -24,6 +36,8 @@ class SQLiteVersions:
     of any other connection, in this process or another one; as long as it stands still, what was
     read before is what stands now.
     """
+
+    waits = False
 
     def __init__(self, database: Database) -> None:
         pooled = database.engine.raw_connection()
@@ -55,3 +69,39 @@ class SQLiteVersions:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+class PostgreSQLVersions:
+    """Reads on a connection of its own, one statement a read."""
+
+    waits = True
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+
+    def read(self, names: set[str]) -> dict[str, LiveEndpoint]:
+        """The endpoints of these names that exist, as committed when the call began.
+
+        Raises :class:`DatabaseUnavailable`; a connection that was lost is opened once more.
+        """
+        try:
+            return self._read(names)
+        except DatabaseUnavailable:
+            self.close()
+            return self._read(names)
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _read(self, names: set[str]) -> dict[str, LiveEndpoint]:
+        with self._database.translated():
+            if self._connection is None:
+                self._connection = self._database.engine.connect().execution_options(
+                    isolation_level="AUTOCOMMIT"
+                )
+            rows = self._connection.exec_driver_sql(_ENDPOINTS, (json.dumps(sorted(names)),))
+            return {name: LiveEndpoint(*rest) for name, *rest in rows}

@@ -4,6 +4,8 @@ Instants are integer microseconds UTC. ``bucket`` comes first in every user-owne
 """
 
 from engine.db.tables.catalogue import AttributeRow, EventTypeRow
+from engine.db.tables.clocks import DateFire, ScheduleFire
+from engine.db.tables.contact_policy import ContactPolicyRow
 from engine.db.tables.credentials import (
     AuthProfile,
     AuthSecret,
@@ -11,7 +13,7 @@ from engine.db.tables.credentials import (
     SecretFingerprint,
     TokenState,
 )
-from engine.db.tables.endpoints import EndpointRow
+from engine.db.tables.endpoints import EndpointRow, EndpointState
 from engine.db.tables.facts import FactRow, InboxRow
 from engine.db.tables.installation import AuditRow, Installation
 from engine.db.tables.passages import (
@@ -23,6 +25,7 @@ from engine.db.tables.passages import (
     StepCount,
     UserRow,
 )
+from engine.db.tables.running import DutyRow, ProcessRow
 from engine.db.tables.versions import (
     BucketOrder,
     JourneyOrder,
@@ -40,8 +43,12 @@ __all__ = [
     "BucketOrder",
     "BucketRow",
     "CallRow",
+    "ContactPolicyRow",
     "DataKey",
+    "DateFire",
+    "DutyRow",
     "EndpointRow",
+    "EndpointState",
     "EnrollmentRow",
     "EventTypeRow",
     "ExecutionRow",
@@ -50,8 +57,10 @@ __all__ = [
     "Installation",
     "JourneyOrder",
     "JourneyRow",
+    "ProcessRow",
     "Refusal",
     "RunRow",
+    "ScheduleFire",
     "SecretFingerprint",
     "StepCount",
     "TokenState",

@@ -135,6 +135,8 @@ class CallRow(SQLModel, table=True):
 
     ``next_try_at`` is NULL once it failed for good (``finished_at`` then says when). Target,
     headers and body are stored, so a repeat is the same to the bit; credentials never are.
+    ``redrive`` is how often it was sent again after it had failed for good; ``apply_outputs`` says
+    that what it then gives for ``user`` is kept. ``journey`` is whose it is: each has its turn.
     """
 
     __tablename__ = "calls"
@@ -143,9 +145,18 @@ class CallRow(SQLModel, table=True):
             "calls_due",
             "bucket",
             "endpoint",
+            "journey",
             "next_try_at",
             sqlite_where=text("next_try_at IS NOT NULL"),
             postgresql_where=text("next_try_at IS NOT NULL"),
+        ),
+        Index(
+            "calls_redriven",
+            "endpoint",
+            "journey",
+            "next_try_at",
+            sqlite_where=text("redrive > 0 AND next_try_at IS NOT NULL"),
+            postgresql_where=text("redrive > 0 AND next_try_at IS NOT NULL"),
         ),
         Index(
             "calls_failed",
@@ -182,6 +193,8 @@ class CallRow(SQLModel, table=True):
     started_by: str | None = None
     failure: str | None = None
     finished_at: int | None = Field(default=None, sa_type=BigInteger)
+    journey: str | None = None
+    apply_outputs: bool | None = None
 
 
 class StepCount(SQLModel, table=True):

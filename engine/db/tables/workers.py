@@ -8,7 +8,8 @@ from sqlmodel import Field, SQLModel
 
 class WorkerRow(SQLModel, table=True):
     """A worker. ``epoch`` rises when its buckets are taken from it, so that what it still writes is
-    refused; ``lease_until`` is the database's own clock. ``name`` says host and process.
+    refused; ``lease_until`` is the database's own clock. ``commits`` counts its commits: after a
+    lost connection it tells whether the last one was made. ``name`` says host and process.
     """
 
     __tablename__ = "workers"
@@ -16,6 +17,7 @@ class WorkerRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     epoch: int = Field(default=1, sa_type=BigInteger)
     lease_until: int = Field(sa_type=BigInteger)
+    commits: int = Field(default=0, sa_type=BigInteger)
     name: str = ""
     started_at: int = Field(sa_type=BigInteger)
 

@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from engine.core.guarded_json import text_of
 from engine.core.interpreter.admit import Earlier
-from engine.db.statements import statement, write_rows
+from engine.db.statements import execute, write_rows
 from engine.enrollments.rows import Held, PendingCall, read_call, read_passage, read_user
+from engine.enrollments.store.clocks import ClockRows
+from engine.enrollments.store.holding import HELD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy.engine import Connection
 
     from engine.core.interpreter.state import Passage, User
+    from engine.enrollments.rows import Lane
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions
 
-PASSAGE_COLUMNS = 17
+PASSAGE_COLUMNS = 18
 
 ENTERED, SUCCEEDED, FAILED, SKIPPED, ARM = range(5)
 OUTCOME, REFUSED, ADMITTED, GOAL, GOAL_HELD_OUT = range(5, 10)
@@ -34,7 +37,7 @@ class Changes:
 
     ``run_id`` is that of the run that is worked, None where everything is. ``counts`` maps (run id,
     version id, step, kind, name) to [n, attempts]: a passage's own run, since an entry may end a
-    passage of an earlier one.
+    passage of an earlier one. ``last`` is done when all else is written.
     """
 
     run_id: int | None
@@ -52,17 +55,25 @@ class Changes:
     facts: list[tuple[object, ...]] = field(default_factory=list)
     received: list[tuple[object, ...]] = field(default_factory=list)
     counts: dict[tuple[int, int, int, int, str], list[int]] = field(default_factory=dict)
+    clocks: ClockRows = field(default_factory=ClockRows)
     position: int | None = None
+    last: list[Callable[[Connection], object]] = field(default_factory=list)
 
     def count(
-        self, passage: Passage, step: int, kind: int, name: str = "", attempts: int = 0
+        self,
+        passage: Passage,
+        step: int,
+        kind: int,
+        name: str = "",
+        attempts: int = 0,
+        n: int = 1,
     ) -> None:
-        """Add one to a count of the passage's run, and ``attempts`` to its attempts."""
+        """Add ``n`` to a count of the passage's run, and ``attempts`` to its attempts."""
         key = (passage.run_id, passage.version_id, step, kind, name)
         both = self.counts.get(key)
         if both is None:
             both = self.counts[key] = [0, 0]
-        both[0] += 1
+        both[0] += n
         both[1] += attempts
 
 
@@ -84,13 +95,17 @@ def write(connection: Connection, changes: Changes) -> None:
         ("add_count", _count_rows(changes)),
     ):
         write_rows(connection, name, rows)
+    changes.clocks.write(connection)
     if changes.position is not None:
         place = (changes.position, changes.run_id)
-        connection.exec_driver_sql(statement("move_run"), place)
+        execute(connection, "move_run", place)
+    for last in changes.last:
+        last(connection)
 
 
 def _user_row(user: User) -> tuple[object, ...]:
-    return (user.bucket, user.id, user.timezone, text_of(user.attributes))
+    contacts = text_of(user.contacts) if user.contacts else None
+    return (user.bucket, user.id, user.timezone, text_of(user.attributes), contacts)
 
 
 def _count_rows(changes: Changes) -> list[tuple[object, ...]]:
@@ -103,7 +118,7 @@ def load_users(
     connection: Connection, wanted: Iterable[tuple[int, str]], held: UsersHeld
 ) -> dict[str, User]:
     """Those of a set of (bucket, user id) that exist, by id."""
-    rows = connection.exec_driver_sql(statement("load_users"), (json.dumps(list(wanted)),))
+    rows = execute(connection, "load_users", (json.dumps(list(wanted)),))
     return {row[1]: held.keep(row[1], partial(read_user, *row)) for row in rows}
 
 
@@ -112,9 +127,7 @@ def earlier_passages(
 ) -> dict[str, list[Earlier]]:
     """Passages that users of a set have or had through a journey, by user id, newest first."""
     found: dict[str, list[Earlier]] = {}
-    rows = connection.exec_driver_sql(
-        statement("earlier_passages"), (journey, json.dumps(list(wanted)))
-    )
+    rows = execute(connection, "earlier_passages", (journey, json.dumps(list(wanted))))
     for row in rows:
         found.setdefault(row[0], []).append(Earlier(*row[1:]))
     return found
@@ -133,25 +146,39 @@ def due_passages(
     held: UsersHeld,
 ) -> list[Passage]:
     """Passages whose time has come. ``place`` is (buckets as JSON, now, run id or None, limit)."""
-    rows = connection.exec_driver_sql(statement("due_passages"), place).fetchall()
+    rows = execute(connection, "due_passages", place).fetchall()
     return [_passage(connection, row, versions, held) for row in rows]
 
 
 def due_calls(
     connection: Connection,
-    place: tuple[str, str, int, int | None, int],
-    in_memory: set[tuple[int, int]],
+    place: tuple[str, str, str, int, int | None, int],
+    in_memory: set[tuple[object, ...]],
     versions: Versions,
     held: UsersHeld,
 ) -> list[Held]:
-    """Unfinished calls that may be tried, but those ``in_memory`` (bucket, enrollment).
-    ``place`` is (buckets as JSON, endpoint, now, run id or None, limit).
+    """Unfinished calls that may be tried, but those ``in_memory`` (keys of their rows).
+    ``place`` is (buckets as JSON, endpoint, journey, now, run id or None, limit).
     """
-    rows = connection.exec_driver_sql(statement("due_calls"), place).fetchall()
+    rows = execute(connection, "due_calls", place).fetchall()
     return [
         Held(_passage(connection, row, versions, held), read_call(row[PASSAGE_COLUMNS:]))
         for row in rows
-        if (row[0], row[1]) not in in_memory
+        if (row[0], row[1], *row[PASSAGE_COLUMNS : PASSAGE_COLUMNS + 2], row[-2]) not in in_memory
+    ]
+
+
+def due_redriven(
+    connection: Connection,
+    place: tuple[str, str, int, int],
+    versions: Versions,
+    held: UsersHeld,
+) -> list[Held]:
+    """Calls that are sent again and may be tried. ``place`` is (endpoint, journey, now, limit)."""
+    rows = execute(connection, "due_redriven", place).fetchall()
+    return [
+        Held(_passage(connection, row, versions, held), read_call(row[PASSAGE_COLUMNS:]))
+        for row in rows
     ]
 
 
@@ -166,7 +193,7 @@ def passages_of_users(
     count ``at`` an instant, each with the call it is in; in the order of entry.
     """
     place = (json.dumps(list(wanted)), at)
-    rows = connection.exec_driver_sql(statement("passages_of_users"), place).fetchall()
+    rows = execute(connection, "passages_of_users", place).fetchall()
     return [
         (
             _passage(connection, row, versions, held),
@@ -179,29 +206,27 @@ def passages_of_users(
 def _passage(
     connection: Connection, row: Sequence[Any], versions: Versions, held: UsersHeld
 ) -> Passage:
-    user = held.keep(row[2], lambda: read_user(row[0], row[2], row[14], row[15]))
+    user = held.keep(row[2], lambda: read_user(row[0], row[2], row[14], row[15], row[17]))
     return read_passage(row, user, versions.get(connection, row[4]))
 
 
-def waiting_calls(connection: Connection, run_id: int | None) -> dict[str, int]:
-    """For each endpoint with unfinished calls (of a run), when the first may be tried."""
-    rows = connection.exec_driver_sql(statement("waiting_calls"), (run_id,))
-    return {row[0]: row[1] for row in rows}
+def waiting_calls(connection: Connection, run_id: int | None) -> dict[Lane, int]:
+    """For each endpoint and journey with unfinished calls (of a run), when the first may be
+    tried.
+    """
+    rows = execute(connection, "waiting_calls", (run_id,))
+    return {(row[0], row[1]): row[2] for row in rows if row[2] < HELD}
 
 
 def next_wake(connection: Connection, buckets: str, now: int, run_id: int | None) -> int | None:
     """When, after ``now``, the next sleeper (of a run) wakes. ``buckets`` is a JSON array."""
-    found: int | None = connection.exec_driver_sql(
-        statement("next_wake"), (buckets, now, run_id)
-    ).scalar()
-    return found
+    found: int | None = execute(connection, "next_wake", (buckets, now, run_id)).scalar()
+    return None if found is None or found >= HELD else found
 
 
 def next_call(
-    connection: Connection, buckets: str, endpoint: str, now: int, run_id: int | None
+    connection: Connection, buckets: str, lane: Lane, now: int, run_id: int | None
 ) -> int | None:
-    """When, after ``now``, the next unfinished call of an endpoint may be tried."""
-    found: int | None = connection.exec_driver_sql(
-        statement("next_call"), (buckets, endpoint, now, run_id)
-    ).scalar()
-    return found
+    """When, after ``now``, the next unfinished call of an endpoint and journey may be tried."""
+    found: int | None = execute(connection, "next_call", (buckets, *lane, now, run_id)).scalar()
+    return None if found is None or found >= HELD else found

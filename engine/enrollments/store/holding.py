@@ -6,12 +6,17 @@ nothing while it is held, and keeps when it was due. All of it is portable SQL.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from engine.core.steps.facts import Change, Event
+from engine.enrollments.store.facts import EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.core.steps.facts import Fact
     from engine.db.connect import Connection
 
 HELD = 1 << 62
@@ -124,6 +129,25 @@ def waited_in(connection: Connection, where: Where) -> list[int]:
         (where.journey, where.version_id, where.bucket),
     )
     return [row[0] for row in rows]
+
+
+def facts_beyond(connection: Connection, bucket: int, user_id: str, seq: int) -> list[Fact]:
+    """A user's facts after the one with this ``seq``, in order: those that came during a pause."""
+    rows = connection.exec_driver_sql(
+        "SELECT seq, kind, name, at, depth, message_id, data FROM facts"
+        " WHERE bucket = ? AND user_id = ? AND seq > ? ORDER BY seq",
+        (bucket, user_id, seq),
+    )
+    found: list[Fact] = []
+    for place, kind, name, at, depth, message, data in rows:
+        said = json.loads(data)
+        if kind == EVENT:
+            found.append(Event(place, at, name, said, message, depth))
+        else:
+            before = {key: pair[0] for key, pair in said.items()}
+            values = {key: pair[1] for key, pair in said.items()}
+            found.append(Change(place, at, values, before, depth))
+    return found
 
 
 @dataclass(slots=True, frozen=True)

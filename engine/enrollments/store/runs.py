@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.db.statements import statement
+from engine.db.statements import execute
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Row
@@ -34,13 +34,13 @@ class Run:
 
 def newest_run(connection: Connection, journey: str, source: str) -> Run | None:
     """The last run of a journey over this users input."""
-    row = connection.exec_driver_sql(statement("newest_run"), (journey, source)).one_or_none()
+    row = execute(connection, "newest_run", (journey, source)).one_or_none()
     return None if row is None else _run(row)
 
 
 def unfinished_runs(connection: Connection, journey: str, source: str) -> list[Run]:
     """The runs of a journey over this users input that somebody is still in, oldest first."""
-    rows = connection.exec_driver_sql(statement("unfinished_runs"), (journey, source, OPEN))
+    rows = execute(connection, "unfinished_runs", (journey, source, OPEN))
     return [_run(row) for row in rows.fetchall()]
 
 
@@ -51,8 +51,9 @@ def _run(row: Row[Any]) -> Run:
 
 def open_run(connection: Connection, run: Run, *, now: int) -> None:
     """Write down a run that begins."""
-    connection.exec_driver_sql(
-        statement("open_run"),
+    execute(
+        connection,
+        "open_run",
         (
             run.id,
             run.journey,
@@ -79,7 +80,7 @@ def finish_run(connection: Connection, run_id: int, *, now: int) -> None:
 
 def everybody_ended(connection: Connection, run_id: int) -> bool:
     """Whether every row of a run was taken and no passage of it is live."""
-    row = connection.exec_driver_sql(statement("everybody_ended"), (run_id,)).one()
+    row = execute(connection, "everybody_ended", (run_id,)).one()
     return bool(row[0]) and row[1] == 0
 
 

@@ -138,8 +138,8 @@ endpoints:
   own: {base_url: https://x.example, auth: {kind: bearer, token: {env: T}}}
   messenger: {auth: b}
   text: here
-  late: {base_url: https://x.example, circuit_breaker: {failures: 3}}
-contact_policy: {}
+  late: {base_url: https://x.example, network: {client_certificate: x}}
+contact_policy: {quiet: 22}
 endpoint: {}
 """
     ended = journey("apply", journey.write("e.yaml", text))
@@ -154,7 +154,7 @@ endpoint: {}
         "11:": "`base_url` is missing",
         "12:": "must be a mapping",
         "13:": "supported by this version",
-        "14:": "supported by this version",
+        "14:": "unknown key `quiet`",
         "15:": "did you mean `endpoints`?",
     }.items():
         assert f"e.yaml:{place}" in ended.err
@@ -166,7 +166,7 @@ def test_a_file_that_is_a_list_is_told_every_section_there_is(journey: Journey) 
     ended = journey("apply", journey.write("e.yaml", "- crm\n"))
     assert ended.code == 3
     assert "must be a mapping" in ended.err
-    assert "one of attributes, auth_profiles, endpoints, events" in ended.err
+    assert "one of attributes, auth_profiles, contact_policy, endpoints, events" in ended.err
 
 
 def test_a_profile_that_leads_nowhere_is_named_with_its_place(journey: Journey) -> None:

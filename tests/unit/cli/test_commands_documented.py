@@ -12,7 +12,13 @@ import click
 from engine.cli.main import COMMANDS, journey
 from tests.house.source import DOCS
 
-PAGES = [DOCS / "cli.md", DOCS / "editors.md", DOCS / "graph.md", DOCS / "running.md"]
+PAGES = [
+    DOCS / "cli.md",
+    DOCS / "editors.md",
+    DOCS / "graph.md",
+    DOCS / "running.md",
+    DOCS / "why.md",
+]
 HERE = {"check", "config", "doctor", "graph", "migrate", "new", "report", "run", "schema", "test"}
 
 

@@ -1,4 +1,4 @@
-"""Contact policy beside a journey: simulations and scenarios go by it, live it is refused."""
+"""Contact policy beside a journey: simulations and scenarios go by it, and `apply` stores it."""
 
 from __future__ import annotations
 
@@ -67,11 +67,41 @@ def test_scenarios_expect_it_and_are_held_out_only_if_they_say_so(nudge: Journey
     assert (ended.code, ended.err) == (0, ""), ended.out
 
 
-def test_apply_refuses_it_in_one_line(nudge: Journey) -> None:
-    ended = nudge("apply", "endpoints.yaml", "--dry-run")
+def test_apply_stores_it_once_and_removes_it_only_where_none_is_said(nudge: Journey) -> None:
+    def applied(text: str, *options: str) -> list[str]:
+        nudge.write("other.yaml", text)
+        return nudge("apply", "other.yaml", *options).out.splitlines()
+
+    rule = "contact_policy: {suppress: user.gone, holdout: {percent: 5}}\n"
+    assert applied(rule, "--dry-run") == applied(rule) == ["contact policy created"]
+    assert applied(rule) == []
+    more = rule.replace("percent: 5", "percent: 6")
+    assert applied(more) == ["contact policy changed: holdout"]
+    assert applied("attributes: {plan: text}\n") == ["attribute plan created"]
+    assert applied(more) == []
+    ended = nudge("apply", "other.yaml", "--json")
+    assert '"kind": "contact policy", "name": "", "verb": "unchanged"' in ended.out
+    assert applied("contact_policy: none\n") == ["contact policy removed"]
+    assert applied("contact_policy: none\n") == []
+    assert applied(more) == ["contact policy created"]
+    audit = nudge("audit").out
+    assert audit.count("contact policy") == 4
+
+
+def test_a_policy_that_says_nothing_isnt_taken_for_none(nudge: Journey) -> None:
+    nudge.write("other.yaml", "contact_policy:\n  # suppress: user.gone\n")
+    ended = nudge("apply", "other.yaml")
     assert ended.code == 3
-    assert "endpoints.yaml:2:1: error: `contact_policy` isn't supported live" in ended.err
-    assert ended.err.count("error:") == 1
+    assert "`contact_policy` says nothing" in ended.err
+    assert "or `none` to remove the one that is stored" in ended.err
+
+
+def test_none_is_no_policy_in_a_simulation(nudge: Journey) -> None:
+    nudge.write(
+        "endpoints.yaml",
+        ENDPOINTS.split("contact_policy", maxsplit=1)[0] + "contact_policy: none\n",
+    )
+    assert "✓ again" in nudge("run", "nudge.yaml", *NOW, "--user", "u1").out
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_a_profile_is_assigned_bound_and_taken_away(journey: Journey) -> None:
         ("--url", "https://a.example", "--header", "Authorization=x"),
         ("--url", "https://a.example", "--timeout", "5m"),
         ("--url", "https://a.example", "--rate", "fast"),
-        ("--url", "https://a.example", "--set", "on_auth_failure=hold"),
+        ("--url", "https://a.example", "--set", "on_auth_failure=wait"),
         ("--url", "https://a.example", "--set", "tiemout=5s"),
     ],
 )

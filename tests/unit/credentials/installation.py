@@ -18,6 +18,7 @@ from engine.db.schema import open_database
 from engine.settings import Settings
 from engine.telemetry.redact import Redactor
 from engine.wire.transport import Transport
+from tests.databases import database_url
 
 API = "https://api.example.com"
 NOW = 1_700_000_000_000_000
@@ -27,7 +28,7 @@ class Installation:
     """A database and a vault in ``folder``; ``environment`` is the process's."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
-        self.settings = Settings(home=str(folder))
+        self.settings = Settings(home=str(folder), database_url=database_url(folder))
         self.environment = dict(environment or {})
         self.database = open_database(self.settings.database)
         self.vault = open_vault(self.database, self.settings).vault

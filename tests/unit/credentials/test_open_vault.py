@@ -14,13 +14,16 @@ from engine.db.connect import Database
 from engine.db.schema import open_database
 from engine.errors import SettingsError
 from engine.settings import Settings
+from tests.databases import database_url
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 PLACE = Place("auth_secrets", 1, "password", 1)
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(home=str(tmp_path))
+    return Settings(home=str(tmp_path), database_url=database_url(tmp_path))
 
 
 @pytest.fixture

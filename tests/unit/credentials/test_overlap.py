@@ -20,6 +20,8 @@ from engine.wire.scripted import Script, ScriptedTransport
 from tests.unit.credentials.installation import Installation
 from tests.unit.credentials.resolving import TokenServer, code_of, later, now, oauth, run, sent
 
+pytestmark = pytest.mark.usefixtures("either_database")
+
 FALLEN_BACK = "SELECT actor, verb, name, fields FROM audit WHERE verb = 'fall back'"
 
 

@@ -68,24 +68,38 @@ def test_a_profile_taken_from_an_endpoint_and_given_to_it_again(here: Installati
     run(here, work)
 
 
-def test_a_resolution_joins_the_next_read_and_never_a_running_one() -> None:
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_resolution_joins_the_next_read_and_never_a_running_one(waits: bool) -> None:
     reads: list[set[str]] = []
+    late: list[asyncio.Future[LiveEndpoint | None]] = []
     live: LiveVersions
+    loop: asyncio.AbstractEventLoop
+
+    def join_late() -> None:
+        late.append(asyncio.ensure_future(live.current("late")))
+
+    async def join_and_go_on() -> None:
+        join_late()
+        await asyncio.sleep(0)
 
     class Reader:
+        def __init__(self, waits: bool) -> None:
+            self.waits = waits
+
         def read(self, names: set[str]) -> dict[str, LiveEndpoint]:
             reads.append(set(names))
-            if len(reads) == 1:
-                late.append(asyncio.ensure_future(live.current("late")))
+            if len(reads) == 1 and self.waits:
+                asyncio.run_coroutine_threadsafe(join_and_go_on(), loop).result(10)
+            elif len(reads) == 1:
+                join_late()
             return {name: LiveEndpoint(1, len(reads), None, 0, None) for name in names}
 
         def close(self) -> None: ...
 
-    late: list[asyncio.Future[LiveEndpoint | None]] = []
-
     async def work() -> None:
-        nonlocal live
-        live = LiveVersions(Reader())
+        nonlocal live, loop
+        loop = asyncio.get_running_loop()
+        live = LiveVersions(Reader(waits))
         together = await asyncio.gather(*(live.current(name) for name in "aab"))
         assert [each and each.version for each in together] == [1, 1, 1]
         found = await late[0]
@@ -96,15 +110,19 @@ def test_a_resolution_joins_the_next_read_and_never_a_running_one() -> None:
     asyncio.run(work())
 
 
-def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
+@pytest.mark.parametrize("waits", [False, True])
+def test_one_who_gives_up_takes_nothing_from_the_others(waits: bool) -> None:
     class Reader:
+        def __init__(self, waits: bool) -> None:
+            self.waits = waits
+
         def read(self, names: set[str]) -> dict[str, LiveEndpoint]:
             return {name: LiveEndpoint(1, 1, None, 0, None) for name in names}
 
         def close(self) -> None: ...
 
     async def work() -> None:
-        live = LiveVersions(Reader())
+        live = LiveVersions(Reader(waits))
         tasks = [asyncio.ensure_future(live.current("a")) for _ in range(3)]
         await asyncio.sleep(0)
         tasks[0].cancel()
@@ -115,15 +133,19 @@ def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
     asyncio.run(work())
 
 
-def test_a_database_that_cannot_be_read_fails_each_waiter() -> None:
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_database_that_cannot_be_read_fails_each_waiter(waits: bool) -> None:
     class Reader:
+        def __init__(self, waits: bool) -> None:
+            self.waits = waits
+
         def read(self, names: set[str]) -> dict[str, LiveEndpoint]:
             raise DatabaseUnavailable("locked")
 
         def close(self) -> None: ...
 
     async def work() -> None:
-        live = LiveVersions(Reader())
+        live = LiveVersions(Reader(waits))
         found = await asyncio.gather(live.current("a"), live.current("b"), return_exceptions=True)
         assert [type(each) for each in found] == [DatabaseUnavailable, DatabaseUnavailable]
 

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from engine.core.steps.terms import DEFAULT_TERMS
-from engine.endpoints.model import Endpoint, network, terms
+from engine.endpoints.gate import Breaker, GatePolicy
+from engine.endpoints.model import Endpoint, gate_policy, network, terms
 from engine.endpoints.store import settings_of
 
 HERE: dict[str, Any] = {"name": "crm", "base_url": "https://crm.example.com/v2"}
@@ -108,9 +109,6 @@ def test_a_header_that_cannot_be_sent_is_refused(headers: dict[str, object]) -> 
 @pytest.mark.parametrize(
     "fields",
     [
-        {"circuit_breaker": {"failures": 5}},
-        {"on_auth_failure": "hold"},
-        {"on_auth_failure": {"hold": "1h"}},
         {"network": {"client_certificate": "x"}},
     ],
 )
@@ -125,6 +123,12 @@ def test_what_does_not_work_yet_is_refused_and_not_ignored(fields: dict[str, obj
         {"timeout": "0s"},
         {"timeout": 10},
         {"concurrency": 0},
+        {"circuit_breaker": {"per": "1m"}},
+        {"circuit_breaker": {"failures": 0}},
+        {"circuit_breaker": {"failures": 3, "open_for": "P1M"}},
+        {"on_auth_failure": "wait"},
+        {"on_auth_failure": {"hold": "0s"}},
+        {"on_auth_failure": {"hold": {"most": "1h"}}},
         {"rate_limit": {"count": 0, "per": "1s"}},
         {"rate_limit": {"count": 1, "per": "0s"}},
         {"allow": ["users"]},
@@ -159,3 +163,23 @@ def test_what_is_stored_reads_back_the_same() -> None:
     assert settings_of(again) == stored
     assert again.idempotency_header == ""
     assert stored["retry"]["when"] == ["429", "5xx", "timeout"]
+
+
+@pytest.mark.parametrize(
+    "written", ["hold", {"hold": {}}, {"hold": "24h"}, {"hold": {"max": "P1D"}}]
+)
+def test_a_hold_is_written_short_or_long_and_lasts_a_day_unless_said(written: object) -> None:
+    endpoint = Endpoint.model_validate(
+        {"name": "a", "base_url": "https://a.example", "on_auth_failure": written}
+    )
+    assert endpoint.hold == 86_400_000_000
+    assert terms(endpoint).hold == endpoint.hold
+    assert gate_policy(endpoint) == GatePolicy(None, endpoint.hold)
+    again = Endpoint.model_validate(settings_of(endpoint) | {"name": "a"})
+    assert again.hold == endpoint.hold
+
+
+def test_a_circuit_breaker_says_how_many_and_has_defaults_for_the_rest() -> None:
+    written = {"name": "a", "base_url": "https://a.example", "circuit_breaker": {"failures": 5}}
+    policy = gate_policy(Endpoint.model_validate(written))
+    assert policy == GatePolicy(Breaker(5, 60_000_000, 30_000_000), None)

@@ -10,7 +10,7 @@ import pytest
 from engine.core.message import Answer, Request
 from engine.credentials.credential import Credential, Placement
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
-from engine.credentials.store.versions import SQLiteVersions
+from engine.credentials.store.versions import versions_reader
 from engine.db.connect import Database
 from engine.db.schema import open_database
 from engine.endpoints import store
@@ -18,6 +18,9 @@ from engine.endpoints.model import Endpoint
 from engine.endpoints.send import Sender, Sent
 from engine.errors import CredentialFailure
 from engine.wire.scripted import Script, ScriptedTransport
+from tests.databases import database_url
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 OK = Answer(status=200)
 UNAUTHORIZED = Answer(status=401)
@@ -69,11 +72,11 @@ class Tokens:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     with database.write() as connection:
         connection.exec_driver_sql(
             "INSERT INTO auth_profiles (id, name, title, kind, settings, origins, version, inline,"
-            " changed_at) VALUES (1, 'crm-token', '', 'bearer', '{}', '[]', 1, 0, 0)"
+            " changed_at) VALUES (1, 'crm-token', '', 'bearer', '{}', '[]', 1, FALSE, 0)"
         )
     yield database
     database.close()
@@ -97,7 +100,7 @@ def send(
 
     async def scenario() -> Sent:
         resolver = tokens or Tokens([])
-        resolver.live = live = LiveVersions(SQLiteVersions(database))
+        resolver.live = live = LiveVersions(versions_reader(database))
         sender = Sender(database, resolver, transport)
         try:
             sent = await sender.send(call or OneCall())

@@ -10,11 +10,14 @@ from engine.db.schema import open_database
 from engine.endpoints import store
 from engine.endpoints.model import Endpoint
 from engine.errors import NotFound
+from tests.databases import database_url
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    database = open_database(database_url(tmp_path))
     with database.write() as connection:
         yield connection
     database.close()
@@ -28,7 +31,7 @@ def save(connection: Connection, **fields: object) -> tuple[str, ...]:
 def add_profile(connection: Connection, name: str) -> int:
     added = connection.exec_driver_sql(
         "INSERT INTO auth_profiles (name, title, kind, settings, origins, version, inline,"
-        " changed_at) VALUES (?, '', 'bearer', '{}', '[]', 1, 0, 0) RETURNING id",
+        " changed_at) VALUES (?, '', 'bearer', '{}', '[]', 1, FALSE, 0) RETURNING id",
         (name,),
     )
     return int(added.scalar_one())
@@ -110,7 +113,7 @@ def test_use_is_by_the_newest_version_and_by_versions_with_users_inside(
     for number, inside in ((1, 0), (2, 3), (3, 0)):
         connection.exec_driver_sql(
             "INSERT INTO versions (id, journey, number, hash, source, triggers_on, published_at,"
-            " published_by) VALUES (?, 'welcome', ?, '', '', 0, 0, '')",
+            " published_by) VALUES (?, 'welcome', ?, '', '', FALSE, 0, '')",
             (number, number),
         )
         connection.exec_driver_sql(

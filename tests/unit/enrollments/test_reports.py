@@ -13,6 +13,9 @@ from engine.enrollments.store import runs
 from engine.enrollments.summary import Summary
 from engine.errors import NotFound
 from engine.versions.store import Versions
+from tests.databases import database_url
+
+pytestmark = pytest.mark.usefixtures("either_database")
 
 SOURCE = """\
 dsl: 1
@@ -26,7 +29,7 @@ RUN, NOW = 77, 1_790_000_000_000_000
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
+    made = open_database(database_url(tmp_path))
     with made.write() as connection:
         connection.exec_driver_sql(
             "INSERT INTO versions (id, journey, number, hash, source, triggers_on, published_at,"
@@ -104,7 +107,7 @@ def test_requests_of_calls_that_will_be_tried_again_count_as_attempts(database: 
             connection.exec_driver_sql(
                 "INSERT INTO calls (bucket, enrollment, step, visit, redrive, run_id, endpoint,"
                 " method, target, headers, body, key, attempts, tries, next_try_at)"
-                " VALUES (1, 1, ?, 1, 0, ?, 'crm', 'POST', '/', '[]', x'', 'k', 2, 2, ?)",
+                " VALUES (1, 1, ?, 1, 0, ?, 'crm', 'POST', '/', '[]', '', 'k', 2, 2, ?)",
                 (step, RUN, next_try_at),
             )
     assert summary(database).calls.attempts == 2
@@ -126,7 +129,7 @@ def test_whom_nothing_will_move_is_stuck(database: Database) -> None:
         connection.exec_driver_sql(
             "INSERT INTO calls (bucket, enrollment, step, visit, redrive, run_id, endpoint, method,"
             " target, headers, body, key, attempts, tries, next_try_at)"
-            " VALUES (1, 3, 0, 1, 0, ?, 'crm', 'POST', '/', '[]', x'', 'k', 0, 0, 5)",
+            " VALUES (1, 3, 0, 1, 0, ?, 'crm', 'POST', '/', '[]', '', 'k', 0, 0, 5)",
             (RUN,),
         )
         run = reports.find_run(connection, "j")

@@ -21,8 +21,8 @@ def at(text: str) -> int:
     return found
 
 
-def opened(folder: Path, text: str, name: str = "events.csv") -> EventsFile:
-    file = folder / name
+def opened(folder: Path, text: str) -> EventsFile:
+    file = folder / ("events.jsonl" if text.startswith("{") else "events.csv")
     file.write_text(text, encoding="utf-8")
     return open_events(file, ISTANBUL)
 

@@ -32,7 +32,7 @@ def _installation() -> None:
     )
     op.create_table(
         "installation",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("clock", sa.String(), nullable=True),
         sa.Column("made_at", sa.BigInteger(), nullable=False),

@@ -3,7 +3,7 @@
 SELECT
     e.bucket, e.id, e.user_id, e.key, e.version_id, e.run_id, e.state, e.reason, e.position,
     e.started, e.wake_at, e.entered_at, e.outcome, e.data, u.timezone, u.attributes,
-    e.ended_at
+    e.ended_at, u.contacts
 FROM json_each(?1) AS owned
 CROSS JOIN enrollments AS e ON e.bucket = owned.value AND e.wake_at <= ?2 AND (?3 IS NULL OR e.run_id = ?3)
 CROSS JOIN users AS u ON u.bucket = e.bucket AND u.id = e.user_id

@@ -7,4 +7,5 @@ WHERE
         SELECT 1
         FROM calls AS c
         WHERE c.bucket = e.bucket AND c.enrollment = e.id AND c.next_try_at IS NOT NULL
+            AND c.redrive = 0
     )

@@ -1,4 +1,4 @@
-INSERT INTO users (bucket, id, timezone, attributes)
-VALUES (?, ?, ?, ?)
+INSERT INTO users (bucket, id, timezone, attributes, contacts)
+VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (bucket, id) DO UPDATE
-SET timezone = excluded.timezone, attributes = excluded.attributes
+SET timezone = excluded.timezone, attributes = excluded.attributes, contacts = excluded.contacts

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from engine.core.message import Answer
+from engine.core.steps.answers import counted_from, retry_after
 from engine.core.steps.base import Again, Decision, End, Move, Result
 from engine.core.steps.call_api import RetryPolicy, Success, Terms
 from tests.unit.core.steps.standing import NOW, USER, answered, failed, step, view
@@ -344,3 +346,69 @@ def test_on_failure_next_jumps_only_after_the_retries() -> None:
     decision = judged(answered(503, tries=3), on_failure={"next": "other"})
     assert isinstance(decision, Move)
     assert (decision.exit, decision.failure) == (0, "call.server_error")
+
+
+# --- held ---------------------------------------------------------------------------------------
+
+HOLDING = Terms(hold=3_600_000_000)
+NO_TOKEN = failed("credential.unavailable")
+
+
+@pytest.mark.parametrize("failure", ["credential.unavailable", "call.circuit_open"])
+def test_a_call_is_held_where_its_endpoint_holds(failure: str) -> None:
+    again = judged(failed(failure), HOLDING)
+    assert isinstance(again, Again)
+    assert (again.failure, again.held_since) == (failure, NOW)
+    assert again.at == NOW + 2_000_000
+    assert failure_of(failed(failure)) == failure, "without a hold it fails"
+    once = Terms(hold=3_600_000_000, delivery="at_most_once")
+    assert isinstance(judged(failed(failure), once), Again), "nothing was sent"
+
+
+def test_what_somebody_mends_is_held_and_nothing_else() -> None:
+    assert failure_of(answered(404), HOLDING) == "call.client_error"
+    retried = judged(answered(503), HOLDING)
+    assert isinstance(retried, Again)
+    assert retried.held_since is None
+
+
+def test_a_hold_is_as_long_as_the_endpoint_says_and_its_pauses_grow() -> None:
+    hour = 3_600_000_000
+    for elapsed, pause in [(10_000_000, 10_000_000), (600_000_000, 60_000_000)]:
+        again = judged(failed("credential.rejected", first_at=NOW - elapsed), HOLDING)
+        assert isinstance(again, Again)
+        assert (again.at - NOW, again.held_since) == (pause, NOW - elapsed)
+    last = judged(failed("credential.rejected", first_at=NOW - hour + 1), HOLDING)
+    assert isinstance(last, Again)
+    assert last.at == NOW + 1
+    over = failed("credential.rejected", first_at=NOW - hour)
+    assert failure_of(over, HOLDING) == "credential.rejected"
+
+
+def test_who_leaves_is_not_held() -> None:
+    assert failure_of(failed("credential.unavailable", tries=1_000_000), HOLDING) is not None
+
+
+def test_a_date_to_wait_for_is_read_by_the_servers_own_clock() -> None:
+    headers = {
+        "retry-after": "Mon, 21 Sep 2026 10:00:30 GMT",
+        "date": "Mon, 21 Sep 2026 10:00:00 GMT",
+    }
+    for now in (NOW, NOW + 86_400_000_000 * 365):
+        assert retry_after(Answer(status=503, headers=headers), now) == now + 30_000_000
+
+
+@pytest.mark.parametrize(
+    ("first_at", "tries", "failure", "counted"),
+    [
+        (None, 0, None, 50),
+        (7, 1, None, 7),
+        (7, 0, "credential.unavailable", 7),
+        (7, 0, "call.server_error", 50),
+        (7, 0, None, 50),
+    ],
+)
+def test_after_a_hold_retries_count_from_the_first_attempt_that_was_let_through(
+    first_at: int | None, tries: int, failure: str | None, counted: int
+) -> None:
+    assert counted_from(first_at, tries, 50, failure) == counted

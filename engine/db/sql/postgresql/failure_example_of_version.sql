@@ -1,0 +1,6 @@
+-- One user of a version a step failed for in this way.
+SELECT e.user_id, x.text
+FROM executions AS x
+JOIN enrollments AS e ON e.bucket = x.bucket AND e.id = x.enrollment
+WHERE x.step = ? AND x.status = 2 AND x.failure = ? AND e.version_id = ?
+LIMIT 1

@@ -1,0 +1,5 @@
+SELECT id, journey, version_id, source, state, position, total, skipped, token_base
+FROM runs
+WHERE journey = ? AND source = ?
+ORDER BY id DESC
+LIMIT 1

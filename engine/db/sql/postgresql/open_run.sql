@@ -1,0 +1,4 @@
+INSERT INTO runs (
+    id, journey, version_id, source, state, position, total, skipped, token_base, opened_at
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

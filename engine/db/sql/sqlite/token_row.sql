@@ -1,0 +1,7 @@
+-- A profile's token row; whether its lease lasts is the database's word, by its own clock.
+SELECT
+    profile_version, fence, lease_until > CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER),
+    sealed_token, sealed_refresh, sealed_fence, fingerprint, soft_expiry, hard_expiry, failures,
+    failure_text, failed_with, next_try_at, forced_count, next_forced_at
+FROM token_states
+WHERE profile_id = ?

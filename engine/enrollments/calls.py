@@ -1,0 +1,138 @@
+"""Calls as lists show them: those to be made yet, and those that failed for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from engine.endpoints import states
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.db.connect import Connection
+    from engine.endpoints.states import SharedGate
+    from engine.versions.store import Versions
+
+_SELECT = """
+SELECT c.bucket, c.enrollment, c.step, c.visit, c.redrive, e.user_id, e.journey, e.version_id,
+  c.endpoint, c.method, c.target, c.key, c.attempts, c.tries, c.failure, c.next_try_at,
+  c.finished_at, c.started_by
+FROM calls AS c JOIN enrollments AS e ON e.bucket = c.bucket AND e.id = c.enrollment
+"""
+_AT_ONCE = 500
+
+CallState = Literal["failed", "queued", "retry", "held", "redrive", "begun"]
+"""Failed for good; to be made; to be tried again; held for its endpoint; sent again after it had
+failed; begun, and may be made at most once."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls are meant; ``since`` (microseconds UTC of journey time) is from when they failed,
+    or are to be made. None: all.
+    """
+
+    failed: bool = False
+    journey: str | None = None
+    endpoint: str | None = None
+    step: str | None = None
+    code: str | None = None
+    since: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCall:
+    """A call. ``at`` is when it failed for good, or is to be made; ``failure`` the last one;
+    ``attempts`` requests were put on the wire for it since it was made, or sent again.
+    """
+
+    place: tuple[int, int, int, int, int]
+    user: str
+    journey: str
+    version: int
+    step: str
+    endpoint: str
+    method: str
+    target: str
+    key: str
+    state: CallState
+    attempts: int
+    failure: str | None
+    at: int
+    why: str
+
+
+def listed(connection: Connection, wanted: CallFilter, versions: Versions) -> Iterator[ListedCall]:
+    """The calls that are meant, those that failed first first."""
+    conditions, values = _conditions(wanted)
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    rows = connection.exec_driver_sql(
+        f"{_SELECT}{where} ORDER BY c.finished_at IS NULL, c.finished_at, c.next_try_at, c.bucket,"
+        " c.enrollment, c.step, c.visit",
+        tuple(values),
+    )
+    gates = states.gates(connection)
+    while found := rows.fetchmany(_AT_ONCE):
+        for row in found:
+            call = _listed(connection, row, versions, gates)
+            if wanted.step in (None, call.step):
+                yield call
+
+
+def _conditions(wanted: CallFilter) -> tuple[list[str], list[object]]:
+    conditions, values = [], list[object]()
+    if wanted.failed:
+        conditions.append("c.finished_at IS NOT NULL")
+    for column, value in (
+        ("e.journey", wanted.journey),
+        ("c.endpoint", wanted.endpoint),
+        ("c.failure", wanted.code),
+    ):
+        if value is not None:
+            conditions.append(f"{column} = ?")
+            values.append(value)
+    if wanted.since is not None:
+        conditions.append("coalesce(c.finished_at, c.next_try_at) >= ?")
+        values.append(wanted.since)
+    return conditions, values
+
+
+def _listed(
+    connection: Connection,
+    row: tuple[object, ...],
+    versions: Versions,
+    gates: dict[str, SharedGate],
+) -> ListedCall:
+    (bucket, enrollment, step, visit, redrive, user, journey, version_id, endpoint) = row[:9]
+    (method, target, key, attempts, tries, failure, next_try_at, finished_at, started) = row[9:]
+    published = versions.get(connection, version_id)  # type: ignore[arg-type]
+    shared = gates.get(str(endpoint), states.UNTOUCHED)
+    state: CallState
+    why = ""
+    if finished_at is not None:
+        state = "failed"
+    elif started is not None:
+        state = "begun"
+    elif shared.gate.since is not None:
+        state, why = "held", f"{shared.gate.code}: {shared.gate.text}"
+    elif redrive:
+        state = "redrive"
+    else:
+        state = "retry" if tries else "queued"
+    return ListedCall(
+        place=(bucket, enrollment, step, visit, redrive),  # type: ignore[arg-type]
+        user=str(user),
+        journey=str(journey),
+        version=published.number,
+        step=published.program.nodes[step].step.id,  # type: ignore[call-overload]
+        endpoint=str(endpoint),
+        method=str(method),
+        target=str(target),
+        key=str(key),
+        state=state,
+        attempts=attempts,  # type: ignore[arg-type]
+        failure=failure,  # type: ignore[arg-type]
+        at=finished_at if finished_at is not None else next_try_at,  # type: ignore[arg-type]
+        why=why,
+    )

@@ -1,0 +1,71 @@
+"""Which calls are in memory, and who has them: whoever decides, or whoever sends."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from engine.enrollments.rows import Held, Lane
+
+
+class CallsHeld:
+    """Calls that aren't answered. ``held`` are the keys of their rows, by endpoint and journey.
+
+    A call belongs to the deciding thread until the one that sends has taken it. Calls that are sent
+    again are kept apart: they aren't what their passages are in.
+    """
+
+    def __init__(self) -> None:
+        self.held: dict[Lane, set[tuple[object, ...]]] = {}
+        self._of_passages: dict[int, Held] = {}
+        self._redriven: dict[int, Held] = {}
+        self._unsent: dict[int, Held] = {}
+
+    def hold(self, held: Held) -> None:
+        """A call is in memory."""
+        self.held.setdefault(held.lane, set()).add(held.place)
+        self._unsent[id(held)] = held
+        if held.call.redrive:
+            self._redriven[id(held)] = held
+        else:
+            self._of_passages[held.passage.id] = held
+
+    def held_call(self, passage: int) -> Held | None:
+        """The call that a passage is in, if it is in memory and not answered."""
+        return self._of_passages.get(passage)
+
+    def every_call(self) -> list[Held]:
+        """The calls in memory that aren't answered."""
+        return list(self._of_passages.values())
+
+    def calls_of(self, users: Container[str]) -> list[Held]:
+        """The calls of these users that are in memory."""
+        every = chain(self._of_passages.values(), self._redriven.values())
+        return [held for held in every if held.passage.user.id in users]
+
+    def withdraw(self, held: Held) -> bool:
+        """Make sure that a call isn't sent; False if it is on the wire already. Whoever takes it
+        out of those unsent has it: this thread, or the one that sends.
+        """
+        if not self.take(held):
+            return False
+        self.forget(held)
+        return True
+
+    def is_unsent(self, held: Held) -> bool:
+        """Whether nobody has taken a call yet."""
+        return id(held) in self._unsent
+
+    def take(self, held: Held) -> bool:
+        """Have a call, to send it or not; False if the other thread has it."""
+        return self._unsent.pop(id(held), None) is not None
+
+    def forget(self, held: Held) -> None:
+        """A call is no longer in memory."""
+        self.held[held.lane].discard(held.place)
+        self._redriven.pop(id(held), None)
+        if self._of_passages.get(held.passage.id) is held:
+            del self._of_passages[held.passage.id]

@@ -1,0 +1,150 @@
+"""Erasing a person: whatever the database holds of a user is deleted, in one transaction.
+
+What was counted of him stays, as numbers. The audit log says that somebody was erased: by a hash
+keyed with the installation's key, so that who knows the id can find it, and nobody can read it.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from engine.audit.store import latest, latest_id, record
+from engine.clock import rest, stopwatch
+from engine.core.expressions.assignment import bucket_of
+from engine.core.guarded_json import text_of
+from engine.db.ids import IdMaker, entropy
+from engine.enrollments.buckets import AnotherWorker, acquire
+from engine.users.incoming import ERASE
+
+if TYPE_CHECKING:
+    from engine.db.connect import Connection, Database
+
+_OF_PASSAGES = "enrollment IN (SELECT id FROM enrollments WHERE bucket = ? AND user_id = ?)"
+HELD: dict[str, str] = {
+    "calls": _OF_PASSAGES,
+    "executions": _OF_PASSAGES,
+    "enrollments": "user_id = ?",
+    "date_fires": "user_id = ?",
+    "facts": "user_id = ?",
+    "inbox": "user_id = ?",
+    "refusals": "user_id = ?",
+    "users": "id = ?",
+}
+"""Every table that holds something of a user, and which of his bucket's rows are his; in the order
+in which they are emptied."""
+
+_VERB, _KIND = "erase", "user"
+_LOOK_AGAIN_S = 0.05
+
+
+def erase(connection: Connection, bucket: int, user_id: str) -> dict[str, int]:
+    """Delete everything that is held of a user; how many rows that were, by table.
+
+    The caller owns ``bucket``, holds nothing of the user in memory any more, and commits.
+    """
+    gone: dict[str, int] = {}
+    for table, where in HELD.items():
+        done = connection.exec_driver_sql(
+            f"DELETE FROM {table} WHERE bucket = ? AND {where}",  # noqa: S608  both from HELD
+            _values(where, bucket, user_id),
+        )
+        gone[table] = done.rowcount
+    return gone
+
+
+def held(connection: Connection, user_id: str) -> dict[str, int]:
+    """How many rows are held of a user, by table."""
+    bucket = bucket_of(user_id)
+    return {
+        table: connection.exec_driver_sql(
+            f"SELECT count(*) FROM {table} WHERE bucket = ? AND {where}",  # noqa: S608  both from HELD
+            _values(where, bucket, user_id),
+        ).scalar_one()
+        for table, where in HELD.items()
+    }
+
+
+def _values(where: str, bucket: int, user_id: str) -> tuple[object, ...]:
+    return (bucket, bucket, user_id) if where is _OF_PASSAGES else (bucket, user_id)
+
+
+def carry_out(connection: Connection, user_id: str, data: str, *, now: int) -> dict[str, int]:
+    """Erase a user as the ``data`` of a row of the inbox (kind 3) asks, and tell the audit log.
+
+    ``now`` is wall time in microseconds UTC. As :func:`erase` for the rest.
+    """
+    bucket = bucket_of(user_id)
+    connection.exec_driver_sql(  # the wish itself is nothing that was known of him
+        "DELETE FROM inbox WHERE bucket = ? AND user_id = ? AND kind = ?", (bucket, user_id, ERASE)
+    )
+    gone = erase(connection, bucket, user_id)
+    actor = str(json.loads(data).get("actor", ""))
+    rows = [f"{table} {count}" for table, count in gone.items() if count]
+    record(connection, now, actor, _VERB, _KIND, pseudonym(connection, user_id), rows)
+    return gone
+
+
+def pseudonym(connection: Connection, user_id: str) -> str:
+    """What the audit log calls a user who was erased."""
+    key: str = connection.exec_driver_sql("SELECT key FROM installation").scalar_one()
+    return blake2b(user_id.encode(), key=bytes.fromhex(key), digest_size=12).hexdigest()
+
+
+@dataclass(slots=True, frozen=True)
+class Asked:
+    """A user who is to be erased; ``after`` is the newest row of the audit log before that."""
+
+    user_id: str
+    data: str
+    after: int
+
+
+def ask(database: Database, user_id: str, *, actor: str, now: int) -> Asked:
+    """Ask the owner of a user to erase him. ``now`` is wall time in microseconds UTC."""
+    bucket, id_, data = bucket_of(user_id), IdMaker(entropy)(now), text_of({"actor": actor})
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO inbox (bucket, id, user_id, kind, name, at, data)"
+            " VALUES (?, ?, ?, ?, '', ?, ?)",
+            (bucket, id_, user_id, ERASE, now, data),
+        )
+        return Asked(user_id, data, latest_id(connection))
+
+
+def wait(database: Database, asked: Asked, *, now: int, patience_s: float) -> dict[str, int] | None:
+    """What was deleted, by table, once the user is erased; None: nobody did it in that time.
+
+    The worker that owns him does it. Where nobody works, it is done here.
+    """
+    until = stopwatch() + patience_s
+    while True:
+        with suppress(AnotherWorker):
+            buckets = acquire(database)
+            try:
+                done = _done(database, asked)
+                return _alone(database, asked, now) if done is None else done
+            finally:
+                buckets.release()
+        done = _done(database, asked)
+        if done is not None or stopwatch() >= until:
+            return done
+        rest(_LOOK_AGAIN_S)
+
+
+def _alone(database: Database, asked: Asked, now: int) -> dict[str, int]:
+    with database.write() as connection:
+        return carry_out(connection, asked.user_id, asked.data, now=now)
+
+
+def _done(database: Database, asked: Asked) -> dict[str, int] | None:
+    with database.read() as connection:
+        name = pseudonym(connection, asked.user_id)
+        fields = latest(connection, asked.after, _VERB, _KIND, name)
+    if fields is None:
+        return None
+    rows = (field.rsplit(" ", 1) for field in fields.split(", ") if field)
+    return {table: int(count) for table, count in rows}

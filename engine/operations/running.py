@@ -1,0 +1,89 @@
+"""Whether what is meant to run does, and how it is: the rows of processes and duties, judged."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from engine.core.expressions.calendar import HOUR, SECOND
+from engine.operations import store
+from engine.operations.doctor import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.db.connect import Connection
+    from engine.operations.store import DutyState, Process
+
+SILENT_US = 120 * SECOND
+"""A process that said nothing for so long hangs, or is gone."""
+
+
+def running(connection: Connection, now: int) -> Iterator[Check]:
+    """The processes that run on this database and their duties. ``now`` is wall time."""
+    known = store.processes(connection)
+    for process in known:
+        yield from _process(process, now)
+    if not known:
+        yield Check("processes", "ok", "none runs; `journey up` starts one")
+    scheduling = any(each.kind != "worker" and now - each.seen_at < SILENT_US for each in known)
+    yield from _duties(store.duties(connection), now, scheduling=scheduling)
+
+
+def is_gone(process: Process) -> bool:
+    """Whether a process of this machine doesn't run any more; False for one of another machine."""
+    if process.host != socket.gethostname():
+        return False
+    try:
+        os.kill(process.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
+
+
+def _process(process: Process, now: int) -> Iterator[Check]:
+    name = f"journey {process.kind} (process {process.pid} on {process.host})"
+    if is_gone(process):
+        remedy = "start it again; what it was at goes on"
+        yield Check("processes", "odd", f"{name} ended without a word", remedy)
+        return
+    if now - process.seen_at > SILENT_US:
+        found = f"{name} said nothing since {_moment(process.seen_at)}"
+        yield Check("processes", "wrong", found, "look at its log, and start it again")
+        return
+    bad = [each for each in process.health if each.state != "ok"]
+    for each in bad:
+        yield Check("processes", each.state, f"{name}: {each.part}: {each.found}")
+    if not bad:
+        parts = ", ".join(each.part for each in process.health)
+        since = _moment(process.started_at)
+        yield Check("processes", "ok", f"{name} runs since {since}: {parts or 'it begins'}")
+
+
+def _duties(known: list[DutyState], now: int, *, scheduling: bool) -> Iterator[Check]:
+    failed = [duty for duty in known if duty.error is not None]
+    for duty in failed:
+        times = "" if duty.failures == 1 else f", {duty.failures} times in a row"
+        found = f"{duty.name} failed {_moment(duty.ended_at)}{times}: {duty.error}"
+        yield Check("duties", "odd", found, f"it is tried again {_moment(duty.next_at)}")
+    late = [duty.name for duty in known if duty.next_at < now - HOUR]
+    if late and not scheduling:
+        found = f"nobody does {', '.join(late)}"
+        yield Check("duties", "odd", found, "run `journey up`, or `journey scheduler`")
+    coming = min((duty for duty in known if duty.next_at >= now), key=_due, default=None)
+    if coming is not None and not failed and not late:
+        yield Check("duties", "ok", f"the next one is {coming.name}, {_moment(coming.next_at)}")
+
+
+def _due(duty: DutyState) -> int:
+    return duty.next_at
+
+
+def _moment(instant: int | None) -> str:
+    if instant is None:
+        return "never"
+    return datetime.fromtimestamp(instant // SECOND, UTC).strftime("%Y-%m-%dT%H:%MZ")

@@ -1,0 +1,57 @@
+"""The heartbeat of a process that owns buckets."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from engine.enrollments.buckets import HEARTBEAT_S, BucketsLost
+from engine.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from engine.core.steps.base import Result
+    from engine.enrollments.buckets import Owned
+    from engine.enrollments.rows import Held
+
+SOON_S = 1.0
+"""When a heartbeat that failed is tried again."""
+
+
+@asynccontextmanager
+async def beating(owned: Owned) -> AsyncIterator[None]:
+    """The lease of ``owned`` is renewed as long as this is open."""
+    task = asyncio.get_running_loop().create_task(_beat(owned))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def while_mine(
+    owned: Owned, deliver: Callable[[Held], Awaitable[Result]]
+) -> Callable[[Held], Awaitable[Result]]:
+    """``deliver``, for as long as the users are ours beyond doubt: else the call waits."""
+
+    async def deliver_mine(held: Held) -> Result:
+        if not owned.mine:
+            raise DatabaseUnavailable("the lease on the users has to be renewed first")
+        return await deliver(held)
+
+    return deliver_mine
+
+
+async def _beat(owned: Owned) -> None:
+    pause = HEARTBEAT_S
+    while True:
+        await asyncio.sleep(pause)
+        try:
+            await asyncio.to_thread(owned.heartbeat)
+        except DatabaseUnavailable:
+            pause = SOON_S
+        except BucketsLost:
+            return  # the fence says it to whoever commits
+        else:
+            pause = HEARTBEAT_S

@@ -1,0 +1,138 @@
+"""Events as a file's rows: CSV with the columns ``user``, ``event`` and ``at``, perhaps
+``event_id``, the others being properties (typed like users' columns); or JSON Lines,
+``{"user", "event", "at", "properties", "id"}``. A row without an event is a change of the user's
+attributes: its other columns, or ``attributes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from engine.core.expressions.calendar import parse_iso
+from engine.users.records import (
+    csv_header,
+    csv_records,
+    is_json_lines,
+    json_records,
+    kind_of,
+    unknown_key,
+)
+from engine.users.row import BadRow, check_event_name, check_id, check_message_id, shown, typed
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from engine.users.source import Lines, Source
+
+KEYS = ("user", "event", "at", "properties", "attributes", "id")
+
+_NEEDED = ("user", "event", "at")
+_KNOWN = (*_NEEDED, "event_id")
+
+
+class EventRow(NamedTuple):
+    """One row. ``at`` is microseconds UTC. ``name`` is None for a change of attributes; ``values``
+    are properties or attributes; ``id`` is the event's own; ``line`` is where the row begins.
+    """
+
+    user: str
+    at: int
+    name: str | None
+    values: dict[str, object]
+    id: str | None
+    line: int
+
+
+class EventRows:
+    """Reads the rows of a file; local times are of ``zone``."""
+
+    def __init__(self, source: Source, zone: ZoneInfo) -> None:
+        self._source = source
+        self._zone = zone
+        self._json = is_json_lines(source.name, source.head())
+
+    def read(self) -> Iterator[EventRow | BadRow]:
+        """All rows, from the first; of a bad one what is wrong with it.
+
+        Raises :class:`BadRow` where nothing more can be read.
+        """
+        lines = self._source.lines()
+        if self._json:
+            return json_records(lines, "events", self._of_json)
+        return self._csv(lines)
+
+    def _of_json(self, line: int, said: dict[str, object]) -> EventRow:
+        for key in said:
+            if key not in KEYS:
+                raise unknown_key(key, KEYS, "events", "an event's own data goes into 'properties'")
+        name = said.get("event")
+        key = "attributes" if name is None else "properties"
+        values = said.get(key) or {}
+        if not isinstance(values, dict):
+            raise BadRow("events.bad_json", f"{key!r} is {kind_of(values)}", "it must be an object")
+        return self._row(line, said.get("user"), said.get("at"), name, values, said.get("id"))
+
+    def _csv(self, lines: Lines) -> Iterator[EventRow | BadRow]:
+        try:
+            header = csv_header(lines, "events")
+            _check_header(header)
+        except BadRow as bad:
+            raise bad.at(1) from None
+        user, event, at = (header.index(name) for name in _NEEDED)
+        id_ = header.index("event_id") if "event_id" in header else None
+        columns = [
+            (place, title.removesuffix(":text"), title.endswith(":text"))
+            for place, title in enumerate(header)
+            if title not in _KNOWN
+        ]
+
+        def read(line: int, fields: list[str]) -> EventRow:
+            values = {
+                name: text if as_text else typed(text)
+                for place, name, as_text in columns
+                if (text := fields[place])
+            }
+            own = None if id_ is None else fields[id_] or None
+            return self._row(line, fields[user], fields[at], fields[event] or None, values, own)
+
+        yield from csv_records(lines, "events", len(header), read)
+
+    def _row(
+        self,
+        line: int,
+        user: object,
+        at: object,
+        name: object,
+        values: dict[str, object],
+        id_: object,
+    ) -> EventRow:
+        if not isinstance(user, str):
+            raise BadRow("events.no_user", "the row has no user", "a user's id is text")
+        instant = parse_iso(at, self._zone) if isinstance(at, str) else None
+        if instant is None:
+            remedy = "ISO 8601, as in 2026-11-22 or 2026-11-22T09:00:00+03:00"
+            raise BadRow("events.bad_time", f"{shown(at)} is no time", remedy)
+        return EventRow(
+            check_id(user),
+            instant,
+            None if name is None else check_event_name(name),
+            values,
+            None if id_ is None else check_message_id(id_),
+            line,
+        )
+
+
+def _check_header(header: list[str]) -> None:
+    for name in _NEEDED:
+        if name not in header:
+            raise BadRow(
+                "events.missing_column",
+                f"no column is called {name!r}",
+                "the first line names the columns: user,event,at,...",
+            )
+    repeated = next((name for name in header if header.count(name) > 1), None)
+    if repeated is not None:
+        raise BadRow(
+            "events.repeated_column", f"two columns are called {shown(repeated)}", "rename one"
+        )

@@ -1,0 +1,190 @@
+"""The SQL of users: what is told of them, and what is known of one.
+
+Reading is for people and looks at one user, or at a page of them; the loops have statements of
+their own. Facts have the kinds of :mod:`engine.users.incoming`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.core.expressions.assignment import bucket_of
+from engine.db.statements import write_rows
+from engine.users.incoming import CHANGE, EVENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from engine.users.incoming import InboxRow
+
+_PAGE = 1_000
+_EVER = -(2**63)
+
+
+def append(connection: Connection, rows: Sequence[InboxRow]) -> None:
+    """Append rows to the inbox: in the order of its key, which fills its pages one by one."""
+    write_rows(connection, "insert_inbox", sorted(rows))
+
+
+@dataclass(slots=True, frozen=True)
+class KnownUser:
+    """A user as he stands now."""
+
+    id: str
+    timezone: str | None
+    attributes: Mapping[str, object]
+
+
+def find_user(connection: Connection, user: str) -> KnownUser | None:
+    """The user of that id, None if there is none."""
+    row = connection.exec_driver_sql(
+        "SELECT id, timezone, attributes FROM users WHERE bucket = ? AND id = ?",
+        (bucket_of(user), user),
+    ).one_or_none()
+    return None if row is None else KnownUser(row[0], row[1], json.loads(row[2]))
+
+
+def every_user(connection: Connection) -> Iterator[KnownUser]:
+    """All users, by bucket and id, read in pages."""
+    bucket, last = -1, ""
+    while True:
+        rows = connection.exec_driver_sql(
+            "SELECT bucket, id, timezone, attributes FROM users WHERE (bucket, id) > (?, ?)"
+            " ORDER BY bucket, id LIMIT ?",
+            (bucket, last, _PAGE),
+        ).fetchall()
+        for _, id_, timezone, attributes in rows:
+            yield KnownUser(id_, timezone, json.loads(attributes))
+        if len(rows) < _PAGE:
+            return
+        bucket, last = rows[-1][:2]
+
+
+@dataclass(slots=True, frozen=True)
+class KnownFact:
+    """An event ``name``, or (None) a change of attributes. Instants are microseconds UTC.
+
+    ``seq`` is its place among the user's facts, and when it was received; None: it waits in the
+    inbox. ``data`` are an event's properties; of a change {attribute: [before, after]} once it was
+    received, and {attribute: value} until then.
+    """
+
+    seq: int | None
+    name: str | None
+    at: int
+    message_id: str | None
+    data: Mapping[str, object]
+    depth: int = 0
+
+
+def facts_of(
+    connection: Connection,
+    user: str,
+    *,
+    event: str | None = None,
+    since: int | None = None,
+    most: int = 100,
+) -> list[KnownFact]:
+    """The newest facts of a user, at most so many: in the order of their own time; those of the
+    inbox among them. ``event`` and ``since`` narrow them down.
+    """
+    place = (
+        bucket_of(user),
+        user,
+        _EVER if since is None else since,
+        EVENT,
+        EVENT if event is not None else CHANGE,
+        event,
+        most,
+    )
+    received = connection.exec_driver_sql(
+        "SELECT seq, kind, name, at, message_id, data, depth FROM facts"
+        " WHERE bucket = ? AND user_id = ? AND at >= ? AND kind IN (?, ?)"
+        " AND name = coalesce(?, name) ORDER BY at DESC, seq DESC LIMIT ?",
+        place,
+    ).fetchall()
+    waiting = connection.exec_driver_sql(
+        "SELECT NULL, kind, name, at, message_id, data, 0 FROM inbox"
+        " WHERE bucket = ? AND user_id = ? AND at >= ? AND kind IN (?, ?)"
+        " AND name = coalesce(?, name) ORDER BY at DESC, id DESC LIMIT ?",
+        place,
+    ).fetchall()
+    newest_last = [*reversed(received), *reversed(waiting)]
+    newest_last.sort(key=lambda row: row[3])
+    return [_fact(row) for row in newest_last[-most:]] if most else []
+
+
+def fact_at(connection: Connection, user: str, seq: int) -> KnownFact | None:
+    """A received fact of a user by its ``seq``."""
+    row = connection.exec_driver_sql(
+        "SELECT seq, kind, name, at, message_id, data, depth FROM facts"
+        " WHERE bucket = ? AND user_id = ? AND seq = ?",
+        (bucket_of(user), user, seq),
+    ).one_or_none()
+    return None if row is None else _fact(row)
+
+
+def first_seq(connection: Connection, user: str, fact: KnownFact, since: int) -> int | None:
+    """The ``seq`` of a user's first fact like ``fact`` (of its name) that was received at ``since``
+    or later.
+    """
+    kind = CHANGE if fact.name is None else EVENT
+    found: int | None = connection.exec_driver_sql(
+        "SELECT min(seq) FROM facts"
+        " WHERE bucket = ? AND user_id = ? AND seq >= ? AND kind = ? AND name = ?",
+        (bucket_of(user), user, since, kind, fact.name or ""),
+    ).scalar()
+    return found
+
+
+def fact_of_message(connection: Connection, user: str, message_id: str) -> KnownFact | None:
+    """A received fact of a user by its sender's id."""
+    row = connection.exec_driver_sql(
+        "SELECT seq, kind, name, at, message_id, data, depth FROM facts"
+        " WHERE bucket = ? AND user_id = ? AND message_id = ?",
+        (bucket_of(user), user, message_id),
+    ).one_or_none()
+    return None if row is None else _fact(row)
+
+
+def _fact(row: Sequence[Any]) -> KnownFact:
+    seq, kind, name, at, message_id, data, depth = row
+    return KnownFact(seq, name if kind == EVENT else None, at, message_id, json.loads(data), depth)
+
+
+@dataclass(slots=True, frozen=True)
+class KnownPassage:
+    """A passage of a user, as its row has it. Instants are microseconds UTC; ``entered_seq`` is the
+    ``seq`` of the user's last fact when he entered, None in a journey that hears nothing.
+    """
+
+    id: int
+    journey: str
+    key: str
+    version_id: int
+    version: int
+    run_id: int
+    state: int
+    reason: int
+    position: int
+    wake_at: int | None
+    entered_at: int
+    ended_at: int | None
+    outcome: str | None
+    entered_seq: int | None
+
+
+def passages_of(connection: Connection, user: str) -> list[KnownPassage]:
+    """Every passage of a user, the newest first."""
+    rows = connection.exec_driver_sql(
+        "SELECT e.id, e.journey, e.key, e.version_id, v.number, e.run_id, e.state, e.reason,"
+        " e.position, e.wake_at, e.entered_at, e.ended_at, e.outcome, e.data"
+        " FROM enrollments AS e JOIN versions AS v ON v.id = e.version_id"
+        " WHERE e.bucket = ? AND e.user_id = ? ORDER BY e.entered_at DESC, e.id DESC",
+        (bucket_of(user), user),
+    )
+    return [KnownPassage(*[*row[:-1], json.loads(row[-1]).get("e", [None])[0]]) for row in rows]

@@ -1,0 +1,59 @@
+"""Which kind of database a test's installation has: SQLite, or in turn both.
+
+A test or module that asks for the fixture ``either_database`` runs twice, and what it opens by
+:func:`database_url` is a SQLite file first and then a fresh PostgreSQL database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+
+from tests.postgresql import Server
+
+_server: Server | None = None
+_made: dict[Path, str] = {}
+
+
+def database_url(folder: Path) -> str:
+    """The URL of the database of ``folder``: the same one each time it is asked for in a test."""
+    if _server is None:
+        return f"sqlite:///{folder / 'engine.db'}"
+    if folder not in _made:
+        _made[folder] = _server.create()
+    return _made[folder]
+
+
+def on_postgresql() -> bool:
+    """Whether :func:`database_url` gives PostgreSQL databases just now."""
+    return _server is not None
+
+
+@contextmanager
+def databases_on(server: Server) -> Iterator[None]:
+    """Inside, databases are made on this server; they are dropped at the end, and what a test left
+    open is closed.
+    """
+    global _server  # noqa: PLW0603 (tests of one process run one after another)
+    _server = server
+    opened: list[Any] = []
+
+    def note(connection: Any, _record: Any) -> None:
+        opened.append(connection)
+
+    event.listen(Pool, "connect", note)
+    try:
+        yield
+    finally:
+        event.remove(Pool, "connect", note)
+        _server = None
+        for connection in opened:
+            connection.close()
+        for url in _made.values():
+            server.drop(url)
+        _made.clear()

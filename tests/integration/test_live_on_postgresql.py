@@ -1,0 +1,97 @@
+"""Live runs on a PostgreSQL server that doesn't stay up, or is somebody else's just now."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.db.connect import Connection, Database
+from engine.enrollments.buckets import AnotherWorker, acquire
+from engine.errors import DatabaseUnavailable
+from engine.processes import worker
+from tests.databases import databases_on
+from tests.integration.live import House, Seen, call
+from tests.partners import Answers, running
+from tests.postgresql import Server, running_server
+
+JOURNEY = {"steps": [call("greet", "api"), call("bye", "api")]}
+
+
+def test_a_server_that_is_restarted_at_once_costs_a_run_nothing_but_time(tmp_path: Path) -> None:
+    """What was on its way to be committed is committed once, whether its answer came or not."""
+    with running_server() as server, databases_on(server), running(Answers()) as api:
+        house = House(tmp_path)
+        house.endpoint("api", api.url)
+        restarts: list[threading.Thread] = []
+
+        class Restarting(Seen):
+            def turned(self, ledger: Any) -> None:
+                super().turned(ledger)
+                if self.turns in (3, 9, 15):
+                    restarts.append(threading.Thread(target=server.restart))
+                    restarts[-1].start()
+
+        users = house.users(["id", *(f"u{n}" for n in range(1_500))])
+        ran = house.run(JOURNEY, users, seen=Restarting())
+        for restart in restarts:
+            restart.join()
+        assert ran.summary.finished == 1_500
+        house.check_counts(ran, JOURNEY)
+        assert len(restarts) == 3
+        assert set(Counter(request.path for request in api.log).values()) == {1}
+        assert len(ran.seen.pauses) >= 1
+        assert "can't be reached" in ran.seen.pauses[-1] or "ended" in ran.seen.pauses[-1]
+
+
+def test_a_commit_whose_answer_is_lost_is_not_made_twice(
+    tmp_path: Path, postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = 0
+    write = Database.write
+
+    @contextmanager
+    def losing(self: Database, **options: Any) -> Iterator[Connection]:
+        """A write transaction whose commit is made, and whose answer doesn't come."""
+        nonlocal lost
+        with write(self, **options) as connection:
+            yield connection
+        if not options.get("alone", True) and lost < 5:
+            lost += 1
+            raise DatabaseUnavailable("the connection is gone")
+
+    with databases_on(postgresql), running(Answers()) as api:
+        house = House(tmp_path)
+        house.endpoint("api", api.url)
+        monkeypatch.setattr(worker, "rest", lambda _seconds: None)
+        users = house.users(["id", *(f"u{n}" for n in range(300))])
+        with monkeypatch.context() as patch:
+
+            class Begun(Seen):
+                def turned(self, ledger: Any) -> None:
+                    super().turned(ledger)
+                    if self.turns == 1:
+                        patch.setattr(Database, "write", losing)
+
+            ran = house.run(JOURNEY, users, seen=Begun())
+        assert lost == 5
+        assert ran.summary.finished == 300
+        house.check_counts(ran, JOURNEY)
+        assert set(Counter(request.path for request in api.log).values()) == {1}
+
+
+def test_a_run_beside_a_worker_is_refused_in_one_line(tmp_path: Path, postgresql: Server) -> None:
+    with databases_on(postgresql), running(Answers()) as api:
+        house = House(tmp_path)
+        house.endpoint("api", api.url)
+        with house.opened() as database:
+            other = acquire(database, shared=True)
+            with pytest.raises(AnotherWorker, match="works on postgresql://"):
+                house.run(JOURNEY, house.users(["id", "u1"]))
+            other.release()
+            assert house.run(JOURNEY, house.users(["id", "u1"])).summary.finished == 1

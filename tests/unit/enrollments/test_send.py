@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from engine.core.message import Answer
+from engine.core.steps.base import Result
+from engine.endpoints.gate import Due, Parked, Refused
+from engine.endpoints.live import LiveEndpoints
+from engine.enrollments.rows import Lane, PendingCall
+from engine.enrollments.send import Outbox
+
+OK = Result(Answer(status=200), None, "", 1, 1, 1)
+
+
+@dataclass
+class OneHeld:
+    """What the outbox needs of a held call."""
+
+    journey: str
+    number: int
+    call: PendingCall = field(
+        default_factory=lambda: PendingCall(0, 1, "api", "POST", "/", (), None, b"", "k")
+    )
+
+    @property
+    def passage(self) -> SimpleNamespace:
+        return SimpleNamespace(id=self.number)
+
+    @property
+    def lane(self) -> Lane:
+        return ("api", self.journey)
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        return (0, self.number, 0, 1, 0)
+
+
+class Shut(LiveEndpoints):
+    """Says the same to every call until it is told otherwise."""
+
+    def __init__(self, verdict: float | Parked | Refused) -> None:
+        super().__init__()
+        self.verdict = verdict
+
+    def admit(self, endpoint: str, call: Due, queued: int) -> float | Parked | Refused:
+        return self.verdict
+
+
+def test_a_journey_with_few_calls_has_its_turn_beside_one_with_many() -> None:
+    order: list[str] = []
+
+    async def deliver(held: OneHeld) -> Result:
+        order.append(held.journey)
+        await asyncio.sleep(0)
+        return OK
+
+    async def scenario() -> int:
+        outbox = Outbox(deliver, LiveEndpoints(), 4)  # type: ignore[arg-type]
+        many = 0
+        while outbox.offer(OneHeld("many", many)):  # type: ignore[arg-type]
+            many += 1
+        few = [OneHeld("few", 10_000 + number) for number in range(10)]
+        assert all(outbox.offer(held) for held in few)  # type: ignore[arg-type]
+        assert outbox.room(("api", "third")) > 0
+        outbox.pump()
+        while not outbox.idle:
+            outbox.committed(outbox.take_answers(100))
+            await asyncio.sleep(0)
+        return many
+
+    many = asyncio.run(scenario())
+    assert order.count("many") == many >= 30
+    assert order.count("few") == 10
+    last = max(at for at, journey in enumerate(order) if journey == "few")
+    assert last < 22, "each second call is theirs"
+
+
+def test_what_is_parked_stays_in_memory_and_tells_until_when() -> None:
+    async def deliver(held: OneHeld) -> Result:
+        return OK
+
+    async def scenario() -> None:
+        allowance = Shut(Parked(77, 60.0))
+        outbox = Outbox(deliver, allowance, 4)  # type: ignore[arg-type]
+        outbox.offer(OneHeld("j", 1))  # type: ignore[arg-type]
+        assert outbox.standing() == (False, None)
+        outbox.pump()
+        assert outbox.standing() == (True, 77)
+        allowance.verdict = 0.0
+        outbox.pump()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert outbox.standing() == (False, None)
+        assert len(outbox.take_answers(9)) == 1
+
+    asyncio.run(scenario())
+
+
+def test_what_is_refused_comes_back_without_having_been_sent() -> None:
+    async def deliver(held: OneHeld) -> Result:
+        raise AssertionError
+
+    async def scenario() -> None:
+        refused = Refused("call.circuit_open", "5 calls failed", 42)
+        outbox = Outbox(deliver, Shut(refused), 4)  # type: ignore[arg-type]
+        for number in range(10):
+            outbox.offer(OneHeld("j", number))  # type: ignore[arg-type]
+        outbox.pump()
+        answers = outbox.take_answers(99)
+        assert len(answers) == 10
+        assert {(one.result.failure, one.result.attempts) for one in answers} == {
+            ("call.circuit_open", 0)
+        }
+        assert (outbox.in_flight, outbox.idle) == (0, True)
+
+    asyncio.run(scenario())
+
+
+def test_what_is_withdrawn_is_not_sent_and_another_call_is_the_probe() -> None:
+    sent: list[int] = []
+    spared: list[object] = []
+
+    async def deliver(held: OneHeld) -> Result:
+        sent.append(held.number)
+        return OK
+
+    class Withdrawing(Shut):
+        def admit(self, endpoint: str, call: Due, queued: int) -> float | Parked | Refused:
+            if call is calls[1].call:  # just as it is let go
+                assert outbox.withdraw(calls[1])
+            return 0.0
+
+        def withdrawn(self, endpoint: str, call: Due) -> None:
+            spared.append(call)
+
+    calls: list[Any] = [OneHeld("j", number) for number in range(3)]
+
+    async def scenario() -> None:
+        for held in calls:
+            outbox.offer(held)
+        assert outbox.held_call(0) is calls[0]
+        assert outbox.withdraw(calls[0])  # type: ignore[arg-type]
+        assert outbox.held_call(0) is None
+        outbox.pump()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert outbox.take_answers(9)[0].held is calls[2]
+        assert outbox.idle
+        assert not outbox.withdraw(calls[2])
+
+    outbox = Outbox(deliver, Withdrawing(0.0), 4)  # type: ignore[arg-type]
+    asyncio.run(scenario())
+    assert sent == [2]
+    assert spared == [calls[1].call]
