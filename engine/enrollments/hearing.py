@@ -1,8 +1,7 @@
 """A turn's facts, heard by whom they touch, with all that follows from them in the same turn.
 
 Everybody's next fact is taken at once, round after round: passages and pasts are read in sets. What
-a fact makes (events emitted, attributes set, journeys started) comes before the user's next fact
-from outside.
+a fact makes comes before the user's next fact from outside.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.guarded_json import text_of
 from engine.core.interpreter.advance import advance, drop, leave, rejoin
+from engine.core.interpreter.batch import turn
 from engine.core.interpreter.listens import touches
 from engine.core.interpreter.state import State
 from engine.core.interpreter.triggers import let_in
@@ -20,7 +20,6 @@ from engine.core.steps.base import Emitted, Started
 from engine.core.steps.facts import Change, Event, Fact
 from engine.enrollments.coming import Entry, Line, Rejoin
 from engine.enrollments.ledger import WHERE_FALSE
-from engine.enrollments.present import by_entry
 from engine.enrollments.remembering import recall
 from engine.enrollments.rows import stand
 from engine.enrollments.store.facts import fact_row, last_seqs
@@ -148,7 +147,7 @@ class Hearing:
         received = self._receive(user, fact)
         if received is None:
             return
-        known = sorted(self._present.known(user), key=by_entry)
+        known = sorted(self._present.known(user), key=turn)
         for passage in [p for p in known if touches(p, received)]:
             if self._back.hears(passage):
                 self._move(passage, received)
@@ -164,14 +163,17 @@ class Hearing:
                     self.enter(fresh, **place)
 
     def _receive(self, user: User, fact: Fact) -> Fact | None:
-        """Give a fact its place and make it known; None: nothing changed."""
+        """Give a fact its place and make it known; None: nothing changed. Of a message that changed
+        nothing it is kept that it came: told again when more has changed, it would.
+        """
         now, changes = self._ledger.now, self._ledger.changes
         before: Mapping[str, object] = {}
         if isinstance(fact, Change):
             before = fact.before or write(user, fact.values)
-            if not before:
+            if before:
+                changes.users[user.id] = user
+            elif fact.id is None:
                 return None
-            changes.users[user.id] = user
         seq = user.seq = max(now, (user.seq or 0) + 1)
         received: Fact
         if isinstance(fact, Change):
@@ -182,17 +184,17 @@ class Hearing:
             recall(user, received)
             self._present.received.setdefault(user.id, []).append(received)
         changes.facts.append(fact_row(user, received))
-        return received
+        return received if before or isinstance(received, Event) else None
 
     def _move(self, passage: Passage, fact: Fact) -> None:
         stood, had, state = stand(passage), passage.outcome, passage.state
+        if isinstance(fact, Event):
+            self._ledger.tell_event(passage, fact.name)
         advanced = advance(passage, self._ledger.now, self._world, None, (fact,))
         if stand(passage) == stood and not advanced.executions:
             return
         if state is not State.CALLING:
             self._ledger.moves(passage)
-        if isinstance(fact, Event):
-            self._ledger.tell_event(passage, fact.name)
         if state is State.ENDED:
             self._ledger.count_goals(passage, advanced)
             return
@@ -217,8 +219,8 @@ class Hearing:
 
     def _give_up_call(self, passage: Passage) -> None:
         """Make no attempt of the call any more; one on the wire is answered first."""
-        unsent, call = self._present.unsent_call(self._ledger, passage)
-        if unsent:
+        may, call = self._present.unsent_call(self._ledger, passage)
+        if may:
             self.drop(passage, call)
 
     def drop(self, passage: Passage, call: PendingCall | None) -> None:
@@ -228,8 +230,7 @@ class Hearing:
         if call is not None and call.started_by:
             attempts, failure = attempts + 1, "call.unknown"
         dropped = drop(passage, self._ledger.now, self._world, attempts=attempts, failure=failure)
-        self._ledger.note(passage, dropped, call)
-        self.made(passage, dropped)
+        self._noted(passage, dropped, call)
 
     # --- who enters -----------------------------------------------------------------------------
 
@@ -295,6 +296,6 @@ class Hearing:
             self._tell_parent(passage.user, passage.parent, passage.outcome or "")
         return True
 
-    def _noted(self, passage: Passage, advanced: Advanced) -> None:
-        self._ledger.note(passage, advanced, None)
+    def _noted(self, passage: Passage, advanced: Advanced, call: PendingCall | None = None) -> None:
+        self._ledger.note(passage, advanced, call)
         self.made(passage, advanced)

@@ -139,8 +139,3 @@ class Present:
         if held is None:
             return True, self._stored_calls.get(passage.id)
         return self._around.calls.withdraw(held), held.call
-
-
-def by_entry(passage: Passage) -> tuple[int, int]:
-    """What passages are told in the order of."""
-    return passage.entered_at, passage.id

@@ -91,6 +91,7 @@ def arrive(
             hearing.changed(user, before)
         ledger.changes.users[user_id] = user
         candidates.append((user, row))
+    hearing.play()  # what a row changes is heard by those who are there already
     door.prepare((user, published) for user, _ in candidates)
     for user, row in candidates:
         passage = door.candidate(user, published, row.inputs)
@@ -117,7 +118,7 @@ def _fact(told: Told) -> Fact | Entry:
     if told.kind == facts.EVENT:
         return Event(0, told.at, told.name, said, told.message_id)
     if told.kind == facts.CHANGE:
-        return Change(0, told.at, said, {})
+        return Change(0, told.at, said, {}, id=told.message_id)
     return Entry(
         told.name,
         said.get("inputs", {}),

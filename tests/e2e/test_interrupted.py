@@ -34,6 +34,7 @@ import sys
 import engine.db.sqlite as sqlite
 import engine.processes.worker as worker
 worker.PATIENCE_S = 0.5
+sqlite.BUSY_TIMEOUT_MS = 100
 sqlite._PRAGMAS = tuple(each.replace("30000", "100") for each in sqlite._PRAGMAS)
 from engine.cli.run_journey import main
 sys.exit(main(sys.argv[1:]))

@@ -105,7 +105,7 @@ def fact_row(user: User, fact: Fact) -> tuple[object, ...]:
     if isinstance(fact, Event):
         said = EVENT, fact.name, fact.at, fact.depth, fact.id, text_of(fact.properties)
     else:
-        said = CHANGE, "", fact.at, fact.depth, None, _of_change(fact)
+        said = CHANGE, "", fact.at, fact.depth, fact.id, _of_change(fact)
     return (user.bucket, user.id, fact.seq, *said)
 
 
