@@ -122,7 +122,12 @@ def test_a_second_worker_is_refused_in_one_line_and_commands_are_not(here: InPro
 
 
 def test_settings_that_are_wrong_are_said_at_once(here: InProcess) -> None:
-    for setting in ("JOURNEY_KEEP_EVENTS", "JOURNEY_IN_FLIGHT", "JOURNEY_BACKUPS_KEPT"):
+    for setting in (
+        "JOURNEY_KEEP_EVENTS",
+        "JOURNEY_IN_FLIGHT",
+        "JOURNEY_BACKUPS_KEPT",
+        "JOURNEY_LEASE",
+    ):
         for command in ("up", "scheduler"):
             ended = here.call("journey", command, environment={setting: "many"})
             assert (ended.code, ended.err.count("\n")) == (78, 1)
@@ -201,6 +206,20 @@ def test_a_folder_of_journeys_is_kept_published(published: InProcess, api: Answe
         it.says("journey more version 1")
         _hello(published, "ada")
         it.until(lambda: {each.path for each in api.log} == {"/greet/ada", "/more/ada"})
+        assert it.ends(signal.SIGTERM) == 143
+
+
+def test_beside_a_worker_a_second_is_refused_and_events_still_come(
+    published: InProcess, api: Answers
+) -> None:
+    with up(published, "worker") as it:
+        it.says("greet version 1")
+        second = published.run("journey", "worker", code=2)
+        assert second.err.count("\n") == 1
+        assert f"process {it.process.pid} works on" in second.err
+        sent = published.call("journey", "events", "send", "--user", "ada", "--event", "hello")
+        assert sent.code == 0, sent.err
+        it.until(lambda: [each.path for each in api.log] == ["/greet/ada"])
         assert it.ends(signal.SIGTERM) == 143
 
 
