@@ -131,9 +131,7 @@ class Worker:
                 return
 
     def _look(self) -> bool:
-        """Whether another process has told of something, changed a journey, or marked failed calls
-        to be sent again.
-        """
+        """Whether another process told of something, changed a journey, or marked failed calls."""
         marked = False
         if self._watch.changed():
             self._told = True  # also where it can't be read: the turn meets the reason, and waits
