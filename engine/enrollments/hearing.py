@@ -62,7 +62,6 @@ class Hearing:
         self._lines: dict[str, Line] = {}
 
     # --- what there is to hear ------------------------------------------------------------------
-
     def tell(self, user: User, fact: Coming) -> None:
         """A fact from outside."""
         self._line(user).told.append(fact)
