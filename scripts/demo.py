@@ -136,9 +136,7 @@ class Story:
     def _redrive(self) -> None:
         """Send what failed while the password was wrong once more: counted first, then done."""
         evidence, command = self._evidence, ("journey", "calls", "redrive", "--endpoint", "loyalty")
-        self._screen.note(
-            "The gifts that failed while the password was wrong, once more."
-        )
+        self._screen.note("The gifts that failed while the password was wrong, once more.")
         evidence.failed_calls = _first_number(self._workshop.run(*command))
         before = self._partners["loyalty"].counts
         self._workshop.run(*command, "--yes")
