@@ -23,6 +23,7 @@ from engine.enrollments.leases import (
     Leased,
     require_nobody,
 )
+from engine.enrollments.store import workers
 from engine.enrollments.store.workers import BUCKETS
 from engine.errors import DatabaseUnavailable
 
@@ -40,6 +41,7 @@ __all__ = [
     "Owned",
     "acquire",
     "nobody_working",
+    "works_alone",
 ]
 
 HEARTBEAT_S = 10.0
@@ -114,9 +116,26 @@ def acquire(database: Database, *, shared: bool = False, lease_s: int | None = N
     Raises :class:`AnotherWorker` naming who has them, :class:`DatabaseUnavailable`.
     """
     if database.is_file:
-        return _locked(database.path)
+        return _locked(database.path, alone=not shared)
+    if not shared:
+        require_nobody(database)  # a look, before it takes its turn among those who come and go
     lease_us = LEASE_US if lease_s is None else lease_s * 1_000_000
     return Leased(database, alone=not shared, lease_us=lease_us)
+
+
+def works_alone(database: Database, connection: Connection) -> bool:
+    """Whether the users are with a process that works a task of its own and nothing else, as a run.
+
+    Inside a transaction that writes alone, False means more: who comes after that and is such a
+    process finds, once it begins to read, what this transaction has written.
+    """
+    if not database.is_file:
+        return any(worker.alone for worker in workers.live(connection))
+    try:
+        said = _lock_of(database.path).read_text(errors="replace")
+    except OSError:
+        return False
+    return said.split()[1:] == [_ALONE]
 
 
 @contextmanager
@@ -128,7 +147,7 @@ def nobody_working(database: Database) -> Iterator[None]:
         require_nobody(database)
         yield
         return
-    owned = _locked(database.path)
+    owned = _locked(database.path, alone=True)
     try:
         yield
     finally:
@@ -181,8 +200,16 @@ class WholeFile:
             self._file = -1
 
 
-def _locked(database: Path) -> WholeFile:
-    path = database.with_name(f"{database.name}{WORKER_LOCK}")
+_ALONE = "alone"
+
+
+def _lock_of(database: Path) -> Path:
+    """The file that its worker locks: it says which process that is."""
+    return database.with_name(f"{database.name}{WORKER_LOCK}")
+
+
+def _locked(database: Path, *, alone: bool) -> WholeFile:
+    path = _lock_of(database)
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -192,11 +219,11 @@ def _locked(database: Path) -> WholeFile:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        holder = os.read(file, 20).decode(errors="replace").strip() or "unknown"
+        said = os.read(file, 20).decode(errors="replace").split()
         os.close(file)
-        raise AnotherWorker(
-            f"process {holder} works on {database}; wait until it is done, or end it"
-        ) from None
+        holder = f"process {said[0] if said else 'unknown'}"
+        message = f"{holder} works on {database}; wait until it is done, or end it"
+        raise AnotherWorker(message, holder) from None
     os.ftruncate(file, 0)
-    os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+    os.pwrite(file, f"{os.getpid()}\n{_ALONE if alone else ''}\n".encode(), 0)
     return WholeFile(file)

@@ -193,7 +193,7 @@ def _go_on(
     several = {user for user, n in Counter(p.user.id for p, _ in going).items() if n > 1}
     fresh = {id(passage) for passage, _ in entered}
     for passage, result in in_turn(going):
-        if result is None and id(passage) not in fresh:
+        if result is None and (id(passage) not in fresh or _has_begun(passage)):
             if not _is_due(passage, now):
                 continue
             ledger.moves(passage)
@@ -206,6 +206,11 @@ def _go_on(
 def _is_due(passage: Passage, now: int) -> bool:
     at = passage.wake_at
     return passage.state is State.WAITING and at is not None and at <= now
+
+
+def _has_begun(passage: Passage) -> bool:
+    """Whether a passage that entered in this turn was moved already, by what others made."""
+    return passage.moves > 0 or passage.outcome is not None
 
 
 def _has_left(passage: Passage) -> bool:

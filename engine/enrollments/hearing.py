@@ -1,8 +1,7 @@
 """A turn's facts, heard by whom they touch, with all that follows from them in the same turn.
 
 Everybody's next fact is taken at once, round after round: passages and pasts are read in sets. What
-a fact makes (events emitted, attributes set, journeys started) comes before the user's next fact
-from outside.
+a fact makes comes before the user's next fact from outside.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.guarded_json import text_of
 from engine.core.interpreter.advance import advance, drop, leave, rejoin
+from engine.core.interpreter.batch import turn
 from engine.core.interpreter.listens import touches
 from engine.core.interpreter.state import State
 from engine.core.interpreter.triggers import let_in
@@ -62,7 +62,6 @@ class Hearing:
         self._lines: dict[str, Line] = {}
 
     # --- what there is to hear ------------------------------------------------------------------
-
     def tell(self, user: User, fact: Coming) -> None:
         """A fact from outside."""
         self._line(user).told.append(fact)
@@ -89,12 +88,14 @@ class Hearing:
             self._change(passage.user, advanced.before, depth)
         return True
 
-    def _change(self, user: User, before: Mapping[str, object], depth: int) -> None:
+    def _change(self, user: User, before: Mapping[str, object], depth: int) -> bool:
         known = {**user.attributes, "timezone": user.timezone}
         values = {name: known.get(name) for name in before}
         change = Change(0, self._ledger.now, values, before, depth)
-        if self._around.listening.hears(change) or self._around.entrances.of(change):
+        heard = self._around.listening.hears(change) or bool(self._around.entrances.of(change))
+        if heard:
             self._line(user).made.append(change)
+        return heard
 
     def _line(self, user: User) -> Line:
         line = self._lines.get(user.id)
@@ -130,6 +131,7 @@ class Hearing:
             if user.seq is None:
                 user.seq = found.get(user.id, 0)
             if isinstance(fact, Entry | Rejoin):
+                entering += self._door.named(user, fact)
                 continue
             if around.listening.hears(fact):
                 at = min(at, fact.at)
@@ -144,7 +146,7 @@ class Hearing:
         received = self._receive(user, fact)
         if received is None:
             return
-        known = sorted(self._present.known(user), key=_entry)
+        known = sorted(self._present.known(user), key=turn)
         for passage in [p for p in known if touches(p, received)]:
             if self._back.hears(passage):
                 self._move(passage, received)
@@ -160,14 +162,17 @@ class Hearing:
                     self.enter(fresh, **place)
 
     def _receive(self, user: User, fact: Fact) -> Fact | None:
-        """Give a fact its place and make it known; None: nothing changed."""
+        """Give a fact its place and make it known; None: nothing changed. Of a message that changed
+        nothing it is kept that it came: told again when more has changed, it would.
+        """
         now, changes = self._ledger.now, self._ledger.changes
         before: Mapping[str, object] = {}
         if isinstance(fact, Change):
             before = fact.before or write(user, fact.values)
-            if not before:
+            if before:
+                changes.users[user.id] = user
+            elif fact.id is None:
                 return None
-            changes.users[user.id] = user
         seq = user.seq = max(now, (user.seq or 0) + 1)
         received: Fact
         if isinstance(fact, Change):
@@ -178,17 +183,17 @@ class Hearing:
             recall(user, received)
             self._present.received.setdefault(user.id, []).append(received)
         changes.facts.append(fact_row(user, received))
-        return received
+        return received if before or isinstance(received, Event) else None
 
     def _move(self, passage: Passage, fact: Fact) -> None:
         stood, had, state = stand(passage), passage.outcome, passage.state
+        if isinstance(fact, Event):
+            self._ledger.tell_event(passage, fact.name)
         advanced = advance(passage, self._ledger.now, self._world, None, (fact,))
         if stand(passage) == stood and not advanced.executions:
             return
         if state is not State.CALLING:
             self._ledger.moves(passage)
-        if isinstance(fact, Event):
-            self._ledger.tell_event(passage, fact.name)
         if state is State.ENDED:
             self._ledger.count_goals(passage, advanced)
             return
@@ -213,8 +218,8 @@ class Hearing:
 
     def _give_up_call(self, passage: Passage) -> None:
         """Make no attempt of the call any more; one on the wire is answered first."""
-        unsent, call = self._present.unsent_call(self._ledger, passage)
-        if unsent:
+        may, call = self._present.unsent_call(self._ledger, passage)
+        if may:
             self.drop(passage, call)
 
     def drop(self, passage: Passage, call: PendingCall | None) -> None:
@@ -223,30 +228,33 @@ class Hearing:
         attempts, failure = (call.attempts, call.failure) if call is not None else (0, None)
         if call is not None and call.started_by:
             attempts, failure = attempts + 1, "call.unknown"
-        now, world = self._ledger.now, self._world
-        dropped = drop(passage, now, world, attempts=attempts, failure=failure)
-        self._ledger.note(passage, dropped, call)
-        self.made(passage, dropped)
+        dropped = drop(passage, self._ledger.now, self._world, attempts=attempts, failure=failure)
+        self._noted(passage, dropped, call)
 
     # --- who enters -----------------------------------------------------------------------------
 
     def _start(self, user: User, entry: Entry) -> None:
-        published = self._door.open_to(entry.journey)
+        published = self._door.open_to(entry)
         if published is None:
             self._tell_parent(user, entry.parent, "there is no such journey")
-            return
-        self._door.prepare([(user, published)])
-        inputs = dict(entry.inputs)
-        fresh = self._door.candidate(user, published, inputs, depth=entry.depth)
-        fresh.parent = entry.parent
-        self.enter(fresh)
+        elif entry.attributes is None or not self._introduced(user, entry):
+            self.enter(self._door.entrant(user, published, entry))
+
+    def _introduced(self, user: User, entry: Entry) -> bool:
+        """Write what a run says of its user. True: somebody hears it first, and then he enters."""
+        before = write(user, entry.attributes or {})
+        entry.attributes = None
+        self._ledger.changes.users[user.id] = user
+        heard = bool(before) and entry.known and self._change(user, before, 0)
+        if heard:
+            self._line(user).made.append(entry)
+        return heard
 
     def _rejoin(self, user: User, over: Rejoin) -> None:
         parent = self._present.find(user, over.parent)
         if parent is not None and parent.state is State.WAITING:
             self._ledger.moves(parent)
-            now = self._ledger.now
-            self._noted(parent, rejoin(parent, now, self._world, over.text))
+            self._noted(parent, rejoin(parent, self._ledger.now, self._world, over.text))
 
     def _tell_parent(self, user: User, parent: int, text: str) -> None:
         if parent:
@@ -287,10 +295,6 @@ class Hearing:
             self._tell_parent(passage.user, passage.parent, passage.outcome or "")
         return True
 
-    def _noted(self, passage: Passage, advanced: Advanced) -> None:
-        self._ledger.note(passage, advanced, None)
+    def _noted(self, passage: Passage, advanced: Advanced, call: PendingCall | None = None) -> None:
+        self._ledger.note(passage, advanced, call)
         self.made(passage, advanced)
-
-
-def _entry(passage: Passage) -> tuple[int, int]:
-    return passage.entered_at, passage.id

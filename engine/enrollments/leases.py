@@ -34,9 +34,13 @@ MARGIN_S = 1.0
 
 
 class AnotherWorker(OperatorError):
-    """Another process works on this database. Exit code 2."""
+    """Another process, the ``holder``, works on this database. Exit code 2."""
 
     code = "worker.another"
+
+    def __init__(self, message: str, holder: str) -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 class BucketsLost(OperatorError):
@@ -143,7 +147,7 @@ class Leased:
             workers.bury(connection)
             if self._alone:
                 _require_nobody(connection, self._database)
-            workers.join(connection, self._worker, name, self._lease_us)
+            workers.join(connection, self._worker, name, self._lease_us, alone=self._alone)
             share = self._settle(connection)
             mine = workers.owned(connection, self._worker)
         self._lasts_from(began)
@@ -196,5 +200,6 @@ def _require_nobody(connection: Connection, database: Database) -> None:
     if live:
         raise AnotherWorker(
             f"{live[0].name} works on {database.name}; wait until it is done, or end it (a killed"
-            f" one counts for {LEASE_US // 1_000_000} s more)"
+            f" one counts for {LEASE_US // 1_000_000} s more)",
+            live[0].name,
         )

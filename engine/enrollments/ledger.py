@@ -114,10 +114,10 @@ class Ledger:
         changes.bucket = min(changes.bucket, passage.user.bucket)
         for number in advanced.entered:
             changes.count(passage, number, store.ENTERED)
-        for execution in advanced.executions:
-            self._execute(passage, execution, call)
         if advanced.goals:
             self.count_goals(passage, advanced)
+        for execution in advanced.executions:
+            self._execute(passage, execution, call)
         if advanced.writes or advanced.contacted:
             changes.users[passage.user.id] = passage.user
         if advanced.again is not None and call is not None:
@@ -130,7 +130,7 @@ class Ledger:
             self._call(passage, advanced)
         if passage.state is State.ENDED:
             self._end(passage)
-        elif passage.state is State.WAITING:
+        elif passage.state is State.WAITING and advanced.wait_text:
             self._tell(passage, "waits", advanced.wait_text)
 
     def count_goals(self, passage: Passage, advanced: Advanced) -> None:

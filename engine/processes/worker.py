@@ -131,13 +131,15 @@ class Worker:
                 return
 
     def _look(self) -> bool:
-        """Whether another process has told of something, or changed a journey."""
+        """Whether another process told of something, changed a journey, or marked failed calls."""
+        marked = False
         if self._watch.changed():
             self._told = True  # also where it can't be read: the turn meets the reason, and waits
             with suppress(DatabaseUnavailable), self._database.read() as connection:
                 self._told = self._backlog.look(connection)
                 self._stale = self._decider.journeys.stale(connection)
-        return self._told or self._stale or self._share.is_another
+            marked = bool(self._backlog.due_lanes(self._clock.now()))
+        return self._told or self._stale or marked or self._share.is_another
 
     def open(self) -> None:
         """Read what is there to do; once, before the first turn."""

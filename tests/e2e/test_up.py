@@ -248,6 +248,23 @@ def test_calls_on_the_wire_are_waited_for_and_a_second_signal_stops_at_once(
     assert len({each.headers["idempotency-key"] for each in api.log[1:]}) == 1
 
 
+def test_a_worker_with_nothing_to_do_sends_again_what_a_command_marks(
+    published: InProcess, api: Answers
+) -> None:
+    api.change(status=400)
+    failed = "SELECT count(*) FROM calls WHERE finished_at IS NOT NULL"
+    with up(published, "worker") as it:
+        it.says("greet version 1")
+        _hello(published, "ada")
+        it.until(lambda: published.query(failed) == [(1,)])
+        api.change(status=200)
+        assert published.call("journey", "calls", "redrive", "--yes").code == 0
+        it.until(lambda: len(api.log) == 2)
+        it.until(lambda: published.query("SELECT count(*) FROM calls") == [(0,)])
+        assert it.ends(signal.SIGTERM) == 143
+    assert len({each.headers["idempotency-key"] for each in api.log}) == 1
+
+
 def test_a_killed_one_is_told_of_and_the_next_one_goes_on(here: InProcess) -> None:
     with up(here, "up") as it:
         it.until(lambda: _processes(here) != [])

@@ -110,13 +110,15 @@ def test_a_set_that_can_not_be_written_is_written_later(
         assert set(Counter(request.path for request in api.log).values()) == {1}
 
 
-def test_a_run_beside_a_worker_is_refused_in_one_line(tmp_path: Path, postgresql: Server) -> None:
+def test_a_run_with_a_clock_of_its_own_is_refused_beside_a_worker(
+    tmp_path: Path, postgresql: Server
+) -> None:
     with databases_on(postgresql), running(Answers()) as api:
         house = House(tmp_path)
         house.endpoint("api", api.url)
         with house.opened() as database:
             other = acquire(database, shared=True)
             with pytest.raises(AnotherWorker, match="works on postgresql://"):
-                house.run(JOURNEY, house.users(["id", "u1"]))
+                house.run(JOURNEY, house.users(["id", "u1"]), now=1_800_000_000_000_000)
             other.release()
             assert house.run(JOURNEY, house.users(["id", "u1"])).summary.finished == 1

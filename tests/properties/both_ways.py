@@ -17,7 +17,7 @@ import math
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -29,10 +29,12 @@ from typing import Any
 from sqlalchemy.event import listen
 
 from engine.core.dsl.program import compile_journey
+from engine.core.expressions.assignment import bucket_of
+from engine.core.guarded_json import text_of
 from engine.core.interpreter.advance import World
 from engine.core.interpreter.contact import governed
 from engine.core.interpreter.simulate import Happened, simulate
-from engine.core.interpreter.state import Execution, Passage, State
+from engine.core.interpreter.state import Execution, Passage, State, User
 from engine.core.interpreter.virtual import Exchanged
 from engine.core.message import Answer, Request
 from engine.core.steps.base import Call, Result
@@ -48,7 +50,7 @@ from engine.endpoints.live import LiveEndpoints
 from engine.endpoints.model import terms
 from engine.endpoints.request import build
 from engine.endpoints.send import Sender
-from engine.enrollments import reports
+from engine.enrollments import reports, store
 from engine.enrollments.backlog import Backlog
 from engine.enrollments.buckets import WholeFile
 from engine.enrollments.decide import Decider
@@ -59,7 +61,8 @@ from engine.enrollments.pausing import Holding
 from engine.enrollments.present import Surroundings
 from engine.enrollments.rows import STATUS_NAMES, Held
 from engine.enrollments.send import Outbox
-from engine.enrollments.store import runs
+from engine.enrollments.store import Changes, runs
+from engine.enrollments.store.facts import CHANGE, EVENT, Told
 from engine.enrollments.summary import Summary, Tallying, by_frequency
 from engine.enrollments.users_held import UsersHeld
 from engine.processes.sending import Sending
@@ -70,7 +73,7 @@ from engine.versions.live import LiveJourneys
 from engine.versions.publish import publish
 from engine.versions.store import Versions
 from engine.wire.transport import DEFAULT_NETWORK, Network, Transport
-from tests.properties.drawn import START, Case
+from tests.properties.drawn import HOUR, START, Case
 from tests.properties.simulated_world import Crash, FailingDatabase, Faults
 
 MOST_TURNS = 20_000
@@ -107,7 +110,9 @@ def assert_same(simulated: Outcome, live: Outcome, *, told: bool = True) -> None
                 assert one[name] == value, f"{name} of {user}: live {one[name]}, else {value}"
         assert live.taken[user].user == taken.user
     if told:
-        assert live.told == simulated.told
+        assert live.told.keys() == simulated.told.keys()
+        for user, events in simulated.told.items():
+            assert live.told[user] == events, f"{live.told[user]}, else {events}"
         assert live.sent.keys() == simulated.sent.keys()
         for user, sent in simulated.sent.items():
             # Of two passages that call at one moment, each endpoint has its own order.
@@ -145,6 +150,7 @@ def _comparable(summary: Summary) -> dict[str, object]:
         "arms": summary.arms,
         "calls": summary.calls,
         "endpoints": summary.endpoints,
+        "goals": summary.goals,
         "failures": [(seen.step, seen.code, seen.times) for seen in summary.failures],
     }
 
@@ -186,6 +192,7 @@ def _passage(passage: Passage, executions: list[tuple[Any, ...]]) -> dict[str, o
                 passage.vars,
                 passage.moves,
                 passage.unwaited,
+                {str(number): at for number, at in passage.goals.items()},
                 {
                     str(number): [r.status, r.failure, r.http_status, r.attempts, r.arm, r.visits]
                     for number, r in passage.steps.items()
@@ -228,8 +235,8 @@ class Simulated:
             _no_answer,
             START,
             case.horizon,
-            facts=self._facts if case.entries else None,
-            triggered=bool(case.entries),
+            facts=self._facts if case.entries or case.facts else None,
+            triggered=bool(case.entries) or case.triggered,
             exchanges=lambda user: partial(self._exchange, user),
         )
         for event in happened:
@@ -242,7 +249,9 @@ class Simulated:
             summary.failures = ()
         return Outcome(taken, self._told, sent, summary)
 
-    def _facts(self, user: str) -> list[Fact]:
+    def _facts(self, user: str) -> Sequence[Fact]:
+        if not self._case.entries:
+            return self._case.facts[user]
         return [Event(0, entry.at, "come", entry.inputs) for entry in self._case.entries]
 
     def _exchange(
@@ -260,7 +269,7 @@ class Simulated:
             self._passages[passage.user.id][passage.id] = passage
         if event.execution is not None:
             self._executions.setdefault(passage.id, []).append(_execution(event.execution))
-        if event.what not in ("stays", "event"):
+        if event.what != "stays":
             self._told.setdefault(passage.user.id, []).append(_event(event))
 
     def _taken(self, row: UserRow) -> Taken:
@@ -375,6 +384,44 @@ class NoCredentials:
         self._versions.close()
 
 
+class Feed:
+    """What happens to users, and to one whom nobody knows unless triggers would let him in: told
+    when its time has come, from its beginning by each process.
+    """
+
+    def __init__(self, case: Case) -> None:
+        every = [(fact.at, user, fact) for user, facts in case.facts.items() for fact in facts]
+        if not case.triggered:
+            every.append((START + HOUR, "stranger", Event(0, START + HOUR, "e1", {}, "strange")))
+        every.sort(key=lambda one: one[0])
+        self._coming = [
+            _told(number, user, fact)
+            for number, (_, user, fact) in enumerate(every)
+            for _ in range(2 if case.twice else 1)
+        ]
+
+    @property
+    def next_at(self) -> int | None:
+        """When the next is to be told."""
+        return self._coming[0].at if self._coming else None
+
+    def due(self, now: int, most: int) -> list[Told]:
+        """Those whose time has come."""
+        return [told for told in self._coming[:most] if told.at <= now]
+
+    def take(self, count: int) -> None:
+        """They were received."""
+        del self._coming[:count]
+
+
+def _told(number: int, user: str, fact: Fact) -> Told:
+    if isinstance(fact, Event):
+        said, message = text_of(fact.properties), fact.id
+        return Told(bucket_of(user), 0, user, EVENT, fact.name, fact.at, message, said)
+    said = text_of(fact.values)
+    return Told(bucket_of(user), 0, user, CHANGE, "", fact.at, f"change-{number}", said)
+
+
 class Undecided(Exception):
     """A process would end with a call on the wire, whose answer is then lost."""
 
@@ -384,31 +431,22 @@ class Stopped(BaseException):
 
 
 @dataclass
-class Told:
+class Watcher:
     """What workers told of the users; with ``stops`` a process ends with each commit."""
 
     stops: bool = False
     events: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
     backlogs: list[Backlog] = field(default_factory=list)
-    waits: dict[int, object] = field(default_factory=dict)
 
     def turned(self, ledger: Ledger) -> None:
         """A turn was committed."""
         for event in ledger.told:
-            if event.what != "waits" or self._is_another_wait(event.passage):
-                self.events.setdefault(event.passage.user.id, []).append(_event(event))
+            self.events.setdefault(event.passage.user.id, []).append(_event(event))
         if ledger.next_wake is not None:  # perhaps in a run that another worker works
             for backlog in self.backlogs:
                 backlog.add_sleeper(ledger.next_wake)
-        if self.stops and ledger.changes.counts:
+        if self.stops and (ledger.changes.counts or ledger.changes.facts):
             raise Stopped
-
-    def _is_another_wait(self, passage: Passage) -> bool:
-        """Whether it isn't the wait it was in before it was woken in vain: once is enough."""
-        wait = (passage.position, passage.steps[passage.position].visits, passage.wake_at)
-        told = self.waits.get(passage.id) == wait
-        self.waits[passage.id] = wait
-        return not told
 
     def paused(self, reason: str) -> None:
         """The database can't be written."""
@@ -457,7 +495,7 @@ class Live:
         self._lots = random.Random(faults[0] if faults else 0)
         self.clock = Clock(START)
         self._wire = Wire(case, self.clock)
-        self._told = Told(stops=stops)
+        self._told = Watcher(stops=stops)
         self._runs: list[int] = []
         self._lives = 0
         self._enrollments: dict[str, list[int]] = {}
@@ -467,6 +505,8 @@ class Live:
     def run(self) -> Outcome:
         """What becomes of it."""
         version = self._publish()
+        if self._case.triggered:
+            self._introduce()
         for number, at in enumerate([entry.at for entry in self._case.entries] or [START]):
             if number:
                 self._work(at - 1, at)
@@ -490,6 +530,17 @@ class Live:
             self._installation = runs.installation(connection).key
             return publish(connection, "j", case.source, named, now=1, actor="test")
 
+    def _introduce(self) -> None:
+        """Make users known, before anybody enters; of whom nothing is known isn't."""
+        known = Changes(None)
+        for row in self._case.users:
+            attributes = {name: one for name, one in row.attributes.items() if one is not None}
+            if attributes or row.timezone is not None:
+                user = User(row.id, bucket_of(row.id), row.timezone, attributes)
+                known.users[row.id] = user
+        with closing(self._quick()) as database, database.write() as connection:
+            store.write(connection, known)
+
     def _open(self, number: int, version: int, at: int) -> None:
         run = runs.Run(
             number + 1, "j", version, "users", runs.OPEN, 0, len(self._case.users), 0, {}
@@ -500,6 +551,8 @@ class Live:
 
     def _rows(self, run_id: int) -> list[UserRow]:
         """The users, as they come to a run: to the first with what is known of them."""
+        if self._case.triggered:
+            return []
         if not self._case.entries:
             return list(self._case.users)
         inputs = self._case.entries[run_id - 1].inputs
@@ -634,6 +687,7 @@ class Live:
                 self._installation,
                 self._case.zone,
                 telling=True,
+                triggered=self._case.triggered,
             ),
             backlog,
             outbox,
@@ -643,6 +697,7 @@ class Live:
             self._told,
             horizon=until,
             linger=0,
+            feed=Feed(self._case) if self._case.facts else None,
             owned=WholeFile(0),
         )
 
@@ -657,7 +712,11 @@ class Live:
             ]
         with closing(sqlite3.connect(self._path)) as connection:
             taken = {row.id: self._taken(connection, row.id) for row in self._case.users}
-        return Outcome(taken, self._told.events, self._wire.sent, _sum_of(summaries))
+            summary = _sum_of(summaries)
+            for tally, kind in (("met", store.GOAL), ("held_out", store.GOAL_HELD_OUT)):
+                for name, n in connection.execute(_GOALS, (kind,)):
+                    setattr(summary.goals[name], tally, n)
+        return Outcome(taken, self._told.events, self._wire.sent, summary)
 
     def _taken(self, connection: sqlite3.Connection, user: str) -> Taken:
         rows = connection.execute(
@@ -675,6 +734,9 @@ class Live:
                 )
             )
         return taken
+
+
+_GOALS = "SELECT name, sum(n) FROM step_counts WHERE kind = ? GROUP BY name"
 
 
 def _never_wait_for_the_disk(connection: Any, _record: Any) -> None:
@@ -698,7 +760,9 @@ def _read_passage(connection: sqlite3.Connection, row: tuple[Any, ...]) -> dict[
         "position": position,
         "wake_at": wake_at,
         "ended_at": ended_at,
-        "data": _typed([data.get("i", {}), data.get("v", {}), *data["n"], steps]),
+        "data": _typed(
+            [data.get("i", {}), data.get("v", {}), *data["n"], data.get("g", {}), steps]
+        ),
         "executions": [(*one[:2], STATUS_NAMES[one[2]], *one[3:]) for one in executions],
     }
 

@@ -1,15 +1,14 @@
-"""Whole cases by lot: a journey of every step type that runs live, users, endpoints and answers.
+"""Whole cases by lot: a journey, users, what happens to them, endpoints and answers.
 
-Left out is what a run's users alone don't bring about (goals, exit rules, wait_for, emit,
-start_journey).
+Left out are triggers by schedule and date.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -17,8 +16,10 @@ from hypothesis import strategies as st
 from engine.core.dsl.check import LoadedAndChecked, load_and_check
 from engine.core.dsl.contact_policy import ContactPolicy
 from engine.core.message import Answer
+from engine.core.steps.facts import Fact
 from engine.endpoints.model import Endpoint
 from engine.users.row import UserRow
+from tests.properties.drawn_facts import COUNTS, Listening, facts_of
 
 START = 1_793_000_000_000_000  # a Monday, five days before a change of the clock in Berlin
 SECOND = 1_000_000
@@ -39,6 +40,8 @@ class Entry:
 class Case:
     """Everything that decides. ``answers`` are given in turn to the requests that a user sends to
     an endpoint, beginning with another one for each; users who enter once bring their own inputs.
+    ``facts`` are what happens to each user; if ``triggered``, the journey's triggers let users in,
+    and nobody enters otherwise. If ``twice``, everything is told twice.
     """
 
     journey: dict[str, Any]
@@ -48,6 +51,9 @@ class Case:
     zone: str
     horizon: int
     entries: tuple[Entry, ...] = ()
+    facts: Mapping[str, tuple[Fact, ...]] = field(default_factory=dict)
+    triggered: bool = False
+    twice: bool = False
     policy: ContactPolicy | None = None
 
     @property
@@ -143,9 +149,13 @@ _VALUES: list[dict[str, Any]] = [
 class _Journeys:
     """Draws one journey: a step, a set, ends it, which forward jumps go to."""
 
-    def __init__(self, draw: st.DrawFn, *, once: bool) -> None:
+    def __init__(
+        self, draw: st.DrawFn, *, once: bool, events: bool = False, triggered: bool = False
+    ) -> None:
         self._draw = draw
         self._once = once
+        self._triggered = triggered
+        self._listening = Listening(draw, self.pick) if events else None
         self._steps = 0
         self._ways: list[dict[str, Any]] = [{}]
 
@@ -156,6 +166,8 @@ class _Journeys:
         first: dict[str, Any] = {"id": "first", "type": "set", "values": known}
         on_enter = self._outside("enter")
         steps = self._some(0, 5)
+        if self._listening is not None and not self.one_in(4):  # so that he is there for a while
+            steps.insert(0, self._step(0, self.pick(["wait_for", "wait_for", "wait"])))
         if max_age != "P365D" and self.one_in(3):
             steps.append({"id": "again", "type": "wait", "for": "PT30M", "next": "first"})
             steps.append({"id": "last", "type": "set", "when": "false", "values": {"vars.z": 1}})
@@ -167,6 +179,7 @@ class _Journeys:
             **({"timezone": "Asia/Tokyo"} if self.one_in(3) else {}),
             "max_age": max_age,
             "entry": self._entry(),
+            **({} if self._listening is None else self._listening.around()),
             "on_enter": on_enter,
             "steps": [first, *steps],
             "on_exit": self._outside("leave"),
@@ -182,11 +195,14 @@ class _Journeys:
         entry: dict[str, Any] = {"inputs": {"n": "any"}}
         if self.one_in(5):
             entry["holdout"] = 50
-        if self.one_in(3):
+        if self._listening is None and self.one_in(3):
             entry["key"] = self.pick(["user.tier", "user.age", "user.id", "user.text"])
         if self._once:
             return entry
-        entry["triggers"] = [{"event": "come"}]
+        triggers = [{"event": "come"}]
+        if self._triggered and self._listening is not None:
+            triggers = self._listening.triggers()
+        entry["triggers"] = triggers
         entry["key"] = self.pick(["inputs.n", "'k'", "'k'"])
         mode = self.pick([*["restart"] * 4, "after_exit", "once"])
         entry["reentry"] = {"mode": mode}
@@ -202,13 +218,15 @@ class _Journeys:
     def _some(self, depth: int, most: int) -> list[dict[str, Any]]:
         return [self._step(depth) for _ in range(self._draw(st.integers(1, most)))]
 
-    def _step(self, depth: int) -> dict[str, Any]:
+    def _step(self, depth: int, kind: str = "") -> dict[str, Any]:
         number, self._steps = self._steps, self._steps + 1
         id_ = f"s{number}"
         kinds = ["call_api", "call_api", "wait", "wait", "set", "exit"]
+        if self._listening is not None:
+            kinds = [*["wait_for"] * 3, *kinds, "emit", "start_journey"]
         if depth < 2:
             kinds += ["branch", "split", "jump"]
-        kind = self.pick(kinds)
+        kind = kind or self.pick(kinds)
         step = getattr(self, f"_{kind}")(id_, depth)
         if kind == "exit" or (kind != "jump" and self.one_in(5)):
             step["when"] = self._condition()
@@ -216,6 +234,8 @@ class _Journeys:
 
     def _condition(self) -> str:
         known = f"s{self._draw(st.integers(0, self._steps - 1))}"
+        if self._listening is not None and self.one_in(3):
+            return self.pick(COUNTS).replace("{step}", known)  # type: ignore[no-any-return]
         return self.pick(_CONDITIONS).replace("{step}", known)  # type: ignore[no-any-return]
 
     def _call_api(self, id_: str, _depth: int) -> dict[str, Any]:
@@ -237,6 +257,20 @@ class _Journeys:
     def _wait(self, id_: str, _depth: int) -> dict[str, Any]:
         return {"id": id_, "type": "wait", **self.pick(_WAITS)}
 
+    def _wait_for(self, id_: str, depth: int) -> dict[str, Any]:
+        assert self._listening is not None
+        # No deeper: else there would be no end to it.
+        body = partial(self._body, 1) if depth == 0 else partial(self.pick, [{}, {"next": "last"}])
+        return {"id": id_, "type": "wait_for", **self._listening.wait_for(body)}
+
+    def _emit(self, id_: str, _depth: int) -> dict[str, Any]:
+        assert self._listening is not None
+        return {"id": id_, "type": "emit", **self._listening.emit()}
+
+    def _start_journey(self, id_: str, _depth: int) -> dict[str, Any]:
+        assert self._listening is not None
+        return {"id": id_, "type": "start_journey", **self._listening.start_journey()}
+
     def _set(self, id_: str, _depth: int) -> dict[str, Any]:
         return {"id": id_, "type": "set", "values": _numbered(self.pick(_VALUES), id_)}
 
@@ -245,7 +279,7 @@ class _Journeys:
 
     def _jump(self, id_: str, _depth: int) -> dict[str, Any]:
         back = f"s{self._draw(st.integers(0, int(id_[1:])))}"
-        limit = self.pick([2, 2, 3, 1_200])
+        limit = self.pick([2, 2, 3, 1_200] if self._listening is None else [2, 3])
         return {
             "id": id_,
             "type": "branch",
@@ -327,13 +361,14 @@ _ZONES = [None, "Europe/Berlin", "Pacific/Apia", "America/New_York", "Mars/Phobo
 
 
 @st.composite
-def _users(draw: st.DrawFn, *, inputs: bool) -> tuple[UserRow, ...]:
+def _users(draw: st.DrawFn, *, some: int) -> tuple[UserRow, ...]:
+    """Users who bring one of ``some`` inputs."""
     rows = []
     for number in range(draw(st.integers(1, 3))):
-        drawn = {name: draw(st.sampled_from(some)) for name, some in _ATTRIBUTES.items()}
+        drawn = {name: draw(st.sampled_from(ones)) for name, ones in _ATTRIBUTES.items()}
         known = {name: value for name, value in drawn.items() if value is not _MISSING}
         zone = draw(st.sampled_from(_ZONES))
-        brought = draw(st.sampled_from(_INPUTS)) if inputs else {}
+        brought = draw(st.sampled_from(_INPUTS[:some])) if some else {}
         rows.append(UserRow(number + 2, f"u{number}", zone, known, dict(brought)))
     return tuple(rows)
 
@@ -355,18 +390,24 @@ def cases(
     crashing: bool = False,
     horizons: bool = False,
     entering: bool = False,
+    events: bool = False,
+    triggered: bool = False,
 ) -> Case:
-    """A case. Answers take no time unless ``slow``; calls that may be made at most once are left
-    out if processes are ``crashing``, which alone decides about them; everybody has ended by the
-    horizon unless ``horizons``; users enter once, at the start, unless ``entering``: then answers
-    take a moment, since who of a user's passages comes first at one moment isn't laid down.
+    """A case, with ``events`` that happen to users, who are let in by them if ``triggered``.
+
+    Answers take no time unless ``slow``; calls that may be made at most once are left out if
+    processes are ``crashing``, which alone decides about them; everybody has ended by the horizon
+    unless ``horizons``; users enter once, at the start, unless ``entering`` or ``triggered``: then
+    answers take a moment, since of those that take none it isn't laid down which of a user's
+    passages comes first.
     """
+    several = entering or triggered
     endpoints = []
     for name in ENDPOINTS:
         terms = dict(draw(st.sampled_from(_TERMS)))
         if not crashing and draw(st.integers(0, 3)) == 0:
             terms["delivery"] = "at_most_once"
-        if not (slow or entering):
+        if not (slow or several):
             terms["concurrency"] = draw(st.sampled_from([1, 2, 100]))
         if draw(st.integers(0, 3)):
             terms["contact"] = True
@@ -375,17 +416,24 @@ def cases(
     answers = draw(st.lists(st.sampled_from(_SAID), min_size=1, max_size=8))
     if slow:
         answers = [_after(answer, draw(st.sampled_from(_TAKES))) for answer in answers]
-    if entering:
-        answers = [_after(answer, 1) for answer in answers]
+    if several:
+        answers = [_after(answer, answer.elapsed_us or 1) for answer in answers]
+    journey = _Journeys(draw, once=not several, events=events, triggered=triggered).whole()
+    users = draw(_users(some=0 if several else 5 if events else 6))
     return Case(
-        journey=_Journeys(draw, once=not entering).whole(),
-        users=draw(_users(inputs=not entering)),
+        journey=journey,
+        users=users,
         endpoints=tuple(endpoints),
         answers=tuple(answers),
         zone=draw(st.sampled_from(["UTC", "Europe/Istanbul"])),
         horizon=START + (draw(st.sampled_from([0, HOUR, 2 * DAY])) if horizons else 400 * DAY),
         entries=draw(_entries()) if entering else (),
-        policy=draw(st.none() | _policies(holding=not entering)),
+        facts={
+            row.id: draw(facts_of(row.id, START, before=not triggered)) for row in users if events
+        },
+        triggered=triggered,
+        twice=events and draw(st.booleans()),
+        policy=draw(st.none() | _policies(holding=not several)),
     )
 
 

@@ -107,7 +107,57 @@ def test_crashes_and_failing_writes_change_nothing(
         compare(template, case, told=False, faults=(seed, Faults(rate, most)))
 
 
-@given(case=st.one_of(cases(slow=True), cases(entering=True)))
+@share(0.7)
+@given(case=cases(slow=True, events=True))
+def test_what_happens_to_users_is_decided_alike(template: Path, case: Case) -> None:
+    compare(template, case)
+
+
+@share(1)
+@given(case=cases(slow=True, events=True, triggered=True))
+def test_whom_events_let_in_is_decided_alike(template: Path, case: Case) -> None:
+    compare(template, case)
+
+
+@share(0.2)
+@given(
+    case=st.one_of(
+        cases(horizons=True, events=True), cases(horizons=True, events=True, triggered=True)
+    )
+)
+def test_events_up_to_a_horizon_are_decided_alike(template: Path, case: Case) -> None:
+    compare(template, case)
+
+
+@share(0.2)
+@given(case=cases(crashing=True, events=True))
+def test_events_are_heard_once_by_processes_that_end_with_each_commit(
+    template: Path, case: Case
+) -> None:
+    compare(template, case, stops=True)
+
+
+@share(0.3)
+@given(
+    case=cases(crashing=True, events=True),
+    seed=st.integers(0, 1_000),
+    rate=st.sampled_from([0.05, 0.2, 0.5]),
+    most=st.integers(0, 30),
+)
+def test_events_are_heard_once_whatever_crashes_and_fails(
+    template: Path, case: Case, seed: int, rate: float, most: int
+) -> None:
+    compare(template, case, told=False, faults=(seed, Faults(rate, most)))
+
+
+@given(
+    case=st.one_of(
+        cases(slow=True),
+        cases(entering=True),
+        cases(slow=True, events=True),
+        cases(slow=True, events=True, triggered=True),
+    )
+)
 def test_whatever_the_case_everybody_ends_and_twice_is_the_same(case: Case) -> None:
     once = Simulated(case).run(_no_key)
     assert once == Simulated(case).run(_no_key)

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from engine.core.interpreter.state import Passage
 
 _T = TypeVar("_T")
+Turn = tuple[int, str, str, int]
+"""Entered at, journey, key, id."""
 
 
 def in_turn(due: Sequence[tuple[Passage, _T]]) -> Sequence[tuple[Passage, _T]]:
@@ -17,9 +19,11 @@ def in_turn(due: Sequence[tuple[Passage, _T]]) -> Sequence[tuple[Passage, _T]]:
     journey, key), so that each sees what the earlier ones wrote; the order among users is free.
     """
     users = {passage.user.id for passage, _ in due}
-    return due if len(users) == len(due) else sorted(due, key=_turn)
+    return due if len(users) == len(due) else sorted(due, key=lambda item: turn(item[0]))
 
 
-def _turn(item: tuple[Passage, object]) -> tuple[int, str, str]:
-    passage = item[0]
-    return passage.entered_at, passage.program.journey.journey, passage.key
+def turn(passage: Passage) -> Turn:
+    """By what the passages of one user come one after another; by the id at last, since one that is
+    restarted at the moment of its entry has the same key as the next.
+    """
+    return passage.entered_at, passage.program.name, passage.key, passage.id

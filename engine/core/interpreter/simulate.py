@@ -6,6 +6,7 @@ the user's wall clock, retries and their pauses, goals, exit rules and what even
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from engine.core.dsl.trigger import by_the_clock
 from engine.core.expressions.assignment import bucket_of
 from engine.core.interpreter.admit import admit, earlier_of
+from engine.core.interpreter.batch import turn
 from engine.core.interpreter.clock_triggers import ClockTriggers, UserClock
 from engine.core.interpreter.listens import touches
 from engine.core.interpreter.state import Passage, State, User
@@ -31,11 +33,16 @@ if TYPE_CHECKING:
 
     from engine.core.dsl.program import Program
     from engine.core.interpreter.advance import World
+    from engine.core.interpreter.batch import Turn
     from engine.core.steps.facts import Fact
 
 __all__ = ["Answers", "Arriving", "Exchange", "Facts", "Happened", "simulate"]
 
 _BY_TIME = attrgetter("at")
+
+
+def _in_turn(one: VirtualPassage) -> Turn:
+    return turn(one.passage)
 
 
 class Arriving(Protocol):
@@ -97,11 +104,12 @@ def simulate(
     """Take ``users``, one after another, through a journey.
 
     All enter at ``start``; if ``triggered``, whenever the journey's triggers let them in. What
-    happens to one user comes in order of time; at one moment facts come before clocks, and a
-    passage's clock before a trigger's. Facts before ``start`` are known and move nobody. Sleepers
-    are woken, facts applied and users let in up to the instant ``horizon`` (None: as long as
-    anything can happen, for ever if a schedule lets them in); a retry is no sleep and is always
-    made. An answer's ``elapsed_us`` passes on the clock. Memory doesn't grow with the users.
+    happens to one user comes in order of time; at one moment facts come before clocks, a passage's
+    clock before a trigger's, and after all of them calls go out. Facts before ``start`` are known
+    and move nobody. Sleepers are woken, facts applied and users let in up to the instant
+    ``horizon`` (None: as long as anything can happen, for ever if a schedule lets them in); a retry
+    is no sleep and is always made. An answer's ``elapsed_us`` passes on the clock. Memory doesn't
+    grow with the users.
 
     ``exchanges`` gives what answers the user of an id, instead of ``answers``.
     """
@@ -152,7 +160,11 @@ class _Life:
         first: VirtualPassage | UserClock | None
         at, first = self._first_to_act()
         enters = None if self._clock is None else self._clock.next_at
-        if enters is not None and self._is_near(enters) and (first is None or enters < at):
+        if (
+            enters is not None
+            and self._is_near(enters)
+            and (first is None or (enters, False) < (at, first.sends))
+        ):
             at, first = enters, self._clock
         fact = self._facts[0] if self._facts else None
         if fact is not None and self._is_near(fact.at) and (first is None or fact.at <= at):
@@ -170,7 +182,7 @@ class _Life:
             at = one.next_at
             if at is None or (one.sleeps and not self._is_near(at)):
                 continue
-            if first is None or at < when:
+            if first is None or (at, one.sends) < (when, first.sends):
                 first, when = one, at
         return when, first
 
@@ -275,7 +287,7 @@ class _Life:
         yield Happened(passage, self._now, what="entered")
         shared = self._setting.world, self._setting.answers, self._asked, self._exchange
         entered = VirtualPassage(passage, *shared)
-        self._passages.append(entered)
+        insort(self._passages, entered, key=_in_turn)
         if passage.state is State.ENDED:
             entered.next_at = None
             yield Happened(passage, self._now, what="ended", text=passage.outcome or "")

@@ -150,6 +150,7 @@ class Advanced:
 
     ``entered`` are the numbers of the steps reached. ``call`` is a new call, made by the step the
     passage now stands at; ``again`` keeps the present call and sends it once more at its time.
+    ``wait_text`` says what it waits for now, if that is something else than before.
     ``writes`` are the user's attributes that were set (None removes) and ``before`` what those that
     changed by it were; ``makes`` are the events and the entries into other journeys that steps
     made, ``goals`` the numbers of those that counted now. ``contacted`` says that the user's

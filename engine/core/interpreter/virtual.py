@@ -71,7 +71,7 @@ class VirtualPassage:
 
     __slots__ = (
         *("_answers", "_asked", "_call", "_exchange", "_failure", "_next", "_result"),
-        *("_told_wait", "_world", "before", "made", "next_at", "passage"),
+        *("_world", "before", "made", "next_at", "passage"),
     )
 
     def __init__(
@@ -94,12 +94,16 @@ class VirtualPassage:
         self._result: Result | None = None
         self._failure: str | None = None
         self._next: Literal["wake", "answer", "try"] = "wake"
-        self._told_wait: tuple[int, int, int | None] | None = None
 
     @property
     def sleeps(self) -> bool:
         """Whether it only waits: for a time, or for something to happen."""
         return self._next == "wake"
+
+    @property
+    def sends(self) -> bool:
+        """Whether an attempt of its call is what is next."""
+        return self._next == "try"
 
     def act(self, now: int) -> Iterator[Happened]:
         """Do what is next."""
@@ -110,25 +114,25 @@ class VirtualPassage:
         return self._went(advance(self.passage, now, self._world, result), now)
 
     def hear(self, now: int, facts: Sequence[Fact]) -> Iterator[Happened]:
-        """Be told of facts. Whose outcome they fix between two attempts makes no further one."""
-        had = self.passage.outcome
+        """Be told of facts. Whose outcome they fix before an attempt doesn't make it."""
+        had, sends = self.passage.outcome, self.sends
         yield from self._went(advance(self.passage, now, self._world, None, facts), now)
-        if had is None and self.passage.outcome is not None:
+        if sends and had is None and self.passage.outcome is not None:
             yield from self._drop(now)
 
     def leave(self, now: int, outcome: str) -> Iterator[Happened]:
         """End it from outside; on_exit goes on."""
+        sends = self.sends
         yield from self._went(leave(self.passage, now, self._world, outcome), now)
-        yield from self._drop(now)
+        if sends:
+            yield from self._drop(now)
 
     def rejoin(self, now: int, text: str) -> Iterator[Happened]:
         """Go on from a step that waited for the end of a passage through another journey."""
         yield from self._went(rejoin(self.passage, now, self._world, text), now)
 
     def _drop(self, now: int) -> Iterator[Happened]:
-        """Give up a call that waits to be tried again; one that is on its way is answered."""
-        if self.passage.state is not State.CALLING or self._next != "try":
-            return
+        """Give up a call that waits to be tried; one that is on its way is answered."""
         attempts = self._result.attempts if self._result else 0
         dropped = drop(self.passage, now, self._world, attempts=attempts, failure=self._failure)
         yield from self._went(dropped, now)
@@ -153,7 +157,7 @@ class VirtualPassage:
                 self._result.tries, self._result.first_at = 0, advanced.again.held_since
         elif advanced.call is not None:
             self._call, self._result = advanced.call, None
-            self._send(now)
+            self._next, self.next_at = "try", now
         elif passage.state is State.ENDED:
             if self.next_at is not None:
                 self.next_at = None
@@ -161,9 +165,7 @@ class VirtualPassage:
         elif passage.state is State.WAITING:
             self._result = None
             self._next, self.next_at = "wake", passage.wake_at
-            wait = (passage.position, passage.steps[passage.position].visits, passage.wake_at)
-            if wait != self._told_wait:
-                self._told_wait = wait
+            if advanced.wait_text:
                 yield self._happened(now, "waits", advanced.wait_text)
 
     def _send(self, now: int) -> None:

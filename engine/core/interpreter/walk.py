@@ -185,10 +185,12 @@ class Walk(Noting):
             if decision.makes is not None and not self._make(decision.makes):
                 self._move(node, self._too_deep(decision.text), None)
                 return
+            wake_at = self._wake_at(decision.until)
+            is_another = wake_at != passage.wake_at or passage.position in self.done.entered
+            self.done.wait_text = decision.text if is_another else ""
             passage.state, passage.reason = _WAITING, REASONS[decision.reason]
-            passage.wake_at = self._wake_at(decision.until)
+            passage.wake_at = wake_at
             passage.unwaited = 0
-            self.done.wait_text = decision.text
             self.walking = False
         elif isinstance(decision, Again):
             passage.state = _CALLING

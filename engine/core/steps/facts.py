@@ -37,13 +37,16 @@ class Event:
 
 @dataclass(slots=True, frozen=True)
 class Change:
-    """A change of the user's attributes: what they became, and what they were (None: absent)."""
+    """A change of the user's attributes: what they became, and what they were (None: absent).
+    ``id`` is that of the message which told of it, if one did.
+    """
 
     seq: int
     at: int
     values: Mapping[str, object]
     before: Mapping[str, object]
     depth: int = 0
+    id: str | None = None
 
 
 Fact = Event | Change

@@ -35,6 +35,7 @@ class Live:
 
     id: str
     name: str
+    alone: bool
 
 
 def _half_in_ms(lease_us: int) -> str:
@@ -47,7 +48,9 @@ def one_at_a_time(connection: Connection, lease_us: int) -> None:
     connection.exec_driver_sql("LOCK TABLE buckets IN SHARE ROW EXCLUSIVE MODE")
 
 
-def join(connection: Connection, worker: str, name: str, lease_us: int) -> None:
+def join(
+    connection: Connection, worker: str, name: str, lease_us: int, *, alone: bool = False
+) -> None:
     """Write down a worker that begins, and the buckets where there are none yet."""
     connection.exec_driver_sql(
         "INSERT INTO buckets (bucket) SELECT generate_series(0, ?) ON CONFLICT DO NOTHING",
@@ -55,10 +58,10 @@ def join(connection: Connection, worker: str, name: str, lease_us: int) -> None:
     )
     connection.exec_driver_sql(
         _sql(
-            "INSERT INTO workers (id, epoch, lease_until, commits, name, started_at)"
-            " VALUES (?, 1, $NOW + ?, 0, ?, $NOW)"
+            "INSERT INTO workers (id, epoch, lease_until, commits, name, alone, started_at)"
+            " VALUES (?, 1, $NOW + ?, 0, ?, ?, $NOW)"
         ),
-        (worker, lease_us, name),
+        (worker, lease_us, name, alone),
     )
 
 
@@ -106,7 +109,7 @@ def are_known(connection: Connection) -> bool:
 def live(connection: Connection) -> list[Live]:
     """The workers whose lease lasts, the oldest first."""
     rows = connection.exec_driver_sql(
-        _sql("SELECT id, name FROM workers WHERE lease_until > $NOW ORDER BY started_at, id")
+        _sql("SELECT id, name, alone FROM workers WHERE lease_until > $NOW ORDER BY started_at, id")
     )
     return [Live(*row) for row in rows]
 
