@@ -31,7 +31,7 @@ def test_it_was_heard_by_who_comes_later_until_it_is_cleared() -> None:
 
 
 def test_nobody_who_rings_while_it_is_cleared_goes_unheard() -> None:
-    bell, heard = Bell(), 0
+    bell = Bell()
 
     def ring() -> None:
         for _ in range(20_000):
@@ -41,11 +41,10 @@ def test_nobody_who_rings_while_it_is_cleared_goes_unheard() -> None:
     ringing.start()
     while ringing.is_alive():
         bell.clear()
-        heard += bell.wait(0.001)
+        bell.wait(0.001)
     bell.clear()
     bell.set()
     assert bell.wait(30)
-    assert heard > 0
 
 
 def test_a_file_that_is_written_ends_the_wait(tmp_path: Path) -> None:
