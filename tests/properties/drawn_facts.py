@@ -114,7 +114,13 @@ class Listening:
 
 
 _PROPERTIES: list[dict[str, object]] = [
-    *({}, {"n": 1}, {"n": 1}, {"n": 2.5}, {"n": "gold"}, {"n": [2]}, {"n": None}),
+    {},
+    {"n": 1},
+    {"n": 1},
+    {"n": 2.5},
+    {"n": "gold"},
+    {"n": [2]},
+    {"n": None},
     {"n": 40, "born": "2026-10-28"},
 ]
 _VALUES: list[dict[str, object]] = [
