@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PREFIX = "JOURNEY_"
 _LARGEST_FILE = 64 * 1024
+_SHORTEST_LEASE_S, _LONGEST_LEASE_S = 3, 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Settings:
     log_level: str = "WARNING"
     log_file: str = ""
     in_flight: str = "1000"
+    lease: str = "30"
     keep_passages: str = "P365D"
     keep_events: str = "P730D"
     keep_audit: str = "P730D"
@@ -59,6 +61,20 @@ class Settings:
     def calls_in_flight(self) -> int:
         """How many calls one process may have on the wire. Raises :class:`SettingsError`."""
         return _count("JOURNEY_IN_FLIGHT", self.in_flight, "calls, as in 1000")
+
+    @property
+    def lease_s(self) -> int:
+        """How long a worker that stands still keeps its users, on PostgreSQL. Raises
+        :class:`SettingsError`.
+        """
+        seconds = _count("JOURNEY_LEASE", self.lease, "seconds, as in 30")
+        if not _SHORTEST_LEASE_S <= seconds <= _LONGEST_LEASE_S:
+            raise SettingsError(
+                f"JOURNEY_LEASE is {seconds}; give {_SHORTEST_LEASE_S} to {_LONGEST_LEASE_S}"
+                " seconds",
+                code="settings.lease",
+            )
+        return seconds
 
     @property
     def backups_folder(self) -> Path | None:

@@ -110,7 +110,7 @@ class Story:
         self._workshop.run(*command, variables={variable: value})
 
     def _look(self) -> None:
-        """What the partners saw, then the same command again, then the old file again."""
+        """What the partners saw, the same command again, the old file again, failed calls again."""
         evidence, partners = self._evidence, self._partners
         evidence.logs = {name: remote.last(10_000_000) for name, remote in partners.items()}
         evidence.counts = {name: remote.counts for name, remote in partners.items()}
@@ -130,7 +130,19 @@ class Story:
             "journey", "apply", "journeys/endpoints.yaml", variables=self._known.variables()
         )
         evidence.counts_after = {name: remote.counts for name, remote in partners.items()}
+        self._redrive()
         evidence.leaks = self._leaks()
+
+    def _redrive(self) -> None:
+        """Send what failed while the password was wrong once more: counted first, then done."""
+        evidence, command = self._evidence, ("journey", "calls", "redrive", "--endpoint", "loyalty")
+        self._screen.note("The gifts that failed while the password was wrong, once more.")
+        evidence.failed_calls = _first_number(self._workshop.run(*command))
+        before = self._partners["loyalty"].counts
+        self._workshop.run(*command, "--yes")
+        after = self._partners["loyalty"].counts
+        evidence.redriven = {name: n - before.get(name, 0) for name, n in after.items()}
+        evidence.log_redriven = self._partners["loyalty"].last(evidence.redriven["requests"])
 
     def _leaks(self) -> Leaks:
         """Every secret there was, as it was sent, looked for in all that the engine wrote."""
@@ -147,6 +159,12 @@ class Story:
 def _now() -> int:
     """Microseconds UTC, as the partners' logs have them."""
     return time.time_ns() // 1000
+
+
+def _first_number(text: str) -> int:
+    """``1,200`` of ``1,200 calls failed ...``; 0 where none is said."""
+    first = text.partition(" ")[0].replace(",", "")
+    return int(first) if first.isdecimal() else 0
 
 
 def _abridged(summary: dict[str, Any]) -> str:

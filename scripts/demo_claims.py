@@ -67,6 +67,9 @@ class Evidence:
     revoked_at: int = 0
     broken_at: int = 0
     repaired_at: int = 0
+    failed_calls: int = 0
+    redriven: dict[str, int] = field(default_factory=dict)
+    log_redriven: Log = field(default_factory=list)
     leaks_before: Leaks = Leaks()
     leaks: Leaks = Leaks()
 
@@ -87,6 +90,7 @@ def claims(seen: Evidence) -> Iterator[Claim]:
     yield from _rotation(seen)
     yield from _broken(seen)
     yield from _again(seen)
+    yield _redriven(seen)
     yield _silence(seen)
 
 
@@ -209,6 +213,19 @@ def _again(seen: Evidence) -> Iterator[Claim]:
     yield Claim(
         seen.summary["entered"] == 0 and refused == seen.customers and all(same.values()),
         f"the same command again: entered 0, refused {refused:,}, not one request",
+    )
+
+
+def _redriven(seen: Evidence) -> Claim:
+    log = seen.logs["loyalty"]
+    failed = _keys([each for each in log if each["status"] == 401]) - _keys(log, below=300)
+    requests = seen.redriven["requests"]
+    given = seen.redriven.get("coupons", 0) + seen.redriven.get("points", 0)
+    same = _keys(seen.log_redriven, below=300) == failed
+    return Claim(
+        same and seen.failed_calls == len(failed) == requests == given > 0,
+        f"sent again: {seen.failed_calls:,} failed calls were counted first, then {requests:,}"
+        f" requests seen there and {given:,} gifts given, each with the key it was refused with",
     )
 
 

@@ -114,14 +114,16 @@ def _say_what(found: Sequence[ListedCall], *, as_json: bool) -> None:
     from collections import Counter
     from json import dumps
 
+    from engine.cli.show.table import users_in_words
+
     counted = Counter((c.journey, c.step, c.endpoint, c.failure) for c in found)
     if as_json:
         names = ("journey", "step", "endpoint", "failure")
         by = [dict(zip(names, key, strict=True)) | {"calls": n} for key, n in counted.most_common()]
         click.echo(dumps({"type": "redrive", "calls": len(found), "by": by}))
         return
-    users = len({call.user for call in found})
-    click.echo(f"{_calls(len(found))} failed and can be sent again, of {users:,} users")
+    users = users_in_words(len({call.user for call in found}))
+    click.echo(f"{_calls(len(found))} failed and can be sent again, of {users}")
     for (journey, step, endpoint, failure), n in counted.most_common(_MOST_NAMED):
         click.echo(f"  {n:,}  {journey}/{step} → {endpoint}  {failure}")
     if len(counted) > _MOST_NAMED:

@@ -76,7 +76,7 @@ def _print(text: JourneyText, done: Publication, *, as_json: bool) -> None:
         }
         click.echo(dumps(row, ensure_ascii=False))
         return
-    entered = f"entered by {'; '.join(triggers)}" if triggers else "entered by command and API only"
+    entered = f"entered by {'; '.join(triggers)}" if triggers else "entered by command only"
     click.echo(_said(done) + ("" if done.verb == "unchanged" else f"; {entered}"))
 
 

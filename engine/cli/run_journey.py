@@ -63,8 +63,8 @@ ENDED_BY_SIGNAL = 128
 @click.option(
     "--events",
     metavar="FILE",
-    help="Simulated: what happens to users, as CSV (user,event,at,...) or JSON Lines; users then"
-    " enter by the journey's triggers, if it has any.",
+    help="What happens to users, as CSV (user,event,at,...) or JSON Lines; users then enter by the"
+    " journey's triggers, if it has any.",
 )
 @click.option(
     "--record",

@@ -104,6 +104,7 @@ def _passage_rows(
 ) -> list[dict[str, object]]:
     from engine.cli.tables import instant
     from engine.core.interpreter.state import Reason, State
+    from engine.enrollments.store.holding import due_at
     from engine.versions.store import Versions
 
     versions = Versions()
@@ -123,7 +124,7 @@ def _passage_rows(
                 "state": state.name.lower(),
                 "step": nodes[one.position].step.id if inside else None,
                 "waits_for": Reason(one.reason).name.lower() if state is State.WAITING else None,
-                "wake_at": instant(one.wake_at),
+                "wake_at": instant(due_at(one.wake_at)),
                 "ended_at": instant(one.ended_at),
                 "outcome": one.outcome,
             }

@@ -24,7 +24,7 @@ BUCKETS = tuple(range(256))
 class Backlog:
     """Sleepers and unsent calls, of one run or (``run_id`` None) of all. This process is the only
     one that moves them, so it knows when the next is due and looks only then: nothing due costs
-    nothing. ``buckets`` are those it owns.
+    nothing. ``owned`` are its buckets, ``buckets`` those of them that it loads from.
     """
 
     def __init__(self, run_id: int | None, versions: Versions, users: UsersHeld) -> None:
@@ -34,12 +34,24 @@ class Backlog:
         self._calls: dict[Lane, int] = {}
         self._wake_at: int | None = None
         self._turns = 0
+        self.owned: tuple[int, ...] = BUCKETS
         self.buckets: tuple[int, ...] = BUCKETS
 
     def open(self, connection: Connection) -> None:
         """Read when what is there is due."""
         self._calls = store.waiting_calls(connection, self._run_id)
         self._wake_at = store.next_wake(connection, self._turn(), -1, self._run_id)
+
+    def own(self, owned: tuple[int, ...], loading: tuple[int, ...]) -> bool:
+        """These buckets are ours from now on, and those of them are to be loaded from; whether any
+        came to the latter, so that it has to be opened again.
+        """
+        came = frozenset(owned).difference(self.owned)
+        if came:
+            self._users.forget_those_in(came)
+        more = not frozenset(loading) <= frozenset(self.buckets)
+        self.owned, self.buckets = owned, loading
+        return more
 
     def add_call(self, lane: Lane, at: int) -> None:
         """A call was committed that is not in memory and may be tried ``at``."""

@@ -16,7 +16,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from engine.db.sqlite import WORKER_LOCK
-from engine.enrollments.leases import AnotherWorker, BucketsLost, Leased, require_nobody
+from engine.enrollments.leases import (
+    LEASE_US,
+    AnotherWorker,
+    BucketsLost,
+    Leased,
+    require_nobody,
+)
+from engine.enrollments.store import workers
 from engine.enrollments.store.workers import BUCKETS
 from engine.errors import DatabaseUnavailable
 
@@ -34,14 +41,22 @@ __all__ = [
     "Owned",
     "acquire",
     "nobody_working",
+    "works_alone",
 ]
 
 HEARTBEAT_S = 10.0
-"""How often :meth:`Owned.heartbeat` is to be called: three times a lease."""
+"""How often the heartbeat of a lock is to be called, which does nothing."""
 
 
 class Owned(Protocol):
-    """Buckets that this process owns. Every method may be called by any thread."""
+    """Buckets that this process owns. Every method may be called by any thread.
+
+    ``heartbeat_s`` is how often :meth:`heartbeat` is to be called; ``lost`` says that another
+    process took them: they don't come back, :func:`acquire` others.
+    """
+
+    heartbeat_s: float
+    lost: bool
 
     @property
     def buckets(self) -> tuple[int, ...]:
@@ -53,6 +68,10 @@ class Owned(Protocol):
     @property
     def mine(self) -> bool:
         """Whether they are ours beyond doubt: nothing is put on the wire when they aren't."""
+        ...
+
+    def require(self) -> None:
+        """Raise BucketsLost where another process took them."""
         ...
 
     def heartbeat(self) -> frozenset[int]:
@@ -89,15 +108,34 @@ class Owned(Protocol):
         ...
 
 
-def acquire(database: Database, *, shared: bool = False) -> Owned:
+def acquire(database: Database, *, shared: bool = False, lease_s: int | None = None) -> Owned:
     """Own buckets of the database: all of them or, with ``shared``, a fair share beside other
-    workers (SQLite: all). ``shared`` may begin with none, and gets them by heartbeats.
+    workers (SQLite: all). ``shared`` may begin with none, and gets them by heartbeats. ``lease_s``
+    is how long they are kept for a process that stands still (None: 30 s; SQLite: for ever).
 
     Raises :class:`AnotherWorker` naming who has them, :class:`DatabaseUnavailable`.
     """
     if database.is_file:
-        return _locked(database.path)
-    return Leased(database, alone=not shared)
+        return _locked(database.path, alone=not shared)
+    if not shared:
+        require_nobody(database)  # a look, before it takes its turn among those who come and go
+    lease_us = LEASE_US if lease_s is None else lease_s * 1_000_000
+    return Leased(database, alone=not shared, lease_us=lease_us)
+
+
+def works_alone(database: Database, connection: Connection) -> bool:
+    """Whether the users are with a process that works a task of its own and nothing else, as a run.
+
+    Inside a transaction that writes alone, False means more: who comes after that and is such a
+    process finds, once it begins to read, what this transaction has written.
+    """
+    if not database.is_file:
+        return any(worker.alone for worker in workers.live(connection))
+    try:
+        said = _lock_of(database.path).read_text(errors="replace")
+    except OSError:
+        return False
+    return said.split()[1:] == [_ALONE]
 
 
 @contextmanager
@@ -109,7 +147,7 @@ def nobody_working(database: Database) -> Iterator[None]:
         require_nobody(database)
         yield
         return
-    owned = _locked(database.path)
+    owned = _locked(database.path, alone=True)
     try:
         yield
     finally:
@@ -119,17 +157,22 @@ def nobody_working(database: Database) -> Iterator[None]:
 class WholeFile:
     """All buckets of a SQLite database, as long as this is open."""
 
-    __slots__ = ("_file",)
+    __slots__ = ("_file", "heartbeat_s", "lost")
 
     buckets = tuple(range(BUCKETS))
 
     def __init__(self, file: int) -> None:
         self._file = file
+        self.heartbeat_s = HEARTBEAT_S
+        self.lost = False
 
     @property
     def mine(self) -> bool:
         """The lock lasts as long as its file is open."""
         return self._file >= 0
+
+    def require(self) -> None:
+        """Nobody takes them."""
 
     def heartbeat(self) -> frozenset[int]:
         """Nothing comes: they are all here."""
@@ -157,8 +200,16 @@ class WholeFile:
             self._file = -1
 
 
-def _locked(database: Path) -> WholeFile:
-    path = database.with_name(f"{database.name}{WORKER_LOCK}")
+_ALONE = "alone"
+
+
+def _lock_of(database: Path) -> Path:
+    """The file that its worker locks: it says which process that is."""
+    return database.with_name(f"{database.name}{WORKER_LOCK}")
+
+
+def _locked(database: Path, *, alone: bool) -> WholeFile:
+    path = _lock_of(database)
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -168,11 +219,11 @@ def _locked(database: Path) -> WholeFile:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        holder = os.read(file, 20).decode(errors="replace").strip() or "unknown"
+        said = os.read(file, 20).decode(errors="replace").split()
         os.close(file)
-        raise AnotherWorker(
-            f"process {holder} works on {database}; wait until it is done, or end it"
-        ) from None
+        holder = f"process {said[0] if said else 'unknown'}"
+        message = f"{holder} works on {database}; wait until it is done, or end it"
+        raise AnotherWorker(message, holder) from None
     os.ftruncate(file, 0)
-    os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+    os.pwrite(file, f"{os.getpid()}\n{_ALONE if alone else ''}\n".encode(), 0)
     return WholeFile(file)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from engine.endpoints import states
+from engine.enrollments.store.holding import HELD, due_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +115,8 @@ def _listed(
         state = "failed"
     elif started is not None:
         state = "begun"
+    elif int(next_try_at) >= HELD:  # type: ignore[call-overload]
+        state, why = "held", "the journey is paused"
     elif shared.gate.since is not None:
         state, why = "held", f"{shared.gate.code}: {shared.gate.text}"
     elif redrive:
@@ -133,6 +136,6 @@ def _listed(
         state=state,
         attempts=attempts,  # type: ignore[arg-type]
         failure=failure,  # type: ignore[arg-type]
-        at=finished_at if finished_at is not None else next_try_at,  # type: ignore[arg-type]
+        at=finished_at if finished_at is not None else due_at(next_try_at),  # type: ignore[arg-type]
         why=why,
     )

@@ -38,8 +38,13 @@ class CallsHeld:
         return self._of_passages.get(passage)
 
     def every_call(self) -> list[Held]:
-        """The calls in memory that aren't answered."""
+        """The calls in memory that aren't answered, but for those sent again."""
         return list(self._of_passages.values())
+
+    def calls_in(self, buckets: Container[int]) -> list[Held]:
+        """Every call of the users of these buckets that is in memory and not answered."""
+        every = chain(self._of_passages.values(), self._redriven.values())
+        return [held for held in every if held.passage.user.bucket in buckets]
 
     def calls_of(self, users: Container[str]) -> list[Held]:
         """The calls of these users that are in memory."""

@@ -91,6 +91,8 @@ class ClockEntries:
         """Work for the users of these buckets, and no others, from now on."""
         owned = frozenset(buckets)
         if owned != self._owned:
+            for bucket in owned - self._owned:  # others may have met new zones meanwhile
+                self._zones.pop(bucket, None)
             self._owned = owned
             self._reopen()
 

@@ -16,14 +16,20 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Entry:
-    """A user is to enter a journey: a step started it (``depth``), or a command did. ``parent`` is
-    the passage that waits for its end (0: none).
+    """A user is to enter a journey: a step started it (``depth``), a command did, or a ``run``, for
+    which it is exactly the version ``version_id`` (0: the newest). ``parent`` is the passage that
+    waits for its end (0: none). ``attributes`` are what a run says of him, before he enters; it is
+    heard by others if he was ``known``.
     """
 
     journey: str
     inputs: Mapping[str, object]
     depth: int = 0
     parent: int = 0
+    run_id: int = 0
+    version_id: int = 0
+    attributes: Mapping[str, object] | None = None
+    known: bool = True
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from engine.core.interpreter.admit import Admission, admit, earlier_of
 from engine.core.interpreter.state import Passage
 from engine.core.interpreter.walk import MOST_DEPTH
 from engine.enrollments import store
+from engine.enrollments.coming import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from engine.core.interpreter.state import User
     from engine.core.steps.facts import Fact
     from engine.db.connect import Connection
+    from engine.enrollments.coming import Rejoin
     from engine.enrollments.present import Present
     from engine.versions.live import LiveJourneys
     from engine.versions.store import Published
@@ -44,9 +46,26 @@ class Door:
         self._run_of = run_of
         self._earlier: dict[str, dict[str, list[Earlier]]] = {}
 
-    def open_to(self, journey: str) -> Published | None:
-        """The version that an entry by command or step goes to."""
-        return self._journeys.published(self._connection, journey)
+    def open_to(self, entry: Entry) -> Published | None:
+        """The version that an entry by command, step or run goes to."""
+        if entry.version_id:
+            return self._journeys.version(self._connection, entry.version_id)
+        return self._journeys.published(self._connection, entry.journey)
+
+    def named(self, user: User, coming: Entry | Rejoin) -> Iterable[tuple[User, Published]]:
+        """What is to be prepared for, set by set, of an entry that says its version."""
+        if isinstance(coming, Entry) and coming.version_id:
+            published = self._journeys.version(self._connection, coming.version_id)
+            return ((user, published),)
+        return ()
+
+    def entrant(self, user: User, published: Published, entry: Entry) -> Passage:
+        """A fresh passage, by an entry."""
+        self.prepare([(user, published)])
+        fresh = self.candidate(user, published, dict(entry.inputs), depth=entry.depth)
+        fresh.parent = entry.parent
+        fresh.run_id = entry.run_id or fresh.run_id
+        return fresh
 
     def candidate(
         self,

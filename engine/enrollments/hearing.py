@@ -1,8 +1,7 @@
 """A turn's facts, heard by whom they touch, with all that follows from them in the same turn.
 
 Everybody's next fact is taken at once, round after round: passages and pasts are read in sets. What
-a fact makes (events emitted, attributes set, journeys started) comes before the user's next fact
-from outside.
+a fact makes comes before the user's next fact from outside.
 """
 
 from __future__ import annotations
@@ -63,7 +62,6 @@ class Hearing:
         self._lines: dict[str, Line] = {}
 
     # --- what there is to hear ------------------------------------------------------------------
-
     def tell(self, user: User, fact: Coming) -> None:
         """A fact from outside."""
         self._line(user).told.append(fact)
@@ -90,12 +88,14 @@ class Hearing:
             self._change(passage.user, advanced.before, depth)
         return True
 
-    def _change(self, user: User, before: Mapping[str, object], depth: int) -> None:
+    def _change(self, user: User, before: Mapping[str, object], depth: int) -> bool:
         known = {**user.attributes, "timezone": user.timezone}
         values = {name: known.get(name) for name in before}
         change = Change(0, self._ledger.now, values, before, depth)
-        if self._around.listening.hears(change) or self._around.entrances.of(change):
+        heard = self._around.listening.hears(change) or bool(self._around.entrances.of(change))
+        if heard:
             self._line(user).made.append(change)
+        return heard
 
     def _line(self, user: User) -> Line:
         line = self._lines.get(user.id)
@@ -131,6 +131,7 @@ class Hearing:
             if user.seq is None:
                 user.seq = found.get(user.id, 0)
             if isinstance(fact, Entry | Rejoin):
+                entering += self._door.named(user, fact)
                 continue
             if around.listening.hears(fact):
                 at = min(at, fact.at)
@@ -217,8 +218,8 @@ class Hearing:
 
     def _give_up_call(self, passage: Passage) -> None:
         """Make no attempt of the call any more; one on the wire is answered first."""
-        unsent, call = self._present.unsent_call(self._ledger, passage)
-        if unsent:
+        may, call = self._present.unsent_call(self._ledger, passage)
+        if may:
             self.drop(passage, call)
 
     def drop(self, passage: Passage, call: PendingCall | None) -> None:
@@ -227,30 +228,33 @@ class Hearing:
         attempts, failure = (call.attempts, call.failure) if call is not None else (0, None)
         if call is not None and call.started_by:
             attempts, failure = attempts + 1, "call.unknown"
-        now, world = self._ledger.now, self._world
-        dropped = drop(passage, now, world, attempts=attempts, failure=failure)
-        self._ledger.note(passage, dropped, call)
-        self.made(passage, dropped)
+        dropped = drop(passage, self._ledger.now, self._world, attempts=attempts, failure=failure)
+        self._noted(passage, dropped, call)
 
     # --- who enters -----------------------------------------------------------------------------
 
     def _start(self, user: User, entry: Entry) -> None:
-        published = self._door.open_to(entry.journey)
+        published = self._door.open_to(entry)
         if published is None:
             self._tell_parent(user, entry.parent, "there is no such journey")
-            return
-        self._door.prepare([(user, published)])
-        inputs = dict(entry.inputs)
-        fresh = self._door.candidate(user, published, inputs, depth=entry.depth)
-        fresh.parent = entry.parent
-        self.enter(fresh)
+        elif entry.attributes is None or not self._introduced(user, entry):
+            self.enter(self._door.entrant(user, published, entry))
+
+    def _introduced(self, user: User, entry: Entry) -> bool:
+        """Write what a run says of its user. True: somebody hears it first, and then he enters."""
+        before = write(user, entry.attributes or {})
+        entry.attributes = None
+        self._ledger.changes.users[user.id] = user
+        heard = bool(before) and entry.known and self._change(user, before, 0)
+        if heard:
+            self._line(user).made.append(entry)
+        return heard
 
     def _rejoin(self, user: User, over: Rejoin) -> None:
         parent = self._present.find(user, over.parent)
         if parent is not None and parent.state is State.WAITING:
             self._ledger.moves(parent)
-            now = self._ledger.now
-            self._noted(parent, rejoin(parent, now, self._world, over.text))
+            self._noted(parent, rejoin(parent, self._ledger.now, self._world, over.text))
 
     def _tell_parent(self, user: User, parent: int, text: str) -> None:
         if parent:
@@ -291,6 +295,6 @@ class Hearing:
             self._tell_parent(passage.user, passage.parent, passage.outcome or "")
         return True
 
-    def _noted(self, passage: Passage, advanced: Advanced) -> None:
-        self._ledger.note(passage, advanced, None)
+    def _noted(self, passage: Passage, advanced: Advanced, call: PendingCall | None = None) -> None:
+        self._ledger.note(passage, advanced, call)
         self.made(passage, advanced)

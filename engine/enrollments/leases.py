@@ -25,14 +25,22 @@ if TYPE_CHECKING:
     from engine.db.connect import Connection, Database
 
 LEASE_US = 30_000_000
+HEARTBEATS = 3
+"""How often a lease is renewed while it lasts."""
+SOON_S = 1.0
+"""The next heartbeat of a worker that waits for buckets others are to give up."""
 MARGIN_S = 1.0
 """What begins this long before the end of a lease has begun before it."""
 
 
 class AnotherWorker(OperatorError):
-    """Another process works on this database. Exit code 2."""
+    """Another process, the ``holder``, works on this database. Exit code 2."""
 
     code = "worker.another"
+
+    def __init__(self, message: str, holder: str) -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 class BucketsLost(OperatorError):
@@ -57,6 +65,8 @@ class Leased:
         self._buckets: tuple[int, ...] = ()
         self._surplus: frozenset[int] = frozenset()
         self._until = 0.0
+        self.lost = False
+        self._renewing_s = self.heartbeat_s = lease_us / HEARTBEATS / 1_000_000
         self._join(f"{socket.gethostname()} process {os.getpid()}")
 
     @property
@@ -68,6 +78,11 @@ class Leased:
     def mine(self) -> bool:
         """Whether the lease lasts, by this process's stopwatch."""
         return stopwatch() < self._until
+
+    def require(self) -> None:
+        """Raise :class:`BucketsLost` where they were."""
+        if self.lost:
+            raise self._lost()
 
     def surplus(self) -> frozenset[int]:
         """Those beyond a fair share, as of the last heartbeat."""
@@ -84,7 +99,7 @@ class Leased:
             self._lasts_from(began)
             before = frozenset(self._buckets)
             with self._database.write(alone=False) as connection:
-                workers.one_at_a_time(connection)
+                workers.one_at_a_time(connection, self._lease_us)
                 share = self._settle(connection)
                 mine = workers.owned(connection, self._worker)
             self._keep(mine, share)
@@ -99,12 +114,12 @@ class Leased:
             if not gone:
                 return
             with self._database.write(alone=False) as connection:
-                workers.one_at_a_time(connection)
+                workers.one_at_a_time(connection, self._lease_us)
                 workers.give(connection, self._worker, gone)
 
     def fence(self, connection: Connection) -> int:
         """Let the transaction be committed only if the epoch is still ours; its receipt."""
-        receipt = workers.fence(connection, self._worker, self._epoch)
+        receipt = workers.fence(connection, self._worker, self._epoch, self._lease_us)
         if receipt is None:
             raise self._lost()
         return receipt
@@ -122,17 +137,17 @@ class Leased:
         with self._lock:
             self._until, self._buckets, self._surplus = 0.0, (), frozenset()
             with suppress(DatabaseUnavailable), self._database.write(alone=False) as connection:
-                workers.one_at_a_time(connection)
+                workers.one_at_a_time(connection, self._lease_us)
                 workers.leave(connection, self._worker, self._epoch)
 
     def _join(self, name: str) -> None:
         began = stopwatch()
         with self._database.write(alone=False) as connection:
-            workers.one_at_a_time(connection)
+            workers.one_at_a_time(connection, self._lease_us)
             workers.bury(connection)
             if self._alone:
                 _require_nobody(connection, self._database)
-            workers.join(connection, self._worker, name, self._lease_us)
+            workers.join(connection, self._worker, name, self._lease_us, alone=self._alone)
             share = self._settle(connection)
             mine = workers.owned(connection, self._worker)
         self._lasts_from(began)
@@ -141,13 +156,23 @@ class Leased:
     def _settle(self, connection: Connection) -> int:
         """Free what the dead had and take what is missing to a fair share; how much that is."""
         workers.bury(connection)
-        share = BUCKETS if self._alone else -(-BUCKETS // len(workers.live(connection)))
+        share = BUCKETS if self._alone else self._share(connection)
         missing = share - len(workers.owned(connection, self._worker))
         if missing > 0:
             workers.claim(connection, self._worker, missing)
         return share
 
+    def _share(self, connection: Connection) -> int:
+        """As many as everybody else, or one more for the oldest ones: together all of them."""
+        live = [one.id for one in workers.live(connection)]
+        if self._worker not in live:  # this has taken longer than the lease
+            live.append(self._worker)
+        each, over = divmod(BUCKETS, len(live))
+        return each + (live.index(self._worker) < over)
+
     def _keep(self, mine: list[int], share: int) -> None:
+        waits = len(mine) < share
+        self.heartbeat_s = min(SOON_S, self._renewing_s) if waits else self._renewing_s
         self._buckets, self._surplus = tuple(mine), frozenset(mine[share:])
 
     def _lasts_from(self, began: float) -> None:
@@ -156,6 +181,7 @@ class Leased:
 
     def _lost(self) -> BucketsLost:
         self._until, self._buckets, self._surplus = 0.0, (), frozenset()
+        self.lost = True
         return BucketsLost(
             "the lease of this process ran out and another one took its users over; whatever was"
             " not committed is done there"
@@ -174,5 +200,6 @@ def _require_nobody(connection: Connection, database: Database) -> None:
     if live:
         raise AnotherWorker(
             f"{live[0].name} works on {database.name}; wait until it is done, or end it (a killed"
-            f" one counts for {LEASE_US // 1_000_000} s more)"
+            f" one counts for {LEASE_US // 1_000_000} s more)",
+            live[0].name,
         )

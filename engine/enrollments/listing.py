@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.core.dsl.program import END
 from engine.core.expressions.assignment import bucket_of
 from engine.core.interpreter.state import Reason, State
+from engine.enrollments.store.holding import due_at
 from engine.errors import NotFound
 from engine.versions import store as versions_store
 
@@ -149,7 +150,7 @@ def _listed(
         state=State(state).name.lower(),
         step="" if at_end else published.program.nodes[position].id,
         waits=Reason(reason).name.lower() if state == State.WAITING else "",
-        until=wake_at,
+        until=due_at(wake_at),
         entered_at=entered_at or 0,
         ended_at=ended_at,
         outcome=None if outcome is None else str(outcome),

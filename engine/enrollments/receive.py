@@ -54,12 +54,14 @@ def receive(
             if message in seen:
                 continue
             seen.add(message)
-        user = known.get(one.user_id)
+        fact, user = _fact(one), known.get(one.user_id)
         if user is None:
             fresh = partial(User, one.user_id, one.bucket, None, {})
             user = known[one.user_id] = users.keep(one.user_id, fresh)
             changes.users[user.id] = user
-        hearing.tell(user, _fact(one))
+            if isinstance(fact, Entry):
+                fact.known = False
+        hearing.tell(user, fact)
 
 
 def arrive(
@@ -84,7 +86,7 @@ def arrive(
     for row, (bucket, user_id) in zip(arrivals.rows, wanted, strict=True):
         fresh = partial(User, user_id, bucket, None, {})
         user = known.get(user_id) or users.keep(user_id, fresh)
-        before = write(user, _said(row))
+        before = write(user, said_of(row))
         if before and user_id in known:
             hearing.changed(user, before)
         ledger.changes.users[user_id] = user
@@ -104,7 +106,7 @@ def _users(
     return store.load_users(connection, wanted, users)
 
 
-def _said(row: UserRow) -> dict[str, object]:
+def said_of(row: UserRow) -> dict[str, object]:
     """What a row says of a user; a zone that it doesn't name stays."""
     if row.timezone is None:
         return dict(row.attributes)
@@ -117,4 +119,10 @@ def _fact(told: Told) -> Fact | Entry:
         return Event(0, told.at, told.name, said, told.message_id)
     if told.kind == facts.CHANGE:
         return Change(0, told.at, said, {}, id=told.message_id)
-    return Entry(told.name, said.get("inputs", {}))
+    return Entry(
+        told.name,
+        said.get("inputs", {}),
+        run_id=said.get("run", 0),
+        version_id=said.get("version", 0),
+        attributes=said.get("attributes"),
+    )

@@ -9,6 +9,7 @@ from engine.core.interpreter.state import Reason, State
 from engine.core.steps.call_api import CallApiStep
 from engine.core.steps.wait_for import WaitForStep
 from engine.endpoints.states import gate_of
+from engine.enrollments.store.holding import due_at
 from engine.enrollments.told import Standing
 
 if TYPE_CHECKING:
@@ -22,12 +23,14 @@ def standing_of(connection: Connection, passage: Passage) -> Standing | None:
     if passage.state is State.ENDED:
         return None
     if passage.position == END:
-        return Standing("", "", "the end, which is due", passage.entered_at, passage.wake_at)
+        return Standing(
+            "", "", "the end, which is due", passage.entered_at, due_at(passage.wake_at)
+        )
     step = passage.program.nodes[passage.position].step
     since = passage.started or passage.entered_at
     if passage.state is State.CALLING and isinstance(step, CallApiStep):
         return _calling(connection, passage, step, since)
-    return Standing(step.id, step.type, _waits_for(passage, step), since, passage.wake_at)
+    return Standing(step.id, step.type, _waits_for(passage, step), since, due_at(passage.wake_at))
 
 
 def _calling(connection: Connection, passage: Passage, step: CallApiStep, since: int) -> Standing:
@@ -51,7 +54,8 @@ def _calling(connection: Connection, passage: Passage, step: CallApiStep, since:
     else:
         what = f"its turn at {step.endpoint}, or its answer"
     request = f"{method} {target}"
-    return Standing(step.id, step.type, what, since, next_try_at, request, attempts, failure)
+    due = due_at(next_try_at)
+    return Standing(step.id, step.type, what, since, due, request, attempts, failure)
 
 
 def _waits_for(passage: Passage, step: Step) -> str:

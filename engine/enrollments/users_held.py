@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from engine.core.interpreter.state import User
 
 
 class UsersHeld:
-    """Users that some passage in memory refers to. This process is their only writer, so what is
-    held is newer than, or the same as, what is stored.
+    """Users that some passage in memory refers to. This process is their only writer as long as it
+    owns their bucket, so what is held is newer than, or the same as, what is stored.
     """
 
     __slots__ = ("_users",)
@@ -24,6 +24,12 @@ class UsersHeld:
     def forget(self, user_id: str) -> None:
         """Whoever this was, he is somebody new from now on."""
         self._users.pop(user_id, None)
+
+    def forget_those_in(self, buckets: Container[int]) -> None:
+        """Forget the users of buckets that come to this process: others wrote them meanwhile."""
+        for user_id, user in list(self._users.items()):
+            if user.bucket in buckets:
+                self.forget(user_id)
 
     def keep(self, user_id: str, read: Callable[[], User]) -> User:
         """The user held, else the one that ``read`` gives, from now on held."""

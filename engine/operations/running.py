@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.core.expressions.calendar import HOUR, SECOND
+from engine.enrollments.store import workers
 from engine.operations import store
 from engine.operations.doctor import Check
 
@@ -22,12 +23,16 @@ SILENT_US = 120 * SECOND
 
 
 def running(connection: Connection, now: int) -> Iterator[Check]:
-    """The processes that run on this database and their duties. ``now`` is wall time."""
+    """The processes that run on this database, what they share, and their duties. ``now`` is wall
+    time.
+    """
     known = store.processes(connection)
     for process in known:
         yield from _process(process, now)
     if not known:
         yield Check("processes", "ok", "none runs; `journey up` starts one")
+    if connection.dialect.name == "postgresql":
+        yield from _shares(workers.shares(connection))
     scheduling = any(each.kind != "worker" and now - each.seen_at < SILENT_US for each in known)
     yield from _duties(store.duties(connection), now, scheduling=scheduling)
 
@@ -62,6 +67,21 @@ def _process(process: Process, now: int) -> Iterator[Check]:
         parts = ", ".join(each.part for each in process.health)
         since = _moment(process.started_at)
         yield Check("processes", "ok", f"{name} runs since {since}: {parts or 'it begins'}")
+
+
+def _shares(found: list[tuple[str, int]]) -> Iterator[Check]:
+    """Who has how many buckets of users, where several workers may share them."""
+    if not found:
+        return
+    shown = ", ".join(f"{name} has {count}" for name, count in found)
+    free = workers.BUCKETS - sum(count for _, count in found)
+    if not free:
+        yield Check("workers", "ok", f"of {workers.BUCKETS} buckets, {shown}")
+        return
+    remedy = "those who live take them with their next heartbeat; look again"
+    yield Check(
+        "workers", "odd", f"of {workers.BUCKETS} buckets, {shown}, {free} have nobody", remedy
+    )
 
 
 def _duties(known: list[DutyState], now: int, *, scheduling: bool) -> Iterator[Check]:

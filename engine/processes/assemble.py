@@ -79,22 +79,22 @@ def assemble(
     """A worker of that ``kind`` for ``task``; without one it works everything, until stopped."""
     live = LiveEndpoints(database, clock, policy=versions.policy)
     users, journeys = UsersHeld(), LiveJourneys(versions)
+    backlog = (Backlog if task is None else task.backlog)(
+        None if task is None else task.run_id, versions, users
+    )
     outbox = Outbox(deliver, live, raise_open_files(settings.calls_in_flight))
     decider = Decider(
         None if task is None else (task.run_id, task.published),
         Surroundings(versions, users, outbox, Listening(versions), erase=_erase),
         journeys,
         Holding(journeys, versions),
-        lambda: owned.buckets,
+        lambda: backlog.owned,
         IdMaker(entropy),
         _installation(database),
         settings.timezone,
         telling,
         triggered=task is not None and task.triggered,
         clocks=ClockEntries(users, settings.timezone),
-    )
-    backlog = (Backlog if task is None else task.backlog)(
-        None if task is None else task.run_id, versions, users
     )
     parts = (database, decider, backlog, outbox, live, clock)
     if task is None:

@@ -75,7 +75,7 @@ def run(orders: Orders) -> int:
     Raises SettingsError (exit 78), AnotherWorker and OperatorError (2), before anything was begun.
     """
     settings = orders.settings
-    _ = settings.calls_in_flight, settings.backups_to_keep, Kept.by(settings)
+    _ = settings.calls_in_flight, settings.backups_to_keep, Kept.by(settings), settings.lease_s
     Egress.parse(settings.egress_allow)
     daemon = _Daemon(orders)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -143,7 +143,9 @@ class _Daemon:
 
     async def _own(self, database: Database) -> None:
         """Take the users. Raises AnotherWorker."""
-        self._owned = await self._patiently(partial(buckets.acquire, database, shared=True))
+        lease_s = self._orders.settings.lease_s
+        acquire = partial(buckets.acquire, database, shared=True, lease_s=lease_s)
+        self._owned = await self._patiently(acquire)
 
     def _release(self) -> None:
         if self._owned is not None:
@@ -219,6 +221,7 @@ class _Daemon:
             if not self._ended.is_set():
                 self._died("worker")
         finally:
+            work.stop()  # its calls that wait for a lease or the database wait no longer
             working.cancel()
             broke.cancel()
 

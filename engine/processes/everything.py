@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import threading
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.clock import stopwatch
 from engine.processes.assemble import assemble
-from engine.processes.heartbeat import beating, while_mine
+from engine.processes.heartbeat import beating, require_mine, while_mine
 from engine.processes.sending import open_sending
 from engine.processes.worker import Worker
 from engine.versions.store import Versions
@@ -85,7 +86,8 @@ async def open_work(opened: Opened, owned: Owned) -> AsyncIterator[Work]:
     """The worker that works everything that is there of its users, and what comes."""
     told = _Told(opened.say)
     surroundings = (opened.database, opened.vault, opened.clock, opened.settings)
-    async with open_sending(*surroundings) as sending, beating(owned):
+    mine = partial(require_mine, owned)
+    async with open_sending(*surroundings, before_writing=mine) as sending, beating(owned):
         worker = assemble(
             opened.database,
             owned,

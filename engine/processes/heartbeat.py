@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from engine.enrollments.buckets import HEARTBEAT_S, BucketsLost
+from engine.enrollments.buckets import BucketsLost
 from engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -36,15 +36,20 @@ def while_mine(
     """``deliver``, for as long as the users are ours beyond doubt: else the call waits."""
 
     async def deliver_mine(held: Held) -> Result:
-        if not owned.mine:
-            raise DatabaseUnavailable("the lease on the users has to be renewed first")
+        require_mine(owned)
         return await deliver(held)
 
     return deliver_mine
 
 
+def require_mine(owned: Owned) -> None:
+    """Raise DatabaseUnavailable where the users aren't ours beyond doubt."""
+    if not owned.mine:
+        raise DatabaseUnavailable("the lease on the users has to be renewed first")
+
+
 async def _beat(owned: Owned) -> None:
-    pause = HEARTBEAT_S
+    pause = owned.heartbeat_s
     while True:
         await asyncio.sleep(pause)
         try:
@@ -52,6 +57,6 @@ async def _beat(owned: Owned) -> None:
         except DatabaseUnavailable:
             pause = SOON_S
         except BucketsLost:
-            return  # the fence says it to whoever commits
+            return  # the worker finds it at its next turn
         else:
-            pause = HEARTBEAT_S
+            pause = owned.heartbeat_s

@@ -5,47 +5,46 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.clock import RealClock, VirtualClock, wall
+from engine.clock import wall
 from engine.core.dsl.check import load_and_check
 from engine.credentials.open_vault import open_vault
-from engine.db.ids import IdMaker, entropy
 from engine.db.schema import open_database
 from engine.enrollments import buckets
 from engine.enrollments.arriving import by_bucket
+from engine.enrollments.buckets import AnotherWorker
 from engine.enrollments.store import runs
-from engine.errors import OperatorError
 from engine.processes.assemble import Task, assemble
+from engine.processes.follow import follow, require_followable
 from engine.processes.heartbeat import beating, while_mine
 from engine.processes.limits import spare_the_collector
-from engine.processes.model import RunOpened, RunResult
+from engine.processes.model import RunResult
+from engine.processes.opening import LINGER_US, clock_of, plan, tell_opened
 from engine.processes.sending import open_sending
 from engine.processes.supply import Source
-from engine.versions.publish import publish, require_endpoints
+from engine.versions.publish import require_endpoints
 from engine.versions.store import Versions
 from engine.wire.egress import Egress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from engine.clock import Clock
-    from engine.core.dsl.check import LoadedAndChecked
     from engine.core.steps.base import Result
     from engine.credentials.vault import Vault
-    from engine.db.connect import Connection, Database
+    from engine.db.connect import Database
     from engine.enrollments.buckets import Owned
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.rows import Held
     from engine.enrollments.store.runs import Run
     from engine.processes.model import RunObserver, RunOptions
+    from engine.processes.opening import Todo
     from engine.processes.worker import Worker
     from engine.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-LINGER_US = 10_000_000
-"""A wait that is over within ten seconds is no sleep: the run stays for it."""
 
 
 def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
@@ -65,18 +64,39 @@ def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
         opened = open_vault(database, options.settings)
         if opened.notice:
             observer.notice(opened.notice)
-        owned = buckets.acquire(database)
-        stack.callback(owned.release)
+        owned, holder = _acquire(database, options)
+        if owned is not None:
+            stack.callback(owned.release)
         with database.write() as connection:
-            clock = _clock(connection, options.now)
-            todo = _plan(connection, loaded, options, observer)
+            clock = clock_of(connection, options.now)
+            todo = plan(connection, loaded, options, observer)
+        ids = tuple(item.run.id for item in todo)
+        if todo[0].run.state == runs.FINISHED:
+            tell_opened(database, todo[0], observer)
+            return RunResult(ids, already_ran=True)
+        if owned is None:
+            followed = follow(database, todo, clock, options, observer, holder)
+            if followed.owned is None:
+                return RunResult(ids, interrupted=followed.interrupted)
+            owned, todo = followed.owned, followed.left
+            stack.callback(owned.release)
+            options = replace(options, stay_us=followed.stay_us)
         launch = _Launch(database, owned, opened.vault, clock, options, observer)
-        return launch.work(todo)
+        return replace(launch.work(todo), run_ids=ids)
+
+
+def _acquire(database: Database, options: RunOptions) -> tuple[Owned | None, str]:
+    """The users; or else None, and who has them."""
+    try:
+        return buckets.acquire(database, lease_s=options.settings.lease_s), ""
+    except AnotherWorker as another:
+        require_followable(options, database, another.holder)
+        return None, another.holder
 
 
 def _require_usable(settings: Settings) -> None:
     """Raise SettingsError for settings the work can't be done with, before anything is stored."""
-    _ = settings.calls_in_flight
+    _ = settings.calls_in_flight, settings.lease_s
     Egress.parse(settings.egress_allow)
 
 
@@ -88,71 +108,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
-
-
-def _clock(connection: Connection, now: int | None) -> Clock:
-    """The installation's clock; the first run decides whether it is real or virtual."""
-    wanted = "real" if now is None else "virtual"
-    stands = runs.installation(connection).clock
-    if stands is None:
-        runs.set_clock(connection, wanted)
-    elif stands != wanted:
-        other = "name another database, or leave --now out" if now is not None else "give --now"
-        raise OperatorError(
-            f"this database runs on the {stands} clock since its first run; {other}",
-            code="operator.clock",
-        )
-    return RealClock() if now is None else VirtualClock(now)
-
-
-@dataclass(frozen=True, slots=True)
-class _Todo:
-    """A run to work, or one that is over already."""
-
-    run: Run
-    continued: bool
-
-
-def _plan(
-    connection: Connection,
-    loaded: LoadedAndChecked,
-    options: RunOptions,
-    observer: RunObserver,
-) -> list[_Todo]:
-    """Publish, and find or open the runs to work: unfinished ones over the same users first."""
-    journey = loaded.journey.journey
-    version_id = publish(
-        connection,
-        journey,
-        options.source,
-        loaded.checked.endpoints,
-        now=wall(),
-        actor=options.actor,
-    )
-    users = options.users
-    before = runs.newest_run(connection, journey, users.digest)
-    unfinished = runs.unfinished_runs(connection, journey, users.digest)
-    todo = [_Todo(run, continued=True) for run in unfinished]
-    if before is not None and before.version_id == version_id and not options.again:
-        return todo or [_Todo(before, continued=True)]
-    if any(run.version_id != version_id for run in unfinished):
-        observer.notice(
-            f"{options.file} changed under an unfinished run over the same users: that run is"
-            " finished on its version first"
-        )
-    run = runs.Run(
-        id=IdMaker(entropy)(wall()),
-        journey=journey,
-        version_id=version_id,
-        source=users.digest,
-        state=runs.OPEN,
-        position=0,
-        total=users.count,
-        skipped=users.skipped,
-        token_base=runs.token_requests(connection),
-    )
-    runs.open_run(connection, run, now=wall())
-    return [*todo, _Todo(run, continued=False)]
 
 
 class _Launch:
@@ -178,20 +133,17 @@ class _Launch:
         self._signal: int | None = None
         self._untold: OSError | None = None
 
-    def work(self, todo: list[_Todo]) -> RunResult:
+    def work(self, todo: Sequence[Todo]) -> RunResult:
         """Work them all. Raises the observer's OSError, once answers aren't waited for any more."""
         ids = tuple(item.run.id for item in todo)
         spare_the_collector()
-        if len(todo) == 1 and todo[0].run.state == runs.FINISHED:
-            self._open(todo[0])
-            return RunResult(ids, already_ran=True)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(self._work(todo))
         if self._untold is not None:
             raise self._untold
         return RunResult(ids, interrupted=self._signal)
 
-    async def _work(self, todo: list[_Todo]) -> None:
+    async def _work(self, todo: Sequence[Todo]) -> None:
         options = self._options
         sending = open_sending(
             self._database, self._vault, self._clock, options.settings, options.listening
@@ -226,13 +178,8 @@ class _Launch:
         """Hand it on."""
         self._observer.resumed()
 
-    def _open(self, item: _Todo) -> None:
-        with self._database.read() as connection:
-            version = self._versions.get(connection, item.run.version_id).number
-        self._observer.opened(RunOpened(item.run, version, item.continued))
-
-    def _worker_of(self, item: _Todo, deliver: Callable[[Held], Awaitable[Result]]) -> Worker:
-        self._open(item)
+    def _worker_of(self, item: Todo, deliver: Callable[[Held], Awaitable[Result]]) -> Worker:
+        tell_opened(self._database, item, self._observer)
         run, options = item.run, self._options
         with self._database.read() as connection:
             published = self._versions.get(connection, run.version_id)

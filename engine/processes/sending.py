@@ -69,11 +69,14 @@ async def open_sending(
     clock: Clock,
     settings: Settings,
     listening: Listening | None = None,
+    before_writing: Callable[[], None] | None = None,
 ) -> AsyncIterator[Sending]:
-    """A sender on this event loop, closed with everything it holds."""
+    """A sender on this event loop, closed with everything it holds. What ``before_writing`` raises
+    keeps a request from the wire.
+    """
     egress = Egress.parse(settings.egress_allow)
     references = References(environment(), settings.secret_folders)
-    transport = HttpTransport(egress)
+    transport = HttpTransport(egress, before_writing=before_writing)
     resolver = Resolver(database, vault, transport, clock, references)
     try:
         yield Sending(Sender(database, resolver, transport), clock, listening)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from engine.enrollments.buckets import BUCKETS
 from engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -14,10 +16,13 @@ if TYPE_CHECKING:
     from engine.enrollments.pausing import Holding
     from engine.enrollments.send import Outbox
 
+_log = logging.getLogger(__name__)
+
 
 class Share:
     """The buckets a worker loads from: those it owns but for what it is to give up, which it lets
-    go once none of their calls is in memory, so that nobody makes one twice.
+    go once none of their calls is in memory, so that nobody makes one twice. ``giving`` are those
+    that it is to let go: nothing of theirs is begun any more.
     """
 
     def __init__(self, database: Database, owned: Owned, outbox: Outbox, backlog: Backlog) -> None:
@@ -25,31 +30,39 @@ class Share:
         self._owned = owned
         self._outbox = outbox
         self._backlog = backlog
-        self.buckets: tuple[int, ...] = ()
+        self.giving: frozenset[int] = frozenset()
+        backlog.own((), ())
 
     @property
     def is_another(self) -> bool:
         """Whether buckets came, went, or are to go."""
-        return bool(self._owned.surplus()) or self._mine() != self.buckets
+        owned = self._owned
+        return owned.lost or bool(owned.surplus()) or owned.buckets != self._backlog.buckets
 
     def settle(self) -> bool:
-        """Give up what is to go and can, and look into what came; whether anything came."""
+        """Give up what is to go and can, and look into what came; whether anything came.
+
+        Raises BucketsLost where all was lost.
+        """
+        self._owned.require()
+        before = self._backlog.owned
         surplus = self._owned.surplus()
-        if surplus:
-            for held in self._outbox.every_call():
-                if held.passage.user.bucket in surplus:
-                    self._outbox.withdraw(held)
-            busy = {held.passage.user.bucket for held in self._outbox.every_call()}
-            with suppress(DatabaseUnavailable):
-                self._owned.give(surplus - busy)
-        mine = self._mine()
-        came = not set(mine) <= set(self.buckets)
-        self.buckets = self._backlog.buckets = mine
+        for held in self._outbox.calls_in(surplus):
+            self._outbox.withdraw(held)
+        busy = {held.passage.user.bucket for held in self._outbox.calls_in(surplus)}
+        with suppress(DatabaseUnavailable):
+            self._owned.give(surplus - busy)
+        owned, kept = self._owned.buckets, self._owned.surplus()
+        mine = tuple(bucket for bucket in owned if bucket not in kept)
+        self.giving = kept
+        came = self._backlog.own(owned, mine)
         if came:
             try:
                 self._look_anew()
             except DatabaseUnavailable:
-                self.buckets = ()  # it is tried again with the next turn
+                self._backlog.own(owned, ())  # it is tried again with the next turn
+        if owned != before:
+            _log.info("%d of %d buckets are this worker's", len(owned), BUCKETS)
         return came
 
     def obey(self, holding: Holding) -> None:
@@ -66,8 +79,3 @@ class Share:
     def _look_anew(self) -> None:
         with self._database.read() as connection:
             self._backlog.open(connection)
-
-    def _mine(self) -> tuple[int, ...]:
-        surplus = self._owned.surplus()
-        owned = self._owned.buckets
-        return tuple(one for one in owned if one not in surplus) if surplus else owned

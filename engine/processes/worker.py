@@ -89,7 +89,7 @@ class Worker:
         self._watch = watch(database)
         self._told = self._stale = True
         self.woken = Bell()
-        self._stopping = False
+        self._stopping = self._deciding = False
         self._name = decider.installation[:8]
 
     def wake(self) -> None:
@@ -131,13 +131,15 @@ class Worker:
                 return
 
     def _look(self) -> bool:
-        """Whether another process has told of something, or changed a journey."""
+        """Whether another process told of something, changed a journey, or marked failed calls."""
+        marked = False
         if self._watch.changed():
             self._told = True  # also where it can't be read: the turn meets the reason, and waits
             with suppress(DatabaseUnavailable), self._database.read() as connection:
                 self._told = self._backlog.look(connection)
                 self._stale = self._decider.journeys.stale(connection)
-        return self._told or self._stale or self._share.is_another
+            marked = bool(self._backlog.due_lanes(self._clock.now()))
+        return self._told or self._stale or marked or self._share.is_another
 
     def open(self) -> None:
         """Read what is there to do; once, before the first turn."""
@@ -196,15 +198,19 @@ class Worker:
         if rows := self._source.take(loading.arrivals):
             turn.arrivals = Arrivals(rows, self._source.position)
         decided: tuple[Ledger, list[Held]] | None = None
-        since, waited, receipt = stopwatch(), False, -1
+        since, waited = stopwatch(), False
+        receipt: int | None = None
+        self._deciding = False
         while True:
             try:
-                if decided is None or not self._owned.made(receipt):
+                if decided is None or receipt is None or not self._owned.made(receipt):
                     with self._database.write(waits=1, alone=False) as connection:
                         decided = decided or self._decide(connection, turn, loading)
                         store.write(connection, decided[0].changes)
                         receipt = self._owned.fence(connection)
             except DatabaseUnavailable as error:
+                if self._lasts and self._deciding and decided is None:
+                    raise  # what was decided by half is void: everything is read anew
                 self._hold_out(error, since)
                 waited = True
             else:
@@ -229,6 +235,7 @@ class Worker:
             loaded.calls = [held for held in calls if not held.call.started_by]
         self._stale = False
         terms = self._endpoints.terms(connection)
+        self._deciding = True
         ledger = self._decider.decide(connection, loaded, terms, now)
         return ledger, loaded.calls
 
@@ -258,7 +265,8 @@ class Worker:
         for held in turn.starting:
             self.outbox.launch(held)
         for held in (*loaded, *ledger.calls):
-            if not self.outbox.offer(held):
+            given = held.passage.user.bucket in self._share.giving
+            if given or not self.outbox.offer(held):
                 self._backlog.add_call(held.lane, self._clock.now())
         for lane, at in ledger.retries:
             self._backlog.add_call(lane, at)

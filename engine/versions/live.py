@@ -90,6 +90,10 @@ class LiveJourneys:
             return None
         return self._versions.get(connection, self._newest[journey])
 
+    def version(self, connection: Connection, version_id: int) -> Published:
+        """A version by its id, whatever its journey's state."""
+        return self._versions.get(connection, version_id)
+
     def skips_until(self, version_id: int) -> int:
         """A pause was ended so that calls are skipped, at this instant (microseconds UTC of journey
         time): those of who is in this version and was due by then, up to his next wait, and those

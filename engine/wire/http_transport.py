@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from engine.clock import stopwatch
 from engine.core.message import Answer, Request
@@ -15,6 +16,9 @@ from engine.wire.lookup import Lookup
 from engine.wire.routes import Route, Routes
 from engine.wire.transport import DEFAULT_NETWORK, Network, Transport
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MAX_ADDRESSES = 4
 """So many addresses of a name are tried for one request, where none of them can be reached."""
 
@@ -22,10 +26,18 @@ MAX_ADDRESSES = 4
 class HttpTransport(Transport):
     """Sends through pooled connections to checked addresses; see :class:`Transport`.
 
-    One per event loop. Close it before the loop ends.
+    One per event loop. Close it before the loop ends. ``before_writing`` is called at the last
+    moment before each request; where it raises, nothing was sent, and the caller gets that.
     """
 
-    def __init__(self, egress: Egress, *, lookup: Lookup | None = None) -> None:
+    def __init__(
+        self,
+        egress: Egress,
+        *,
+        lookup: Lookup | None = None,
+        before_writing: Callable[[], None] | None = None,
+    ) -> None:
+        self._before_writing = before_writing
         self._routes = Routes(egress, lookup or Lookup())
         self._dialler = Dialler()
 
@@ -48,6 +60,12 @@ class HttpTransport(Transport):
                 may_have_been_sent=False,
                 elapsed_us=int((stopwatch() - started) * 1_000_000),
             )
+        if self._before_writing is not None:
+            try:
+                self._before_writing()
+            except BaseException:
+                connection.abort()
+                raise
         answer = connection.ask(
             head,
             request.body,

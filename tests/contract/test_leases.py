@@ -88,7 +88,7 @@ def test_a_first_worker_gets_everything_and_gives_the_others_their_share(
     assert not set(first.buckets) & set(second.buckets)
 
 
-@pytest.mark.parametrize("count", [3, 4, 7])
+@pytest.mark.parametrize("count", [3, 4, 7, 30])
 def test_any_number_of_workers_comes_to_even_shares(database: Database, count: int) -> None:
     workers = [worker(database) for _ in range(count)]
     for _ in range(2):
@@ -98,8 +98,19 @@ def test_any_number_of_workers_comes_to_even_shares(database: Database, count: i
     sizes = sorted(len(each.buckets) for each in workers)
     assert sum(sizes) == BUCKETS
     assert sizes[-1] == -(-BUCKETS // count)
+    assert sizes[0] == BUCKETS // count
     taken = [bucket for each in workers for bucket in each.buckets]
     assert sorted(taken) == list(range(BUCKETS))
+
+
+def test_who_waits_for_buckets_looks_for_them_sooner(database: Database) -> None:
+    first = worker(database)
+    second = worker(database)
+    assert (first.heartbeat_s, second.heartbeat_s) == (10.0, 1.0)
+    first.heartbeat()
+    first.give(first.surplus())
+    second.heartbeat()
+    assert second.heartbeat_s == 10.0
 
 
 def test_a_surplus_bucket_goes_only_when_its_owner_lets_go_of_it(database: Database) -> None:

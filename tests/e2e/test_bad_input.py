@@ -150,12 +150,6 @@ JOURNEYS: list[tuple[str, bytes, int, tuple[str, ...]]] = [
         4,
         ("small", "apo", "step greet", "journey apply"),
     ),
-    (
-        "what needs events",
-        GOOD.encode() + b"  - {id: w, type: wait_for, any: [{event: paid}], within: P1D}\n",
-        2,
-        ("events", "line 5"),
-    ),
 ]
 
 

@@ -34,6 +34,7 @@ import sys
 import engine.db.sqlite as sqlite
 import engine.processes.worker as worker
 worker.PATIENCE_S = 0.5
+sqlite.BUSY_TIMEOUT_MS = 100
 sqlite._PRAGMAS = tuple(each.replace("30000", "100") for each in sqlite._PRAGMAS)
 from engine.cli.run_journey import main
 sys.exit(main(sys.argv[1:]))
@@ -246,13 +247,14 @@ def test_a_database_locked_in_mid_run_loses_nobody(here: InProcess, api: Answers
     assert_same_command_finishes(here, api)
 
 
-def test_a_second_worker_is_refused_by_name_and_other_commands_are_not(
+def test_what_needs_a_clock_of_its_own_is_refused_beside_a_run_and_other_commands_are_not(
     here: InProcess, api: Answers
 ) -> None:
     api.change(delay=0.1)
     with here.start(*RUN) as process:
         wait_for(api, 10, process)
-        second = here.call("run-journey", "journey.yaml", "--user", "x", "--live")
+        now = ("--now", "2026-11-22T09:00Z")
+        second = here.call("run-journey", "journey.yaml", "--user", "x", "--live", *now)
         assert (second.code, second.err.count("\n")) == (2, 1)
         assert f"process {process.pid} works on" in second.err
         assert here.call("journey", "apply", "endpoints.yaml").code == 0

@@ -1,7 +1,8 @@
-"""One process works on a database: a second is refused, a killed one is taken over from."""
+"""One process works on a database: a second one waits and sees, a killed one is taken over from."""
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -33,20 +34,30 @@ def _wait_for(api: Partner, requests: int, run: Running) -> None:
         time.sleep(0.005)
 
 
-def test_a_second_process_is_refused_and_told_which_is_the_first(tmp_path: Path) -> None:
+def test_the_same_command_twice_follows_the_first_and_goes_on_when_that_ends(
+    tmp_path: Path,
+) -> None:
     with running(Answers()) as api:
         api.change(delay=0.05)
-        here = _installation(tmp_path, api, 600, concurrency=10)
+        here = _installation(tmp_path, api, 600, concurrency=4)
         with here.running(*COMMAND) as first:
             _wait_for(api, 20, first)
-            second = here.run(*COMMAND, code=2)
-            assert f"process {first.process.pid} works on" in second.err
-            assert len(second.err.splitlines()) == 1
-            first.process.terminate()
-            assert first.finish(code=143).summary["entered"] > 0
-        api.change(delay=0.0)
-        summary = here.run(*COMMAND).summary
+            with here.start(*COMMAND) as second:
+                assert second.stderr is not None
+                assert "goes on" in second.stderr.readline()
+                said = second.stderr.readline()
+                assert f"process {first.process.pid} works on" in said
+                assert "alone: these users are taken through when it is done" in said
+                first.process.terminate()
+                begun = first.finish(code=143)
+                api.change(delay=0.0)
+                out, err = second.communicate(timeout=60)
+    assert second.returncode == 0, err
+    *steps, summary = map(json.loads, out.splitlines())
     assert summary["finished"] == 600
+    seen = [line["user"] for line in steps]
+    assert len(set(seen)) == len(seen), "each step is told of once, whoever took it"
+    assert {line["user"] for line in begun.lines[:-1]}.union(seen) == {f"u{n}" for n in range(600)}
     assert len(api.log) == len(bodies_by_key(api.log)) == 600, "a drained run repeats nothing"
 
 

@@ -122,7 +122,12 @@ def test_a_second_worker_is_refused_in_one_line_and_commands_are_not(here: InPro
 
 
 def test_settings_that_are_wrong_are_said_at_once(here: InProcess) -> None:
-    for setting in ("JOURNEY_KEEP_EVENTS", "JOURNEY_IN_FLIGHT", "JOURNEY_BACKUPS_KEPT"):
+    for setting in (
+        "JOURNEY_KEEP_EVENTS",
+        "JOURNEY_IN_FLIGHT",
+        "JOURNEY_BACKUPS_KEPT",
+        "JOURNEY_LEASE",
+    ):
         for command in ("up", "scheduler"):
             ended = here.call("journey", command, environment={setting: "many"})
             assert (ended.code, ended.err.count("\n")) == (78, 1)
@@ -204,6 +209,20 @@ def test_a_folder_of_journeys_is_kept_published(published: InProcess, api: Answe
         assert it.ends(signal.SIGTERM) == 143
 
 
+def test_beside_a_worker_a_second_is_refused_and_events_still_come(
+    published: InProcess, api: Answers
+) -> None:
+    with up(published, "worker") as it:
+        it.says("greet version 1")
+        second = published.run("journey", "worker", code=2)
+        assert second.err.count("\n") == 1
+        assert f"process {it.process.pid} works on" in second.err
+        sent = published.call("journey", "events", "send", "--user", "ada", "--event", "hello")
+        assert sent.code == 0, sent.err
+        it.until(lambda: [each.path for each in api.log] == ["/greet/ada"])
+        assert it.ends(signal.SIGTERM) == 143
+
+
 def test_calls_on_the_wire_are_waited_for_and_a_second_signal_stops_at_once(
     published: InProcess, api: Answers
 ) -> None:
@@ -227,6 +246,23 @@ def test_calls_on_the_wire_are_waited_for_and_a_second_signal_stops_at_once(
         it.until(lambda: published.query("SELECT count(*) FROM executions") == [(2,)])
         assert it.ends(signal.SIGTERM) == 143
     assert len({each.headers["idempotency-key"] for each in api.log[1:]}) == 1
+
+
+def test_a_worker_with_nothing_to_do_sends_again_what_a_command_marks(
+    published: InProcess, api: Answers
+) -> None:
+    api.change(status=400)
+    failed = "SELECT count(*) FROM calls WHERE finished_at IS NOT NULL"
+    with up(published, "worker") as it:
+        it.says("greet version 1")
+        _hello(published, "ada")
+        it.until(lambda: published.query(failed) == [(1,)])
+        api.change(status=200)
+        assert published.call("journey", "calls", "redrive", "--yes").code == 0
+        it.until(lambda: len(api.log) == 2)
+        it.until(lambda: published.query("SELECT count(*) FROM calls") == [(0,)])
+        assert it.ends(signal.SIGTERM) == 143
+    assert len({each.headers["idempotency-key"] for each in api.log}) == 1
 
 
 def test_a_killed_one_is_told_of_and_the_next_one_goes_on(here: InProcess) -> None:

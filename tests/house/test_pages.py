@@ -30,8 +30,9 @@ from tests.unit.cli.commands import Journey
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
-# A shell runs these from the first line to the last: tests/e2e/test_first_journey.py.
-RUN_BY_A_SHELL = {DOCS / "guide" / "first-journey.md"}
+# A shell runs these from the first line to the last: tests/e2e/test_first_journey.py and
+# tests/e2e/test_living_guide.py.
+RUN_BY_A_SHELL = {DOCS / "guide" / "first-journey.md", DOCS / "guide" / "living.md"}
 
 # What the samples' and the pages' apply files ask the environment for.
 SECRETS = {

@@ -34,6 +34,7 @@ def _stories(house: House) -> dict[str, Story]:
     return stories
 
 
+@pytest.mark.usefixtures("either_database")
 def test_real_histories_give_everybody_the_outcomes_and_dates_that_plain_python_computes(
     tmp_path: Path,
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.db.connect import Connection, Database
+from engine.enrollments import store
 from engine.enrollments.buckets import AnotherWorker, acquire
 from engine.errors import DatabaseUnavailable
 from engine.processes import worker
@@ -85,13 +86,39 @@ def test_a_commit_whose_answer_is_lost_is_not_made_twice(
         assert set(Counter(request.path for request in api.log).values()) == {1}
 
 
-def test_a_run_beside_a_worker_is_refused_in_one_line(tmp_path: Path, postgresql: Server) -> None:
+def test_a_set_that_can_not_be_written_is_written_later(
+    tmp_path: Path, postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, failed = store.write, 0
+
+    def failing(connection: Connection, changes: store.Changes) -> None:
+        nonlocal failed
+        write(connection, changes)
+        if changes.answered_calls and failed < 5:
+            failed += 1
+            raise DatabaseUnavailable("the server went away before the end")
+
+    with databases_on(postgresql), running(Answers()) as api:
+        house = House(tmp_path)
+        house.endpoint("api", api.url)
+        monkeypatch.setattr(worker, "rest", lambda _seconds: None)
+        monkeypatch.setattr(store, "write", failing)
+        ran = house.run(JOURNEY, house.users(["id", *(f"u{n}" for n in range(100))]))
+        assert failed == 5
+        assert ran.summary.finished == 100
+        house.check_counts(ran, JOURNEY)
+        assert set(Counter(request.path for request in api.log).values()) == {1}
+
+
+def test_a_run_with_a_clock_of_its_own_is_refused_beside_a_worker(
+    tmp_path: Path, postgresql: Server
+) -> None:
     with databases_on(postgresql), running(Answers()) as api:
         house = House(tmp_path)
         house.endpoint("api", api.url)
         with house.opened() as database:
             other = acquire(database, shared=True)
             with pytest.raises(AnotherWorker, match="works on postgresql://"):
-                house.run(JOURNEY, house.users(["id", "u1"]))
+                house.run(JOURNEY, house.users(["id", "u1"]), now=1_800_000_000_000_000)
             other.release()
             assert house.run(JOURNEY, house.users(["id", "u1"])).summary.finished == 1

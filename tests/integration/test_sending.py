@@ -20,6 +20,7 @@ from engine.db.connect import Database
 from engine.db.schema import open_database
 from engine.endpoints.file import read_file
 from engine.endpoints.send import Sender, Sent
+from engine.errors import DatabaseUnavailable
 from engine.operations.apply import Keys, apply
 from engine.settings import Settings
 from engine.wire.egress import Egress
@@ -260,3 +261,30 @@ def test_egress_holds_for_endpoints_too(installed: Installed) -> None:
         sent = asyncio.run(scenario())
         assert (sent.failure, sent.attempts, len(messenger.log)) == ("call.blocked", 0, 0)
         assert "JOURNEY_EGRESS_ALLOW" in sent.text
+
+
+def test_what_may_not_be_written_any_more_never_gets_to_the_wire(installed: Installed) -> None:
+    """As where a process stood still while it connected, and its lease ended meanwhile."""
+
+    def refuse() -> None:
+        raise DatabaseUnavailable("the lease is over")
+
+    with running(Messenger({})) as messenger:
+        installed.apply(f"endpoints: {{m: {{base_url: '{messenger.url}'}}}}")
+
+        async def scenario() -> None:
+            transport = HttpTransport(EGRESS, before_writing=refuse)
+            resolver = Resolver(
+                installed.database, installed.vault, transport, RealClock(), References({}, ())
+            )
+            try:
+                await Sender(installed.database, resolver, transport).send(
+                    Outgoing("m", target="/messages")
+                )
+            finally:
+                await resolver.close()
+                await transport.close()
+
+        with pytest.raises(DatabaseUnavailable, match="the lease is over"):
+            asyncio.run(scenario())
+        assert messenger.log == []

@@ -86,7 +86,7 @@ class Entry(Definition):
         {}, description="What every way in must bring: text, number, boolean, date or any."
     )
     triggers: tuple[Trigger, ...] = Field(
-        (), max_length=100, description="What lets users enter; by command and API they always may."
+        (), max_length=100, description="What lets users enter; by command they always may."
     )
     key: KeyExpression | None = Field(
         None, description="At most one live enrollment per user and key; one per user unless said."

@@ -9,7 +9,8 @@ from sqlmodel import Field, SQLModel
 class WorkerRow(SQLModel, table=True):
     """A worker. ``epoch`` rises when its buckets are taken from it, so that what it still writes is
     refused; ``lease_until`` is the database's own clock. ``commits`` counts its commits: after a
-    lost connection it tells whether the last one was made. ``name`` says host and process.
+    lost connection it tells whether the last one was made. ``name`` says host and process. One
+    that is ``alone`` has a task of its own, as a run's, and works nothing else.
     """
 
     __tablename__ = "workers"
@@ -19,6 +20,7 @@ class WorkerRow(SQLModel, table=True):
     lease_until: int = Field(sa_type=BigInteger)
     commits: int = Field(default=0, sa_type=BigInteger)
     name: str = ""
+    alone: bool = False
     started_at: int = Field(sa_type=BigInteger)
 
 

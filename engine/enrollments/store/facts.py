@@ -11,7 +11,7 @@ from engine.core.steps.facts import MOST_COUNTED, Event
 from engine.db.statements import execute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from engine.core.interpreter.state import User
     from engine.core.steps.facts import Change, Fact
@@ -40,6 +40,28 @@ class Told:
 def anything_told(connection: Connection) -> bool:
     """Whether something waits to be received."""
     return connection.exec_driver_sql("SELECT 1 FROM inbox LIMIT 1").first() is not None
+
+
+def entry_of_run(
+    run_id: int, version_id: int, inputs: Mapping[str, object], attributes: Mapping[str, object]
+) -> str:
+    """The data of a row of the inbox (:data:`ENTRY`) by which a run's user enters."""
+    said = {"version": version_id, "inputs": inputs, "attributes": attributes}
+    return f"{_of_run(run_id)}{text_of(said)[1:]}"
+
+
+def entries_waiting(connection: Connection, run_id: int) -> int:
+    """How many of a run's users are in the inbox. It reads all that waits there."""
+    begins = _of_run(run_id)
+    found: int = connection.exec_driver_sql(
+        "SELECT count(*) FROM inbox WHERE kind = ? AND substr(data, 1, ?) = ?",
+        (ENTRY, len(begins), begins),
+    ).scalar_one()
+    return found
+
+
+def _of_run(run_id: int) -> str:
+    return f'{{"run":{run_id},'
 
 
 def told(connection: Connection, buckets: str, most: int) -> list[Told]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.db.statements import execute
+from engine.enrollments.store.facts import entries_waiting
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Row
@@ -79,9 +80,22 @@ def finish_run(connection: Connection, run_id: int, *, now: int) -> None:
 
 
 def everybody_ended(connection: Connection, run_id: int) -> bool:
-    """Whether every row of a run was taken and no passage of it is live."""
+    """Whether every row of a run was taken in and no passage of it is live."""
     row = execute(connection, "everybody_ended", (run_id,)).one()
-    return bool(row[0]) and row[1] == 0
+    return bool(row[0]) and row[1] == 0 and not entries_waiting(connection, run_id)
+
+
+def stands(connection: Connection, run: Run) -> Run:
+    """``run`` as it stands now: others may have worked on it."""
+    state, position = connection.exec_driver_sql(
+        "SELECT state, position FROM runs WHERE id = ?", (run.id,)
+    ).one()
+    return replace(run, state=state, position=position)
+
+
+def move(connection: Connection, run_id: int, position: int) -> None:
+    """So many rows of a run's users were taken."""
+    execute(connection, "move_run", (position, run_id))
 
 
 def token_requests(connection: Connection) -> dict[str, int]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BUCKETS = 256
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-_CUT_OFF = "set_config('idle_in_transaction_session_timeout', '15000', true)"
+_CUT_OFF = "set_config('idle_in_transaction_session_timeout', ?, true)"
 """A process that stands still in the middle of a transaction is cut off, and its locks are free,
 well before its lease is over."""
 _DAY_US = 86_400_000_000
@@ -35,15 +35,22 @@ class Live:
 
     id: str
     name: str
+    alone: bool
 
 
-def one_at_a_time(connection: Connection) -> None:
+def _half_in_ms(lease_us: int) -> str:
+    return str(lease_us // 2_000)
+
+
+def one_at_a_time(connection: Connection, lease_us: int) -> None:
     """Whoever changes who owns what does so alone until the end of the transaction."""
-    connection.exec_driver_sql(_sql("SELECT $CUT_OFF"))
+    connection.exec_driver_sql(_sql("SELECT $CUT_OFF"), (_half_in_ms(lease_us),))
     connection.exec_driver_sql("LOCK TABLE buckets IN SHARE ROW EXCLUSIVE MODE")
 
 
-def join(connection: Connection, worker: str, name: str, lease_us: int) -> None:
+def join(
+    connection: Connection, worker: str, name: str, lease_us: int, *, alone: bool = False
+) -> None:
     """Write down a worker that begins, and the buckets where there are none yet."""
     connection.exec_driver_sql(
         "INSERT INTO buckets (bucket) SELECT generate_series(0, ?) ON CONFLICT DO NOTHING",
@@ -51,10 +58,10 @@ def join(connection: Connection, worker: str, name: str, lease_us: int) -> None:
     )
     connection.exec_driver_sql(
         _sql(
-            "INSERT INTO workers (id, epoch, lease_until, commits, name, started_at)"
-            " VALUES (?, 1, $NOW + ?, 0, ?, $NOW)"
+            "INSERT INTO workers (id, epoch, lease_until, commits, name, alone, started_at)"
+            " VALUES (?, 1, $NOW + ?, 0, ?, ?, $NOW)"
         ),
-        (worker, lease_us, name),
+        (worker, lease_us, name, alone),
     )
 
 
@@ -65,7 +72,7 @@ def renew(connection: Connection, worker: str, epoch: int, lease_us: int) -> boo
             "UPDATE workers SET lease_until = $NOW + ? WHERE id = ? AND epoch = ?"
             " RETURNING $CUT_OFF"
         ),
-        (lease_us, worker, epoch),
+        (lease_us, worker, epoch, _half_in_ms(lease_us)),
     )
     return renewed.rowcount == 1
 
@@ -102,9 +109,20 @@ def are_known(connection: Connection) -> bool:
 def live(connection: Connection) -> list[Live]:
     """The workers whose lease lasts, the oldest first."""
     rows = connection.exec_driver_sql(
-        _sql("SELECT id, name FROM workers WHERE lease_until > $NOW ORDER BY started_at, id")
+        _sql("SELECT id, name, alone FROM workers WHERE lease_until > $NOW ORDER BY started_at, id")
     )
     return [Live(*row) for row in rows]
+
+
+def shares(connection: Connection) -> list[tuple[str, int]]:
+    """How many buckets each worker has whose lease lasts, by name, the oldest first."""
+    rows = connection.exec_driver_sql(
+        _sql(
+            "SELECT name, (SELECT count(*) FROM buckets WHERE owner = w.id) FROM workers AS w"
+            " WHERE lease_until > $NOW ORDER BY started_at, id"
+        )
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def owned(connection: Connection, worker: str) -> list[int]:
@@ -141,7 +159,7 @@ def leave(connection: Connection, worker: str, epoch: int) -> None:
         connection.exec_driver_sql("UPDATE buckets SET owner = NULL WHERE owner = ?", (worker,))
 
 
-def fence(connection: Connection, worker: str, epoch: int) -> int | None:
+def fence(connection: Connection, worker: str, epoch: int, lease_us: int) -> int | None:
     """Count a commit of the worker, and hold its row until then: nobody takes over in between.
     None where the epoch was raised.
     """
@@ -150,7 +168,7 @@ def fence(connection: Connection, worker: str, epoch: int) -> int | None:
             "UPDATE workers SET commits = commits + 1 WHERE id = ? AND epoch = ?"
             " RETURNING commits, $CUT_OFF"
         ),
-        (worker, epoch),
+        (worker, epoch, _half_in_ms(lease_us)),
     ).one_or_none()
     return None if found is None else found[0]
 

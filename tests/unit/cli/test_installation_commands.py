@@ -60,7 +60,7 @@ def test_a_good_installation_has_nothing_but_ticks(
     capsys.readouterr()
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert {line[0] for line in lines} == {"✓"}
     assert any("without authentication: crm" in line for line in lines)
 

@@ -16,6 +16,8 @@ from engine.core.expressions.assignment import bucket_of
 from engine.core.expressions.durations import DAY, HOUR
 from engine.db.connect import Connection, Database
 from engine.db.schema import open_database
+from engine.enrollments.listing import Wanted, passages
+from engine.enrollments.store.holding import HELD
 from engine.enrollments.told import Cause, Noted, PassageTold, Why
 from engine.enrollments.why import MOST_PASSAGES, why
 from engine.errors import NotFound
@@ -215,6 +217,17 @@ def test_a_paused_journey_says_so(database: Database) -> None:
     text = shown(told(database))
     assert text.startswith("rescue is paused since Mon 21 Sep 2026 14:13 UTC")
     assert text.endswith(", the journey is paused")
+
+
+@pytest.mark.parametrize(("wake_at", "until"), [(HELD, None), (HELD + NOW + HOUR, NOW + HOUR)])
+def test_who_is_held_by_a_pause_is_told_with_the_time_he_was_due_if_there_is_one(
+    database: Database, wake_at: int, until: int | None
+) -> None:
+    with database.write() as connection:
+        passage(connection, 1, wake_at=wake_at)
+        (listed,) = passages(connection, Wanted(), Versions())
+    assert listed.until == until
+    assert "9998" not in shown(told(database))
 
 
 def test_passages_stand_the_newest_first_and_can_be_picked(database: Database) -> None:

@@ -32,7 +32,12 @@ def test_it_was_heard_by_who_comes_later_until_it_is_cleared() -> None:
 
 def test_nobody_who_rings_while_it_is_cleared_goes_unheard() -> None:
     bell, heard = Bell(), 0
-    ringing = threading.Thread(target=lambda: [bell.set() for _ in range(20_000)])
+
+    def ring() -> None:
+        for _ in range(20_000):
+            bell.set()
+
+    ringing = threading.Thread(target=ring)
     ringing.start()
     while ringing.is_alive():
         bell.clear()

@@ -91,6 +91,7 @@ def _workers() -> None:
         sa.Column("lease_until", sa.BigInteger(), nullable=False),
         sa.Column("commits", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
+        sa.Column("alone", sa.Boolean(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )

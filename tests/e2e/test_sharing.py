@@ -1,0 +1,126 @@
+"""Several ``journey worker`` on one PostgreSQL: they share the users, and repeat no call but those
+that were under way when one was killed, or stood still.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from engine.db.schema import open_database
+from engine.enrollments.leases import Leased
+from tests.e2e.sharing import Fleet, fleet, lots, repeats, until
+from tests.partners import Answers, running
+from tests.postgresql import Server
+
+CONCURRENCY = 20
+UNDER_WAY = 3 * CONCURRENCY
+"""On the wire, answered and not yet decided, and decided in the turn that is being committed."""
+
+
+@pytest.fixture
+def api() -> Iterator[Answers]:
+    with running(Answers()) as partner:
+        partner.change(delay=0.05)
+        yield partner
+
+
+def test_workers_come_and_go_and_no_call_is_made_twice(
+    tmp_path: Path, postgresql: Server, api: Answers
+) -> None:
+    with fleet(tmp_path, postgresql, lease_s=6) as here:
+        here.publish(api, CONCURRENCY)
+        within_s = 2 * here.heartbeat_s
+        first, second = here.begin(2)
+        with here.arriving():
+            until(lambda: here.are_even(first, second), first, second, within_s=within_s)
+            third, fourth = here.begin(2)
+            until(lambda: here.are_even(first, second, third, fourth), within_s=within_s)
+            said = here.call("journey", "doctor").out
+            assert f"process {third.pid} has 64" in said
+            second.signal(signal.SIGTERM)
+            assert first.ends(signal.SIGTERM) == second.ends() == 143
+            until(lambda: here.are_even(third, fourth), third, fourth, within_s=within_s)
+        here.all_are_served()
+        assert repeats(api.log) == 0
+
+
+@contextmanager
+def usurper(here: Fleet) -> Iterator[Leased]:
+    """Another worker, which takes everything that it can get and does nothing with it."""
+    database, over = open_database(here.url), Event()
+    other = Leased(database, alone=False, lease_us=60_000_000)
+
+    def beat() -> None:
+        while not over.wait(0.1):
+            other.heartbeat()
+
+    thread = Thread(target=beat)
+    thread.start()
+    try:
+        yield other
+    finally:
+        over.set()
+        thread.join()
+        other.release()
+        database.close()
+
+
+def test_who_stands_still_past_its_lease_begins_nothing_writes_nothing_and_joins_again(
+    tmp_path: Path, postgresql: Server, api: Answers
+) -> None:
+    api.change(delay=0.3)
+    with fleet(tmp_path, postgresql, lease_s=3) as here:
+        here.publish(api, CONCURRENCY)
+        (worker,) = here.begin()
+        here.hello(*(f"u{n}" for n in range(100)))
+        until(lambda: len(api.log) > CONCURRENCY, worker)
+        worker.signal(signal.SIGSTOP)
+        with usurper(here) as other:
+            until(lambda: len(other.buckets) == 256)
+            time.sleep(0.5)  # whatever was on the wire has arrived
+            before, executions = len(api.log), here.query("SELECT count(*) FROM executions")
+            worker.signal(signal.SIGCONT)
+            until(lambda: worker.pid in here.shares(), worker)
+            assert any("another one took its users over" in line for line in worker.lines)
+            assert len(api.log) == before, "nothing is begun after the lease"
+            assert here.query("SELECT count(*) FROM executions") == executions
+        here.all_are_served()
+        assert repeats(api.log) <= UNDER_WAY
+
+        worker.signal(signal.SIGSTOP)  # with nothing to do it must notice, too
+        with usurper(here) as other:
+            until(lambda: len(other.buckets) == 256)
+            worker.signal(signal.SIGCONT)
+            until(lambda: worker.pid in here.shares(), worker)
+        until(lambda: here.are_even(worker), worker)
+        here.hello("late")
+        here.all_are_served()
+
+
+@pytest.mark.parametrize(("rounds", "seed"), [(5, 1), pytest.param(50, 2, marks=pytest.mark.soak)])
+def test_nobody_is_lost_or_comes_twice_whoever_is_killed(
+    tmp_path: Path, postgresql: Server, api: Answers, rounds: int, seed: int
+) -> None:
+    by_lot = lots(seed)
+    with fleet(tmp_path, postgresql, lease_s=3) as here:
+        here.publish(api, CONCURRENCY)
+        here.begin(2)
+        with here.arriving():
+            for each in range(rounds):
+                time.sleep(by_lot.uniform(0.1, 0.6))
+                if each % 2:
+                    postgresql.restart()
+                    time.sleep(by_lot.uniform(0.1, 0.6))
+                killed = by_lot.choice(here.workers)
+                killed.gone()
+                here.workers.remove(killed)
+                here.start_one()
+        here.all_are_served()
+        assert repeats(api.log) <= 2 * rounds * UNDER_WAY
