@@ -68,7 +68,7 @@ class Present:
         self._around = around
         self._now = now
         self._passages: dict[str, dict[int, Passage]] = {}
-        self._loaded: set[str] = set()
+        self._loaded: dict[str, int] = {}
         self._stored_calls: dict[int, PendingCall] = {}
         self._answered: set[int] = set()
         self.received: dict[str, list[Event]] = {}
@@ -92,7 +92,7 @@ class Present:
     def find(self, user: User, passage_id: int) -> Passage | None:
         """A passage of a user, if it is still live."""
         if passage_id not in self._passages.get(user.id, {}):
-            self._loaded.discard(user.id)
+            self._loaded.pop(user.id, None)
             self.load([user], self._now)
         return self._passages.get(user.id, {}).get(passage_id)
 
@@ -101,11 +101,12 @@ class Present:
         ``at`` an instant. A user's ``seq`` is beyond all that they have seen.
         """
         around = self._around
-        wanted = {user.id: user for user in users if user.id not in self._loaded}
+        loaded = self._loaded  # a late fact may count for more than those before it
+        wanted = {user.id: user for user in users if at < loaded.get(user.id, at + 1)}
         if not wanted:
             return
         places = [(user.bucket, user.id) for user in wanted.values()]
-        self._loaded.update(wanted)
+        loaded.update(dict.fromkeys(wanted, at))
         for passage, call in store.passages_of_users(
             self._connection, places, at, around.versions, around.users
         ):
