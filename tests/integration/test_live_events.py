@@ -27,7 +27,8 @@ pytestmark = pytest.mark.skipif(not ORDERS.exists(), reason="the data isn't here
 def _stories(house: House) -> dict[str, Story]:
     stories: dict[str, Story] = {}
     for user, entered_at, ended_at, outcome, data in house.query(
-        "SELECT user_id, entered_at, ended_at, outcome, data FROM enrollments ORDER BY entered_at, id"
+        "SELECT user_id, entered_at, ended_at, outcome, data FROM enrollments"
+        " ORDER BY entered_at, id"
     ):
         began, ended = utc(entered_at).date(), utc(ended_at).date()
         stories.setdefault(user, []).append((began, ended, outcome, '"g":' in data))
