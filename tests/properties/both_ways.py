@@ -646,8 +646,8 @@ class Live:
 
     async def _settle(self, workers: list[Worker]) -> None:
         """Let everything happen on the loop that can happen now."""
-        for _ in range(10_000):
-            await asyncio.sleep(0)
+        for turn in range(12_000):
+            await asyncio.sleep(0 if turn < 2_000 else 0.001)  # another thread may have its part
             on_their_way = sum(worker.outbox.in_flight for worker in workers)
             woken = any(worker.woken.is_set() for worker in workers)
             if woken or on_their_way == len(self._wire.coming):
