@@ -197,12 +197,12 @@ class Ledger:
         if execution.arm is not None:
             changes.count(passage, execution.step, store.ARM, execution.arm)
         if self.telling:
-            own = call if call is not None and call.step == execution.step else None
-            self.told.append(StepDone(passage, self.now, execution, own))
+            answered = call is not None and _place(call) == _place(execution)
+            self.told.append(StepDone(passage, self.now, execution, call if answered else None))
 
     def _close(self, passage: Passage, call: PendingCall, advanced: Advanced) -> None:
         place = call_place(passage, call)
-        own = next((e for e in advanced.executions if e.step == call.step), None)
+        own = next((e for e in advanced.executions if _place(e) == _place(call)), None)
         if own is None or own.status != "failed":
             self.changes.answered_calls.append(place)
             return
@@ -239,6 +239,10 @@ class Ledger:
     ) -> None:
         if self.telling:
             self.told.append(StepDone(passage, self.now, call=call, what=what, text=text))
+
+
+def _place(at: PendingCall | Execution) -> tuple[int, int]:
+    return at.step, at.visit
 
 
 WHERE_FALSE = "where_false"

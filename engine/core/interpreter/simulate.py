@@ -22,7 +22,7 @@ from engine.core.interpreter.clock_triggers import ClockTriggers, UserClock
 from engine.core.interpreter.listens import touches
 from engine.core.interpreter.state import Passage, State, User
 from engine.core.interpreter.triggers import let_in
-from engine.core.interpreter.virtual import Answers, Exchange, Happened, VirtualPassage
+from engine.core.interpreter.virtual import Answers, Asked, Exchange, Happened, VirtualPassage
 from engine.core.interpreter.walk import MOST_DEPTH
 from engine.core.interpreter.writes import write
 from engine.core.steps.base import Emitted, Started
@@ -105,11 +105,11 @@ def simulate(
 
     All enter at ``start``; if ``triggered``, whenever the journey's triggers let them in. What
     happens to one user comes in order of time; at one moment facts come before clocks, a passage's
-    clock before a trigger's, and after all of them calls go out. Facts before ``start`` are known
-    and move nobody. Sleepers are woken, facts applied and users let in up to the instant
-    ``horizon`` (None: as long as anything can happen, for ever if a schedule lets them in); a retry
-    is no sleep and is always made. An answer's ``elapsed_us`` passes on the clock. Memory doesn't
-    grow with the users.
+    clock before a trigger's, and after all of them calls go out, as they were decided. Facts before
+    ``start`` are known and move nobody. Sleepers are woken, facts applied and users let in up to
+    the instant ``horizon`` (None: as long as anything can happen, for ever if a schedule lets them
+    in); a retry is no sleep and is always made. An answer's ``elapsed_us`` passes on the clock.
+    Memory doesn't grow with the users.
 
     ``exchanges`` gives what answers the user of an id, instead of ``answers``.
     """
@@ -133,7 +133,7 @@ class _Life:
         self._facts = deque(facts)
         self._made: deque[Fact] = deque()
         self._passages: list[VirtualPassage] = []
-        self._asked: dict[str, int] = {}
+        self._asked = Asked()
         self._seq = 0
         self._now = setting.start
         self._clock = None if setting.clocks is None else UserClock(setting.clocks)
@@ -163,7 +163,7 @@ class _Life:
         if (
             enters is not None
             and self._is_near(enters)
-            and (first is None or (enters, False) < (at, first.sends))
+            and (first is None or (enters, 0) < (at, first.sends))
         ):
             at, first = enters, self._clock
         fact = self._facts[0] if self._facts else None

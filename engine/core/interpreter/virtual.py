@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from engine.core.interpreter.advance import advance, drop, leave, rejoin
@@ -63,6 +63,16 @@ class Happened:
     text: str = ""
 
 
+@dataclass(slots=True)
+class Asked:
+    """How many requests a user has sent to each endpoint, and how many calls were decided for him
+    so far, through all his passages.
+    """
+
+    requests: dict[str, int] = field(default_factory=dict)
+    calls: int = 0
+
+
 class VirtualPassage:
     """A passage, and what it does next: at ``next_at`` it wakes, gets an answer or tries again
     (None: nothing, unless a fact moves it). ``made`` is what its steps made, and ``before`` what
@@ -70,7 +80,7 @@ class VirtualPassage:
     """
 
     __slots__ = (
-        *("_answers", "_asked", "_call", "_exchange", "_failure", "_next", "_result"),
+        *("_answers", "_asked", "_call", "_exchange", "_failure", "_next", "_number", "_result"),
         *("_world", "before", "made", "next_at", "passage"),
     )
 
@@ -79,7 +89,7 @@ class VirtualPassage:
         passage: Passage,
         world: World,
         answers: Answers,
-        asked: dict[str, int],
+        asked: Asked,
         exchange: Exchange | None = None,
     ) -> None:
         self.passage = passage
@@ -91,6 +101,7 @@ class VirtualPassage:
         self._asked = asked
         self._exchange = exchange
         self._call: Call | None = None
+        self._number = 0
         self._result: Result | None = None
         self._failure: str | None = None
         self._next: Literal["wake", "answer", "try"] = "wake"
@@ -101,9 +112,9 @@ class VirtualPassage:
         return self._next == "wake"
 
     @property
-    def sends(self) -> bool:
-        """Whether an attempt of its call is what is next."""
-        return self._next == "try"
+    def sends(self) -> int:
+        """The number of its call among the user's if an attempt of it is what is next, else 0."""
+        return self._number if self._next == "try" else 0
 
     def act(self, now: int) -> Iterator[Happened]:
         """Do what is next."""
@@ -157,6 +168,8 @@ class VirtualPassage:
                 self._result.tries, self._result.first_at = 0, advanced.again.held_since
         elif advanced.call is not None:
             self._call, self._result = advanced.call, None
+            self._asked.calls += 1
+            self._number = self._asked.calls
             self._next, self.next_at = "try", now
         elif passage.state is State.ENDED:
             if self.next_at is not None:
@@ -172,8 +185,8 @@ class VirtualPassage:
         """Make an attempt of the present call."""
         call, before = self._call, self._result
         assert call is not None  # noqa: S101 - for the type checker
-        number = self._asked.get(call.endpoint, 0)
-        self._asked[call.endpoint] = number + 1
+        number = self._asked.requests.get(call.endpoint, 0)
+        self._asked.requests[call.endpoint] = number + 1
         tries, version = (before.tries if before else 0) + 1, None
         if self._exchange is None:
             answer = self._answers(call, number)

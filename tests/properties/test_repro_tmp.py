@@ -1,0 +1,226 @@
+"""A simulation decides what the live engine decides: same users, same answers, same everything.
+
+Each case is a journey, its users and what endpoints answer, drawn by ``drawn.py`` and taken both
+ways by ``both_ways.py``. Hypothesis prints a blob with each failure that repeats and shrinks it;
+``scripts/test --soak`` runs thousands.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
+
+from engine.core.interpreter.state import State
+from engine.core.message import Answer
+from engine.db.schema import open_database
+from engine.endpoints.model import Endpoint
+from engine.processes import worker
+from engine.users.row import UserRow
+from tests.properties.both_ways import Live, Simulated, Undecided, assert_same
+from tests.properties.drawn import DAY, ENDPOINTS, HOUR, START, Case, Entry, cases
+from tests.properties.simulated_world import Faults
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty database, and a folder to copy it in."""
+    path = tmp_path_factory.mktemp("live") / "template.db"
+    database = open_database(f"sqlite:///{path}")
+    with database.untouched() as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "rest", lambda seconds: None)
+        yield path
+
+
+def fresh(template: Path) -> Path:
+    """A database for one example."""
+    path = template.with_name("engine.db")
+    for old in path.parent.glob("engine.db*"):
+        old.unlink(missing_ok=True)  # a connection that is given up late may do it, too
+    shutil.copy(template, path)
+    return path
+
+
+def compare(template: Path, case: Case, *, told: bool = True, **how: Any) -> None:
+    """Take a case both ways."""
+    live = Live(case, fresh(template), **how)
+    try:
+        went = live.run()
+    except Undecided:
+        reject()
+    if live.clock.now() > case.horizon:
+        # A retry after it, which is always made, lets those sleep out who sleep up to then.
+        reject()
+    assert_same(Simulated(case).run(live.key), went, told=told)
+
+
+def share(part: float) -> settings:
+    """Only so many of a profile's examples: all the tests here together are to stay quick."""
+    return settings(max_examples=int(part * settings().max_examples))
+
+
+@given(case=cases(slow=True))
+def test_a_simulation_decides_as_a_live_run_does(template: Path, case: Case) -> None:
+    compare(template, case)
+
+
+@share(0.2)
+@given(case=cases(horizons=True))
+def test_up_to_a_horizon_too(template: Path, case: Case) -> None:
+    compare(template, case)
+
+
+@share(0.5)
+@given(case=cases(entering=True))
+def test_who_enters_again_is_decided_alike(template: Path, case: Case) -> None:
+    compare(template, case)
+
+
+from hypothesis import reproduce_failure
+@reproduce_failure('6.170.15', b'AXicXU5bDoAgDFuRh4ZEjT+ep/e/lFsx8RFYC+1eNBrBQEPcDTzAUxhKOIkP2uedWcSdVVpXr8UR+q+/utlj8miuJnlNuXGynCK1aqviUbm/5o9N4VWDsyqLc/SFGGO02c2RcgEUMh0O')
+@share(0.2)
+@given(case=cases(crashing=True))
+def test_a_process_that_ends_with_each_commit_changes_nothing(template: Path, case: Case) -> None:
+    compare(template, case, stops=True)
+
+
+@share(0.3)
+@given(
+    case=cases(crashing=True),
+    seed=st.integers(0, 1_000),
+    rate=st.sampled_from([0.05, 0.2, 0.5]),
+    most=st.integers(0, 30),
+    at_once=st.sampled_from([1, 2, 100]),
+)
+def test_crashes_and_failing_writes_change_nothing(
+    template: Path, case: Case, seed: int, rate: float, most: int, at_once: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("ARRIVALS_PER_TURN", "ANSWERS_PER_TURN", "SLEEPERS_PER_TURN"):
+            patch.setattr(worker, name, at_once)
+        compare(template, case, told=False, faults=(seed, Faults(rate, most)))
+
+
+@share(0.7)
+@given(case=cases(slow=True, events=True))
+def test_what_happens_to_users_is_decided_alike(template: Path, case: Case) -> None:
+    compare(template, case)
+
+
+@share(1)
+@given(case=cases(slow=True, events=True, triggered=True))
+def test_whom_events_let_in_is_decided_alike(template: Path, case: Case) -> None:
+    compare(template, case)
+
+
+@share(0.2)
+@given(
+    case=st.one_of(
+        cases(horizons=True, events=True), cases(horizons=True, events=True, triggered=True)
+    )
+)
+def test_events_up_to_a_horizon_are_decided_alike(template: Path, case: Case) -> None:
+    compare(template, case)
+
+
+@share(0.2)
+@given(case=cases(crashing=True, events=True))
+def test_events_are_heard_once_by_processes_that_end_with_each_commit(
+    template: Path, case: Case
+) -> None:
+    compare(template, case, stops=True)
+
+
+@share(0.3)
+@given(
+    case=cases(crashing=True, events=True),
+    seed=st.integers(0, 1_000),
+    rate=st.sampled_from([0.05, 0.2, 0.5]),
+    most=st.integers(0, 30),
+)
+def test_events_are_heard_once_whatever_crashes_and_fails(
+    template: Path, case: Case, seed: int, rate: float, most: int
+) -> None:
+    compare(template, case, told=False, faults=(seed, Faults(rate, most)))
+
+
+@given(
+    case=st.one_of(
+        cases(slow=True),
+        cases(entering=True),
+        cases(slow=True, events=True),
+        cases(slow=True, events=True, triggered=True),
+    )
+)
+def test_whatever_the_case_everybody_ends_and_twice_is_the_same(case: Case) -> None:
+    once = Simulated(case).run(_no_key)
+    assert once == Simulated(case).run(_no_key)
+    assert once.summary.finished == once.summary.entered
+    for taken in once.taken.values():
+        assert all(passage["state"] is State.ENDED for passage in taken.passages)
+
+
+def _no_key(user: str, passage: int, step: str, visit: int) -> str:
+    return "key"
+
+
+def test_a_wait_follows_a_date_that_another_passage_of_the_user_changes(template: Path) -> None:
+    waits = {"date": "user.born", "missing": "continue"}
+    ways: list[dict[str, object]] = [
+        {"name": "w", "when": "inputs.n == 1", "steps": [wait("rest", until=waits)]},
+        {"name": "s", "when": "inputs.n == 2", "steps": [put(born="2026-10-28")]},
+        {"name": "z", "when": "inputs.n == 3", "steps": [put(timezone="Asia/Tokyo")]},
+    ]
+    entry = {"inputs": {"n": "any"}, "key": "inputs.n", "triggers": [{"event": "come"}]}
+    case = Case(
+        journey={"dsl": 1, "journey": "j", "entry": entry, "steps": [branch("way", ways)]},
+        users=(UserRow(2, "u0", "Europe/Berlin", {"born": "2026-12-24"}, {}),),
+        endpoints=(),
+        answers=(),
+        zone="UTC",
+        horizon=START + 400 * DAY,
+        entries=tuple(Entry(START + n * HOUR + 1, {"n": n}) for n in (1, 2, 3)),
+    )
+    compare(template, case)
+
+
+def wait(id_: str, **more: object) -> dict[str, object]:
+    return {"id": id_, "type": "wait", **more}
+
+
+def put(**values: object) -> dict[str, object]:
+    written = {f"user.{name}": value for name, value in values.items()}
+    return {"id": f"put_{'_'.join(values)}", "type": "set", "values": written}
+
+
+def branch(id_: str, paths: list[dict[str, object]]) -> dict[str, object]:
+    return {"id": id_, "type": "branch", "paths": paths}
+
+
+def test_a_call_of_on_exit_is_made_once_where_a_sleeper_is_restarted(template: Path) -> None:
+    sleeps: dict[str, Any] = {
+        "dsl": 1,
+        "journey": "j",
+        "entry": {"inputs": {}, "triggers": [{"event": "come"}], "reentry": "restart"},
+        "steps": [{"id": "sleep", "type": "wait", "for": "PT10M"}],
+        "on_exit": [{"id": "leave", "type": "call_api", "endpoint": "crm"}],
+    }
+    urls = {name: f"https://{name}.example" for name in ENDPOINTS}
+    case = Case(
+        journey=sleeps,
+        users=(UserRow(2, "u0", None, {}, {}),),
+        endpoints=tuple(Endpoint(name=name, base_url=url) for name, url in urls.items()),
+        answers=(Answer(200, elapsed_us=1),),
+        zone="UTC",
+        horizon=START + DAY,
+        entries=(Entry(START + 7, {}), Entry(START + HOUR // 9, {})),
+    )
+    compare(template, case)
