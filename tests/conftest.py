@@ -22,6 +22,7 @@ def pytest_configure() -> None:
         if name.startswith("JOURNEY_") or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ["JOURNEY_EGRESS_ALLOW"] = "127.0.0.0/8,[::1]"
+    os.environ["JOURNEY_PORT"] = "0"  # many processes that serve run side by side
 
 
 @pytest.fixture(scope="session")

@@ -76,20 +76,17 @@ class Metrics:
         known[0].inc()
         known[1].observe(seconds)
 
-    def ingested(self, added: Ingested) -> None:
-        """Facts are durable."""
-        for kind in ("events", "changes", "entries"):
-            count: int = getattr(added, kind)
-            if count:
-                self._facts.labels(kind).inc(count)
-
     def refused(self, code: str) -> None:
         """A fact can't be taken."""
         self._refused.labels(code).inc()
 
-    def committed(self, facts: int, seconds: float) -> None:
-        """A group of facts became durable by one commit."""
-        self._groups.observe(facts)
+    def committed(self, added: Ingested, seconds: float) -> None:
+        """Facts became durable by one commit. For any thread."""
+        for kind in ("events", "changes", "entries"):
+            count: int = getattr(added, kind)
+            if count:
+                self._facts.labels(kind).inc(count)
+        self._groups.observe(added.total)
         self._commits.observe(seconds)
 
     def text(self, health: Sequence[Finding]) -> bytes:
