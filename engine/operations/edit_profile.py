@@ -24,14 +24,16 @@ class Edit:
     """What to change. ``fields`` are plain; ``secrets`` say where values come from, by field.
 
     Of an ``api_key`` with one pair the fields are ``name``, ``in`` and ``prefix``, its secret is
-    ``value``. ``ask`` gives the value of a secret that is needed and not there yet.
+    ``value``. ``ask`` gives the value of a secret that is needed and not there yet. ``dropped``
+    fields go back to their defaults.
     """
 
     kind: str | None
     title: str | None
-    fields: Mapping[str, str]
+    fields: Mapping[str, Any]
     secrets: Mapping[str, SecretSource]
     ask: Callable[[str], str] = field(repr=False)
+    dropped: frozenset[str] = frozenset()
 
 
 def edited(name: str, stored: StoredProfile | None, edit: Edit, egress: Egress) -> AuthKind:
@@ -53,6 +55,8 @@ def edited(name: str, stored: StoredProfile | None, edit: Edit, egress: Egress) 
         written["title"] = edit.title
     _refuse_literals(kind, edit.fields)
     target = _pair(written) if kind == "api_key" else written
+    for name_of_field in edit.dropped:
+        target.pop(name_of_field, None)
     target.update(edit.fields)
     target.update(edit.secrets)
     for secret in _needed(kind, written):
