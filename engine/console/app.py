@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, Router
@@ -173,8 +173,9 @@ class Console:
                 "now": visit.now,
                 "csrf": sessions.csrf_token(visit.session_id) if visit.session else "",
                 "menu": menu_of(visit, request.url.path),
-                "path": request.url.path,
-                "query": dict(visit.query.pairs),
+                "here": _here(request),
+                "csv_link": _here(request, ("format", "csv")),
+                "query": visit.query,
                 "said": said,
                 **values,
             },
@@ -275,6 +276,13 @@ def _to_login(request: Request) -> Response:
         response = RedirectResponse(to, status_code=303)
     safety.protect(request, response)
     return response
+
+
+def _here(request: Request, *more: tuple[str, str]) -> str:
+    """The page's own path and query, perhaps with something more in the latter."""
+    pairs = [pair for pair in request.query_params.multi_items() if pair[0] != "format"]
+    query = urlencode([*pairs, *more], errors="replace")
+    return f"{request.url.path}?{query}" if query else request.url.path
 
 
 def _is_live(request: Request) -> bool:

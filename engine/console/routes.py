@@ -22,9 +22,9 @@ from engine.console.pages import (
 PAGES = (
     *login.PAGES,
     *account.PAGES,
+    *publishing.PAGES,
     *journeys.PAGES,
     *report.PAGES,
-    *publishing.PAGES,
     *users.PAGES,
     *events.PAGES,
     *calls.PAGES,

@@ -89,7 +89,7 @@ def _shown(
             "profiles": _choices(connection),
             "usage": of_endpoint(connection, name),
             "settings": _settings(stored),
-            "methods": METHODS,
+            "methods": [(each, each) for each in METHODS],
             "asked": asked,
             "tried": tried,
             "problem": problem,

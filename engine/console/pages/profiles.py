@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from engine.access.roles import Permission
 from engine.console.kind_forms import KIND_FORMS, OF_ALL_KINDS, kind_name
+from engine.console.lengths import length_of
 from engine.console.listing import as_csv, wants_csv
 from engine.console.profile_edit import WAYS, edit_of, safe_to_show, written_of
 from engine.console.visit import Page, Redirected, Shown
-from engine.core.expressions.durations import DurationError, parse_duration
 from engine.credentials import profiles, rotation
 from engine.credentials.expiry import read_date
 from engine.credentials.listing import search_profiles, show_profile
@@ -153,7 +153,7 @@ def _form(
         "ways": WAYS,
         "stored": stored,
         "written": written,
-        "endpoints": names,
+        "endpoints": [(each, each) for each in names],
         "endpoint": written.get("endpoint", visit.query["endpoint"]),
         "problem": problem,
     }
@@ -162,7 +162,7 @@ def _form(
 
 def _create(visit: Visit) -> Reply:
     kind, form = _require_kind(visit.place["kind"]), visit.form
-    name, endpoint = form["name"], form["endpoint"]
+    name, endpoint = form["profile"], form["endpoint"]
     try:
         change, notes = _save(visit, name, kind, None, endpoint)
     except OperatorError as error:
@@ -175,7 +175,7 @@ def _change(visit: Visit) -> Reply:
     name, kind = stored.columns.name, _require_kind(stored.columns.kind)
     try:
         change, notes = _save(visit, name, kind, stored, "")
-        name = _rename(visit, name, form["name"])
+        name = _rename(visit, name, form["profile"])
     except OperatorError as error:
         return _form(visit, kind, stored, safe_to_show(kind, form), error.message)
     return Redirected(f"/profiles/{name}", _said(name, change, notes))
@@ -231,7 +231,7 @@ def _rotate(visit: Visit) -> Reply:
     try:
         if not value:
             raise OperatorError("give the new secret")
-        overlap, expires = _overlap(form["overlap"]), _expiry(form["expires"])
+        overlap, expires = length_of(form["overlap"], "an overlap"), _expiry(form["expires"])
         vault = visit.means.vault()
         with visit.means.database.write() as connection:
             change = rotation.rotate(
@@ -252,18 +252,6 @@ def _rotate(visit: Visit) -> Reply:
     until = f"; the old one is tried for {form['overlap']} where the new one is refused"
     said = f"{', '.join(change.fields)} rotated: the next call uses the new one"
     return Redirected(f"/profiles/{name}", said + (until if overlap else ""))
-
-
-def _overlap(text: str) -> int:
-    if not text:
-        return 0
-    try:
-        length = parse_duration(text).elapsed
-    except DurationError:
-        length = None
-    if not length or length < 0:
-        raise OperatorError("an overlap is a duration, as 24h or P1D")
-    return length
 
 
 def _expiry(text: str) -> str | None:
