@@ -145,7 +145,9 @@ def _served(folder: Path, command: str) -> Iterator[tuple[int, str]]:
     ) as server:
         assert server.stderr is not None
         port = next(
-            int(found[1]) for line in server.stderr if (found := re.search(r"http://.*:(\d+)", line))
+            int(found[1])
+            for line in server.stderr
+            if (found := re.search(r"http://.*:(\d+)", line))
         )
         with closing(Database(f"sqlite:///{folder}/home/engine.db")) as database:
             with database.write() as connection:

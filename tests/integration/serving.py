@@ -70,9 +70,7 @@ class Served:
 @contextmanager
 def serving(folder: Path, **settings: str) -> Iterator[Served]:
     """A server over a fresh database of ``folder``."""
-    given = Settings(
-        home=str(folder), database_url=database_url(folder), port="0", **settings
-    )
+    given = Settings(home=str(folder), database_url=database_url(folder), port="0", **settings)
     database = open_database(given.database)
     served = Served(database, None)  # type: ignore[arg-type]
     served.post = Post(

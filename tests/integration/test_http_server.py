@@ -111,8 +111,13 @@ def _answered(open_: socket.socket) -> bytes:
 
 @pytest.mark.parametrize(
     "sent",
-    [b"", b"GET / HTT", b"GET / HTTP/1.1\r\nhost: localhost\r\nx: y", b"POST /v1/track HTTP/1.1\r\n"
-     b"host: localhost\r\nauthorization: Bearer x\r\ncontent-length: 10\r\n\r\n{"],
+    [
+        b"",
+        b"GET / HTT",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nx: y",
+        b"POST /v1/track HTTP/1.1\r\n"
+        b"host: localhost\r\nauthorization: Bearer x\r\ncontent-length: 10\r\n\r\n{",
+    ],
     ids=["nothing", "a line's half", "headers' half", "a body's half"],
 )
 def test_whoever_sends_a_piece_and_then_nothing_is_hung_up_on(
@@ -162,8 +167,10 @@ def test_what_is_not_http_is_answered_400_without_repeating_it(served: Served) -
 
 def test_two_hosts_in_one_request_are_refused(served: Served) -> None:
     with _connect(served) as open_:
-        open_.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n"
-                      b"connection: close\r\n\r\n")
+        open_.sendall(
+            b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n"
+            b"connection: close\r\n\r\n"
+        )
         assert _answered(open_).startswith(b"HTTP/1.1 400 ")
 
 

@@ -60,7 +60,9 @@ def test_each_call_means_what_the_page_says(served: Served, client: httpx.Client
         _track(context={"library": {"name": "x"}, "page": {"path": "/"}}),
     ]
     assert client.post("/v1/batch", json={"batch": batch}).json() == {"success": True}
-    found = [(user, kind, name, json.loads(str(data))) for user, kind, name, _, _, data in served.inbox()]
+    found = [
+        (user, kind, name, json.loads(str(data))) for user, kind, name, _, _, data in served.inbox()
+    ]
     assert found == [
         ("ada", CHANGE, "", {"plan": "pro"}),
         ("anon:a1", CHANGE, "", {"plan": "free"}),
@@ -149,7 +151,9 @@ def test_what_is_too_large_is_refused_packed_or_not(client: httpx.Client) -> Non
     assert client.post("/v1/batch", content=large).status_code == 413
     bomb = gzip.compress(gzip.compress(b"0" * 50_000_000))
     headers = {"content-encoding": "gzip"}
-    assert client.post("/v1/batch", content=gzip.decompress(bomb), headers=headers).status_code == 413
+    assert (
+        client.post("/v1/batch", content=gzip.decompress(bomb), headers=headers).status_code == 413
+    )
     chunks = (b"x" * 100_000 for _ in range(10))
     assert client.post("/v1/batch", content=chunks).status_code == 413
     # A message of more than 32 KB is refused alone.
