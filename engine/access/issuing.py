@@ -15,6 +15,7 @@ from engine.access.store import tokens as store
 from engine.access.tokens import KINDS, digest, make, masked
 from engine.audit.store import record
 from engine.errors import Limit, NotFound, OperatorError
+from engine.telemetry.redact import known_secrets
 
 if TYPE_CHECKING:
     from engine.access.store.tokens import StoredToken
@@ -67,6 +68,7 @@ def create(
     text = make(kind)
     slot = _free_slot(connection) if kind == "user_data" else None
     new = store.NewToken(name, kind, slot, digest(text), text[-_SHOWN:], actor, expires_at)
+    known_secrets.learn((text,))
     token_id = store.add(connection, new, now)
     store.changed(connection)
     record(connection, now, actor, "create", AUDITED, name, (f"kind {kind}",))
@@ -96,6 +98,7 @@ def rotate(
         until = min(until, stored.expires_at)
         expires_at = expires_at or now + stored.expires_at - stored.issued_at
     text = make(stored.kind)
+    known_secrets.learn((text,))
     store.replace_secret(
         connection,
         stored.id,

@@ -49,8 +49,10 @@ def well_formed(text: str) -> bool:
 
 
 def digest(text: str) -> str:
-    """What is kept of a token."""
-    return sha256(text.encode()).hexdigest()
+    """What is kept of a token, as of a login link and of a session: so many random bits need no
+    slow hash.
+    """
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def masked(kind: str, hint: str) -> str:
