@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from engine.access.roles import Permission
 from engine.api import segment
 from engine.api.asgi import answer_of, header, send_answer
 from engine.api.bodies import read_body
@@ -78,7 +79,7 @@ class Ingestion:
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             try:
                 require_post(scope)
-                self._permits.require(scope, "data.write", basic=True)
+                self._permits.require(scope, Permission.EVENTS_WRITE, basic=True)
                 said = _parsed(await read_body(scope, receive, most))
                 if not isinstance(said, dict):
                     raise Refused(400, "events.bad_json", "the body is no object")
@@ -123,7 +124,7 @@ class Ingestion:
     async def _plain(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Events and changes of attributes, one, an array, or a line each: all of them or none."""
         require_post(scope)
-        self._permits.require(scope, "data.write", basic=True)
+        self._permits.require(scope, Permission.EVENTS_WRITE, basic=True)
         body = await read_body(scope, receive, self._largest)
         kind = (header(scope, b"content-type") or b"").partition(b";")[0].strip().lower()
         rows: list[InboxRow] = []

@@ -8,6 +8,7 @@ from base64 import b64decode
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from engine.access.roles import Permission, allows
 from engine.api.asgi import header
 from engine.api.problems import Refused
 from engine.clock import wall
@@ -32,7 +33,7 @@ class Permits:
     def __init__(self, tokens: LiveTokens) -> None:
         self._tokens = tokens
 
-    def require(self, scope: Scope, permission: str, *, basic: bool = False) -> Grant:
+    def require(self, scope: Scope, permission: Permission, *, basic: bool = False) -> Grant:
         """Whom the request's token stands for. ``basic``: it may be the user name of Basic
         authentication, as SDKs send a write key.
 
@@ -80,14 +81,3 @@ def _token_of(given: bytes | None, *, basic: bool) -> str:
         if basic and scheme == b"basic":
             return b64decode(rest.strip(), validate=True).decode("ascii").partition(":")[0]
     return ""
-
-
-_PERMISSIONS = {
-    "user_data": frozenset({"data.write"}),
-    "journeys": frozenset({"journeys.enroll", "journeys.read"}),
-}
-
-
-def allows(kind: str, permission: str) -> bool:
-    """Whether tokens of a kind may do something."""
-    return kind == "admin" or permission in _PERMISSIONS.get(kind, ())

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING
 
 from uvicorn.config import Config
@@ -17,6 +18,7 @@ from engine.api.app import Routes, nothing_here
 from engine.api.connection import Connection, hang_up_on_the_overdue
 from engine.api.gathering import Gathering
 from engine.api.guard import LOOPBACK, Guard
+from engine.api.hooks import HOOKS, Hooks
 from engine.api.ingestion import Ingestion
 from engine.api.metrics import Metrics
 from engine.api.permits import Permits
@@ -93,7 +95,9 @@ def _application(
     largest = settings.bytes_in_a_body
     ingestion = Ingestion(gathering, permits, metrics, RealClock().now, zone, largest)
     watching = Watching(post.database, health, post.stopping, metrics, permits)
-    routes = Routes({**ingestion.routes(), **watching.routes()}, {}, nothing_here)
+    hooks = Hooks(post.database, cache(post.vault), gathering, RealClock().now, largest)
+    exact = {**ingestion.routes(), **watching.routes()}
+    routes = Routes(exact, {HOOKS: hooks.serve}, nothing_here)
     guarded: Application = Guard(routes, _hosts(settings), metrics)
     proxies = _listed(settings.trusted_proxies)
     if proxies:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from engine.access.roles import Permission
 from engine.api.asgi import send_answer
 from engine.api.metrics import CONTENT_TYPE
 from engine.api.problems import Refused
@@ -60,7 +61,7 @@ class Watching:
 
     async def _figures(self, scope: Scope, _receive: Receive, send: Send) -> None:
         _require_get(scope)
-        self._permits.require(scope, "metrics.read")
+        self._permits.require(scope, Permission.SYSTEM_READ)
         await send_answer(send, self._metrics.text(self._health()), CONTENT_TYPE)
 
     async def _database_state(self) -> str:

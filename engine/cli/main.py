@@ -31,6 +31,7 @@ COMMANDS = {
     "events": ("engine.cli.events:events", "What users do: send, list, explain."),
     "export": ("engine.cli.journeys:export", "A journey's text, as it was published."),
     "graph": ("engine.cli.graph:graph", "Draw a journey, as SVG or Mermaid."),
+    "hooks": ("engine.cli.hooks:hooks", "Foreign webhooks, which become events."),
     "keys": ("engine.cli.keys:keys", "The keys that seal secrets."),
     "list": ("engine.cli.journeys:list_", "Journeys: state, versions, users inside."),
     "migrate": ("engine.cli.migrate:migrate", "Bring an older database up to date."),

@@ -84,7 +84,8 @@ def _secrets(
     for column in sealed.COLUMNS:
         for each in sealed.sealed_values(connection, column, most=_ALL):
             with suppress(CredentialFailure):  # `journey doctor` names what doesn't open
-                owner = names.get(int(each.place.row), "?")
+                row = int(each.place.row)
+                owner = f"hook {row}" if column.table == "hooks" else names.get(row, "?")
                 yield f"{owner}.{each.place.field}", ring.open(each.sealed, each.place)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tests.bench import latency, main_job
+from tests.bench import ingest_http, latency, main_job
 
 
 def main() -> None:
@@ -21,9 +21,15 @@ def main() -> None:
     late.add_argument("--seconds", type=int, default=20, help="for how long")
     late.add_argument("--idle", type=int, default=60, help="single events before that")
     late.add_argument("--sleepers", type=int, default=10_000, help="who wake in one second")
+    doors = benches.add_parser("ingest-http", help="events in over HTTP, SQLite, a server beside")
+    doors.add_argument("--serve", choices=["api", "up"], default="api", help="which process serves")
+    doors.add_argument("--seconds", type=float, default=8, help="for how long each")
+    doors.add_argument("--rate", type=int, default=500, help="events a second, where it is fixed")
     given = parser.parse_args()
     if given.bench == "latency":
         latency.measure(given.rate, given.seconds, given.idle, given.sleepers)
+    elif given.bench == "ingest-http":
+        ingest_http.measure(given.serve, given.seconds, given.rate)
     else:
         main_job.measure([int(size) for size in given.users.split(",")], given.runs)
 
