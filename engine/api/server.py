@@ -7,7 +7,7 @@ import logging
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -30,6 +30,7 @@ from engine.errors import OperatorError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from engine.api.asgi import Application
     from engine.operations.store import Finding
@@ -55,11 +56,22 @@ class HTTPDoors:
         return self._gathering.findings()
 
 
+class OpenPages(Protocol):
+    """Opens what answers at every path that is none of the API's."""
+
+    def __call__(
+        self, post: Post, health: Callable[[], Sequence[Finding]], url: str
+    ) -> AbstractAsyncContextManager[Application]:
+        """``url`` is where the server is reached."""
+        ...
+
+
 @asynccontextmanager
 async def open_doors(
-    post: Post, health: Callable[[], Sequence[Finding]]
+    post: Post, health: Callable[[], Sequence[Finding]], pages: OpenPages | None = None
 ) -> AsyncIterator[HTTPDoors]:
-    """Serve the HTTP API as the settings say, until the end of the context.
+    """Serve the HTTP API as the settings say, until the end of the context; and ``pages``, if any,
+    at every other path.
 
     Raises OperatorError where the address can't be had, SettingsError for a setting.
     """
@@ -73,13 +85,17 @@ async def open_doors(
         ended = asyncio.Event()
         current = asyncio.create_task(permits.stay_current(ended.wait))
         stack.push_async_callback(_finish, current, ended)
-        app = _application(post, health, gathering, permits, metrics)
+        port = listening.getsockname()[1]
+        shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+        url = f"http://{shown}:{port}"
+        otherwise: Application = nothing_here
+        if pages is not None:
+            otherwise = await stack.enter_async_context(pages(post, health, url))
+        app = _application(post, health, gathering, permits, metrics, otherwise)
         server = _Server(app)
         await server.start(listening)
         stack.push_async_callback(server.stop)
-        port = listening.getsockname()[1]
-        shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-        post.say(f"HTTP API: http://{shown}:{port}")
+        post.say(f"HTTP API: {url}")
         yield HTTPDoors(gathering, port)
 
 
@@ -89,6 +105,7 @@ def _application(
     gathering: Gathering,
     permits: Permits,
     metrics: Metrics,
+    otherwise: Application,
 ) -> Application:
     settings = post.settings
     zone = find_zone(settings.timezone) or UTC_ZONE
@@ -97,7 +114,7 @@ def _application(
     watching = Watching(post.database, health, post.stopping, metrics, permits)
     hooks = Hooks(post.database, cache(post.vault), gathering, RealClock().now, largest)
     exact = {**ingestion.routes(), **watching.routes()}
-    routes = Routes(exact, {HOOKS: hooks.serve}, nothing_here)
+    routes = Routes(exact, {HOOKS: hooks.serve}, otherwise)
     guarded: Application = Guard(routes, _hosts(settings), metrics)
     proxies = _listed(settings.trusted_proxies)
     if proxies:

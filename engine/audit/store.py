@@ -77,12 +77,13 @@ def changes(
     """The changes since an instant, the oldest first: those of ``actor``, those whose verb, kind,
     name or fields hold ``what``, whatever the case. With ``newest`` only so many, the newest first.
     """
-    order = "at, id" if newest is None else f"at DESC, id DESC LIMIT {newest:d}"
+    back = "" if newest is None else " DESC"
+    limit = "" if newest is None else f" LIMIT {newest:d}"
     rows = connection.exec_driver_sql(
-        "SELECT at, actor, verb, kind, name, fields FROM audit WHERE at >= ?"
+        "SELECT at, actor, verb, kind, name, fields FROM audit WHERE at >= ?"  # noqa: S608
         " AND lower(actor) LIKE lower(?) ESCAPE '!'"
         " AND lower(verb || ' ' || kind || ' ' || name || ' ' || fields) LIKE lower(?) ESCAPE '!'"
-        f" ORDER BY {order}",
+        f" ORDER BY at{back}, id{back}{limit}",
         (since, _literal(actor) or "%", f"%{_literal(what)}%"),
     )
     for row in rows:

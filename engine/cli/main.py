@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "api": ("engine.cli.up:api", "Run the HTTP API, until stopped."),
+    "api": ("engine.cli.up:api", "Run the HTTP API and the console."),
     "apply": ("engine.cli.apply:apply", "Create and update endpoints and auth profiles."),
     "archive": ("engine.cli.archive:archive", "Let everybody leave a journey, for good."),
     "audit": ("engine.cli.audit:audit", "Who changed what, when."),
@@ -48,7 +48,7 @@ COMMANDS = {
     "show": ("engine.cli.journeys:show", "One journey: versions, triggers, users inside."),
     "test": ("engine.cli.run_scenarios:test", "Run scenarios: tests of journeys."),
     "tokens": ("engine.cli.tokens:tokens", "API tokens: what other systems come in with."),
-    "up": ("engine.cli.up:up", "Run the engine: HTTP API, worker and scheduler."),
+    "up": ("engine.cli.up:up", "Run the engine: API, console, worker, scheduler."),
     "users": ("engine.cli.users:users", "Users: import, show, list, erase."),
     "why": ("engine.cli.why:why", "Why a user is where he is in a journey."),
     "worker": ("engine.cli.up:worker", "Run a worker, until stopped."),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["instant", "show", "show_one"]
 
+
 def show(
     rows: Sequence[Mapping[str, object]],
     columns: Sequence[str],

@@ -24,7 +24,7 @@ journeys_option = click.option(
 @journeys_option
 @database_option
 def up(database: str | None, journeys: str | None) -> int:
-    """Run the engine: HTTP API, worker and scheduler in one process.
+    """Run the engine: HTTP API, console, worker and scheduler in one process.
 
     It runs until SIGTERM or SIGINT; then calls on their way are waited for, and a second signal
     stops it at once. A database that is locked or gone is waited for.
@@ -56,7 +56,7 @@ def scheduler(database: str | None, journeys: str | None) -> int:
 @click.command()
 @database_option
 def api(database: str | None) -> int:
-    """Run the HTTP API only: events come in by it, and it manages what commands do.
+    """Run the HTTP API and the console only: events come in, and operators log in.
 
     JOURNEY_HOST and JOURNEY_PORT say where. Several may run on one database.
     """
@@ -76,9 +76,12 @@ def _run(kind: Kind, database: str | None, journeys: str | None = None) -> int:
     watched = JourneysFolder(Path(folder)) if folder else None
     doors = None
     if kind in ("up", "api"):
-        from engine.api.server import open_doors
+        from functools import partial
 
-        doors = open_doors
+        from engine.api.server import open_doors
+        from engine.console.app import open_console
+
+        doors = partial(open_doors, pages=open_console)
     return run(Orders(kind, settings, open_work, _say, watched, doors))
 
 

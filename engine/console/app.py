@@ -22,8 +22,8 @@ from engine.access.operators import opening_link
 from engine.clock import wall
 from engine.console import safety
 from engine.console.assets import FOREVER, load_assets
-from engine.console.menu import menu_of
 from engine.console.means import Means
+from engine.console.menu import menu_of
 from engine.console.refusals import Refusal, refusal_of
 from engine.console.rendering import Templates, link
 from engine.console.routes import PAGES
@@ -80,9 +80,7 @@ class Console:
         self._threads = threads
         self._templates = Templates(str(Path(__file__).parent / "templates"), assets, means.zone)
         routes = [Route(each.path, _asset(each)) for each in assets.values()]
-        routes += [
-            Route(page.path, self._endpoint(page), methods=[page.method]) for page in PAGES
-        ]
+        routes += [Route(page.path, self._endpoint(page), methods=[page.method]) for page in PAGES]
         self._router = Router(routes, redirect_slashes=False, default=self._nothing)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,7 +120,9 @@ class Console:
                 session_id=session_id if session is not None else "",
             )
             if page.permission is not None and not visit.may(page.permission):
-                raise Refusal(403, "Not yours to do", f"this takes the permission {page.permission}")
+                raise Refusal(
+                    403, "Not yours to do", f"this takes the permission {page.permission}"
+                )
             return self._answer(request, visit, page.show(visit))
         except Exception as error:  # noqa: BLE001 - the border: a bug fails one request
             if not isinstance(error, EngineError):

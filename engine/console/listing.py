@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.console.refusals import Refusal
 from engine.console.visit import Sent
 from engine.operations.since import instant_since
 from engine.operations.tables import csv_text
-from engine.console.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -124,7 +124,7 @@ def _number(n: int) -> str:
 
 
 def _percent(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if whole else "–"
+    return f"{part / whole:.1%}" if whole else "-"
 
 
 def _pretty(value: object) -> str:

@@ -28,9 +28,9 @@ _WAITED = ("wait", "wait_for")
 @dataclass(frozen=True, slots=True)
 class Line:
     """Something that happened. ``kind`` is how it is marked: ``entered``, ``done``, ``failed``,
-    ``skipped``, ``decided``, ``waited``, ``noted``, ``goal``, ``now``, ``ended``. ``at`` is None for
-    what lasts; ``after`` how long after the entry. ``failure`` is a code, ``terms`` what is less
-    important, ``saw`` what a decision read, ``until`` an instant that is waited for.
+    ``skipped``, ``decided``, ``waited``, ``noted``, ``goal``, ``now``, ``ended``. ``at`` is None
+    for what lasts; ``after`` how long after the entry. ``failure`` is a code, ``terms`` what is
+    less important, ``saw`` what a decision read, ``until`` an instant that is waited for.
     """
 
     kind: str

@@ -15,7 +15,6 @@ def instant_since(written: str, now: int) -> int | None:
     if found is not None:
         return found
     try:
-        ago = parse_duration(written).microseconds
+        return now - parse_duration(written).microseconds
     except DurationError:
         return None
-    return None if ago is None else now - ago

@@ -9,11 +9,11 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from engine.enrollments.drawn_counts import counts_of
 from engine.cli.show.gains import gained, points_of
 from engine.cli.show.page_style import PAGE_STYLE
 from engine.core.drawing.svg import svg
 from engine.core.drawing.typesetting import shortened
+from engine.enrollments.drawn_counts import counts_of
 from engine.enrollments.summary import by_frequency
 
 if TYPE_CHECKING:

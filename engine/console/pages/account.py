@@ -34,9 +34,7 @@ def _set_password(visit: Visit) -> Reply:
         return _show(visit, error.message, 409)
     name, now = visit.actor, visit.now
     with visit.means.database.write() as connection:
-        operators.set_password(
-            connection, name, kept, actor=name, now=now, but=visit.session_id
-        )
+        operators.set_password(connection, name, kept, actor=name, now=now, but=visit.session_id)
         session = sessions.rotate(connection, visit.session_id, now)
     said = "Password set. You are logged out everywhere else."
     return Redirected("/account", said, session=session or "")

@@ -213,8 +213,10 @@ def _save(visit: Visit, name: str, stored: Stored | None) -> Reply:
     form = visit.form
     try:
         fields = _fields(form)
-        auth = form["auth"] if "auth" in form else None
-        if auth is not None and (stored is None or auth != stored.endpoint.auth or _moves(form, stored)):
+        auth = form["auth"] or None
+        if auth is not None and (
+            stored is None or auth != stored.endpoint.auth or _moves(form, stored)
+        ):
             _require_auth(visit, auth)
             fields["auth"] = auth
         with visit.means.database.write() as connection:

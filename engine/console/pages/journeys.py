@@ -137,9 +137,7 @@ def _ask_archive(visit: Visit) -> Reply:
 def _archive(visit: Visit) -> Reply:
     name = visit.place["journey"]
     with visit.means.database.write() as connection:
-        users = archive.archive(
-            connection, name, at=visit.now, now=visit.now, actor=visit.actor
-        )
+        users = archive.archive(connection, name, at=visit.now, now=visit.now, actor=visit.actor)
     return Redirected(f"/journeys/{name}", f"Archived: {users:,} inside leave it")
 
 

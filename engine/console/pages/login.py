@@ -55,7 +55,9 @@ def _by_link(visit: Visit) -> Reply:
         replaces=visit.session_id,
     )
     if isinstance(came, LoggedIn):
-        return Redirected("/account" if not _has_password(visit, came) else "/", session=came.session)
+        return Redirected(
+            "/account" if not _has_password(visit, came) else "/", session=came.session
+        )
     problem, status = _problem(came, _OVER)
     return Shown("login_link.html", {"token": "", "problem": problem}, status)
 

@@ -34,7 +34,12 @@ if TYPE_CHECKING:
     from engine.db.connect import Connection
     from engine.operations.probe import Tried
 
-OVERLAPS = (("", "None: the old one ends now"), ("1h", "1 hour"), ("24h", "24 hours"), ("7d", "7 days"))
+OVERLAPS = (
+    ("", "None: the old one ends now"),
+    ("1h", "1 hour"),
+    ("24h", "24 hours"),
+    ("7d", "7 days"),
+)
 _COLUMNS = ("name", "kind", "title", "hosts", "endpoints", "version", "changed_at", "secret")
 
 

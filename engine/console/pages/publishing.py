@@ -59,7 +59,9 @@ def _plan_or_publish(visit: Visit) -> Reply:
 def _publish(visit: Visit, found: JourneyText) -> Reply:
     with visit.means.database.write() as connection:
         (done,) = publish(connection, [found], now=visit.now, actor=visit.actor)
-    return Redirected(f"/journeys/{done.journey}", f"{done.journey} version {done.number}: {done.verb}")
+    return Redirected(
+        f"/journeys/{done.journey}", f"{done.journey} version {done.number}: {done.verb}"
+    )
 
 
 PAGES = (

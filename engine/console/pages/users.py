@@ -49,9 +49,8 @@ def _list(visit: Visit) -> Reply:
 
 
 def _is_known(connection: Connection, user: str) -> bool:
-    return (
-        store.find_user(connection, user) is not None
-        or bool(store.facts_of(connection, user, most=1))
+    return store.find_user(connection, user) is not None or bool(
+        store.facts_of(connection, user, most=1)
     )
 
 
@@ -66,8 +65,7 @@ def _show(visit: Visit) -> Reply:
         told = [only] if only else journeys[:_JOURNEYS_TOLD]
         zone = means.settings.timezone
         stories = [
-            story_of(why(connection, user, journey, means.versions, zone=zone))
-            for journey in told
+            story_of(why(connection, user, journey, means.versions, zone=zone)) for journey in told
         ]
         facts = store.facts_of(connection, user, most=_LAST_EVENTS)
     values = {

@@ -71,9 +71,7 @@ def svg(
     return "\n".join(parts)
 
 
-def _opening(
-    journey: Journey, graph: Graph, width: float, height: float, *, styled: bool
-) -> str:
+def _opening(journey: Journey, graph: Graph, width: float, height: float, *, styled: bool) -> str:
     """The element's beginning: what it is for whoever can't see it, the style, the icons."""
     used = sorted({icon_of(node.type) for node in graph.nodes})
     symbols = "".join(
