@@ -29,7 +29,7 @@ WAYS = (
 
 
 def edit_of(kind: str, form: Fields) -> Edit:
-    """The edit that a form asks for. Raises OperatorError for a reference that can't be one."""
+    """The edit that a form asks for; what isn't in it stays as it is. Raises OperatorError for a reference that can't be one."""
     fields: dict[str, Any] = {}
     secrets: dict[str, SecretSource] = {}
     dropped: set[str] = set()
@@ -40,12 +40,15 @@ def edit_of(kind: str, form: Fields) -> Edit:
             source = _source(field.name, form)
             if source is not None:
                 secrets[field.name] = source
+        elif field.name not in form:
+            continue
         elif form[field.name] or field.kept_empty:
             fields[field.name] = form[field.name]
         else:
             dropped.add(field.name)
     _leave_out(kind, fields, secrets, dropped)
-    return Edit(kind, form["title"], fields, secrets, _missing, frozenset(dropped))
+    title = form["title"] if "title" in form else None  # noqa: SIM401 - it is no dict
+    return Edit(kind, title, fields, secrets, _missing, frozenset(dropped))
 
 
 def _leave_out(

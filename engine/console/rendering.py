@@ -43,6 +43,8 @@ class Templates:
         )
         environment.filters.update(
             when=self._when,
+            clock=self._clock,
+            day=self._day,
             span=span,
             number=_number,
             percent=_percent,
@@ -67,8 +69,19 @@ class Templates:
         """An instant as ``22 Nov 2026, 09:00:05``, exactly and in UTC as its title."""
         if microseconds is None:
             return Markup("<span class=muted>{}</span>").format(otherwise)
+        return self._time(microseconds, "{day} {month} {year}, {clock}")
+
+    def _clock(self, microseconds: int) -> Markup:
+        """Its time of day; the rest is its title."""
+        return self._time(microseconds, "{clock}")
+
+    def _day(self, microseconds: int) -> Markup:
+        return self._time(microseconds, "{day} {month} {year}")
+
+    def _time(self, microseconds: int, form: str) -> Markup:
         local = from_instant(microseconds, self._zone)
-        shown = f"{local.day} {_MONTHS[local.month - 1]} {local.year}, {local:%H:%M:%S}"
+        month, clock = _MONTHS[local.month - 1], f"{local:%H:%M:%S}"
+        shown = form.format(day=local.day, month=month, year=local.year, clock=clock)
         exact = instant(microseconds)
         return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, shown)
 

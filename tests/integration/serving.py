@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from engine.access import issuing
-from engine.api.server import open_doors
+from engine.api.server import OpenPages, open_doors
 from engine.clock import wall
 from engine.credentials.open_vault import open_vault
 from engine.db.connect import Database
@@ -68,8 +68,8 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[Served]:
-    """A server over a fresh database of ``folder``."""
+def serving(folder: Path, *, pages: OpenPages | None = None, **settings: str) -> Iterator[Served]:
+    """A server over a fresh database of ``folder``; with ``pages`` beside the API."""
     given = Settings(home=str(folder), database_url=database_url(folder), port="0", **settings)
     database = open_database(given.database)
     served = Served(database, None)  # type: ignore[arg-type]
@@ -85,7 +85,7 @@ def serving(folder: Path, **settings: str) -> Iterator[Served]:
     failed: list[BaseException] = []
 
     async def serve() -> None:
-        async with open_doors(served.post, lambda: served.health) as doors:
+        async with open_doors(served.post, lambda: served.health, pages) as doors:
             served.port = doors.port
             opened.set()
             await asyncio.to_thread(over.wait)
