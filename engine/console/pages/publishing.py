@@ -36,7 +36,8 @@ def _shown(
     problem: str = "",
 ) -> Reply:
     values = {"text": text, "plan": planned, "problems": problems, "problem": problem}
-    return Shown("publish.html", values, 422 if problems or problem else 200)
+    wrong = problem or (problems and planned is None)
+    return Shown("publish.html", values, 422 if wrong else 200)
 
 
 def _plan_or_publish(visit: Visit) -> Reply:
