@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from engine.clock import wall
+from engine.credentials.kek import find_kek
 from engine.errors import NotFound, OperatorError
 from engine.hooks import keeping
 from engine.hooks.keeping import HookEdit
 from engine.operations import keys
-from engine.credentials.kek import find_kek
 from tests.integration.serving import Served, serving
 from tests.unit.hooks import signed
 
@@ -27,7 +27,12 @@ def _set(served: Served, name: str = "shop", **edit: object) -> None:
     given = {"preset": "shopify", "user": "event.customer.id", "secret": signed.PLAIN, **edit}
     with served.database.write() as connection:
         keeping.set_hook(
-            connection, vault, name, HookEdit(**given), actor="ada", now=wall()  # type: ignore[arg-type]
+            connection,
+            vault,
+            name,
+            HookEdit(**given),
+            actor="ada",
+            now=wall(),  # type: ignore[arg-type]
         )
 
 
