@@ -79,10 +79,6 @@ class Connection(HttpToolsProtocol):
         self._stuck_since = None
         super().resume_writing()
 
-    def timeout_keep_alive_handler(self) -> None:
-        """Nothing came for long, and what was answered last may never be read."""
-        self.transport.abort()
-
     def is_overdue(self, now: float) -> bool:
         """Whether it has kept us waiting for too long at ``now`` (the stopwatch's seconds)."""
         if self.transport.is_closing() and self._stuck_since is None:

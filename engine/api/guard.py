@@ -83,7 +83,7 @@ class Guard:
                 await send_problem(sending, _bug(), request_id)
         finally:
             took = stopwatch() - began
-            name: str = scope.get("route_name") or getattr(scope.get("route"), "path", "other")
+            name = str(scope.get("route_name") or getattr(scope.get("route"), "path", "other"))
             self._metrics.served(name, status, took)
             if _log.isEnabledFor(logging.INFO):
                 # The path may hold a key and the query a person: the name of the route is enough.

@@ -47,7 +47,7 @@ def measure(command: str, seconds: float, rate: int) -> None:
             used.append(_cpu_s(pid))
             time.sleep(1)
             late = sorted(runner.run(_paced(port, token, rate, seconds)))
-        file = Database(f"sqlite:///{folder}/home/engine.db")
+        file = Database(f"sqlite:///{folder}/engine.db")
         with closing(file) as database, database.read() as connection:
             rows = "SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM facts)"
             durable = connection.exec_driver_sql(rows).scalar_one()
@@ -152,8 +152,7 @@ async def _paced(port: int, token: str, rate: int, seconds: float) -> list[float
 @contextmanager
 def _served(folder: Path, command: str) -> Iterator[tuple[int, str, int]]:
     """A server's port, a token for it, and its process."""
-    environment = {**os.environ, "JOURNEY_HOME": str(folder / "home"), "JOURNEY_PORT": "0"}
-    (folder / "home").mkdir()
+    environment = {**os.environ, "JOURNEY_HOME": str(folder), "JOURNEY_PORT": "0"}
     with subprocess.Popen(
         [BIN / "journey", command], env=environment, stderr=subprocess.PIPE, text=True
     ) as server:
@@ -163,7 +162,7 @@ def _served(folder: Path, command: str) -> Iterator[tuple[int, str, int]]:
             for line in server.stderr
             if (found := re.search(r"http://.*:(\d+)", line))
         )
-        file = Database(f"sqlite:///{folder}/home/engine.db")
+        file = Database(f"sqlite:///{folder}/engine.db")
         with closing(file) as database, database.write() as connection:
             new = issuing.create(connection, "bench", "user_data", actor="bench", now=wall())
         time.sleep(1)

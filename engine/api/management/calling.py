@@ -10,6 +10,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
 from engine.access.roles import Permission, allows
+from engine.api.problems import Refused
 from engine.clock import wall
 from engine.db.ids import IdMaker, entropy
 from engine.errors import Forbidden
@@ -65,6 +66,14 @@ class Caller:
             raise Forbidden(f"a token of kind {self.kind} may not do this; it takes {permission}")
 
 
+def _refuse_unknown(request: Request) -> None:
+    """A parameter that is misspelt would be one that isn't there."""
+    known = {each.alias for each in request.scope["route"].dependant.query_params}
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        raise Refused(400, "request.parameter", f"there is no parameter {unknown[0][:60]!r} here")
+
+
 def allowed(permission: Permission) -> Any:
     """The default of a route's parameter ``caller``: a :class:`Caller` who has ``permission``."""
 
@@ -73,6 +82,7 @@ def allowed(permission: Permission) -> Any:
     ) -> Caller:
         backend = cast("Backend", request.app.state.backend)
         grant = backend.permits.require(request.scope, permission)
+        _refuse_unknown(request)
         return Caller(grant.token_id, grant.name, grant.kind, backend)
 
     return Depends(caller)
