@@ -310,6 +310,46 @@ def test_a_password_changed_while_it_is_looked_at_lets_nobody_in(
     assert try_password(database) == Refused()
 
 
+def test_a_password_is_set_after_a_login_by_a_link(database: Database) -> None:
+    with database.write() as connection:
+        add(connection, "ada")
+        elsewhere = sessions.open_session(connection, 1, NOW)
+    came = login.by_link(database, link(database, "ada"), address=HOME, now=NOW)
+    assert isinstance(came, LoggedIn)
+    for wrong in ("short", "x" * 257):
+        with pytest.raises(OperatorError, match="12 to 256"):
+            login.change_password(database, came.session, wrong, now=NOW)
+    new = login.change_password(database, came.session, WORD, now=NOW)
+    assert isinstance(new, str)
+    with database.read() as connection:
+        for over in (came.session, elsewhere):
+            assert sessions.find(connection, over, NOW) is None
+        found = sessions.find(connection, new, NOW)
+        assert found is not None
+        assert found.name == "ada"
+    assert isinstance(try_password(database), LoggedIn)
+    assert login.change_password(database, came.session, WORD * 2, now=NOW) == Refused()
+
+
+def test_who_has_been_logged_in_for_long_says_his_password_to_set_another(
+    database: Database,
+) -> None:
+    ada(database)
+    came = try_password(database)
+    assert isinstance(came, LoggedIn)
+    later = NOW + login.FRESH
+    for _ in range(OF_NAME.failures):
+        ended = login.change_password(database, came.session, WORD * 2, current="no", now=later)
+        assert ended == Refused()
+    ended = login.change_password(database, came.session, WORD * 2, current=WORD, now=later)
+    assert ended == Refused(MINUTE)
+    later += MINUTE
+    ended = login.change_password(database, came.session, WORD * 2, current=WORD, now=later)
+    assert isinstance(ended, str)
+    assert try_password(database, now=later) == Refused()
+    assert isinstance(try_password(database, WORD * 2, now=later), LoggedIn)
+
+
 def test_failures_are_forgotten_and_bounded(connection: Connection) -> None:
     for number in range(20):
         failed_logins.put(connection, str(number), NOW + number)
