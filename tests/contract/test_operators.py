@@ -19,6 +19,7 @@ from engine.db.connect import Connection, Database
 from engine.db.contents import every_row
 from engine.db.schema import open_database
 from engine.errors import NotFound, OperatorError
+from engine.telemetry.redact import known_secrets
 from tests.databases import database_url
 from tests.unit.access.cheap import cheap_passwords
 
@@ -133,6 +134,7 @@ def test_every_change_is_audited_and_tells_no_secret(database: Database) -> None
         ("ada", "delete", "bob", ""),
     ]
     assert not any(text in rows or WORD in rows for rows in kept)
+    assert text not in known_secrets.redact(f"GET /login/{text}")
 
 
 # --- login links -----------------------------------------------------------------------------
