@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.databases import databases_on
+from tests.databases import copied_files, databases_on
 from tests.postgresql import Server, running_server
 
 settings.register_profile("suite", max_examples=100, deadline=None, print_blob=True)
@@ -22,6 +22,12 @@ def pytest_configure() -> None:
         if name.startswith("JOURNEY_") or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ["JOURNEY_EGRESS_ALLOW"] = "127.0.0.0/8,[::1]"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with copied_files(tmp_path_factory.mktemp("made")):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -110,7 +110,8 @@ class Server:
             if found is None:
                 connection.execute(f"CREATE DATABASE {_TEMPLATE}")
                 open_database(self.url(_TEMPLATE)).close()
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+            # Copied file by file: written through the log, as by default, it takes thrice the time.
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY FILE_COPY")
             # The key is an installation's own.
         with closing(self.connect(name)) as connection:
             connection.execute("UPDATE installation SET key = %s", (secrets.token_hex(16),))

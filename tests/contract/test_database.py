@@ -27,6 +27,7 @@ from engine.db.schema import (
     revision_of,
 )
 from engine.errors import DatabaseUnavailable, EngineError, SettingsError
+from tests.forked import Popen
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,7 +117,7 @@ def test_processes_that_start_together_make_one_database(tmp_path: Path) -> None
         "with d.read() as c: print(c.exec_driver_sql('SELECT key FROM installation').scalar())"
     )
     processes = [
-        subprocess.Popen(
+        Popen(
             [sys.executable, "-c", program, _url(path)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
