@@ -74,7 +74,7 @@ class Server:
                 stderr=log,
                 **_as_nobody(),
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 self.connect().close()
@@ -89,7 +89,7 @@ class Server:
         assert self._guard is not None
         assert self._guard.stdin is not None
         self._guard.stdin.close()
-        self._guard.wait(timeout=30)
+        self._guard.wait(timeout=120)
         self._guard = None
 
     def restart(self) -> None:

@@ -88,7 +88,7 @@ def test_processes_that_start_together_make_one_database(url: str) -> None:
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=60) for process in processes]
+    said = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     assert len({out for out, _ in said}) == 1
 

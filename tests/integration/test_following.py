@@ -29,7 +29,7 @@ from tests.integration.live import House, Seen, call
 from tests.partners import Answers, Partner, running
 
 BIN = Path(sys.executable).parent
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 USERS = 300
 JOURNEY = {"steps": [call("greet", "api"), call("bye", "api")]}
 
