@@ -103,7 +103,8 @@ def _serve(orders: socket.socket) -> Program | None:
             for end in (reading, writing):
                 os.close(end)
             orders.close()
-            return _become(*json.loads(order), streams)
+            words, folder, environment = json.loads(order)
+            return _become(words, folder, environment, streams)
         os.waitpid(between, 0)
         orders.send(os.read(reading, 32))
         for end in (reading, writing, *streams):
