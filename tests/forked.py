@@ -3,7 +3,8 @@
 Most of a short command's time goes into its imports. A :class:`Popen` of this module is the one of
 ``subprocess``, and its process is a child of this one with its own pid, signals, streams, folder
 and environment; but it is forked from a *stock*, which has everything imported, in a hundredth of
-the time. It takes console scripts of the engine and ``python -c`` or ``-m``. That a program starts
+the time. It takes console scripts of the engine and ``python -c`` or ``-m``; which signals it
+ignores it has from the stock and not from here. That a program starts
 from nothing is proven with ``subprocess`` (tests/unit/cli/test_start.py, tests/e2e/test_demo.py,
 tests/e2e/test_first_journey.py, tests/e2e/test_interrupted.py).
 """

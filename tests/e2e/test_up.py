@@ -278,6 +278,7 @@ def test_a_killed_one_is_told_of_and_the_next_one_goes_on(here: InProcess) -> No
 
 def test_a_terminal_that_is_gone_is_no_matter_to_nohup(here: InProcess) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    here.anew = True  # what is ignored is inherited
     try:
         with up(here, "scheduler") as it:
             it.until(lambda: _processes(here) != [])
