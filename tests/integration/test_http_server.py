@@ -205,3 +205,15 @@ def test_requests_that_were_begun_are_served_before_the_end(
     thread.join()
     open_.close()
     assert answers == [200]
+
+
+def test_a_large_body_that_comes_at_once_is_no_head(served: Served) -> None:
+    body = b"[" * 200_000
+    head = b"POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body)
+    with _connect(served) as open_:
+        for _ in range(2):
+            open_.sendall(head + body)
+            answer = b""
+            while b"\r\n\r\n{" not in answer:
+                answer += open_.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 404 ")

@@ -33,7 +33,7 @@ from engine.versions import listing
 router = APIRouter(tags=["journeys"])
 
 Journey = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,62}$", description="Its name.")]
-Text = Annotated[str, Field(max_length=1_000_000, description="The journey's file: YAML.")]
+Text = Annotated[str, Field(description="The journey's file: YAML.")]
 
 
 class JourneyLine(Shown):
