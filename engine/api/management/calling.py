@@ -67,11 +67,14 @@ class Caller:
 
 
 def _refuse_unknown(request: Request) -> None:
-    """A parameter that is misspelt would be one that isn't there."""
+    """A parameter that is misspelt would be one that isn't there; of two one would be lost."""
     known = {each.alias for each in request.scope["route"].dependant.query_params}
-    unknown = sorted(set(request.query_params) - known)
+    given = [name for name, _ in request.query_params.multi_items()]
+    unknown = sorted(set(given) - known)
     if unknown:
         raise Refused(400, "request.parameter", f"there is no parameter {unknown[0][:60]!r} here")
+    if len(given) != len(set(given)):
+        raise Refused(400, "request.parameter", "a parameter stands twice in the query")
 
 
 def allowed(permission: Permission) -> Any:
