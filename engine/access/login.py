@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.access import passwords, sessions
-from engine.access.operators import AUDITED, normal
+from engine.access.operators import AUDITED, normal, set_password
 from engine.access.store import failed_logins
 from engine.access.store import operators as store
 from engine.access.throttling import OF_ADDRESS, OF_NAME, Budget, address_key, name_key
 from engine.access.tokens import digest
 from engine.audit.store import record
+from engine.core.expressions.calendar import MINUTE
 
 if TYPE_CHECKING:
     from engine.access.store.operators import StoredOperator
     from engine.db.connect import Connection, Database
 
+FRESH = 10 * MINUTE
+"""So long after a login one needn't say one's password to set another."""
 MOST_KEYS = 50_000
 """Of so many addresses and names at most failures are remembered."""
 
@@ -92,6 +95,41 @@ def by_link(
         _take_back(connection, address_key(address))
         failed_logins.forget(connection, name_key(operator.name))
         return _enter(connection, operator, "by link", replaces, now)
+
+
+def change_password(
+    database: Database, session: str, password: str, *, current: str = "", now: int
+) -> str | Refused:
+    """Set the password of whoever has this session; the session's new id, for the cookie. He is
+    logged out everywhere else. Who has a password gives it in ``current``, unless he has logged in
+    a few minutes ago, perhaps by a link because he lost it.
+
+    Takes a moment on purpose: not for an event loop. Raises OperatorError for a password that is
+    too short or too long, and DatabaseUnavailable.
+    """
+    kept = passwords.hashed(password)
+    with database.write() as connection:
+        found = sessions.find(connection, session, now)
+        operator = None if found is None else store.by_id(connection, found.operator_id)
+        if found is None or operator is None:
+            return Refused()
+        before, key = operator.password, name_key(operator.name)
+        asks = before is not None and now - found.made_at >= FRESH
+        wait = _begin(connection, {key: OF_NAME}, now) if asks else 0
+    if wait:
+        return Refused(wait)
+    if asks and not passwords.fits(before, current):
+        return Refused()
+    with database.write() as connection:
+        again = store.by_id(connection, operator.id)
+        if again is None or again.password != before:  # changed meanwhile
+            return Refused()
+        new = sessions.rotate(connection, session, now)
+        if new is None:
+            return Refused()
+        set_password(connection, again.name, kept, actor=again.name, now=now, but=new)
+        failed_logins.forget(connection, key)
+        return new
 
 
 def _begin(connection: Connection, tried: dict[str, Budget], now: int) -> int:

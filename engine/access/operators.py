@@ -94,7 +94,7 @@ def set_password(
     connection: Connection, name: str, kept: str, *, actor: str, now: int, but: str | None = None
 ) -> None:
     """Keep an operator's new password, as :func:`engine.access.passwords.hashed` gives it. He is
-    logged out everywhere except in the session ``but``, which is to be rotated. Raises NotFound.
+    logged out everywhere except in the session ``but``. Raises NotFound.
     """
     stored = require(connection, name)
     store.set_password(connection, stored.id, kept)

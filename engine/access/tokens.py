@@ -117,6 +117,10 @@ class LiveTokens:
 
         Raises :class:`~engine.errors.DatabaseUnavailable`.
         """
+        with self._looking:
+            self._look()
+
+    def _look(self) -> None:
         at = self._elapsed()  # what is committed from now on may be missed by this look
         with self._database.read() as connection:
             change = store.change(connection)
@@ -147,7 +151,7 @@ class LiveTokens:
             return
         with self._looking:
             if not self._is_current():
-                self.look()
+                self._look()
 
     def _is_current(self) -> bool:
         looked_at = self._looked_at

@@ -13,17 +13,19 @@ if TYPE_CHECKING:
 
 
 class Routes:
-    """``exact`` are routes by their whole path; ``under`` by what it begins with, as ``/hooks/``;
-    anything else is ``otherwise``'s.
+    """``exact`` are routes by their whole path, ``posts`` those that are it for POST only;
+    ``under`` by what the path begins with, as ``/hooks/``; anything else is ``otherwise``'s.
     """
 
     def __init__(
         self,
         exact: Mapping[str, Application],
+        posts: Mapping[str, Application],
         under: Mapping[str, Application],
         otherwise: Application,
     ) -> None:
         self._exact = exact
+        self._posts = posts
         self._under = tuple(under.items())
         self._otherwise = otherwise
 
@@ -31,6 +33,8 @@ class Routes:
         """Serve one request. ``route_name`` in its scope is what logs and metrics call it."""
         path: str = scope["path"]
         route = self._exact.get(path)
+        if route is None and scope["method"] == "POST":
+            route = self._posts.get(path)
         if route is not None:
             scope["route_name"] = path
             await route(scope, receive, send)

@@ -35,7 +35,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._since: float | None = stopwatch()
         self._stuck_since: float | None = None
-        self._in_head = True
+        self._in_head = self._only_head = True
         self._head = 0
         if len(self.connections) > MOST:
             self._refuse(503, "request.too_many", "too many connections", b"retry-after: 1\r\n")
@@ -44,11 +44,11 @@ class Connection(HttpToolsProtocol):
         """Read on."""
         if self.transport.is_closing():
             return
-        was_in_head = self._in_head
         if self._since is None:
             self._since = stopwatch()
+        self._only_head = self._in_head
         super().data_received(data)
-        if was_in_head and self._in_head:
+        if self._only_head:
             self._head += len(data)
             if self._head > LARGEST_HEAD:
                 self._refuse(431, "request.head", "the request's headers are too large")
@@ -60,7 +60,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Its head has come."""
-        self._in_head = False
+        self._in_head = self._only_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -78,10 +78,6 @@ class Connection(HttpToolsProtocol):
         """It is read again."""
         self._stuck_since = None
         super().resume_writing()
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Nothing came for long, and what was answered last may never be read."""
-        self.transport.abort()
 
     def is_overdue(self, now: float) -> bool:
         """Whether it has kept us waiting for too long at ``now`` (the stopwatch's seconds)."""

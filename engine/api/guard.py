@@ -83,10 +83,10 @@ class Guard:
                 await send_problem(sending, _bug(), request_id)
         finally:
             took = stopwatch() - began
-            self._metrics.served(scope.get("route_name", "other"), status, took)
+            name = str(scope.get("route_name") or getattr(scope.get("route"), "path", "other"))
+            self._metrics.served(name, status, took)
             if _log.isEnabledFor(logging.INFO):
                 # The path may hold a key and the query a person: the name of the route is enough.
-                name = scope.get("route_name", "other")
                 text = "%s %s %d in %.1f ms, request %s"
                 _log.info(text, scope["method"], name, status, took * 1000, request_id)
 

@@ -64,11 +64,14 @@ class Ingestion:
         routes: dict[str, Application] = {
             "/v1/batch": self._segment(None),
             "/v1/import": self._segment(None),
-            "/api/v1/events": self._plain,
         }
         for call in segment.CALLS:
             routes[f"/v1/{call}"] = self._segment(call)
         return routes
+
+    def plain_routes(self) -> dict[str, Application]:
+        """Path → route of the product's own, for POST."""
+        return {"/api/v1/events": self._plain}
 
     def _segment(self, call: str | None) -> Application:
         """A route of Segment's: a batch, or the one call. What can be taken is, and the rest told:
@@ -123,7 +126,6 @@ class Ingestion:
 
     async def _plain(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Events and changes of attributes, one, an array, or a line each: all of them or none."""
-        require_post(scope)
         self._permits.require(scope, Permission.EVENTS_WRITE, basic=True)
         body = await read_body(scope, receive, self._largest)
         kind = (header(scope, b"content-type") or b"").partition(b";")[0].strip().lower()

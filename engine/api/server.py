@@ -20,19 +20,25 @@ from engine.api.gathering import Gathering
 from engine.api.guard import LOOPBACK, Guard
 from engine.api.hooks import HOOKS, Hooks
 from engine.api.ingestion import Ingestion
+from engine.api.management.app import PREFIX, management
+from engine.api.management.calling import Backend
 from engine.api.metrics import Metrics
 from engine.api.permits import Permits
 from engine.api.watching import Watching
 from engine.clock import RealClock, stopwatch
 from engine.core.expressions.calendar import find_zone
 from engine.core.expressions.scope import UTC_ZONE
+from engine.credentials.references import References
 from engine.errors import OperatorError
+from engine.settings import environment
+from engine.wire.egress import Egress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from engine.api.asgi import Application
+    from engine.credentials.vault import Vault
     from engine.operations.store import Finding
     from engine.processes.duties import Post
     from engine.settings import Settings
@@ -112,14 +118,25 @@ def _application(
     largest = settings.bytes_in_a_body
     ingestion = Ingestion(gathering, permits, metrics, RealClock().now, zone, largest)
     watching = Watching(post.database, health, post.stopping, metrics, permits)
-    hooks = Hooks(post.database, cache(post.vault), gathering, RealClock().now, largest)
+    vault = cache(post.vault)
+    hooks = Hooks(post.database, vault, gathering, RealClock().now, largest)
     exact = {**ingestion.routes(), **watching.routes()}
-    routes = Routes(exact, {HOOKS: hooks.serve}, otherwise)
+    managed = management(_backend(post, permits, vault), largest)
+    routes = Routes(
+        exact, ingestion.plain_routes(), {HOOKS: hooks.serve, PREFIX: managed}, otherwise
+    )
     guarded: Application = Guard(routes, _hosts(settings), metrics)
     proxies = _listed(settings.trusted_proxies)
     if proxies:
         guarded = ProxyHeadersMiddleware(guarded, trusted_hosts=proxies)  # type: ignore[arg-type,assignment]
     return guarded
+
+
+def _backend(post: Post, permits: Permits, vault: Callable[[], Vault]) -> Backend:
+    settings = post.settings
+    references = References(environment(), settings.secret_folders)
+    egress = Egress.parse(settings.egress_allow)
+    return Backend(post.database, settings, permits, vault, references, egress)
 
 
 class _Server:

@@ -99,7 +99,7 @@ def rotate(
     from engine.cli.spans import span_of
     from engine.hooks import keeping
 
-    span = span_of("--overlap", overlap) if overlap else 0
+    span = span_of(overlap, "--overlap") if overlap else 0
     with opened(database) as installation:
         secret = _secret(installation, from_env, from_file)
         vault = installation.vault()

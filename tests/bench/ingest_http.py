@@ -1,6 +1,6 @@
 """``ingest-http``: events in over HTTP, into SQLite; the server in a process of its own.
 
-Single events and batches as fast as sixteen and four connections can send them, each waiting for
+Single events and batches as fast as 64 and eight connections can send them, each waiting for
 its answer; then single events at a fixed rate, timed from when each was meant to be sent.
 """
 
@@ -29,26 +29,34 @@ if TYPE_CHECKING:
 
 BIN = Path(sys.executable).parent
 BATCH = 100
-SINGLES, BATCHES = 16, 4
+SINGLES, BATCHES = 64, 8
 _EVENT = {"type": "track", "event": "cart_updated", "properties": {"total": 129.9, "items": [1, 2]}}
 
 
 def measure(command: str, seconds: float, rate: int) -> None:
     """Print the figures as a table and one JSON line. ``command``: ``api`` alone, or ``up``."""
-    with tempfile.TemporaryDirectory() as folder, _served(Path(folder), command) as (port, token):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _served(Path(folder), command) as (port, token, pid),
+    ):
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            used = [_cpu_s(pid)]
             single = runner.run(_as_fast_as_it_goes(port, token, SINGLES, 1, seconds))
+            used.append(_cpu_s(pid))
             batched = runner.run(_as_fast_as_it_goes(port, token, BATCHES, BATCH, seconds))
+            used.append(_cpu_s(pid))
             time.sleep(1)
             late = sorted(runner.run(_paced(port, token, rate, seconds)))
-        with closing(Database(f"sqlite:///{folder}/home/engine.db")) as database:
-            with database.read() as connection:
-                rows = "SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM facts)"
-                durable = connection.exec_driver_sql(rows).scalar_one()
+        file = Database(f"sqlite:///{folder}/engine.db")
+        with closing(file) as database, database.read() as connection:
+            rows = "SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM facts)"
+            durable = connection.exec_driver_sql(rows).scalar_one()
     sent = single[1] + batched[1] + len(late)
     figures = {
         "singles_per_s": round(single[0]),
         "in_batches_per_s": round(batched[0]),
+        "cpu_us_a_single": round((used[1] - used[0]) / single[1] * 1e6, 1),
+        "cpu_us_in_a_batch": round((used[2] - used[1]) / batched[1] * 1e6, 1),
         f"at_{rate}_per_s_p50_ms": round(late[len(late) // 2] * 1000, 1),
         f"at_{rate}_per_s_p99_ms": round(late[len(late) * 99 // 100] * 1000, 1),
         "lost": sent - durable,
@@ -56,6 +64,12 @@ def measure(command: str, seconds: float, rate: int) -> None:
     for name, figure in figures.items():
         print(f"{name:>24} {figure:>10,}")
     print(json.dumps({"bench": "ingest-http", "command": command, **figures}))
+
+
+def _cpu_s(pid: int) -> float:
+    """The processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class _Line:
@@ -136,10 +150,9 @@ async def _paced(port: int, token: str, rate: int, seconds: float) -> list[float
 
 
 @contextmanager
-def _served(folder: Path, command: str) -> Iterator[tuple[int, str]]:
-    """A server's port, and a token for it."""
-    environment = {**os.environ, "JOURNEY_HOME": str(folder / "home"), "JOURNEY_PORT": "0"}
-    (folder / "home").mkdir()
+def _served(folder: Path, command: str) -> Iterator[tuple[int, str, int]]:
+    """A server's port, a token for it, and its process."""
+    environment = {**os.environ, "JOURNEY_HOME": str(folder), "JOURNEY_PORT": "0"}
     with subprocess.Popen(
         [BIN / "journey", command], env=environment, stderr=subprocess.PIPE, text=True
     ) as server:
@@ -149,12 +162,12 @@ def _served(folder: Path, command: str) -> Iterator[tuple[int, str]]:
             for line in server.stderr
             if (found := re.search(r"http://.*:(\d+)", line))
         )
-        with closing(Database(f"sqlite:///{folder}/home/engine.db")) as database:
-            with database.write() as connection:
-                new = issuing.create(connection, "bench", "user_data", actor="bench", now=wall())
+        file = Database(f"sqlite:///{folder}/engine.db")
+        with closing(file) as database, database.write() as connection:
+            new = issuing.create(connection, "bench", "user_data", actor="bench", now=wall())
         time.sleep(1)
         try:
-            yield port, new.text
+            yield port, new.text, server.pid
         finally:
             server.terminate()
             server.wait(60)

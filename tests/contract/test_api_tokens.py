@@ -20,6 +20,7 @@ from engine.db.connect import Connection, Database
 from engine.db.contents import every_row
 from engine.db.schema import open_database
 from engine.errors import Limit, NotFound, OperatorError
+from engine.telemetry.redact import known_secrets
 from tests.databases import database_url
 
 pytestmark = pytest.mark.usefixtures("either_database")
@@ -125,6 +126,8 @@ def test_a_rotation_keeps_id_name_and_kind_and_says_what_ends_when(connection: C
     (later,) = issuing.listed(connection, NOW + 2 * DAY)
     assert (later.previous, later.previous_until) == (None, None)
     assert audited(connection)[-1] == ("bob", "rotate", "shop", "secret")
+    again = issuing.rotate(connection, "shop", actor="bob", now=NOW + 3 * DAY)
+    assert (again.expires_at, again.previous_until) == (NOW + 93 * DAY, None)
 
 
 def test_an_overlap_is_no_longer_than_the_old_secrets_own_life(connection: Connection) -> None:
@@ -143,6 +146,8 @@ def test_an_overlap_may_be_ended_early(connection: Connection) -> None:
     issuing.revoke_previous(connection, "shop", actor="ann", now=NOW)
     (listed,) = issuing.listed(connection, NOW)
     assert (listed.state, listed.previous) == ("live", None)
+    with pytest.raises(NotFound, match="API token shop has no previous secret"):
+        issuing.revoke_previous(connection, "shop", actor="ann", now=NOW)
     assert audited(connection)[-1] == ("ann", "revoke", "shop", "previous secret")
 
 
@@ -154,6 +159,21 @@ def test_what_is_not_live_is_not_found(connection: Connection, verb: Callable[..
     for name in ("over", "revoked", "never"):
         with pytest.raises(NotFound, match=f"there is no live API token {name}"):
             verb(connection, name, actor="ann", now=NOW + 1)
+
+
+def test_a_token_is_kept_out_of_logs(connection: Connection) -> None:
+    made = create(connection)
+    rotated = issuing.rotate(connection, "shop", actor="ann", now=NOW).text
+    for text in (made, rotated):
+        assert text not in known_secrets.redact(f"GET /?key={text}")
+
+
+def test_a_use_told_late_takes_back_no_later_one(connection: Connection) -> None:
+    text = create(connection)
+    for at in (NOW + 2, NOW + 1):
+        store.note_use(connection, digest(text), at)
+    (listed,) = issuing.listed(connection, NOW)
+    assert listed.last_used_at == NOW + 2
 
 
 def test_every_change_but_use_is_counted(connection: Connection) -> None:

@@ -13,12 +13,14 @@ from engine.access.login import LoggedIn, Refused
 from engine.access.store import failed_logins
 from engine.access.store import operators as store
 from engine.access.throttling import OF_ADDRESS, OF_NAME
+from engine.access.tokens import digest
 from engine.audit.store import changes
 from engine.core.expressions.calendar import HOUR, MINUTE
 from engine.db.connect import Connection, Database
 from engine.db.contents import every_row
 from engine.db.schema import open_database
 from engine.errors import NotFound, OperatorError
+from engine.telemetry.redact import known_secrets
 from tests.databases import database_url
 from tests.unit.access.cheap import cheap_passwords
 
@@ -133,6 +135,7 @@ def test_every_change_is_audited_and_tells_no_secret(database: Database) -> None
         ("ada", "delete", "bob", ""),
     ]
     assert not any(text in rows or WORD in rows for rows in kept)
+    assert text not in known_secrets.redact(f"GET /login/{text}")
 
 
 # --- login links -----------------------------------------------------------------------------
@@ -159,6 +162,29 @@ def test_a_link_ends_and_a_newer_one_takes_its_place(database: Database) -> None
     assert login.by_link(database, second, address=HOME, now=NOW + HOUR) == Refused()
     third = link(database, "ada", life=2 * HOUR)
     assert isinstance(login.by_link(database, third, address=HOME, now=NOW + HOUR), LoggedIn)
+
+
+def test_a_link_lets_in_whose_name_is_guessed_at_and_frees_it(database: Database) -> None:
+    ada(database)
+    for number in range(OF_NAME.failures):
+        try_password(database, "wrong", at=f"10.0.{number}.1")
+    assert try_password(database) == Refused(MINUTE)
+    assert isinstance(
+        login.by_link(database, link(database, "ada"), address=HOME, now=NOW), LoggedIn
+    )
+    assert isinstance(try_password(database), LoggedIn)
+
+
+def test_a_logout_everywhere_and_another_password_make_a_link_void(database: Database) -> None:
+    ada(database)
+    first = link(database, "ada")
+    with database.write() as connection:
+        operators.log_out(connection, "ada", actor="root", now=NOW)
+        assert store.take_link(connection, digest(first), NOW) is None
+    second = link(database, "ada")
+    with database.write() as connection:
+        operators.set_password(connection, "ada", "a hash", actor="ada", now=NOW)
+        assert store.take_link(connection, digest(second), NOW) is None
 
 
 def test_of_many_who_use_a_link_at_once_one_comes_in(database: Database) -> None:
@@ -308,6 +334,67 @@ def test_a_password_changed_while_it_is_looked_at_lets_nobody_in(
 
     monkeypatch.setattr(passwords, "fits", fits)
     assert try_password(database) == Refused()
+
+
+def test_a_password_is_set_after_a_login_by_a_link(database: Database) -> None:
+    with database.write() as connection:
+        add(connection, "ada")
+        elsewhere = sessions.open_session(connection, 1, NOW)
+    came = login.by_link(database, link(database, "ada"), address=HOME, now=NOW)
+    assert isinstance(came, LoggedIn)
+    for wrong in ("short", "x" * 257):
+        with pytest.raises(OperatorError, match="12 to 256"):
+            login.change_password(database, came.session, wrong, now=NOW)
+    new = login.change_password(database, came.session, WORD, now=NOW)
+    assert isinstance(new, str)
+    with database.read() as connection:
+        for over in (came.session, elsewhere):
+            assert sessions.find(connection, over, NOW) is None
+        found = sessions.find(connection, new, NOW)
+        assert found is not None
+        assert found.name == "ada"
+    assert isinstance(try_password(database), LoggedIn)
+    assert login.change_password(database, came.session, WORD * 2, now=NOW) == Refused()
+
+
+def test_who_has_been_logged_in_for_long_says_his_password_to_set_another(
+    database: Database,
+) -> None:
+    ada(database)
+    came = try_password(database)
+    assert isinstance(came, LoggedIn)
+    later = NOW + login.FRESH
+    session = login.change_password(database, came.session, WORD, now=later - 1)
+    assert isinstance(session, str)
+    for _ in range(OF_NAME.failures):
+        ended = login.change_password(database, session, WORD * 2, current="no", now=later)
+        assert ended == Refused()
+    ended = login.change_password(database, session, WORD * 2, current=WORD, now=later)
+    assert ended == Refused(MINUTE)
+    later += MINUTE
+    ended = login.change_password(database, session, WORD * 2, current=WORD, now=later)
+    assert isinstance(ended, str)
+    assert try_password(database, now=later) == Refused()
+    assert isinstance(try_password(database, WORD * 2, now=later), LoggedIn)
+
+
+def test_logins_remember_what_counts_still_and_of_a_bounded_number(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remembered() -> int:
+        with database.read() as connection:
+            count = connection.exec_driver_sql("SELECT count(*) FROM failed_logins")
+            return int(count.scalar_one())
+
+    for number in range(4):
+        try_password(database, name=f"n{number}", at=f"10.0.0.{number}")
+    assert remembered() == 8
+    try_password(database, name="later", now=NOW + HOUR)
+    assert remembered() == 2
+    monkeypatch.setattr(login, "MOST_KEYS", 5)
+    for number in range(9):
+        try_password(database, name=f"n{number}", at=f"10.0.0.{number}", now=NOW + HOUR + number)
+    assert remembered() <= 5
 
 
 def test_failures_are_forgotten_and_bounded(connection: Connection) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from engine.clock import wall
@@ -22,18 +24,12 @@ OTHER = "another secret of many characters"
 pytestmark = pytest.mark.usefixtures("either_database")
 
 
-def _set(served: Served, name: str = "shop", **edit: object) -> None:
+def _set(served: Served, name: str = "shop", **edit: Any) -> None:
     vault = served.post.vault()
     given = {"preset": "shopify", "user": "event.customer.id", "secret": signed.PLAIN, **edit}
     with served.database.write() as connection:
-        keeping.set_hook(
-            connection,
-            vault,
-            name,
-            HookEdit(**given),
-            actor="ada",
-            now=wall(),  # type: ignore[arg-type]
-        )
+        wanted = HookEdit(**given)
+        keeping.set_hook(connection, vault, name, wanted, actor="ada", now=wall())
 
 
 def test_webhooks_become_events_by_hooks_that_may_change_at_any_time(tmp_path: Path) -> None:
@@ -54,12 +50,12 @@ def test_webhooks_become_events_by_hooks_that_may_change_at_any_time(tmp_path: P
         _rotates(served, client)
 
 
-def _rotates(served: Served, client: object) -> None:
+def _rotates(served: Served, client: httpx.Client) -> None:
     vault = served.post.vault()
 
     def status(secret: str) -> int:
         headers = signed.shopify(BODY, secret)
-        return int(client.post("/hooks/shop", content=BODY, headers=headers).status_code)  # type: ignore[attr-defined]
+        return client.post("/hooks/shop", content=BODY, headers=headers).status_code
 
     with served.database.write() as connection:
         keeping.rotate(

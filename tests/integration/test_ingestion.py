@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from engine.access import issuing
 from engine.clock import wall
 from tests.integration.serving import Served, serving
 
@@ -212,3 +214,24 @@ def test_events_come_in_on_either_database(tmp_path: Path, either_database: str)
             answer = client.post("/v1/track", json=_track(messageId=str(n), userId=f"u{n}"))
             assert answer.status_code == 200, answer.text
         assert len(served.inbox()) == 20
+
+
+def test_a_revoked_token_lets_nobody_in_within_a_second(tmp_path: Path) -> None:
+    with serving(tmp_path) as served, served.client("user_data") as client:
+        assert client.post("/v1/track", json=_track()).is_success
+        with served.database.write() as connection:
+            issuing.revoke(connection, "user_data", actor="ada", now=wall())
+        began = time.monotonic()
+        while client.post("/v1/track", json=_track()).status_code == 200:
+            assert time.monotonic() - began < 1
+            time.sleep(0.02)
+        assert client.post("/v1/track", json=_track()).status_code == 401
+
+
+def test_whoever_tries_many_tokens_is_told_to_wait_and_a_good_one_is_not(tmp_path: Path) -> None:
+    with serving(tmp_path) as served, served.client("user_data") as client:
+        bad = {"authorization": "Bearer jrn_user_data_guess"}
+        statuses = {client.post("/v1/track", headers=bad).status_code for _ in range(150)}
+        assert statuses == {401, 429}
+        assert int(client.post("/v1/track", headers=bad).headers["retry-after"]) >= 1
+        assert client.post("/v1/track", json=_track()).status_code == 200

@@ -60,6 +60,7 @@ def test_where_there_is_no_password_as_much_is_computed(monkeypatch: pytest.Monk
     monkeypatch.setattr(passwords, "HASHER", Recording())
     for against in (kept, None):
         passwords.fits(against, "wrong " + WORD)
+    passwords.fits(kept, "x" * 257)  # nobody's: not worth a hash
     known, unknown = map(extract_parameters, verified)
     assert known == unknown
 

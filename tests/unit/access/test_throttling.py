@@ -89,3 +89,10 @@ def test_failures_in_memory_are_of_a_bounded_number_of_keys() -> None:
     assert len(failures) == 10
     assert failures.wait("999", NOW) == 100
     assert failures.wait("0", NOW) == 0
+
+
+def test_of_failures_in_memory_the_least_recent_are_forgotten_first() -> None:
+    failures = Failures(THREE, most=2)
+    for key in "abaac":
+        failures.note(key, NOW)
+    assert (failures.wait("a", NOW), len(failures)) == (100, 2)

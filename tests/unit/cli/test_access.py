@@ -36,6 +36,8 @@ def test_a_token_stands_alone_on_standard_output_and_nowhere_again(journey: Jour
     table = journey("tokens", "list").out
     assert f"jrn_user_data_…{token[-4:]}" in table
     assert token not in table + json.dumps(listed(journey, "tokens")) + journey("audit").out
+    for file in (journey.folder / ".journey").iterdir():
+        assert token.encode() not in file.read_bytes()
 
 
 def test_a_token_as_json_says_when_it_ends(journey: Journey) -> None:

@@ -14,7 +14,9 @@ MADE = Delivery("d1", None, NOW - 5)
 
 
 def test_the_mapping_says_whose_event_it_is_and_what_it_holds() -> None:
-    mapped = Mapped("event.customer.id", "paid {{ event_name }}", None, {"sum": "{{ event.total }}"})
+    mapped = Mapped(
+        "event.customer.id", "paid {{ event_name }}", None, {"sum": "{{ event.total }}"}
+    )
     event = CompiledMapping(mapped).event_of("shop", BODY, MADE, NOW)
     assert event is not None
     assert (event.user, event.name, event.at) == ("7", "paid invoice.paid", NOW - 5)

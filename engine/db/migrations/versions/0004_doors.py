@@ -56,7 +56,7 @@ def _api_tokens() -> None:
     )
     op.create_table(
         "api_token_changes",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("change", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
