@@ -39,7 +39,8 @@ class Entry:
 @dataclass(frozen=True)
 class Case:
     """Everything that decides. ``answers`` are given in turn to the requests that a user sends to
-    an endpoint, beginning with another one for each; users who enter once bring their own inputs.
+    an endpoint, beginning with another one for each, or by lot if there may be several passages of
+    his; users who enter once bring their own inputs.
     ``facts`` are what happens to each user; if ``triggered``, the journey's triggers let users in,
     and nobody enters otherwise. If ``twice``, everything is told twice.
     """
@@ -60,6 +61,11 @@ class Case:
     def source(self) -> bytes:
         """The journey's file."""
         return json.dumps(self.journey).encode()
+
+    @property
+    def several(self) -> bool:
+        """Whether a user may be on several passages at once."""
+        return bool(self.entries) or self.triggered
 
     @cached_property
     def checked(self) -> LoadedAndChecked:
