@@ -15,10 +15,11 @@ import heapq
 import json
 import math
 import random
+import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
-from contextlib import closing
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,9 +28,11 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import pytest
 from sqlalchemy.event import listen
 
 from engine.core.dsl.program import compile_journey
+from engine.core.dsl.trigger import by_the_clock
 from engine.core.expressions.assignment import bucket_of
 from engine.core.guarded_json import text_of
 from engine.core.interpreter.advance import World
@@ -45,6 +48,7 @@ from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.store.versions import SQLiteVersions
 from engine.db.connect import Database
 from engine.db.ids import IdMaker
+from engine.db.schema import open_database
 from engine.endpoints import store as endpoints
 from engine.endpoints.contact_policy import save as save_policy
 from engine.endpoints.live import LiveEndpoints
@@ -54,6 +58,7 @@ from engine.endpoints.send import Sender
 from engine.enrollments import reports, store
 from engine.enrollments.backlog import Backlog
 from engine.enrollments.buckets import WholeFile
+from engine.enrollments.clock_entries import ClockEntries
 from engine.enrollments.decide import Decider
 from engine.enrollments.ids import call_key
 from engine.enrollments.ledger import Ledger, StepDone
@@ -66,6 +71,7 @@ from engine.enrollments.store import Changes, runs
 from engine.enrollments.store.facts import CHANGE, EVENT, Told
 from engine.enrollments.summary import Summary, Tallying, by_frequency
 from engine.enrollments.users_held import UsersHeld
+from engine.processes import worker as work
 from engine.processes.sending import Sending
 from engine.processes.supply import Source
 from engine.processes.worker import Worker
@@ -74,10 +80,32 @@ from engine.versions.live import LiveJourneys
 from engine.versions.publish import publish
 from engine.versions.store import Versions
 from engine.wire.transport import DEFAULT_NETWORK, Network, Transport
-from tests.properties.drawn import HOUR, START, Case
+from tests.properties.drawn import HOUR, Case
 from tests.properties.simulated_world import Crash, FailingDatabase, Faults
 
 MOST_TURNS = 20_000
+
+@contextmanager
+def empty_database(folder: Path) -> Iterator[Path]:
+    """An empty database, to be copied by :func:`fresh`; meanwhile no worker rests."""
+    path = folder / "template.db"
+    database = open_database(f"sqlite:///{path}")
+    with database.untouched() as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "rest", lambda seconds: None)
+        yield path
+
+
+def fresh(template: Path) -> Path:
+    """A database for one example."""
+    path = template.with_name("engine.db")
+    for old in path.parent.glob("engine.db*"):
+        old.unlink(missing_ok=True)  # a connection that is given up late may do it, too
+    shutil.copy(template, path)
+    return path
+
 
 # --- what is compared ------------------------------------------------------------------------
 
@@ -241,7 +269,7 @@ class Simulated:
             case.users,
             World(self._terms, case.zone),
             _no_answer,
-            START,
+            case.start,
             case.horizon,
             facts=self._facts if case.entries or case.facts else None,
             triggered=bool(case.entries) or case.triggered,
@@ -405,7 +433,8 @@ class Feed:
     def __init__(self, case: Case) -> None:
         every = [(fact.at, user, fact) for user, facts in case.facts.items() for fact in facts]
         if not case.triggered:
-            every.append((START + HOUR, "stranger", Event(0, START + HOUR, "e1", {}, "strange")))
+            at = case.start + HOUR
+            every.append((at, "stranger", Event(0, at, "e1", {}, "strange")))
         every.sort(key=lambda one: one[0])
         self._coming = [
             _told(number, user, fact)
@@ -501,12 +530,13 @@ class Live:
         *,
         stops: bool = False,
         faults: tuple[int, Faults] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._case = case
         self._path = path
         self._faults = faults
         self._lots = random.Random(faults[0] if faults else 0)
-        self.clock = Clock(START)
+        self.clock = clock or Clock(case.start)
         self._wire = Wire(case, self.clock)
         self._told = Watcher(stops=stops)
         self._runs: list[int] = []
@@ -514,13 +544,16 @@ class Live:
         self._enrollments: dict[str, list[int]] = {}
         self._installation = ""
         self._versions = Versions()
+        names = ["stranger", *(row.id for row in case.users)]
+        self._buckets = tuple(sorted({bucket_of(name) for name in names}))
 
     def run(self) -> Outcome:
         """What becomes of it."""
         version = self._publish()
         if self._case.triggered:
             self._introduce()
-        for number, at in enumerate([entry.at for entry in self._case.entries] or [START]):
+        entered = [entry.at for entry in self._case.entries] or [self._case.start]
+        for number, at in enumerate(entered):
             if number:
                 self._work(at - 1, at)
             self.clock.move_to(at)
@@ -541,7 +574,7 @@ class Live:
             save_policy(connection, case.policy, now=1, actor="test")
             named = case.checked.checked.endpoints
             self._installation = runs.installation(connection).key
-            return publish(connection, "j", case.source, named, now=1, actor="test")
+            return publish(connection, "j", case.source, named, now=case.start, actor="test")
 
     def _introduce(self) -> None:
         """Make users known, before anybody enters; of whom nothing is known isn't."""
@@ -676,6 +709,7 @@ class Live:
         until: int,
     ) -> Worker:
         versions = self._versions
+        triggers = self._case.checked.journey.entry.triggers
         with database.read() as connection:
             run = next(
                 one for one in runs.unfinished_runs(connection, "j", "users") if one.id == run_id
@@ -695,12 +729,13 @@ class Live:
                 around,
                 journeys,
                 Holding(journeys, versions),
-                lambda: tuple(range(256)),
+                lambda: self._buckets,
                 ids,
                 self._installation,
                 self._case.zone,
                 telling=True,
                 triggered=self._case.triggered,
+                clocks=ClockEntries(users, self._case.zone) if by_the_clock(triggers) else None,
             ),
             backlog,
             outbox,

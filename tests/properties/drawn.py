@@ -42,7 +42,7 @@ class Case:
     an endpoint, beginning with another one for each, or by lot if there may be several passages of
     his; users who enter once bring their own inputs.
     ``facts`` are what happens to each user; if ``triggered``, the journey's triggers let users in,
-    and nobody enters otherwise. If ``twice``, everything is told twice.
+    and nobody enters otherwise. If ``twice``, everything is told twice. It begins at ``start``.
     """
 
     journey: dict[str, Any]
@@ -56,6 +56,7 @@ class Case:
     triggered: bool = False
     twice: bool = False
     policy: ContactPolicy | None = None
+    start: int = START
 
     @property
     def source(self) -> bytes:

@@ -7,7 +7,6 @@ ways by ``both_ways.py``. Hypothesis prints a blob with each failure that repeat
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,17 @@ from hypothesis import strategies as st
 
 from engine.core.interpreter.state import State
 from engine.core.message import Answer
-from engine.db.schema import open_database
 from engine.endpoints.model import Endpoint
 from engine.processes import worker
 from engine.users.row import UserRow
-from tests.properties.both_ways import Live, Simulated, Undecided, assert_same
+from tests.properties.both_ways import (
+    Live,
+    Simulated,
+    Undecided,
+    assert_same,
+    empty_database,
+    fresh,
+)
 from tests.properties.drawn import DAY, ENDPOINTS, HOUR, START, Case, Entry, cases
 from tests.properties.simulated_world import Faults
 
@@ -30,23 +35,8 @@ from tests.properties.simulated_world import Faults
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An empty database, and a folder to copy it in."""
-    path = tmp_path_factory.mktemp("live") / "template.db"
-    database = open_database(f"sqlite:///{path}")
-    with database.untouched() as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.close()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "rest", lambda seconds: None)
+    with empty_database(tmp_path_factory.mktemp("live")) as path:
         yield path
-
-
-def fresh(template: Path) -> Path:
-    """A database for one example."""
-    path = template.with_name("engine.db")
-    for old in path.parent.glob("engine.db*"):
-        old.unlink(missing_ok=True)  # a connection that is given up late may do it, too
-    shutil.copy(template, path)
-    return path
 
 
 def compare(template: Path, case: Case, *, told: bool = True, **how: Any) -> None:
