@@ -7,6 +7,7 @@ watches it; nothing of the engine's own arithmetic is used for it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -19,8 +20,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from engine.clock import RealClock, stopwatch, wall
+from engine.core.expressions.scope import UTC_ZONE
 from engine.core.steps.facts import Change, Fact
 from engine.enrollments.ledger import Ledger
+from engine.processes.feed import FileFeed
+from engine.users.events import open_events
 from engine.users.row import UserRow
 from tests.integration.live import House, Seen
 from tests.properties.both_ways import (
@@ -580,3 +584,53 @@ def test_a_resting_worker_notices_that_the_clock_was_set_forward(
     ran = house.run({"steps": steps}, house.users(["id", "u1"]), seen=seen, stay_us=60_000_000)
     assert ran.summary.outcomes == {"completed": 1}
     assert stopwatch() - began < 10
+
+
+# --- on both databases -------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("either_database")
+def test_nights_moves_and_dates_are_the_same_on_either_database(tmp_path: Path) -> None:
+    start, night = utc("2026-10-24T10:20+00:00"), date(2026, 10, 24)
+    moved, day = start + 13 * HOUR, "2026-10-26"
+    ways = [
+        loop("fold", 3, {"type": "wait", "until": {"time": "02:30"}}),
+        loop("span", 3, {"type": "wait", "for": "PT11H"}),
+        loop("nine", 2, {"type": "wait", "until": {"time": "09:00"}}),
+        loop("date", 1, {"type": "wait", "until": {"date": "user.day", "missing": "exit"}}),
+    ]
+    rows = [f"u{n},Europe/Berlin,{n},{day}" for n in range(4)]
+    told = [
+        {"user": "u2", "at": moved.isoformat(), "attributes": {"timezone": "Asia/Tokyo"}},
+        {"user": "u3", "at": moved.isoformat(), "attributes": {"day": "2026-10-25T09:00"}},
+    ]
+    events = tmp_path / "events.jsonl"
+    events.write_text("\n".join(map(json.dumps, told)), encoding="utf-8")
+    house = House(tmp_path)
+    with open_events(events, UTC_ZONE) as file:
+        house.run(
+            by_number(ways),
+            house.users(["id,timezone,n,day", *rows]),
+            now=micros(start),
+            stay_us=micros(start + 9 * DAY) - micros(start),
+            feed=FileFeed(file),
+        )
+    berlin = ZoneInfo("Europe/Berlin")
+    in_tokyo = next_shown("Asia/Tokyo", "09:00", start)
+    expected = {
+        "u0": [at for at in shown("Europe/Berlin", night, 6, "02:30") if at > start][:3],
+        "u1": [start + n * 11 * HOUR for n in (1, 2, 3)],
+        "u2": [in_tokyo, next_shown("Asia/Tokyo", "09:00", in_tokyo)],
+        "u3": [datetime(2026, 10, 25, 9, tzinfo=berlin).astimezone(UTC)],
+    }
+    assert moved < in_tokyo
+    ended = house.query(
+        "SELECT e.user_id, x.ended_at FROM executions AS x"
+        " JOIN enrollments AS e ON e.bucket = x.bucket AND e.id = x.enrollment"
+        " WHERE x.ended_at > ? AND x.ended_at > x.started_at ORDER BY x.ended_at",
+        micros(start) + 60_000_000,
+    )
+    found: dict[str, list[datetime]] = {}
+    for who, at in ended:  # a virtual clock goes on while the worker works
+        found.setdefault(who, []).append(instant(at).replace(second=0, microsecond=0))
+    assert found == expected
