@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -36,7 +36,7 @@ from tests.properties.both_ways import (
     empty_database,
     fresh,
 )
-from tests.properties.drawn import Case, Entry
+from tests.properties.drawn import Case
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -73,15 +73,15 @@ def readings(zone: str, first: date, days: int) -> list[tuple[datetime, datetime
     return [(at, at.astimezone(here).replace(tzinfo=None)) for at in minutes]
 
 
-def shown(zone: str, first: date, days: int, wall: str) -> list[datetime]:
-    """When the clock shows ``wall`` for the first time on each day that there is; where it jumps
+def shown(zone: str, first: date, days: int, shows: str) -> list[datetime]:
+    """When the clock shows ``shows`` for the first time on each day that there is; where it jumps
     over it, so much later than the jump as was jumped over of it.
     """
-    hour, minute = map(int, wall.split(":"))
+    hour, minute = map(int, shows.split(":"))
     found: dict[date, datetime] = {}
     last: datetime | None = None
     for at, local in readings(zone, first, days):
-        wanted = datetime(local.year, local.month, local.day, hour, minute)
+        wanted = datetime.combine(local, time(hour, minute))
         if local == wanted or (last is not None and last < wanted < local):
             gap = timedelta(0)
             if local != wanted and last is not None:
@@ -187,9 +187,9 @@ def test_a_time_of_day_comes_once_a_day_over_a_night_of_change(
     rows = [user(n, zone, n=n) for n in range(len(WALLS))]
     one = case(by_number(ways), rows, start)
     outcome = taken(template, one)
-    for n, wall in enumerate(WALLS):
-        expected = [at for at in shown(zone, first, 10, wall) if at > start]
-        assert ends(outcome, f"u{n}", f"w{n}", one) == expected[:6], wall
+    for n, shows in enumerate(WALLS):
+        expected = [at for at in shown(zone, first, 10, shows) if at > start]
+        assert ends(outcome, f"u{n}", f"w{n}", one) == expected[:6], shows
 
 
 @pytest.mark.parametrize(("zone", "night"), NIGHTS)
@@ -327,19 +327,19 @@ def test_schedules_fire_once_in_gaps_and_folds(template: Path, zone: str, night:
     first = date.fromisoformat(night) - 2 * DAY
     start = datetime(first.year, first.month, first.day, 12, tzinfo=UTC)
     walls = ("00:30", "02:15", "02:30", "09:00")
-    fields = {wall: f"{int(wall[3:])} {int(wall[:2])} * * *" for wall in walls}
+    fields = {at: f"{int(at[3:])} {int(at[:2])} * * *" for at in walls}
     triggers = [
-        {"schedule": fields[wall], "timezone": whose, **by(f"{wall} {whose}")}
-        for wall in walls
+        {"schedule": fields[shows], "timezone": whose, **by(f"{shows} {whose}")}
+        for shows in walls
         for whose in ("user", zone)
     ]
     triggers.append({"schedule": "15 * * * *", "timezone": "user", **by("hourly")})
     outcome = taken(template, clocked(triggers, [user(0, zone)], start, days=4))
     until = start + 4 * DAY
     expected = {
-        ("u0", f"{wall} {whose}", at)
-        for wall in walls
-        for at in fires(zone, first, wall)
+        ("u0", f"{shows} {whose}", at)
+        for shows in walls
+        for at in fires(zone, first, shows)
         for whose in ("user", zone)
         if start <= at <= until
     }
@@ -351,15 +351,15 @@ def test_schedules_fire_once_in_gaps_and_folds(template: Path, zone: str, night:
     assert sorted(entries(outcome)) == sorted(expected)
 
 
-def fires(zone: str, first: date, wall: str) -> list[datetime]:
+def fires(zone: str, first: date, shows: str) -> list[datetime]:
     """When a schedule for a time of day fires: the first time that the clock shows it on each day
     that there is, or else right after the clock jumped over it.
     """
-    hour, minute = map(int, wall.split(":"))
+    hour, minute = map(int, shows.split(":"))
     found: dict[date, datetime] = {}
     last: datetime | None = None
     for at, local in readings(zone, first, 10):
-        wanted = datetime(local.year, local.month, local.day, hour, minute)
+        wanted = datetime.combine(local, time(hour, minute))
         if local == wanted or (last is not None and last < wanted < local):
             found.setdefault(local.date(), at)
         last = local
@@ -376,10 +376,10 @@ def moves(who: str, *zones: tuple[datetime, str | None]) -> tuple[Fact, ...]:
     return tuple(Change(0, micros(at), {"timezone": zone}, {}) for at, zone in zones)
 
 
-def next_shown(zone: str | None, wall: str, after: datetime) -> datetime:
-    """The first moment after ``after`` at which the clock shows ``wall``."""
+def next_shown(zone: str | None, shows: str, after: datetime) -> datetime:
+    """The first moment after ``after`` at which the clock shows ``shows``."""
     first = after.date() - DAY
-    return next(at for at in shown(zone or "UTC", first, 6, wall) if at > after)
+    return next(at for at in shown(zone or "UTC", first, 6, shows) if at > after)
 
 
 @pytest.mark.parametrize("arrival", ["2026-10-24T10:20+00:00", "2026-03-28T10:20+00:00"])

@@ -85,6 +85,7 @@ from tests.properties.simulated_world import Crash, FailingDatabase, Faults
 
 MOST_TURNS = 20_000
 
+
 @contextmanager
 def empty_database(folder: Path) -> Iterator[Path]:
     """An empty database, to be copied by :func:`fresh`; meanwhile no worker rests."""
@@ -358,13 +359,14 @@ _sending: ContextVar[Held] = ContextVar("_sending")
 
 class Wire(Transport):
     """Answers as the case says, after the answer's time on the clock. It outlives every crash: an
-    attempt that is made once more gets the same answer.
+    attempt that is made once more gets the same answer at the same time.
     """
 
     def __init__(self, case: Case, clock: Clock) -> None:
         self._case = case
         self._clock = clock
         self._attempts: dict[tuple[str, str], list[tuple[int, int, int, int]]] = {}
+        self._began: dict[tuple[str, int], int] = {}
         self._numbers = count()
         self.coming: list[tuple[int, int, asyncio.Future[None]]] = []
         self.sent: dict[str, list[tuple[Request, float]]] = {}
@@ -380,13 +382,14 @@ class Wire(Transport):
         place = (held.passage.id, call.step, call.visit, call.tries)
         if place not in known:
             known.append(place)
+        began = self._began.setdefault((call.key, call.tries), self._clock.now())
         number = known.index(place)
         if self._case.several:
             number = _place_of(held.passage, call.step, call.visit, call.tries)
         answer = self._case.answer(user, call.endpoint, number)
         if answer.elapsed_us:
             coming: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            at = self._clock.now() + answer.elapsed_us
+            at = max(began + answer.elapsed_us, self._clock.now())
             heapq.heappush(self.coming, (at, next(self._numbers), coming))
             await coming
         return answer
@@ -544,6 +547,7 @@ class Live:
         self._enrollments: dict[str, list[int]] = {}
         self._installation = ""
         self._versions = Versions()
+        self._clocked = by_the_clock(case.checked.journey.entry.triggers)
         names = ["stranger", *(row.id for row in case.users)]
         self._buckets = tuple(sorted({bucket_of(name) for name in names}))
 
@@ -577,11 +581,13 @@ class Live:
             return publish(connection, "j", case.source, named, now=case.start, actor="test")
 
     def _introduce(self) -> None:
-        """Make users known, before anybody enters; of whom nothing is known isn't."""
+        """Make users known, before anybody enters; of whom nothing is known isn't, unless clocks
+        let users in.
+        """
         known = Changes(None)
         for row in self._case.users:
             attributes = {name: one for name, one in row.attributes.items() if one is not None}
-            if attributes or row.timezone is not None:
+            if attributes or row.timezone is not None or self._clocked:
                 user = User(row.id, bucket_of(row.id), row.timezone, attributes)
                 known.users[row.id] = user
         with closing(self._quick()) as database, database.write() as connection:
@@ -709,7 +715,6 @@ class Live:
         until: int,
     ) -> Worker:
         versions = self._versions
-        triggers = self._case.checked.journey.entry.triggers
         with database.read() as connection:
             run = next(
                 one for one in runs.unfinished_runs(connection, "j", "users") if one.id == run_id
@@ -735,7 +740,7 @@ class Live:
                 self._case.zone,
                 telling=True,
                 triggered=self._case.triggered,
-                clocks=ClockEntries(users, self._case.zone) if by_the_clock(triggers) else None,
+                clocks=ClockEntries(users, self._case.zone) if self._clocked else None,
             ),
             backlog,
             outbox,

@@ -2,7 +2,7 @@
 
 That is Debian's cron: where minute and hour are both named, a time that a spring change skips fires
 right after the gap, and one that an autumn change repeats fires the first time; where one of them
-begins with ``*``, hours are counted as they pass. On a day that the zone skipped whole nothing fires.
+begins with ``*``, hours are counted as they pass. A day that the zone skipped whole has no fire.
 """
 
 from __future__ import annotations
