@@ -547,6 +547,8 @@ class Live:
         self._enrollments: dict[str, list[int]] = {}
         self._installation = ""
         self._versions = Versions()
+        # One for all lives: passages are compared in the order of their ids.
+        self._new_id = IdMaker(lambda: self._lots.getrandbits(22))
         self._clocked = by_the_clock(case.checked.journey.entry.triggers)
         names = ["stranger", *(row.id for row in case.users)]
         self._buckets = tuple(sorted({bucket_of(name) for name in names}))
@@ -720,7 +722,6 @@ class Live:
                 one for one in runs.unfinished_runs(connection, "j", "users") if one.id == run_id
             )
             published = versions.get(connection, run.version_id)
-        ids = IdMaker(lambda: self._lots.getrandbits(22))
         live = LiveEndpoints(policy=versions.policy)
         outbox = Outbox(deliver, live, 100)
         self._calls.outboxes.append(outbox)
@@ -735,7 +736,7 @@ class Live:
                 journeys,
                 Holding(journeys, versions),
                 lambda: self._buckets,
-                ids,
+                self._new_id,
                 self._installation,
                 self._case.zone,
                 telling=True,
