@@ -326,7 +326,7 @@ def entries(outcome: Outcome) -> list[tuple[str, str, datetime]]:
 def test_schedules_fire_once_in_gaps_and_folds(template: Path, zone: str, night: str) -> None:
     first = date.fromisoformat(night) - 2 * DAY
     start = datetime(first.year, first.month, first.day, 12, tzinfo=UTC)
-    walls = ("00:30", "02:15", "02:30", "09:00")
+    walls = ("02:15", "02:30", "09:00")
     fields = {at: f"{int(at[3:])} {int(at[:2])} * * *" for at in walls}
     triggers = [
         {"schedule": fields[shows], "timezone": whose, **by(f"{shows} {whose}")}
@@ -334,8 +334,8 @@ def test_schedules_fire_once_in_gaps_and_folds(template: Path, zone: str, night:
         for whose in ("user", zone)
     ]
     triggers.append({"schedule": "15 * * * *", "timezone": "user", **by("hourly")})
-    outcome = taken(template, clocked(triggers, [user(0, zone)], start, days=4))
-    until = start + 4 * DAY
+    outcome = taken(template, clocked(triggers, [user(0, zone)], start, days=3))
+    until = start + 3 * DAY
     expected = {
         ("u0", f"{shows} {whose}", at)
         for shows in walls
@@ -387,7 +387,7 @@ def test_a_time_of_day_moves_with_a_user_who_waits_for_it(template: Path, arriva
     start = utc(arrival)
     facts: dict[str, tuple[Fact, ...]] = {}
     expected: dict[str, datetime] = {}
-    for number, (zone, hours) in enumerate((z, h) for z in ELSEWHERE for h in range(1, 28, 4)):
+    for number, (zone, hours) in enumerate((z, h) for z in ELSEWHERE for h in (1, 13, 21)):
         who, at = f"u{number}", start + hours * HOUR
         facts[who] = moves(who, (at, zone), (at + 5 * HOUR, "Europe/Berlin"))
         moment = next_shown("Europe/Berlin", "09:00", start)

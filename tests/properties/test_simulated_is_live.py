@@ -24,6 +24,7 @@ from engine.users.row import UserRow
 from tests.properties.both_ways import (
     Live,
     Simulated,
+    TooLong,
     Undecided,
     assert_same,
     empty_database,
@@ -46,6 +47,9 @@ def compare(template: Path, case: Case, *, told: bool = True, **how: Any) -> Non
     try:
         went = live.run()
     except Undecided:
+        reject()
+    except TooLong:
+        assert Simulated(case).is_long(), "live it never ends"
         reject()
     if live.clock.now() > case.horizon:
         # A retry after it, which is always made, lets those sleep out who sleep up to then.
