@@ -43,8 +43,7 @@ ANSWERS_PER_TURN = 1024
 SLEEPERS_PER_TURN = 512
 REST_S = 0.002
 """After a commit the worker rests: other processes' writes wait for such a gap."""
-LONGEST_REST_S = 1.0
-"""So often the clock is looked at: it may be set, or the machine have slept."""
+LONGEST_REST_S = 1.0  # the clock may be set, or the machine have slept
 PATIENCE_S = 60.0
 """How long a database that can't be written is waited for."""
 
