@@ -23,7 +23,7 @@ from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -269,18 +269,7 @@ class Simulated:
         which passage, the step's id and the visit.
         """
         case, tally = self._case, Tallying(self.program)
-        happened = simulate(
-            self.program,
-            case.users,
-            World(self._terms, case.zone),
-            _no_answer,
-            case.start,
-            case.horizon,
-            facts=self._facts if case.entries or case.facts else None,
-            triggered=bool(case.entries) or case.triggered,
-            exchanges=lambda user: partial(self._exchange, user),
-        )
-        for event in happened:
+        for event in self._happens():
             tally.add(event)
             self._note(event)
         taken = {row.id: self._taken(row) for row in case.users}
@@ -292,8 +281,21 @@ class Simulated:
 
     def is_long(self) -> bool:
         """Whether so much happens that a live run would take too long."""
-        outcome = self.run(lambda *_: "")
-        return sum(map(len, outcome.told.values())) > MOST_HAPPENINGS
+        return next(islice(self._happens(), MOST_HAPPENINGS, None), None) is not None
+
+    def _happens(self) -> Iterator[Happened]:
+        case = self._case
+        return simulate(
+            self.program,
+            case.users,
+            World(self._terms, case.zone),
+            _no_answer,
+            case.start,
+            case.horizon,
+            facts=self._facts if case.entries or case.facts else None,
+            triggered=bool(case.entries) or case.triggered,
+            exchanges=lambda user: partial(self._exchange, user),
+        )
 
     def _facts(self, user: str) -> Sequence[Fact]:
         if not self._case.entries:
