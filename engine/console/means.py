@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
+from engine.console.remembered import Remembered
 from engine.core.expressions.calendar import find_zone
 from engine.core.expressions.scope import UTC_ZONE
 from engine.credentials.references import References
@@ -39,6 +40,7 @@ class Means:
         self.egress = Egress.parse(post.settings.egress_allow)
         self.references = References(environment(), post.settings.secret_folders)
         self.versions = Versions()
+        self.remembered = Remembered()
 
     def vault(self) -> Vault:
         """What opens and seals secrets. Raises SettingsError where its key is missing."""

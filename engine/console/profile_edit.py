@@ -29,7 +29,10 @@ WAYS = (
 
 
 def edit_of(kind: str, form: Fields) -> Edit:
-    """The edit that a form asks for; what isn't in it stays as it is. Raises OperatorError for a reference that can't be one."""
+    """The edit that a form asks for; what isn't in it stays as it is.
+
+    Raises OperatorError for a reference that can't be one.
+    """
     fields: dict[str, Any] = {}
     secrets: dict[str, SecretSource] = {}
     dropped: set[str] = set()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +18,9 @@ from engine.core.guarded_json import text_of
 from tests.e2e.in_process import InProcess
 from tests.integration.hostile_texts import HOSTILE
 from tests.partners import CRM, AuthorizationServer, running
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -41,7 +45,7 @@ steps:
 class Watched:
     """A page of a browser, and whatever it complained of."""
 
-    page: playwright.Page
+    page: Page
     url: str
     complaints: list[str] = field(default_factory=list)
 
@@ -60,7 +64,7 @@ class World:
     url: str
     oauth: AuthorizationServer
     crm: CRM
-    browser: playwright.Browser
+    browser: Browser
 
     def link(self, name: str = "admin") -> str:
         """A login link."""
@@ -87,7 +91,7 @@ class World:
         assert watched.complaints == []
 
 
-def _note(watched: Watched, said: playwright.ConsoleMessage) -> None:
+def _note(watched: Watched, said: ConsoleMessage) -> None:
     if said.type in ("error", "warning"):
         watched.complaints.append(f"{watched.page.url}: {said.text}")
 

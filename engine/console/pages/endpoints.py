@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.access.roles import Permission
+from engine.console.endpoint_edit import fields_of, written_of
 from engine.console.listing import as_csv, wants_csv
 from engine.console.rendering import link
 from engine.console.visit import Page, Redirected, Shown
 from engine.credentials.listing import search_profiles, show_profile
 from engine.endpoints import states, store
 from engine.endpoints.model import NO_AUTH
-from engine.errors import EngineError, Forbidden, NotFound, OperatorError
-from engine.operations import probe, revoking
-from engine.operations.delete import delete_endpoint
+from engine.errors import Forbidden, NotFound, OperatorError
+from engine.operations import probe
 from engine.operations.edit_endpoint import set_endpoint
 from engine.operations.tables import instant
 from engine.versions.usage import of_endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from engine.console.visit import Fields, Reply, Visit
     from engine.credentials.listing import ShownProfile
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 _COLUMNS = ("name", "base_url", "auth", "title", "state", "version", "changed_at")
-_TEXTS = ("title", "description", "base_url", "delivery", "idempotency_header")
 _LONGEST_BODY = 64 * 1024
 
 
@@ -159,7 +158,7 @@ def _ask_new(visit: Visit) -> Reply:
 def _ask_edit(visit: Visit) -> Reply:
     with visit.means.database.read() as connection:
         stored = store.load(connection, visit.place["name"])
-    return _form(visit, stored, _written(stored))
+    return _form(visit, stored, written_of(stored))
 
 
 def _form(
@@ -173,29 +172,6 @@ def _form(
         choices = _choices(connection)
     values = {"stored": stored, "written": written, "problem": problem, "profiles": choices}
     return Shown("endpoint_form.html", values, status)
-
-
-def _written(stored: Stored) -> dict[str, str]:
-    """An endpoint as the fields of its form."""
-    endpoint = stored.endpoint
-    settings = store.settings_of(endpoint)
-    rate, breaker = settings.get("rate_limit") or {}, settings.get("circuit_breaker") or {}
-    return {
-        **{name: str(settings.get(name) or "") for name in _TEXTS},
-        "name": endpoint.name,
-        "auth": endpoint.auth,
-        "timeout": endpoint.timeout.total.text,
-        "concurrency": str(endpoint.concurrency),
-        "rate_count": str(rate.get("count", "")),
-        "rate_per": str(rate.get("per", "")),
-        "breaker_failures": str(breaker.get("failures", "")),
-        "breaker_per": str(breaker.get("per", "")),
-        "breaker_open_for": str(breaker.get("open_for", "")),
-        "hold": endpoint.on_auth_failure.hold.max.text if endpoint.on_auth_failure.hold else "",
-        "headers": "\n".join(f"{name}: {value}" for name, value in endpoint.headers.items()),
-        "allow": "\n".join(endpoint.allow),
-        "contact": "yes" if endpoint.contact else "",
-    }
 
 
 def _create(visit: Visit) -> Reply:
@@ -212,7 +188,7 @@ def _change(visit: Visit) -> Reply:
 def _save(visit: Visit, name: str, stored: Stored | None) -> Reply:
     form = visit.form
     try:
-        fields = _fields(form)
+        fields = fields_of(form)
         auth = form["auth"] or None
         if auth is not None and (
             stored is None or auth != stored.endpoint.auth or _moves(form, stored)
@@ -241,89 +217,12 @@ def _require_auth(visit: Visit, auth: str) -> None:
         raise Forbidden("only an admin assigns an auth profile, or moves an endpoint that has one")
 
 
-def _fields(form: Fields) -> dict[str, Any]:
-    """The model's fields that the form gives; None takes one back to its default."""
-    fields: dict[str, Any] = {name: form[name] or None for name in _TEXTS}
-    fields["base_url"] = form["base_url"]
-    fields["timeout"] = {"total": form["timeout"]} if form["timeout"] else None
-    fields["concurrency"] = _whole(form, "concurrency")
-    fields["rate_limit"] = _parts(form, "rate", ("count",), ("per",))
-    fields["circuit_breaker"] = _parts(form, "breaker", ("failures",), ("per", "open_for"))
-    fields["on_auth_failure"] = {"hold": {"max": form["hold"]}} if form["hold"] else None
-    fields["headers"] = _headers(form["headers"])
-    fields["allow"] = [line.strip() for line in form["allow"].splitlines() if line.strip()]
-    fields["contact"] = form["contact"] == "yes"
-    return fields
-
-
-def _whole(form: Fields, name: str) -> int | None:
-    text = form[name]
-    if not text:
-        return None
-    if not text.isascii() or not text.isdecimal() or len(text) > 9:
-        raise OperatorError(f"{name.replace('_', ' ')}: give a whole number")
-    return int(text)
-
-
-def _parts(
-    form: Fields, prefix: str, numbers: Sequence[str], texts: Sequence[str]
-) -> dict[str, object] | None:
-    """A field that is made of several; None where nothing of it is given."""
-    found: dict[str, object] = {name: _whole(form, f"{prefix}_{name}") for name in numbers}
-    found |= {name: form[f"{prefix}_{name}"] or None for name in texts}
-    given = {name: value for name, value in found.items() if value is not None}
-    return given or None
-
-
-def _headers(text: str) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for line in text.splitlines():
-        name, sign, value = line.partition(":")
-        if not line.strip():
-            continue
-        if not sign:
-            raise OperatorError("headers: write one `Name: value` on each line")
-        headers[name.strip()] = value.strip()
-    return headers
-
-
 def _assign(visit: Visit) -> Reply:
     name, auth = visit.place["name"], visit.form["auth"] or NO_AUTH
     with visit.means.database.write() as connection:
         edited = set_endpoint(connection, name, {"auth": auth}, actor=visit.actor, now=visit.now)
     what = "Calls carry no credential now" if auth == NO_AUTH else f"Calls carry {auth} now"
     return Redirected(f"/endpoints/{name}", "; ".join((what, *edited.notes)))
-
-
-def _ask_delete(visit: Visit) -> Reply:
-    name = visit.place["name"]
-    with visit.means.database.read() as connection:
-        used = of_endpoint(connection, name)
-    values = {
-        "what": "endpoint",
-        "name": name,
-        "back": f"/endpoints/{name}",
-        "lines": used.lines() if used.uses else (),
-        "follows": "Its calls then fail as credential.missing, and their users go on.",
-        "problem": "",
-    }
-    return Shown("delete.html", values)
-
-
-def _delete(visit: Visit) -> Reply:
-    name, means = visit.place["name"], visit.means
-    force = visit.form["force"] == "yes"
-    given = means.vault, means.references
-    with means.database.write() as connection:
-        tokens = revoking.revocable_of_endpoint(connection, *given, name)
-        delete_endpoint(connection, name, force=force, actor=visit.actor, now=visit.now)
-    said = f"Endpoint {name} deleted"
-    if tokens is not None:
-        try:
-            said += f"; {revoking.revoke(means.egress, tokens)}"
-        except EngineError as error:
-            said += f"; {error.message}"
-    return Redirected("/endpoints", said)
 
 
 PAGES = (
@@ -335,6 +234,4 @@ PAGES = (
     Page("POST", "/endpoints/{name}/edit", Permission.ENDPOINTS_WRITE, _change),
     Page("POST", "/endpoints/{name}/auth", Permission.ENDPOINTS_AUTH, _assign),
     Page("POST", "/endpoints/{name}/test", Permission.ENDPOINTS_TEST, _test),
-    Page("GET", "/endpoints/{name}/delete", Permission.ENDPOINTS_WRITE, _ask_delete),
-    Page("POST", "/endpoints/{name}/delete", Permission.ENDPOINTS_WRITE, _delete),
 )

@@ -79,9 +79,11 @@ def _row(line: JourneyLine, tally: Tally) -> dict[str, object]:
 def _show(visit: Visit) -> Reply:
     name, versions = visit.place["journey"], visit.means.versions
     with visit.means.database.read() as connection:
-        page = one_journey(connection, name, versions)
+        page = one_journey(connection, name, versions, standing=False)
         published = version_of(connection, name, versions)
-        summary = living(connection, published, versions)
+        summary = visit.means.remembered.get(
+            ("living", published.id), lambda: living(connection, published, versions)
+        )
     journey = published.program.journey
     values = {
         "page": page,
@@ -154,7 +156,7 @@ def _passages(visit: Visit) -> Reply:
         most=_MOST_IN_FILES if as_file else MOST + 1,
     )
     with visit.means.database.read() as connection:
-        page = one_journey(connection, name, visit.means.versions)
+        page = one_journey(connection, name, visit.means.versions, standing=False)
         found = passages(connection, wanted, visit.means.versions)
     if as_file:
         return as_csv(f"{name}-passages", map(_passage_row, found), _PASSAGE_COLUMNS)

@@ -16,9 +16,8 @@ from engine.credentials.listing import search_profiles, show_profile
 from engine.credentials.loaded import profile_of
 from engine.credentials.store.profiles import profile_by_name
 from engine.endpoints.store import load_all
-from engine.errors import CredentialFailure, EngineError, NotFound, OperatorError
-from engine.operations import probe, revoking
-from engine.operations.delete import delete_profile
+from engine.errors import CredentialFailure, NotFound, OperatorError
+from engine.operations import probe
 from engine.operations.edit_endpoint import set_endpoint
 from engine.operations.edit_profile import edited
 from engine.operations.tables import instant
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from engine.console.visit import Reply, Visit
     from engine.credentials.profiles import ProfileChange
     from engine.credentials.store.profiles import StoredProfile
-    from engine.db.connect import Connection
     from engine.operations.probe import Tried
 
 OVERLAPS = (
@@ -274,40 +272,6 @@ def _test(visit: Visit) -> Reply:
     return _shown(visit, tried)
 
 
-def _ask_delete(visit: Visit) -> Reply:
-    with visit.means.database.read() as connection:
-        return _asked_delete(connection, visit.place["name"])
-
-
-def _asked_delete(connection: Connection, name: str) -> Reply:
-    profiles.require_profile(connection, name)
-    used = of_profile(connection, name)
-    values = {
-        "what": "auth profile",
-        "name": name,
-        "back": f"/profiles/{name}",
-        "lines": [line for each in used for line in each.lines()],
-        "follows": "Their calls then fail as credential.missing until another one is assigned, and"
-        " their users go on.",
-    }
-    return Shown("delete.html", values)
-
-
-def _delete(visit: Visit) -> Reply:
-    name, means = visit.place["name"], visit.means
-    force = visit.form["force"] == "yes"
-    with means.database.write() as connection:
-        tokens = revoking.revocable(connection, means.vault, means.references, name)
-        delete_profile(connection, name, force=force, actor=visit.actor, now=visit.now)
-    said = f"Auth profile {name} deleted with its secrets"
-    if tokens is not None:
-        try:
-            said += f"; {revoking.revoke(means.egress, tokens)}"
-        except EngineError as error:
-            said += f"; {error.message}"
-    return Redirected("/profiles", said)
-
-
 PAGES = (
     Page("GET", "/profiles", Permission.PROFILES_READ, _list),
     Page("GET", "/profiles/_new", Permission.PROFILES_WRITE, _choose),
@@ -318,6 +282,4 @@ PAGES = (
     Page("POST", "/profiles/{name}/edit", Permission.PROFILES_WRITE, _change),
     Page("POST", "/profiles/{name}/rotate", Permission.PROFILES_WRITE, _rotate),
     Page("POST", "/profiles/{name}/test", Permission.PROFILES_TEST, _test),
-    Page("GET", "/profiles/{name}/delete", Permission.PROFILES_WRITE, _ask_delete),
-    Page("POST", "/profiles/{name}/delete", Permission.PROFILES_WRITE, _delete),
 )

@@ -10,13 +10,12 @@ from engine.console.pages.journeys import drawn
 from engine.console.visit import Page, Shown
 from engine.enrollments.arms import by_arm
 from engine.enrollments.living import living, version_of
-from engine.enrollments.uplift import uplift
+from engine.enrollments.summary_data import gained
 from engine.versions.store import versions_of
 
 if TYPE_CHECKING:
     from engine.console.visit import Reply, Visit
     from engine.enrollments.summary import Summary
-    from engine.enrollments.uplift import Uplift
 
 _COLUMNS = ("step", "entered", "succeeded", "failed", "skipped", "waiting", "endpoint", "failures")
 
@@ -37,18 +36,12 @@ def _show(visit: Visit) -> Reply:
         "journey": published.program.journey,
         "summary": summary,
         "arms": arms,
-        "gains": {goal: _gain(summary, goal) for goal in summary.goals},
+        "gains": {goal: gained(summary, goal) for goal in summary.goals},
         "graph": drawn(published.program, summary),
         "known": known,
         "since": since,
     }
     return Shown("report.html", values)
-
-
-def _gain(summary: Summary, goal: str) -> Uplift | None:
-    """What the journey gained over those it held out, if it did hold out."""
-    tally, (treated, held_out) = summary.goals[goal], summary.groups(goal)
-    return uplift((tally.met, treated), (tally.held_out, held_out))
 
 
 def _rows(summary: Summary) -> list[dict[str, object]]:
