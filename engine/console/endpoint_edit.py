@@ -1,4 +1,4 @@
-"""What the form of an endpoint says, as its model's fields; and an endpoint as its form shows it."""
+"""What an endpoint's form says, as fields of its model; and an endpoint as its form shows it."""
 
 from __future__ import annotations
 

@@ -162,9 +162,7 @@ KIND_FORMS: dict[str, KindForm] = {
             "API key",
             "A key in a header, the query or the body.",
             (
-                FormField(
-                    "name", "Name", "Of the header or parameter, as X-Api-Key.", required=True
-                ),
+                FormField("name", "Header or parameter", "As X-Api-Key.", required=True),
                 FormField("value", "Key", secret=True, required=True),
                 FormField(
                     "in",

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from engine.access import operators, sessions
+from engine.access.login import FRESH
 from engine.access.roles import PERMISSIONS
 from engine.access.store.operators import by_name
 from engine.clock import wall
@@ -166,6 +167,22 @@ def test_a_password_that_was_set_lets_in_and_ends_other_sessions(console: Furnis
     assert came.headers["location"] == "/"
     wrong = console.browser().http.post("/login", data={"name": "vic", "password": "x"})
     assert wrong.status_code == 403
+
+
+def test_a_session_of_long_ago_says_the_present_password_to_set_another(
+    console: Furnished,
+) -> None:
+    _set_password(console, "ben")
+    browser = console.browser("ben")
+    with console.served.database.write() as connection:
+        connection.exec_driver_sql("UPDATE sessions SET made_at = made_at - ?", (FRESH,))
+    assert "Present password" in browser.get("/account").text
+    form = {"password": f"{PASSWORD}!", "again": f"{PASSWORD}!"}
+    refused = browser.post("/account/password", form)
+    assert refused.status_code == 403
+    assert "present password" in refused.text
+    assert browser.post("/account/password", {**form, "current": PASSWORD}).status_code == 303
+    assert browser.post("/account/password", {**form, "again": "x"}).status_code == 409
 
 
 def test_who_guesses_is_told_to_wait(console: Furnished) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.access import operators, passwords, sessions
+from engine.access import login, operators, passwords
+from engine.console.rendering import span
 from engine.console.visit import Page, Redirected, Shown
 from engine.errors import OperatorError
 
@@ -15,29 +16,32 @@ if TYPE_CHECKING:
 def _show(visit: Visit, problem: str = "", status: int = 200) -> Reply:
     with visit.means.database.read() as connection:
         operator = operators.require(connection, visit.actor)
+    made_at = 0 if visit.session is None else visit.session.made_at
     values = {
         "operator": operator,
+        "asks": operator.password is not None and visit.now - made_at >= login.FRESH,
         "problem": problem,
         "shortest": passwords.SHORTEST,
-        "longest": passwords.LONGEST,
     }
     return Shown("account.html", values, status)
 
 
 def _set_password(visit: Visit) -> Reply:
-    password = visit.form.exact("password")
+    password, current = visit.form.exact("password"), visit.form.exact("current")
     if password != visit.form.exact("again"):
         return _show(visit, "The two passwords aren't the same.", 409)
+    database, now = visit.means.database, visit.now
     try:
-        kept = passwords.hashed(password)
+        changed = login.change_password(
+            database, visit.session_id, password, current=current, now=now
+        )
     except OperatorError as error:
         return _show(visit, error.message, 409)
-    name, now = visit.actor, visit.now
-    with visit.means.database.write() as connection:
-        operators.set_password(connection, name, kept, actor=name, now=now, but=visit.session_id)
-        session = sessions.rotate(connection, visit.session_id, now)
+    if isinstance(changed, login.Refused):
+        wait = f"Too many attempts. Wait {span(changed.wait)}, then try again."
+        return _show(visit, wait if changed.wait else "That isn't your present password.", 403)
     said = "Password set. You are logged out everywhere else."
-    return Redirected("/account", said, session=session or "")
+    return Redirected("/account", said, session=changed)
 
 
 def _log_out_everywhere(visit: Visit) -> Reply:
