@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-THREADS = 4
+THREADS = 8
+"""A test request may keep one for a while."""
 LARGEST_FORM = 512 * 1024
 _MOST_FIELDS = 300
 _FORM = "application/x-www-form-urlencoded"
@@ -60,14 +61,21 @@ async def open_console(
     link for that is told. Raises SettingsError.
     """
     means = Means(post, health)
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="console") as threads:
+    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="console")
+    try:
         post.say(f"console: {url}{await asyncio.to_thread(_opening_path, means)}")
         yield Console(means, threads)
+    finally:  # who was inside has been waited for
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _opening_path(means: Means) -> str:
-    with means.database.write() as connection:
-        found = opening_link(connection, actor=_ENGINE, now=wall())
+    """Where to begin. A database that is locked at this moment keeps nobody's process from it."""
+    try:
+        with means.database.write() as connection:
+            found = opening_link(connection, actor=_ENGINE, now=wall())
+    except DatabaseUnavailable:
+        return "/"
     return "/" if found is None else f"{found.path} (log in by it once, within the hour)"
 
 

@@ -20,7 +20,7 @@ from tests.integration.hostile_texts import HOSTILE
 from tests.partners import CRM, AuthorizationServer, running
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -29,7 +29,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
 
 OLD, NEW = "s3cret-of-the-client", "an0ther-s3cret-of-the-client"
 PATIENCE_S = 30.0
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1280, "height": 900}
 JOURNEY = """\
 dsl: 1
 journey: greet
@@ -72,9 +73,9 @@ class World:
         return made.out.strip()
 
     @contextmanager
-    def watched(self, **options: object) -> Iterator[Watched]:
+    def watched(self, size: ViewportSize = DESK, *, javascript: bool = True) -> Iterator[Watched]:
         """A page in which the admin is logged in. Any complaint of the browser fails the test."""
-        context = self.browser.new_context(**{"viewport": DESK, **options})
+        context = self.browser.new_context(viewport=size, java_script_enabled=javascript)
         context.set_default_timeout(PATIENCE_S * 1000)
         page = context.new_page()
         watched = Watched(page, self.url)
@@ -235,7 +236,7 @@ def test_no_page_scrolls_sideways_or_complains(world: World) -> None:
 
 
 def test_on_a_phone_the_menu_opens_without_javascript(world: World) -> None:
-    with world.watched(viewport=PHONE, java_script_enabled=False) as watched:
+    with world.watched(PHONE, javascript=False) as watched:
         watched.go("/journeys")
         nav = watched.page.get_by_role("navigation", name="Pages")
         assert not nav.is_visible()
@@ -245,7 +246,7 @@ def test_on_a_phone_the_menu_opens_without_javascript(world: World) -> None:
 
 
 def test_without_javascript_an_endpoint_is_made_tried_and_deleted(world: World) -> None:
-    with world.watched(java_script_enabled=False) as watched:
+    with world.watched(javascript=False) as watched:
         page = watched.page
         watched.go("/endpoints/_new")
         page.get_by_label("Name", exact=True).fill("plain")

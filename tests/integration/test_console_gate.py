@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -108,6 +109,17 @@ def test_a_form_from_another_site_does_nothing(console: Furnished, headers: dict
     assert "active" in browser.get("/journeys/greet").text
 
 
+@pytest.mark.usefixtures("either_database")
+def test_every_page_opens_on_either_database(tmp_path: Path) -> None:
+    with furnished(tmp_path) as console:
+        ada = console.browser("ada")
+        for page in PAGES:
+            if page.method == "GET" and not page.open:
+                assert ada.get(_path(page)).status_code in (200, 303, 404, 409), page.path
+        assert ada.post("/journeys/greet/pause").status_code == 303
+        assert "Paused since" in ada.get("/journeys/greet").text
+
+
 def test_a_page_says_what_may_run_in_it_and_isnt_kept(console: Furnished) -> None:
     answer = console.browser("ada").get("/journeys")
     policy = answer.headers["content-security-policy"]
@@ -181,8 +193,8 @@ def test_a_session_of_long_ago_says_the_present_password_to_set_another(
     refused = browser.post("/account/password", form)
     assert refused.status_code == 403
     assert "present password" in refused.text
-    assert browser.post("/account/password", {**form, "current": PASSWORD}).status_code == 303
     assert browser.post("/account/password", {**form, "again": "x"}).status_code == 409
+    assert browser.post("/account/password", {**form, "current": PASSWORD}).status_code == 303
 
 
 def test_who_guesses_is_told_to_wait(console: Furnished) -> None:
