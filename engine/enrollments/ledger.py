@@ -170,6 +170,7 @@ class Ledger:
     def start(self, held: Held) -> None:
         """Mark a call that may be made at most once, before the wire is touched."""
         place = call_place(held.passage, held.call)
+        held.call.started_by = self.installation[:8]
         self.changes.started_calls.append((*place, held.call.started_by))
 
     def tell_event(self, passage: Passage, name: str) -> None:

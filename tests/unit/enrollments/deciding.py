@@ -54,6 +54,9 @@ class InMemory:
     def withdraw(self, held: Held) -> bool:
         return self.queued.pop(held.passage.id, None) is held
 
+    def is_unsent(self, held: Held) -> bool:
+        return self.queued.get(held.passage.id) is held
+
     def every_call(self) -> list[Held]:
         return [*self.queued.values(), *self.sent.values()]
 
