@@ -110,14 +110,18 @@ class Desk:
         rows: tuple[UserRow, ...] = (),
         run: tuple[int, int] = (0, 0),
         answered: tuple[Answered, ...] = (),
+        starting: tuple[Held, ...] = (),
+        calls: tuple[Held, ...] = (),
         inbox: bool = False,
         writes: bool = True,
     ) -> Ledger:
         """What is told (or in the ``inbox``), those who are due, users of a ``run`` (its id, the
-        version) and answers: decided, and stored if it ``writes``.
+        version), answers, and calls to be marked, or made: decided, and stored if it ``writes``.
         """
         with self.database.write() as connection:
-            turn = Turn(answered=list(answered), told=told)
+            turn = Turn(
+                answered=list(answered), told=told, starting=list(starting), calls=list(calls)
+            )
             if inbox:
                 turn.told = self._backlog.load_told(connection, 100)
             turn.due = self._backlog.load_due(connection, now, 100)
