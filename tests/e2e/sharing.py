@@ -156,9 +156,9 @@ class Fleet(InProcess):
         """The processes that say they are."""
         return {pid for (pid,) in self.query("SELECT pid FROM processes")}
 
-    def start_one(self) -> Live:
-        """A worker that is about to join."""
-        self.workers.append(Live(self.start("journey", "worker")))
+    def start_one(self, *command: str) -> Live:
+        """A worker that is about to join; ``command`` is another one than `journey worker`."""
+        self.workers.append(Live(self.start("journey", *(command or ("worker",)))))
         return self.workers[-1]
 
     def shares(self) -> dict[int, int]:
@@ -187,7 +187,10 @@ class Fleet(InProcess):
     def tell(self, name: str, *users: str) -> None:
         """Tell of an event of each, however long it takes."""
         said = {"word": "yes"}
-        events = [IncomingEvent(user, name, said, message_id=f"{name} {user}") for user in users]
+        self.send([IncomingEvent(u, name, said, message_id=f"{name} {u}") for u in users])
+
+    def send(self, events: list[IncomingEvent]) -> None:
+        """Tell of these, however long it takes."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
