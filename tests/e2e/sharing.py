@@ -238,25 +238,16 @@ class Fleet(InProcess):
         return {f"/{self.steps[step]}/{user}" for step, user in rows}
 
     @contextmanager
-    def arriving(
-        self, each_s: float = 0.1, many: int = 4, *, replying: bool = False
-    ) -> Iterator[None]:
-        """Users come all the while; the half of them reply at once, the others a little later."""
+    def arriving(self, each_s: float = 0.1, many: int = 4) -> Iterator[None]:
+        """Users come all the while."""
         going = True
 
         def tell() -> None:
             first = 0
-            late: list[str] = []
             while going:
-                users = [f"flow-{first + n}" for n in range(many)]
-                self.hello(*users)
+                self.hello(*(f"flow-{first + n}" for n in range(many)))
                 first += many
-                if replying:
-                    self.tell("reply", *users[::2], *late)
-                    late = users[1::2]
                 time.sleep(each_s)
-            if replying:
-                self.tell("reply", *late)
 
         thread = Thread(target=tell)
         thread.start()

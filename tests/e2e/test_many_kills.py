@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.lossy import lossy
-from tests.e2e.sharing import LONG, begun, fleet, lots, repeats, until
+from tests.e2e.sharing import LONG, Fleet, begun, fleet, lots, repeats, until
 from tests.partners import Answers, running
 from tests.postgresql import Server
 
 CONCURRENCY = 20
+COMING = 16
+"""Users who come before each kill."""
 ROUNDS = [pytest.param(3, 1, id="ci"), pytest.param(100, 2, id="full", marks=pytest.mark.soak)]
 
 
@@ -26,6 +28,23 @@ def api() -> Iterator[Answers]:
         yield partner
 
 
+def come(here: Fleet, number: int) -> None:
+    """More users say hello; the half of those before reply late, the half of these at once."""
+    users = [f"{number}-{n}" for n in range(COMING)]
+    here.hello(*users)
+    late = [f"{number - 1}-{n}" for n in range(1, COMING, 2)] if number else []
+    here.tell("reply", *late, *users[::2])
+
+
+def at_work(here: Fleet, api: Answers, calls: int) -> None:
+    """Return after so many calls, or where there aren't as many, in the middle of something."""
+    seen, end = len(api.log), time.monotonic() + 10
+    until(lambda: len(api.log) > seen or time.monotonic() > end, *here.workers)
+    end = time.monotonic() + 1
+    until(lambda: len(api.log) > seen + calls or time.monotonic() > end, *here.workers)
+    time.sleep(0.02 * calls / 50)
+
+
 @pytest.mark.parametrize(("rounds", "seed"), ROUNDS)
 def test_only_what_was_under_way_when_a_worker_was_killed_is_repeated(
     tmp_path: Path, api: Answers, rounds: int, seed: int
@@ -33,16 +52,16 @@ def test_only_what_was_under_way_when_a_worker_was_killed_is_repeated(
     by_lot, under_way = lots(seed), list[set[str]]()
     with fleet(tmp_path, None) as here:
         here.publish(api, CONCURRENCY, journey=LONG)
-        with here.arriving(replying=True):
-            for _ in range(rounds):
-                seen, more = len(api.log), by_lot.randint(1, 60)
-                worker = here.start_one()
-                until(lambda: len(api.log) > seen + more, worker)  # noqa: B023 (at once)
-                time.sleep(by_lot.uniform(0, 0.02))
-                worker.gone()
-                here.workers.remove(worker)
-                time.sleep(0.05)  # what it wrote has arrived
-                under_way.append(begun(api.log).keys() - here.stored())
+        for number in range(rounds):
+            come(here, number)
+            worker = here.start_one()
+            at_work(here, api, by_lot.randint(1, 50))
+            worker.gone()
+            here.workers.remove(worker)
+            time.sleep(0.05)  # what it wrote has arrived
+            under_way.append(begun(api.log).keys() - here.stored())
+        come(here, rounds)
+        here.tell("reply", *here.sent)
         here.begin()
         here.all_are_served()
         made = begun(api.log)
@@ -63,19 +82,20 @@ def test_workers_servers_and_answers_of_commits_may_be_lost_and_nobody_is(
     ):
         here.publish(api, CONCURRENCY, journey=LONG)
         here.begin(2)
-        with here.arriving(replying=True):
-            for _ in range(rounds):
-                seen, more = len(api.log), by_lot.randint(1, 60)
-                until(lambda: len(api.log) > seen + more, *here.workers)  # noqa: B023 (at once)
-                if by_lot.random() < 0.3:
-                    postgresql.restart()
-                    restarts += 1
-                    time.sleep(by_lot.uniform(0, 0.5))
-                killed = by_lot.choice(here.workers)
-                killed.gone()
-                here.workers.remove(killed)
-                under_way += len(begun(api.log).keys() - here.stored())
-                here.start_one()
+        for number in range(rounds):
+            come(here, number)
+            at_work(here, api, by_lot.randint(1, 50))
+            if by_lot.random() < 0.3:
+                postgresql.restart()
+                restarts += 1
+                time.sleep(by_lot.uniform(0, 0.5))
+            killed = by_lot.choice(here.workers)
+            killed.gone()
+            here.workers.remove(killed)
+            under_way += len(begun(api.log).keys() - here.stored())
+            here.start_one()
+        come(here, rounds)
+        here.tell("reply", *here.sent)
         here.all_are_served()
         again = repeats(api.log)
         print(
