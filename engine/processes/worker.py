@@ -264,10 +264,10 @@ class Worker:
             self._fed = 0
         for held in turn.starting:
             self.outbox.launch(held)
-        for held in (*loaded, *ledger.calls):
+        for held, behind in self._backlog.in_line(loaded, ledger.calls):
             given = held.passage.user.bucket in self._share.giving
-            if given or not self.outbox.offer(held):
-                self._backlog.add_call(held.lane, self._clock.now())
+            if behind or given or not self.outbox.offer(held):
+                self._backlog.put_off(held, self._clock.now())
         for lane, at in ledger.retries:
             self._backlog.add_call(lane, at)
         if ledger.next_wake is not None:
