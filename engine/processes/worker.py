@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from engine.enrollments.rows import Held
     from engine.enrollments.send import Outbox
     from engine.enrollments.store.facts import Told
-    from engine.processes.bell import Bell
 from engine.processes.supply import Endpoints, Feed, Observer
 
 TOLD_PER_TURN = 1024
@@ -44,6 +43,7 @@ ANSWERS_PER_TURN = 1024
 SLEEPERS_PER_TURN = 512
 REST_S = 0.002
 """After a commit the worker rests: other processes' writes wait for such a gap."""
+LONGEST_REST_S = 1.0  # the clock may be set, or the machine have slept
 PATIENCE_S = 60.0
 """How long a database that can't be written is waited for."""
 
@@ -123,7 +123,7 @@ class Worker:
 
     def _rest(self, pause: float) -> None:
         """Wait until it is time, something came in, or another process has written."""
-        until = stopwatch() + pause
+        until = stopwatch() + min(pause, LONGEST_REST_S)
         files = () if self._watch.file is None else (self._watch.file,)
         while (left := until - stopwatch()) > 0:
             self.woken.wait(min(left, self._watch.each_s), files)
