@@ -152,7 +152,8 @@ class Decider:
         turn.calls = [held for held in turn.calls if held.passage.id not in present.dropped]
         turn.calls += again.calls
         for held in turn.starting:
-            ledger.start(held)
+            if self.around.calls.is_unsent(held):  # else this turn has withdrawn it
+                ledger.start(held)
         ledger.close()
         holding.close(ledger)
         return ledger

@@ -46,6 +46,7 @@ def leaks(
         secrets = list(_secrets(connection, kek, References(environment, settings.secret_folders)))
         search = LeakSearch(secrets)
         found = [*_in_tables(connection, search)]
+    database.close()  # reading its files ends the locks of whatever this process has open there
     files = [*_files(database, settings, paths)]
     for path in files:
         found += _in_file(path, search)

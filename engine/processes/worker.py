@@ -90,7 +90,6 @@ class Worker:
         self._told = self._stale = True
         self.woken = Bell()
         self._stopping = self._deciding = False
-        self._name = decider.installation[:8]
 
     def wake(self) -> None:
         """Something came in: look again."""
@@ -173,11 +172,11 @@ class Worker:
             answered=self.outbox.take_answers(ANSWERS_PER_TURN),
             starting=self.outbox.take_starting(),
         )
-        for held in turn.starting:
-            held.call.started_by = self._name
         if self._stopping:
             return turn, Loading()
         now = self._clock.now()
+        for held in self.outbox.take_outlived():
+            self._backlog.add_call(held.lane, now)
         room = {lane: self.outbox.room(lane) for lane in self._backlog.due_lanes(now)}
         loading = Loading(
             room={lane: free for lane, free in room.items() if free and self.outbox.hungry(lane)},
@@ -265,10 +264,10 @@ class Worker:
             self._fed = 0
         for held in turn.starting:
             self.outbox.launch(held)
-        for held in (*loaded, *ledger.calls):
+        for held, behind in self._backlog.in_line(loaded, ledger.calls):
             given = held.passage.user.bucket in self._share.giving
-            if given or not self.outbox.offer(held):
-                self._backlog.add_call(held.lane, self._clock.now())
+            if behind or given or not self.outbox.offer(held):
+                self._backlog.put_off(held, self._clock.now())
         for lane, at in ledger.retries:
             self._backlog.add_call(lane, at)
         if ledger.next_wake is not None:

@@ -521,6 +521,9 @@ class AllCalls:
         found = (outbox.held_call(passage) for outbox in self.outboxes)
         return next((held for held in found if held is not None), None)
 
+    def is_unsent(self, held: Held) -> bool:
+        return any(outbox.is_unsent(held) for outbox in self.outboxes)
+
     def every_call(self) -> list[Held]:
         return [held for outbox in self.outboxes for held in outbox.every_call()]
 
