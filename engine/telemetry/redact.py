@@ -12,7 +12,7 @@ import re
 import threading
 from base64 import b64encode
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote, quote_plus
 
 MASK = "[redacted]"
@@ -113,6 +113,10 @@ class Redactor:
                 del self._forms[form[:_SHORTEST]]
 
 
+_SAFE_IN_HTML = re.compile("[<>&'=]")
+_ODD: tuple[Callable[[str], bool], ...] = (lambda _: True, lambda each: not each.isalnum())
+"""Characters that become entities: all, or those that are neither letter nor digit."""
+
 known_secrets = Redactor()
 """What this process has opened or been given. Its logs are redacted by it."""
 
@@ -147,8 +151,20 @@ class RedactionFilter(logging.Filter):
 
 def encodings(value: str) -> tuple[str, ...]:
     """Every form in which ``value`` may stand in a text: as it is, percent-encoded, in a form, in
-    JSON, in HTML, in hex, and inside of anything in base64 (a Basic pair, a data URL).
+    JSON, in HTML, in hex, in UTF-16, in other capitals, and inside of anything in base64 (a Basic
+    pair, a data URL). Of a private key in PEM also each line, since few texts hold it whole.
     """
+    forms = {form for each in (value, *_key_lines(value)) for form in _forms(each)}
+    return tuple(form for form in forms if len(form) >= _SHORTEST)
+
+
+def _key_lines(pem: str) -> list[str]:
+    _, begin, rest = pem.partition("PRIVATE KEY-----")
+    body = rest.partition("-----END")[0] if begin else ""
+    return [line for line in body.split() if len(line) >= _SHORTEST_BASE64]
+
+
+def _forms(value: str) -> set[str]:
     from html import escape  # noqa: PLC0415 - two thousand names that most commands never need
 
     percent = quote(value, safe="")
@@ -161,7 +177,25 @@ def encodings(value: str) -> tuple[str, ...]:
     }
     for inner in {value, quote_plus(value)}:
         forms.update(_inside_base64(inner.encode()))
-    return tuple(form for form in forms if len(form) >= _SHORTEST)
+    return forms | _as_others_write(value)
+
+
+def _as_others_write(value: str) -> set[str]:
+    """What escapes otherwise, or more, than Python does: PHP and Java in JSON, entities by number,
+    UTF-16 in what was read as something else; and the capitals of who changes them.
+    """
+    quoted, units = json.dumps(value)[1:-1], value.encode("utf-16-be", "surrogatepass")
+    forms = {
+        quoted.replace("/", "\\/"),
+        _SAFE_IN_HTML.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted),
+        "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)),
+        *("".join(f"&#{ord(each)};" if odd(each) else each for each in value) for odd in _ODD),
+        *("".join(f"&#x{ord(each):x};" if odd(each) else each for each in value) for odd in _ODD),
+        "\0".join(value),
+    }
+    if len(value) >= _SHORTEST_BASE64:
+        forms |= {value.lower(), value.upper(), value.swapcase()}
+    return forms
 
 
 def _lower_percent(text: str) -> str:
