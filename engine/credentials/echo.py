@@ -7,6 +7,7 @@ attributes and reports. Pure, and cheap where nothing is found: a handful of sea
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -18,7 +19,7 @@ LONGEST_ESCAPED = 4096
 SHORTEST = 8
 """A shorter secret stands in honest answers by chance, and taking it out would spoil them."""
 
-_ESCAPES = re.compile(r"\\[ux\\/\"']|&[#a-z]|%[0-9A-Fa-f]")
+_ESCAPE = re.compile(r"[\\%&]")
 """How an escaped character begins, in JSON, HTML or a URL."""
 
 _BY_NAME = {
@@ -51,10 +52,13 @@ def without_echo(answer: Answer, credential: Credential) -> Answer:
 
 
 def _echoes(said: str, secrets: tuple[str, ...]) -> bool:
-    for mark in _marks(secrets):
+    plain, wide = _marks(secrets)
+    for mark in plain:
         if mark in said:
             return True
-    if _ESCAPES.search(said) is None:
+    if "\0" in said and any(mark in said for mark in wide):
+        return True
+    if not ("\\" in said or "%" in said or "&" in said):
         return False
     escaped = _escaped(secrets)
     return escaped is not None and escaped.search(said) is not None
@@ -66,7 +70,8 @@ def _without(value: str, secrets: tuple[str, ...]) -> str:
 
 
 def _replaced(text: str, secrets: tuple[str, ...]) -> str:
-    for mark in _marks(secrets):
+    plain, wide = _marks(secrets)
+    for mark in (*wide, *plain):
         text = text.replace(mark, MASK)
     escaped = _escaped(secrets)
     return text if escaped is None else escaped.sub(MASK, text)
@@ -74,25 +79,31 @@ def _replaced(text: str, secrets: tuple[str, ...]) -> str:
 
 def _latin(text: str) -> str:
     """The UTF-8 of ``text``, one character a byte."""
-    return text if text.isascii() else text.encode(errors="surrogateescape").decode("latin-1")
+    if text.isascii():
+        return text
+    try:
+        return text.encode(errors="surrogateescape").decode("latin-1")
+    except UnicodeEncodeError:  # half of a pair that was escaped
+        return text.encode(errors="surrogatepass").decode("latin-1")
 
 
 @lru_cache(maxsize=1024)
-def _marks(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    """Every form to look for, the longest first: one may hold another."""
-    marks = {
-        _latin(form)
-        for secret in secrets
-        if len(secret) >= SHORTEST
-        for form in encodings(secret)
-        if len(form) >= SHORTEST
-    }
-    marks |= {
-        secret.encode(way, "surrogatepass").decode("latin-1")
-        for secret in secrets
-        if len(secret) >= SHORTEST
-        for way in ("utf-16-le", "utf-16-be")
-    }
+def _marks(secrets: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Forms to look for, those with NULs apart; the longest first: one may hold another. Escaped
+    ones aren't among them: they are looked for by what they mean.
+    """
+    long = [secret for secret in secrets if len(secret) >= SHORTEST]
+    forms = {_latin(form) for secret in long for form in encodings(secret)}
+    forms -= {form for form in forms if _ESCAPE.search(form) and len(form) <= LONGEST_ESCAPED}
+    forms |= {_latin(secret) for secret in long}
+    wide = {form for form in forms if "\0" in form}
+    for way in ("utf-16-le", "utf-16-be"):
+        wide |= {secret.encode(way, "surrogatepass").decode("latin-1") for secret in long}
+    plain = {form for form in forms - wide if len(form) >= SHORTEST}
+    return _longest_first(plain), _longest_first(wide)
+
+
+def _longest_first(marks: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(marks, key=lambda mark: (-len(mark), mark)))
 
 
