@@ -24,6 +24,10 @@ class Wire:
         self.aborted = False
         self.ends = socket.socketpair()
 
+    def __del__(self) -> None:
+        for end in self.ends:
+            end.close()
+
     def get_extra_info(self, _: str) -> socket.socket:
         return self.ends[0]
 
