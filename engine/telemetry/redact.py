@@ -191,6 +191,7 @@ def _as_others_write(value: str) -> set[str]:
         "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)),
         *("".join(f"&#{ord(each)};" if odd(each) else each for each in value) for odd in _ODD),
         *("".join(f"&#x{ord(each):x};" if odd(each) else each for each in value) for odd in _ODD),
+        "".join(f"%{octet:02x}" for octet in value.encode(errors="surrogatepass")),
         "\0".join(value),
     }
     if len(value) >= _SHORTEST_BASE64:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from engine.credentials.access_tokens.answer import LARGEST_ANSWER, Grant, Refused, read_answer
 from engine.credentials.access_tokens.discovery import Discovery
 from engine.credentials.access_tokens.request import token_request
+from engine.credentials.echo import without_secrets
 from engine.credentials.expiry import CLIENT_CERTIFICATE
 from engine.wire.transport import Network
 
@@ -159,6 +160,9 @@ class _Exchange:
         request = token_request(self._profile, self._url, values, refresh_token)
         answer = await self._servers.send(request, network_of(self._profile, values))
         self.unsent += int(answer.failure is not None and not answer.may_have_been_sent)
+        if answer.status != 200:  # an answer with a token may well repeat the refresh token
+            sent = tuple(values[name] for name in sorted(values) if name != CLIENT_CERTIFICATE)
+            answer = without_secrets(answer, (*sent, refresh_token or ""))
         return read_answer(answer, self._profile)
 
 

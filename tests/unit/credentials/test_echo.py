@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from base64 import b64encode
+from collections.abc import Callable
 from html import escape
 from urllib.parse import quote, quote_plus
 
@@ -54,6 +57,16 @@ def test_what_a_server_repeats_is_taken_out_of_body_and_headers(echoed: str) -> 
 def test_a_wide_encoding_is_taken_out(way: str) -> None:
     answer = Answer(200, {}, b"{" + SECRET.encode(way) + b"}")
     assert without_echo(answer, credential(SECRET)).body == b"{[redacted]}"
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_a_packed_body_with_an_echo_is_taken_out_whole(pack: Callable[[bytes], bytes]) -> None:
+    body = pack(json.dumps({"you_sent": SECRET}).encode())
+    assert without_echo(Answer(200, {}, body), credential(SECRET)).body == b"[redacted]"
+    honest = Answer(200, {}, pack(b"nothing"))
+    assert without_echo(honest, credential(SECRET)) is honest
+    cut = Answer(200, {}, body[:9])
+    assert without_echo(cut, credential(SECRET)) is cut
 
 
 def test_an_answer_without_an_echo_is_the_same_object() -> None:
