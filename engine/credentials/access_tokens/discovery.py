@@ -39,7 +39,7 @@ class Discovery:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._found: dict[str, tuple[float, Server]] = {}
+        self._found: dict[tuple[str, str | None], tuple[float, Server]] = {}
 
     async def server(self, profile: OAuth2, network: Network) -> Server | Refused:
         """The token server of ``profile``, reached over ``network``; asks its issuer where that
@@ -48,11 +48,11 @@ class Discovery:
         if profile.token_url is not None:
             return Server(profile.token_url, profile.revocation_url)
         issuer = profile.issuer or ""
-        asked_at, known = self._found.get(issuer, (0.0, None))
+        asked_at, known = self._found.get((issuer, profile.ca), (0.0, None))
         if known is None or stopwatch() - asked_at > KEPT_S:
             found = await self._ask(issuer, network)
             if isinstance(found, Server):
-                self._found[issuer] = stopwatch(), found
+                self._found[issuer, profile.ca] = stopwatch(), found
                 known = found
             elif known is None:
                 return found  # else what was said before is better than nothing
@@ -61,7 +61,7 @@ class Discovery:
     def forget(self, profile: OAuth2) -> None:
         """Ask the issuer again next time: its token server may have moved."""
         if profile.issuer is not None:
-            self._found.pop(profile.issuer, None)
+            self._found.pop((profile.issuer, profile.ca), None)
 
     async def _ask(self, issuer: str, network: Network) -> Server | Refused:
         refused = Refused("", permanent=True)
