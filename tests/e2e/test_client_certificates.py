@@ -99,7 +99,7 @@ def test_an_endpoints_certificate_is_sealed_shown_rotated_and_never_printed(
             ("endpoints", "show", "bank", "--json"),
             ("audit", "--json"),
             ("doctor", "--leaks"),
-            ("why", "paying", "u1"),
+            ("why", "u1", "paying"),
         )
     ]
     assert all(done.code == 0 for done in shown), [done.err for done in shown]
