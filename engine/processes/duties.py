@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-Kind = Literal["up", "worker", "scheduler"]
+Kind = Literal["up", "worker", "scheduler", "api"]
 """The commands that start a process which runs until it is stopped."""
 
 SCHEDULING: frozenset[Kind] = frozenset({"up", "scheduler"})
