@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from engine.credentials.expiry import CLIENT_CERTIFICATE
 from engine.credentials.kinds.base import AuthKind
 from engine.credentials.kinds.registry import read_profile
 from engine.credentials.references import Given, Sealed, SecretSource
@@ -74,7 +75,8 @@ def edited(name: str, stored: StoredProfile | None, edit: Edit, egress: Egress) 
 def _needed(kind: str, written: Mapping[str, Any]) -> tuple[str, ...]:
     if kind != "oauth2":
         return _SECRETS.get(kind, ())
-    secrets = () if written.get("client_auth") == "none" else ("client_secret",)
+    without = written.get("client_auth") in ("none", "mtls")
+    secrets = () if without else ("client_secret",)
     return (*secrets, "password") if written.get("grant") == "password" else secrets
 
 
@@ -87,7 +89,7 @@ def _pair(written: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_literals(kind: str, fields: Mapping[str, str]) -> None:
-    for secret in (*_SECRETS.get(kind, ()), "client_secret", "password"):
+    for secret in (*_SECRETS.get(kind, ()), "client_secret", "password", CLIENT_CERTIFICATE):
         if secret in fields:
             raise OperatorError(
                 f"{secret} can't stand on the command line, where every process sees it: use"

@@ -176,7 +176,7 @@ def warn_of_endings(post: Post) -> str:
     with post.database.read() as connection:
         profiles = search_profiles(connection)
     told = [
-        f"{profile.name}: its secret {profile.ending.text}"
+        f"{profile.name}: its {profile.ending.of} {profile.ending.text}"
         for profile in profiles
         if profile.ending is not None and profile.ending.state != "ok"
     ]

@@ -33,7 +33,7 @@ class AuthProfile(SQLModel, table=True):
 
 class AuthSecret(SQLModel, table=True):
     """One sealed value of one field, in a slot: current or previous. ``fingerprint`` is keyed;
-    ``hint`` is the last four characters of what is no password.
+    ``hint`` is the last four characters of what is no password; of a client certificate its end.
     """
 
     __tablename__ = "auth_secrets"
