@@ -14,11 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.demo_claims import Evidence, Leaks, claims
+from scripts.demo_claims import Claim, Evidence, Leaks, claims
+from scripts.demo_console import doors, knock, show
 from scripts.demo_screen import Screen
 from scripts.demo_simulation import simulate
 from scripts.demo_workshop import DemoError, Secrets, Workshop, furnish, invite
@@ -52,7 +53,7 @@ class Story:
         """Take the customers through; what was seen."""
         command = ("run-journey", "journeys/loyalty-upgrade.yaml", "--users", "customers.csv")
         began = time.monotonic()
-        with self._workshop.running(*command, "--live") as process:
+        with self._workshop.running(*command, "--live", name="run", progress=True) as process:
             while process.poll() is None:
                 if time.monotonic() > began + LONGEST_S:
                     raise DemoError(f"the run isn't over after {LONGEST_S} seconds")
@@ -172,8 +173,9 @@ def _abridged(summary: dict[str, Any]) -> str:
     return json.dumps(kept | {"refused": summary.get("refused")})[:-1] + ", ...}"
 
 
-def demonstrate(seconds: float, folder: Path, screen: Screen, report: Path) -> bool:
-    """The whole demo; whether every claim held. ``report`` is where the simulations' page goes."""
+def demonstrate(options: argparse.Namespace, folder: Path, screen: Screen) -> bool:
+    """The whole demo; whether every claim held. It stays in the console unless told otherwise."""
+    began = time.monotonic()
     known = Secrets()
     settings: dict[str, dict[str, object]] = {
         "oauth": {"secrets": [known.crm], "life": TOKEN_LIFE_S},
@@ -181,35 +183,59 @@ def demonstrate(seconds: float, folder: Path, screen: Screen, report: Path) -> b
         "messenger": {"keys": {"X-Api-Key": known.messenger}},
     }
     with spawned("oauth", "crm", "loyalty", "messenger", **settings) as partners:
-        screen.heading("Four partners, on this machine")
-        screen.note("Real HTTP servers that demand their authentication and count what they get.")
-        screen.facts(
-            ("authorization server", f"{partners['oauth'].url}  tokens live {TOKEN_LIFE_S} s"),
-            ("crm", f"{partners['crm'].url}  OAuth 2.0"),
-            ("loyalty", f"{partners['loyalty'].url}  user and password"),
-            ("messenger", f"{partners['messenger'].url}  API key"),
-        )
+        _introduce(partners, screen)
         furnish(folder, partners)
         workshop = Workshop(folder, screen)
-        screen.heading("Endpoints and what they authenticate with, from a file without secrets")
-        began = time.monotonic()
-        workshop.run("journey", "apply", "journeys/endpoints.yaml", variables=known.variables())
-        # Two commands are given while customers are on their way: slow machines need more of them.
-        seconds = max(seconds, 4 + 8 * (time.monotonic() - began))
-        customers = int(seconds * CUSTOMERS_PER_SECOND)
-        invite(folder, customers)
-        screen.heading(f"{customers:,} customers, live")
-        evidence = Story(workshop, partners, known, customers).tell()
-    screen.heading("What we say against what the partners counted")
-    checked = list(claims(evidence))
-    for claim in checked:
+        evidence = _live(workshop, partners, known, options.seconds)
+        screen.heading("What we say against what the partners counted")
+        held = [_ticked(screen, claims(evidence))]
+        screen.heading("Ninety days in a few seconds, simulated")
+        simulated = list(simulate(workshop, options.report))
+        screen.note(f"The report is {options.report}: open it in a browser. Counted once more:")
+        held.append(_ticked(screen, simulated))
+        screen.heading("An event over HTTP, by an API token")
+        with doors(workshop) as open_doors:
+            held.append(_ticked(screen, knock(workshop, partners, open_doors)))
+            screen.end(all(held), time.monotonic() - began)
+            if not options.no_serve:
+                show(workshop, open_doors)
+    return all(held)
+
+
+def _introduce(partners: Mapping[str, Remote], screen: Screen) -> None:
+    screen.heading("Four partners, on this machine")
+    screen.note("Real HTTP servers that demand their authentication and count what they get.")
+    screen.facts(
+        ("authorization server", f"{partners['oauth'].url}  tokens live {TOKEN_LIFE_S} s"),
+        ("crm", f"{partners['crm'].url}  OAuth 2.0"),
+        ("loyalty", f"{partners['loyalty'].url}  user and password"),
+        ("messenger", f"{partners['messenger'].url}  API key"),
+    )
+
+
+def _live(
+    workshop: Workshop, partners: Mapping[str, Remote], known: Secrets, seconds: float
+) -> Evidence:
+    """Take customers through for so many seconds, or longer; what was seen."""
+    screen = workshop.screen
+    screen.heading("Endpoints and what they authenticate with, from a file without secrets")
+    began = time.monotonic()
+    workshop.run("journey", "apply", "journeys/endpoints.yaml", variables=known.variables())
+    # Two commands are given while customers are on their way: slow machines need more of them.
+    seconds = max(seconds, 4 + 8 * (time.monotonic() - began))
+    customers = int(seconds * CUSTOMERS_PER_SECOND)
+    invite(workshop.folder, customers)
+    screen.heading(f"{customers:,} customers, live")
+    return Story(workshop, partners, known, customers).tell()
+
+
+def _ticked(screen: Screen, said: Iterable[Claim]) -> bool:
+    """Show claims as they are made; whether all of them hold."""
+    holds = []
+    for claim in said:
         screen.claim(claim.holds, claim.text)
-    screen.heading("Ninety days in a few seconds, simulated")
-    simulated = list(simulate(workshop, report))
-    screen.note(f"The report is {report}: open it in a browser. What it says, counted once more:")
-    for claim in simulated:
-        screen.claim(claim.holds, claim.text)
-    return all(claim.holds for claim in (*checked, *simulated))
+        holds.append(claim.holds)
+    return all(holds)
 
 
 def main() -> int:
@@ -226,15 +252,14 @@ def main() -> int:
     parser.add_argument(
         "--no-serve",
         action="store_true",
-        help="end when everything is shown (there is no console yet, so it always does)",
+        help="end when everything is shown, rather than stay in the console until Ctrl-C",
     )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     screen = Screen()
     folder = Path(tempfile.mkdtemp(prefix="journey-demo-"))
-    began = time.monotonic()
     try:
-        held = demonstrate(options.seconds, folder, screen, options.report)
+        held = demonstrate(options, folder, screen)
     except (DemoError, OSError, subprocess.TimeoutExpired) as error:
         screen.claim(False, str(error))
         return 1
@@ -243,7 +268,6 @@ def main() -> int:
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
-    screen.end(held, time.monotonic() - began)
     if options.keep:
         screen.note(f"Everything is in {folder}; JOURNEY_HOME is {folder / 'home'}.")
     return 0 if held else 1

@@ -68,6 +68,10 @@ class Screen:
             ) or [""]:
                 self._write(folded.rstrip())
 
+    def line(self, text: str) -> None:
+        """One line however long it is, so that it can be clicked."""
+        self._write(f"   {self._paint(text, 'bold')}")
+
     def interruption(self) -> None:
         """Make room beside a progress bar that another process draws."""
         if self.interactive:

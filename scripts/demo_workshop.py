@@ -90,28 +90,28 @@ class Workshop:
             self.screen.silent = shown
 
     @contextmanager
-    def running(self, *command: str) -> Iterator[subprocess.Popen[str]]:
-        """A command under way; it doesn't outlive the block. Its standard output goes to run.out,
-        its progress to the terminal, if there is one."""
+    def running(
+        self, *command: str, name: str, progress: bool = False
+    ) -> Iterator[subprocess.Popen[str]]:
+        """A command under way; it doesn't outlive the block. What it says goes to NAME.out and
+        NAME.err; but its progress to the terminal, if there is one."""
         self.screen.command(*command)
-        with (
-            (self.folder / "run.out").open("w") as out,
-            (self.folder / "run.err").open("w") as err,
-        ):
+        files = [self.folder / f"{name}.{end}" for end in ("out", "err")]
+        with files[0].open("w") as out, files[1].open("w") as err:
             process = subprocess.Popen(
                 self._real(command),
                 cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
-                stderr=None if self.screen.interactive else err,
+                stderr=None if progress and self.screen.interactive else err,
                 text=True,
             )
         try:
             yield process
         finally:
             _end(process)
-            self.said += [(self.folder / f"run.{end}").read_text() for end in ("out", "err")]
+            self.said += [file.read_text(encoding="utf-8") for file in files]
 
     def _real(self, command: tuple[str, ...]) -> list[str]:
         return [str(Path(sys.executable).with_name(command[0])), *command[1:]]

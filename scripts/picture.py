@@ -2,7 +2,7 @@
 
 ``scripts/dev python scripts/picture.py [FILE]`` draws engine/docs/demo.svg: what scripts/demo
 shows, from a run of it made now; FILE is a demo's output kept from before, made with
-``FORCE_COLOR=1 COLUMNS=92 scripts/demo``.
+``FORCE_COLOR=1 COLUMNS=92 scripts/demo --no-serve``.
 
 ``scripts/dev python scripts/picture.py --graphs`` draws the sample journeys into engine/docs/img.
 """
@@ -51,7 +51,7 @@ def output_of_demo() -> str:
     """A run of the demo; raises if a claim didn't hold."""
     environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(COLUMNS)}
     done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "demo.py")],
+        [sys.executable, str(ROOT / "scripts" / "demo.py"), "--no-serve"],
         env=environment,
         capture_output=True,
         encoding="utf-8",

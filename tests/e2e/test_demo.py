@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from scripts.demo_claims import Leaks
@@ -25,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 def demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """The demo under way, with ``folder`` as the place for temporary folders."""
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "demo.py"), "--no-serve", *options],
+        [sys.executable, str(ROOT / "scripts" / "demo.py"), *options],
         env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "80", "JOURNEY_HOME": "/nowhere"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -40,12 +41,17 @@ def demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         process.wait()
 
 
-def test_the_demo_ends_well_with_every_claim_ticked(tmp_path: Path) -> None:
+def test_every_claim_is_ticked_and_then_the_console_stays_until_ctrl_c(tmp_path: Path) -> None:
     with demo(tmp_path, "--seconds", "6") as process:
-        output, _ = process.communicate(timeout=600)
+        output = told_until(process, "Ctrl-C")
+        (link,) = re.findall(r"^ +(http://\S+/login/\S+)$", output, re.MULTILINE)
+        assert "Log in" in httpx.get(link, trust_env=False, timeout=30).text
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+        output += rest
     assert process.returncode == 0, output
     claims = re.findall(r"^   ([✓✗]) ", output, re.MULTILINE)
-    assert claims.count("✓") == len(claims) >= 20, output
+    assert claims.count("✓") == len(claims) >= 22, output
     assert "\x1b" not in output  # in a pipe there are no colours
     assert max(map(len, output.splitlines())) <= 80
     assert [path.name for path in tmp_path.iterdir()] == ["demo-report.html"]
@@ -56,13 +62,8 @@ def test_the_demo_ends_well_with_every_claim_ticked(tmp_path: Path) -> None:
 
 
 def test_a_demo_that_is_ended_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
-    with demo(tmp_path, "--seconds", "20") as process:
-        assert process.stdout is not None
-        seen = ""
-        for line in process.stdout:
-            seen += line
-            if "% of the customers" in line:
-                break
+    with demo(tmp_path, "--seconds", "20", "--no-serve") as process:
+        seen = told_until(process, "% of the customers")
         process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=300)
     assert process.returncode == 128 + signal.SIGTERM, seen + rest
@@ -70,10 +71,21 @@ def test_a_demo_that_is_ended_half_way_leaves_nothing_behind(tmp_path: Path) -> 
     assert_nobody_listens(seen)
 
 
+def told_until(process: subprocess.Popen[str], words: str) -> str:
+    """What it says up to a line with these words."""
+    assert process.stdout is not None
+    seen = ""
+    for line in process.stdout:
+        seen += line
+        if words in line:
+            return seen
+    raise AssertionError(seen)
+
+
 def assert_nobody_listens(output: str) -> None:
-    """None of the partners that the output names is there any more."""
-    ports = re.findall(r"http://127\.0\.0\.1:(\d+)", output)
-    assert len(ports) == 4
+    """Neither the partners nor the engine that the output names are there any more."""
+    ports = set(re.findall(r"http://127\.0\.0\.1:(\d+)", output))
+    assert len(ports) >= 4
     for port in ports:
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", int(port))) != 0

@@ -20,13 +20,14 @@ from tests.house.source import DOCS, ROOT
 PAGE = DOCS / "guide" / "living.md"
 END = "@@ end of the block"
 PATIENCE_S = 200
-# What is another one each time: moments, how long after, ids of passages and processes.
+# What is another one each time: moments, how long after, ids of passages and processes, ports.
 CHANGING = (
     r"\w{3} \d+ \w{3} \d{4} \d\d:\d\d",
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
     r"(?<=\+)\d+s",
     r"\b\d{19}\b",
     r"(?<=process )\d+",
+    r"(?<=127\.0\.0\.1:)\d+",
 )
 
 
@@ -51,12 +52,12 @@ class Shell:
 
 
 @contextmanager
-def shell(home: Path) -> Iterator[Shell]:
+def shell(home: Path, port: str) -> Iterator[Shell]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("JOURNEY_")}
     process = subprocess.Popen(
         [shutil.which("bash") or "bash"],
         cwd=ROOT,
-        env=environment | {"HOME": str(home)},
+        env=environment | {"HOME": str(home), "JOURNEY_PORT": port},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -96,8 +97,8 @@ def _pattern(line: str) -> str:
 
 def test_every_command_of_the_page_works_beside_a_living_process(tmp_path: Path) -> None:
     blocks = [block for block in blocks_of(PAGE) if block.kind == "sh"]
-    ports = {port: free_port() for port in ("18811", "18812")}
-    with shell(tmp_path) as run:
+    ports = {port: free_port() for port in ("18811", "18812", "8420")}
+    with shell(tmp_path, ports["8420"]) as run:
         for block in blocks:
             commands = re.sub("|".join(ports), lambda found: ports[found[0]], block.text)
             # Instead of sleeping as long as a reader has to: what comes then only looks.
