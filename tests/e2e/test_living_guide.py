@@ -41,7 +41,8 @@ class Shell:
         """What the commands print, errors and all."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{commands}\necho '{END}'\n")
+        # Not everything that prints ends its line.
+        self._process.stdin.write(f"{commands}\necho; echo '{END}'\n")
         self._process.stdin.flush()
         lines: list[str] = []
         for line in self._process.stdout:
