@@ -12,7 +12,7 @@ from engine.credentials.attach import origin_text
 from engine.credentials.profiles import extend_origins
 from engine.credentials.store.profiles import profile_by_name
 from engine.endpoints import store
-from engine.endpoints.model import Endpoint
+from engine.endpoints.model import NO_AUTH, Endpoint
 from engine.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -42,10 +42,14 @@ def set_endpoint(
     before = store.find(connection, name)
     written: dict[str, Any] = {"name": name}
     if before is not None:
-        written |= store.settings_of(before.endpoint) | {"auth": before.endpoint.auth}
+        written |= store.settings_of(before.endpoint)
+        if before.profile_id is not None:  # else nobody said so: the profile may be lost
+            written["auth"] = before.endpoint.auth
     elif "base_url" not in fields:
         raise OperatorError(f"there is no endpoint {name} yet: give its --url")
     merged = {**written, **fields}
+    if merged.get("auth", "") is None:
+        merged["auth"] = NO_AUTH
     network = merged.get("network")
     if isinstance(network, dict):
         stays = written.get("network", {})

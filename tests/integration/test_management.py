@@ -117,6 +117,9 @@ def test_a_secret_goes_in_and_comes_out_nowhere(admin: httpx.Client) -> None:
     _put_endpoint(admin, "billing", auth="crm")
     assert admin.delete("/auth-profiles/crm").status_code == 409
     assert admin.delete("/auth-profiles/crm", params={"force": True}).status_code == 204
+    for given, lost in (({"title": "B"}, "crm"), ({"auth": None}, None)):
+        assert admin.put("/endpoints/billing", json=given).status_code == 200
+        assert admin.get("/endpoints/billing").json().get("auth_lost") == lost
 
 
 def test_lists_go_on_where_their_cursor_says(admin: httpx.Client) -> None:
