@@ -11,7 +11,6 @@ import pytest
 
 from engine.cli.show.story import story_lines
 from engine.cli.show.terminal import Paint
-from engine.cli.why import plain_data
 from engine.core.expressions.assignment import bucket_of
 from engine.core.expressions.durations import DAY, HOUR
 from engine.db.connect import Connection, Database
@@ -21,6 +20,7 @@ from engine.enrollments.store.holding import HELD
 from engine.enrollments.told import Cause, Noted, PassageTold, Why
 from engine.enrollments.why import MOST_PASSAGES, why
 from engine.errors import NotFound
+from engine.operations.plain_data import plain_data
 from engine.versions.store import Versions
 from tests.databases import database_url
 
