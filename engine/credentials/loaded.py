@@ -18,6 +18,7 @@ from engine.credentials.store.profiles import profile_by_id
 from engine.errors import CredentialFailure
 
 if TYPE_CHECKING:
+    from engine.credentials.credential import AccessToken
     from engine.credentials.kinds.base import AuthKind
     from engine.credentials.references import References
     from engine.credentials.store.profiles import StoredProfile
@@ -125,8 +126,9 @@ class Loaded:
         """The values now, and the previous ones while they are good. Raises CredentialFailure."""
         values = self.opened_values()
         if not self._overlaps():
-            return Opened(values)
-        return Opened(values, {**values, **self._previous})
+            return Opened(values, version=self.version)
+        previous = {**values, **self._previous}
+        return Opened(values, previous, self.version, self._previous_version)
 
     def _overlaps(self) -> bool:
         return bool(self._previous) and wall() < self._previous_until
@@ -211,13 +213,13 @@ class Loaded:
             raise self._again()
         return self.profile
 
-    def with_token(self, token: str, fingerprint: str) -> Credential:
+    def with_token(self, token: AccessToken) -> Credential:
         """What is sent with this access token."""
         known = self._with_token
-        if known is None or known.fingerprint != fingerprint:
-            placement = self._kind().placement({"access_token": token})
+        if known is None or known.fingerprint != token.fingerprint:
+            placement = self._kind().placement({"access_token": token.value})
             self._with_token = known = self._credential(
-                placement, fingerprint, (token,), self.version
+                placement, token.fingerprint, (token.value,), token.secret_version
             )
         return known
 

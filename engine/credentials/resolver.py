@@ -131,7 +131,7 @@ class Resolver:
         client = Client(loaded.profile_id, loaded.name, loaded.version, profile, loaded.opened)
         rejected = None if not_this is None else not_this.fingerprint
         token = await self._tokens.token(client, rejected)
-        return loaded.with_token(token.value, token.fingerprint)
+        return loaded.with_token(token)
 
     async def _load(self, profile_id: int, version: int) -> Loaded:
         key = (profile_id, version)

@@ -27,7 +27,7 @@ from tests.unit.credentials.installation import Installation
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
-TOKEN = FreshToken(1, "sealed", "refresh", "print", 100, 200)
+TOKEN = FreshToken(1, "sealed", "refresh", "print", 100, 200, 1)
 REFUSAL = Refusal(1, "credential.unavailable", "said no", "with", 500)
 
 
