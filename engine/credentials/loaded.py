@@ -14,6 +14,7 @@ from engine.credentials.kinds.oauth2 import OAuth2
 from engine.credentials.kinds.registry import stored_profile
 from engine.credentials.overlap import Preference
 from engine.credentials.references import FromEnv, FromFile
+from engine.credentials.scheduled import cut_over, is_due, next_at
 from engine.credentials.store.profiles import profile_by_id
 from engine.errors import CredentialFailure
 
@@ -34,12 +35,18 @@ def load(
     redactor: Redactor,
     profile_id: int,
 ) -> Loaded | None:
-    """The profile as it stands now; None if there is none. Blocking; for a thread."""
-    with database.read() as connection:
-        stored = profile_by_id(connection, profile_id)
-        if stored is None:
-            return None
-        return Loaded(connection, stored, vault, references, redactor)
+    """The profile as it stands now, with a scheduled rotation made whose time has come; None if
+    there is none. Blocking; for a thread.
+    """
+    while True:
+        with database.read() as connection:
+            stored = profile_by_id(connection, profile_id)
+            if stored is None:
+                return None
+            if not is_due(stored, wall()):
+                return Loaded(connection, stored, vault, references, redactor)
+        with database.write() as connection:
+            cut_over(connection, profile_id, wall())
 
 
 def secret_place(profile_id: int, field: str, version: int) -> Place:
@@ -57,6 +64,7 @@ class Loaded:
         "_failure",
         "_fixed",
         "_fixed_previous",
+        "_next_at",
         "_preference",
         "_previous",
         "_previous_until",
@@ -93,6 +101,7 @@ class Loaded:
         self._redactor = redactor
         self._sealed: dict[str, str] = {}
         self._failure: CredentialFailure | None = None
+        self._next_at = next_at(stored)
         self._fixed: Credential | None = None
         self._fixed_previous: Credential | None = None
         self._with_token: Credential | None = None
@@ -121,6 +130,10 @@ class Loaded:
         except CredentialFailure:
             self._previous = {}
         self._redactor.learn(self._previous.values())
+
+    def is_outdated(self) -> bool:
+        """Whether another value of a secret is current by now: it is to be loaded again."""
+        return self._next_at is not None and wall() >= self._next_at
 
     def opened(self) -> Opened:
         """The values now, and the previous ones while they are good. Raises CredentialFailure."""

@@ -85,7 +85,7 @@ class Resolver:
         """
         for _ in range(_RELOADS):
             loaded = self._loaded.get(profile_id)
-            if loaded is None or loaded.version < version:
+            if loaded is None or loaded.version < version or loaded.is_outdated():
                 loaded = await self._load(profile_id, version)
             if not isinstance(loaded.profile, OAuth2):
                 return self._fixed(loaded, not_this)

@@ -177,6 +177,6 @@ def test_a_secret_opens_nowhere_else_and_goes_to_no_other_host(tmp_path: Path) -
         ("coupon_1", "credential.host_not_allowed", 0),
         ("ticket_1", "credential.unreadable", 0),
     ]
-    assert "auth profile crm-oauth may not be sent to" in refused.err
+    assert "no value for client_secret of auth profile crm-oauth" in refused.err
     assert not elsewhere.log
     assert not partners.of["desk"].log

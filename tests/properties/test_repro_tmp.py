@@ -85,7 +85,12 @@ def test_who_enters_again_is_decided_alike(template: Path, case: Case) -> None:
 
 
 from hypothesis import reproduce_failure
-@reproduce_failure('6.170.15', b'AXicXU5bDoAgDFuRh4ZEjT+ep/e/lFsx8RFYC+1eNBrBQEPcDTzAUxhKOIkP2uedWcSdVVpXr8UR+q+/utlj8miuJnlNuXGynCK1aqviUbm/5o9N4VWDsyqLc/SFGGO02c2RcgEUMh0O')
+
+
+@reproduce_failure(
+    "6.170.15",
+    b"AXicXU5bDoAgDFuRh4ZEjT+ep/e/lFsx8RFYC+1eNBrBQEPcDTzAUxhKOIkP2uedWcSdVVpXr8UR+q+/utlj8miuJnlNuXGynCK1aqviUbm/5o9N4VWDsyqLc/SFGGO02c2RcgEUMh0O",
+)
 @share(0.2)
 @given(case=cases(crashing=True))
 def test_a_process_that_ends_with_each_commit_changes_nothing(template: Path, case: Case) -> None:
