@@ -11,10 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from tests.postgresql import Server
+
+BOTH_IN_SOAK = pytest.mark.parametrize(
+    "either_database",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)],
+    indirect=True,
+)
+"""For tests that start processes or take their time: on PostgreSQL only where there is time."""
 
 _server: Server | None = None
 _made: dict[Path, str] = {}

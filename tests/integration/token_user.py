@@ -26,6 +26,7 @@ from engine.endpoints.send import Sender
 from engine.errors import CredentialFailure
 from engine.wire.egress import Egress
 from engine.wire.http_transport import HttpTransport
+from tests.databases import database_url
 from tests.unit.credentials.installation import Installation
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,7 @@ class TokenUser:
 def token_users(folder: Path, count: int) -> Iterator[list[TokenUser]]:
     """That many processes on one installation, ready to be told."""
     command = [sys.executable, "-m", "tests.integration.token_user", str(folder)]
+    command.append(database_url(folder))
     with ExitStack() as stack:
         users = []
         for _ in range(count):
@@ -77,9 +79,9 @@ def token_users(folder: Path, count: int) -> Iterator[list[TokenUser]]:
         yield users
 
 
-async def _main(folder: Path) -> None:
+async def _main(folder: Path, url: str) -> None:
     transport = HttpTransport(Egress.parse("127.0.0.0/8,[::1]"))
-    here = Installation(folder)
+    here = Installation(folder, url=url)
     resolver = here.resolver(transport)
     flow = Flow(Sender(here.database, resolver, transport))
     last: Credential | None = None
@@ -174,4 +176,4 @@ def _said(found: list[Credential | str]) -> dict[str, list[Any]]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Path(sys.argv[1])))
+    asyncio.run(_main(Path(sys.argv[1]), sys.argv[2]))
