@@ -124,6 +124,10 @@ class DatabaseUnavailable(EngineError):
     code = "database.unavailable"
 
 
+class DecidedByHalf(DatabaseUnavailable):
+    """The database failed while a set was decided: what is in memory is void, and is read anew."""
+
+
 class StepFailure(EngineError):
     """The world said no. Caught once, at the border, and recorded as the step's failure."""
 

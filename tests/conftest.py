@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.databases import databases_on
+from tests.databases import copied_files, databases_on
 from tests.postgresql import Server, running_server
+
+MEMORY = Path("/dev/shm")
 
 settings.register_profile("suite", max_examples=100, deadline=None, print_blob=True)
 settings.register_profile("soak", max_examples=5_000, deadline=None, print_blob=True)
@@ -22,6 +26,18 @@ def pytest_configure() -> None:
         if name.startswith("JOURNEY_") or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ["JOURNEY_EGRESS_ALLOW"] = "127.0.0.0/8,[::1]"
+    if _has_room(MEMORY):  # nothing of a test is worth waiting for a disk
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def _has_room(folder: Path) -> bool:
+    return folder.is_dir() and shutil.disk_usage(folder).free >= 2 << 30
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with copied_files(tmp_path_factory.mktemp("made")):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,7 @@ class Server:
                 stderr=log,
                 **_as_nobody(),
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 self.connect().close()
@@ -89,7 +89,7 @@ class Server:
         assert self._guard is not None
         assert self._guard.stdin is not None
         self._guard.stdin.close()
-        self._guard.wait(timeout=30)
+        self._guard.wait(timeout=120)
         self._guard = None
 
     def restart(self) -> None:
@@ -110,7 +110,8 @@ class Server:
             if found is None:
                 connection.execute(f"CREATE DATABASE {_TEMPLATE}")
                 open_database(self.url(_TEMPLATE)).close()
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+            # Copied file by file: written through the log, as by default, it takes thrice the time.
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY FILE_COPY")
             # The key is an installation's own.
         with closing(self.connect(name)) as connection:
             connection.execute("UPDATE installation SET key = %s", (secrets.token_hex(16),))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]
+from typing import Any
 
 MAX_DEPTH = 64
 """How many objects and arrays may stand inside one another."""
@@ -64,6 +65,11 @@ def text_of(value: object) -> str:
         return "".join(_encode(value, 0))
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def stored(text: str) -> Any:
+    """What :func:`text_of` wrote: read without a look for what it never writes."""
+    return _read(text)[0]
 
 
 quoted = encode_basestring
@@ -137,6 +143,9 @@ def _finite(digits: str) -> float:
 _decoder = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite
 )
+
+
+_read = json.JSONDecoder().raw_decode
 
 
 def _unknown(value: object) -> object:

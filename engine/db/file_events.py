@@ -38,6 +38,8 @@ class FileEvents:
             os.close(self.fd)
             self.fd = None
 
+    __del__ = close  # a system allows a user only so many
+
 
 def _watching(path: Path) -> int | None:
     system = ctypes.CDLL(None, use_errno=True)

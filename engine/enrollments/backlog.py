@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from engine.enrollments import redrive, store
@@ -21,6 +23,26 @@ if TYPE_CHECKING:
 BUCKETS = tuple(range(256))
 
 
+class _Ring:
+    """Buckets in turn: what didn't fit into one load comes first in the next, so that nobody is
+    passed over twice.
+    """
+
+    __slots__ = ("_first",)
+
+    def __init__(self) -> None:
+        self._first = 0
+
+    def of(self, buckets: tuple[int, ...]) -> str:
+        """A JSON array of ``buckets`` (which rise), as they come now."""
+        at = bisect_left(buckets, self._first)
+        return json.dumps([*buckets[at:], *buckets[:at]])
+
+    def stopped_at(self, bucket: int) -> None:
+        """There was no room beyond it; it may have more, and waits for the others."""
+        self._first = bucket + 1
+
+
 class Backlog:
     """Sleepers and unsent calls, of one run or (``run_id`` None) of all. This process is the only
     one that moves them, so it knows when the next is due and looks only then: nothing due costs
@@ -33,14 +55,17 @@ class Backlog:
         self._users = users
         self._calls: dict[Lane, int] = {}
         self._wake_at: int | None = None
-        self._turns = 0
+        self._sleepers, self._inbox = _Ring(), _Ring()
+        self._until: int | None = None
+        self._lanes: defaultdict[Lane, _Ring] = defaultdict(_Ring)
         self.owned: tuple[int, ...] = BUCKETS
         self.buckets: tuple[int, ...] = BUCKETS
 
     def open(self, connection: Connection) -> None:
         """Read when what is there is due."""
         self._calls = store.waiting_calls(connection, self._run_id)
-        self._wake_at = store.next_wake(connection, self._turn(), -1, self._run_id)
+        buckets = self._sleepers.of(self.buckets)
+        self._wake_at = store.next_wake(connection, buckets, -1, self._run_id)
 
     def own(self, owned: tuple[int, ...], loading: tuple[int, ...]) -> bool:
         """These buckets are ours from now on, and those of them are to be loaded from; whether any
@@ -88,15 +113,24 @@ class Backlog:
 
     def load_told(self, connection: Connection, most: int) -> list[Told]:
         """Up to ``most`` of what was told and not received, oldest first within a bucket."""
-        return facts.told(connection, self._turn(), most)
+        found = facts.told(connection, self._inbox.of(self.buckets), most)
+        if len(found) == most:
+            self._inbox.stopped_at(found[-1].bucket)
+        return found
 
     def load_due(self, connection: Connection, now: int, most: int) -> list[Passage]:
-        """Up to ``most`` sleepers whose time has come, in due order within a bucket."""
-        buckets = self._turn()
-        place = (buckets, now, self._run_id, most)
+        """Up to ``most`` sleepers whose time has come, first all who were due by a
+        moment, bucket by bucket, then those due since.
+        """
+        buckets, until = self._sleepers.of(self.buckets), self._until or now
+        place = (buckets, until, self._run_id, most)
         found = store.due_passages(connection, place, self._versions, self._users)
         if len(found) < most:
-            self._wake_at = store.next_wake(connection, buckets, now, self._run_id)
+            self._until = None
+            self._wake_at = store.next_wake(connection, buckets, until, self._run_id)
+        else:
+            self._until = until
+            self._sleepers.stopped_at(found[-1].user.bucket)
         return found
 
     def load_calls(
@@ -111,13 +145,16 @@ class Backlog:
         """
         found: list[Held] = []
         for lane, most in room.items():
-            buckets = self._turn()
+            ring = self._lanes[lane]
+            buckets = ring.of(self.buckets)
             in_memory = held.get(lane, set())
             limit = most + len(in_memory)
             place = (buckets, *lane, now, self._run_id, limit)
             taken = store.due_calls(connection, place, in_memory, self._versions, self._users)
             if len(taken) < most:
                 self._note(lane, store.next_call(connection, buckets, lane, now, self._run_id))
+            elif most:
+                ring.stopped_at(taken[most - 1].passage.user.bucket)
             found += taken[:most]
         return found
 
@@ -126,11 +163,3 @@ class Backlog:
             self._calls.pop(lane, None)
         else:
             self._calls[lane] = at
-
-    def _turn(self) -> str:
-        """Every bucket, beginning with another one each time, so that none is always the last."""
-        if not self.buckets:
-            return "[]"
-        self._turns += 37
-        first = self._turns % len(self.buckets)
-        return json.dumps([*self.buckets[first:], *self.buckets[:first]])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from engine.core.guarded_json import text_of
+from engine.core.guarded_json import stored, text_of
 from engine.core.interpreter.leave import goals_until
 from engine.core.interpreter.state import Passage, Reason, State, StepRecord, User
 
@@ -114,10 +114,6 @@ def _record(
     """A step's record as JSON; few are unlike all others."""
     number = None if status is None else STATUS[status]
     return text_of([number, failure, http_status, attempts, arm, visits])
-
-
-def _read_record(values: list[Any]) -> StepRecord:
-    return StepRecord(STATUS_NAMES.get(values[0]), *values[1:])
 
 
 def _goals_until(passage: Passage) -> int | None:
@@ -234,21 +230,25 @@ def call_place(passage: Passage, call: PendingCall) -> tuple[object, ...]:
 
 
 _NOTHING_SEEN = (0, 0, 0, 0, 0)
+_STATES, _REASONS = tuple(State), tuple(Reason)
 
 
 def read_user(
     bucket: int, user_id: str, timezone: str | None, attributes: str, contacts: str | None
 ) -> User:
     """A user from his row."""
-    times = [] if contacts is None else json.loads(contacts)
-    return User(user_id, bucket, timezone, json.loads(attributes), contacts=times)
+    times = [] if contacts is None else stored(contacts)
+    return User(user_id, bucket, timezone, stored(attributes), contacts=times)
 
 
 def read_passage(row: Sequence[Any], user: User, published: Published) -> Passage:
     """A passage from the first eighteen columns of ``due_passages`` and its kin."""
-    data = json.loads(row[13])
+    data = stored(row[13])
     moves, unwaited = data["n"]
     entered_seq, seen_seq, depth, late, noticed = data.get("e", _NOTHING_SEEN)
+    steps = {}
+    for number, (status, *record) in data["s"].items():
+        steps[int(number)] = StepRecord(STATUS_NAMES.get(status), *record)
     return Passage(
         id=row[1],
         user=user,
@@ -260,13 +260,13 @@ def read_passage(row: Sequence[Any], user: User, published: Published) -> Passag
         version=published.number,
         run_id=row[5],
         vars=data.get("v", {}),
-        steps={int(number): _read_record(record) for number, record in data["s"].items()},
+        steps=steps,
         position=row[8],
         started=row[9],
         moves=moves,
         unwaited=unwaited,
-        state=State(row[6]),
-        reason=Reason(row[7]),
+        state=_STATES[row[6]],
+        reason=_REASONS[row[7]],
         wake_at=row[10],
         outcome=row[12],
         ended_at=row[16],

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.clock import wall
+from engine.clock import stopwatch, wall
 from engine.core.dsl.check import load_and_check
 from engine.credentials.open_vault import open_vault
 from engine.db.schema import open_database
@@ -16,6 +16,7 @@ from engine.enrollments import buckets
 from engine.enrollments.arriving import by_bucket
 from engine.enrollments.buckets import AnotherWorker
 from engine.enrollments.store import runs
+from engine.errors import DatabaseUnavailable, DecidedByHalf
 from engine.processes.assemble import Task, assemble
 from engine.processes.follow import follow, require_followable
 from engine.processes.heartbeat import beating, while_mine
@@ -24,6 +25,7 @@ from engine.processes.model import RunResult
 from engine.processes.opening import LINGER_US, clock_of, plan, tell_opened
 from engine.processes.sending import open_sending
 from engine.processes.supply import Source
+from engine.processes.worker import PATIENCE_S
 from engine.versions.publish import require_endpoints
 from engine.versions.store import Versions
 from engine.wire.egress import Egress
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from engine.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PAUSE_S = 0.5
 
 
 def run_live(options: RunOptions, observer: RunObserver) -> RunResult:
@@ -152,10 +155,35 @@ class _Launch:
             async with sending as sender, beating(self._owned):
                 deliver = while_mine(self._owned, sender.deliver)
                 for item in todo:
-                    # The users' position of a run that another process killed half-way is its own.
-                    worker = self._worker_of(item, deliver)
-                    if self._goes_on and await worker.work():
-                        self._finish(item.run)
+                    tell_opened(self._database, item, self._observer)
+                    await self._to_its_end(item.run, deliver)
+
+    async def _to_its_end(self, run: Run, deliver: Callable[[Held], Awaitable[Result]]) -> None:
+        """Work a run, anew from what is stored wherever the database fails amid a decision."""
+        worker = self._worker_of(run, deliver)
+        while self._goes_on:
+            try:
+                if await worker.work():
+                    self._finish(run)
+            except DecidedByHalf as error:
+                worker.stop()
+                self.paused(error.message)
+                worker = await self._worker_again(run, deliver)
+                self.resumed()
+            else:
+                return
+
+    async def _worker_again(self, run: Run, deliver: Callable[[Held], Awaitable[Result]]) -> Worker:
+        since = stopwatch()
+        while True:
+            try:
+                with self._database.read() as connection:
+                    stands = runs.stands(connection, run)
+                return self._worker_of(stands, deliver)
+            except DatabaseUnavailable:
+                if not self._goes_on or stopwatch() - since > PATIENCE_S:
+                    raise
+            await asyncio.sleep(_PAUSE_S)
 
     @property
     def _goes_on(self) -> bool:
@@ -178,9 +206,9 @@ class _Launch:
         """Hand it on."""
         self._observer.resumed()
 
-    def _worker_of(self, item: Todo, deliver: Callable[[Held], Awaitable[Result]]) -> Worker:
-        tell_opened(self._database, item, self._observer)
-        run, options = item.run, self._options
+    def _worker_of(self, run: Run, deliver: Callable[[Held], Awaitable[Result]]) -> Worker:
+        # The users' position of a run that another process killed half-way is its own.
+        options = self._options
         with self._database.read() as connection:
             published = self._versions.get(connection, run.version_id)
         stay = options.stay_us

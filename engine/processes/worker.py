@@ -20,7 +20,7 @@ from engine.db.watch import watch
 from engine.enrollments import store
 from engine.enrollments.receive import Arrivals
 from engine.enrollments.turn import Answered, Turn
-from engine.errors import DatabaseUnavailable
+from engine.errors import DatabaseUnavailable, DecidedByHalf
 from engine.processes.bell import Bell
 from engine.processes.sharing import Share
 from engine.processes.supply import Loading, Source, Stay, has_come, unknown
@@ -105,7 +105,8 @@ class Worker:
     async def work(self) -> bool:
         """Work until nobody can move, or until stopped; True if it was not stopped.
 
-        Raises DatabaseUnavailable where the database stays unwritable for a minute.
+        Raises DatabaseUnavailable where the database stays unwritable for a minute, DecidedByHalf
+        where the work is to be opened anew.
         """
         loop = asyncio.get_running_loop()
         self.outbox.notify = partial(loop.call_soon_threadsafe, self.outbox.pump)
@@ -209,8 +210,8 @@ class Worker:
                         store.write(connection, decided[0].changes)
                         receipt = self._owned.fence(connection)
             except DatabaseUnavailable as error:
-                if self._lasts and self._deciding and decided is None:
-                    raise  # what was decided by half is void: everything is read anew
+                if self._deciding and decided is None:
+                    raise DecidedByHalf(error.message) from error
                 self._hold_out(error, since)
                 waited = True
             else:

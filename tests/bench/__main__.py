@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tests.bench import latency, main_job
+from tests.bench import latency, main_job, sleepers
 
 
 def main() -> None:
@@ -21,11 +21,17 @@ def main() -> None:
     late.add_argument("--seconds", type=int, default=20, help="for how long")
     late.add_argument("--idle", type=int, default=60, help="single events before that")
     late.add_argument("--sleepers", type=int, default=10_000, help="who wake in one second")
+    asleep = benches.add_parser("sleepers", help="what users who sleep cost, and their events")
+    asleep.add_argument("--users", default="10,1000000", help="sizes, separated by commas")
     given = parser.parse_args()
     if given.bench == "latency":
         latency.measure(given.rate, given.seconds, given.idle, given.sleepers)
+        return
+    sizes = [int(size) for size in given.users.split(",")]
+    if given.bench == "sleepers":
+        sleepers.measure(sizes)
     else:
-        main_job.measure([int(size) for size in given.users.split(",")], given.runs)
+        main_job.measure(sizes, given.runs)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,9 @@ import os
 import statistics
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.spending import BIN, Spent, spend
 from tests.partners import spawned
 
 JOURNEY = """\
@@ -35,16 +34,6 @@ steps:
   - {id: done, type: exit, outcome: sent}
 """
 STEPS = 5
-BIN = Path(sys.executable).parent
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What one command took: seconds of wall and CPU, and its largest memory in MiB."""
-
-    wall: float
-    cpu: float
-    memory: float
 
 
 def measure(sizes: list[int], runs: int) -> None:
@@ -63,7 +52,7 @@ def _one_size(folder: Path, url: str, users: int, runs: int) -> dict[str, object
     ratios: list[float] = []
     for run in range(runs):
         calls = str(max(users, 5_000))
-        _spend([sys.executable, "-m", "tests.bench.bare_client", url, calls], folder)
+        spend([sys.executable, "-m", "tests.bench.bare_client", url, calls], folder)
         calls_per_s = float((folder / "out").read_text().split()[0])
         home = folder / f"home-{users}-{run}"
         spent.append(_main_job(folder, home, url, users))
@@ -95,21 +84,6 @@ def _main_job(folder: Path, home: Path, url: str, users: int) -> Spent:
         file.write("id,email,tier\n")
         for n in range(users):
             file.write(f"u{n},u{n}@example.com,{'gold' if n % 3 else 'base'}\n")
-    _spend([str(BIN / "journey"), "apply", str(folder / "endpoints.yaml")], folder)
+    spend([str(BIN / "journey"), "apply", str(folder / "endpoints.yaml")], folder)
     command = [str(BIN / "run-journey"), str(folder / "journey.yaml"), "--live", "--quiet"]
-    return _spend([*command, "--users", str(folder / "users.csv")], folder)
-
-
-def _spend(command: list[str], folder: Path) -> Spent:
-    """Run a command to its end; what it took. Its output goes to ``folder/out``."""
-    since = time.perf_counter()
-    output = os.open(folder / "out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    process = os.posix_spawn(
-        command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, output, 1)]
-    )
-    os.close(output)
-    _, status, usage = os.wait4(process, 0)
-    if status:
-        raise SystemExit(f"{command[0]} ended with {os.waitstatus_to_exitcode(status)}")
-    wall = time.perf_counter() - since
-    return Spent(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return spend([*command, "--users", str(folder / "users.csv")], folder)

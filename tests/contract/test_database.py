@@ -27,6 +27,7 @@ from engine.db.schema import (
     revision_of,
 )
 from engine.errors import DatabaseUnavailable, EngineError, SettingsError
+from tests.forked import Popen
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,7 +117,7 @@ def test_processes_that_start_together_make_one_database(tmp_path: Path) -> None
         "with d.read() as c: print(c.exec_driver_sql('SELECT key FROM installation').scalar())"
     )
     processes = [
-        subprocess.Popen(
+        Popen(
             [sys.executable, "-c", program, _url(path)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -125,7 +126,7 @@ def test_processes_that_start_together_make_one_database(tmp_path: Path) -> None
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=60) for process in processes]
+    said = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     assert len({out for out, _ in said}) == 1
 
@@ -390,16 +391,15 @@ def test_a_file_that_may_not_grow_is_unavailable(tmp_path: Path) -> None:
         "except DatabaseUnavailable as error:\n"
         "    print(error.message)\n"
     )
-    done = subprocess.run(
+    with Popen(
         [sys.executable, "-c", program, _url(path)],
-        cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "the database" in done.stdout
+    ) as process:
+        out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "the database" in out
     with closing(open_database(_url(path))) as database, database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM users").scalar_one() == 0
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY

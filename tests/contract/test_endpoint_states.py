@@ -17,6 +17,7 @@ from engine.endpoints.gate import OPEN, WELL, Breaker, GatePolicy, Sighting
 from engine.endpoints.limits import Rate
 from engine.endpoints.model import Endpoint
 from tests.databases import database_url
+from tests.forked import Popen
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
@@ -69,7 +70,7 @@ def uses_of(url: str, processes: int, seconds: float) -> list[int]:
     """When so many processes at once took permits, as many as they got."""
     command = [sys.executable, "-c", SENDS_FOR_A_WHILE, url, str(seconds)]
     started = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(processes)
     ]
     for one in started:
@@ -81,7 +82,7 @@ def uses_of(url: str, processes: int, seconds: float) -> list[int]:
         one.stdin.write("go\n")
         one.stdin.flush()
     for one in started:
-        said.append(one.communicate(timeout=60)[0])
+        said.append(one.communicate(timeout=300)[0])
         assert one.returncode == 0
     return sorted(use for text in said for use in json.loads(text))
 

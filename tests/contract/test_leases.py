@@ -23,6 +23,7 @@ from engine.enrollments.buckets import (
 from engine.enrollments.leases import Leased
 from engine.errors import DatabaseUnavailable
 from tests.databases import database_url, databases_on
+from tests.forked import Popen
 from tests.postgresql import Server
 
 ROOT = Path(__file__).parents[2]
@@ -255,7 +256,7 @@ def test_who_is_killed_in_the_middle_of_a_commit_holds_nobody_up(
 ) -> None:
     other = worker(database)
     other.release()
-    process = subprocess.Popen(
+    process = Popen(
         [sys.executable, "-c", HOLDING, database_url(tmp_path)],
         cwd=ROOT,
         stdin=subprocess.PIPE,

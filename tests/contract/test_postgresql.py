@@ -19,6 +19,7 @@ from engine.db.connect import Database
 from engine.db.marks import marked
 from engine.db.schema import alembic_config, find_database, migrate, open_database, revision_of
 from engine.errors import DatabaseUnavailable, EngineError, SettingsError
+from tests.forked import Popen
 from tests.postgresql import Server, running_server
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +79,7 @@ def test_processes_that_start_together_make_one_database(url: str) -> None:
         "with d.read() as c: print(c.exec_driver_sql('SELECT key FROM installation').scalar())"
     )
     processes = [
-        subprocess.Popen(
+        Popen(
             [sys.executable, "-c", program, url],
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -87,7 +88,7 @@ def test_processes_that_start_together_make_one_database(url: str) -> None:
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=60) for process in processes]
+    said = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     assert len({out for out, _ in said}) == 1
 

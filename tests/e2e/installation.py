@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 
 from tests.databases import database_url, on_postgresql
+from tests.forked import Popen
 
 BIN = Path(sys.executable).parent
 
@@ -76,12 +77,14 @@ class Installation:
     """A folder with a home of its own; ``environment`` is added to the process's.
 
     ``said`` gathers what commands print, on both outputs; ``patience_s`` is how long they may take.
+    ``anew``: each command begins as an interpreter, as a shell starts it, which takes a second.
     """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
-    patience_s: float = 120.0
+    patience_s: float = 300.0
+    anew: bool = False
 
     def __post_init__(self) -> None:
         if on_postgresql():
@@ -100,7 +103,7 @@ class Installation:
 
     def start(self, *command: str | Path) -> subprocess.Popen[str]:
         """Start a command and leave it running."""
-        return subprocess.Popen(
+        return (subprocess.Popen if self.anew else Popen)(
             [BIN / command[0], *command[1:]],
             cwd=self.folder,
             env=os.environ | {"JOURNEY_HOME": str(self.folder / "home")} | self.environment,

@@ -22,7 +22,7 @@ from tests.partners import Answers, bodies_by_key
 from tests.partners.traffic import Request
 from tests.postgresql import Server
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 GREET = """\
 dsl: 1
 journey: greet

@@ -59,7 +59,7 @@ def test_a_rotation_holds_for_every_call_resolved_after_the_command_returned(
     calls = users * ROUNDS * len(PROFILE_OF)
     with four_partners(tmp_path) as partners:
         here = partners.here
-        here.patience_s = max(120.0, users / 10)
+        here.patience_s = max(300.0, users / 10)
         command = write_journey(here, rounds=ROUNDS, users=users)
         with here.running(*command) as run:
             wait_for(calls // 20, partners.requests, run)

@@ -49,7 +49,7 @@ def test_every_command_of_the_first_journey_works_and_says_what_the_page_says(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=150,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

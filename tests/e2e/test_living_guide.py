@@ -19,7 +19,7 @@ from tests.house.source import DOCS, ROOT
 
 PAGE = DOCS / "guide" / "living.md"
 END = "@@ end of the block"
-PATIENCE_S = 40
+PATIENCE_S = 200
 # What is another one each time: moments, how long after, ids of passages and processes.
 CHANGING = (
     r"\w{3} \d+ \w{3} \d{4} \d\d:\d\d",
@@ -67,7 +67,7 @@ def shell(home: Path) -> Iterator[Shell]:
     try:
         yield run
     finally:
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
 
 
 def free_port() -> str:
@@ -105,4 +105,5 @@ def test_every_command_of_the_page_works_beside_a_living_process(tmp_path: Path)
             until = time.monotonic() + PATIENCE_S
             while (lacking := missing(block, printed := run(looks))) and looks != commands:
                 assert time.monotonic() < until, (block.place, lacking, printed)
+                time.sleep(0.5)  # each look is a process or two
             assert not lacking, (block.place, lacking, printed)

@@ -51,7 +51,7 @@ def test_the_same_command_twice_follows_the_first_and_goes_on_when_that_ends(
                 first.process.terminate()
                 begun = first.finish(code=143)
                 api.change(delay=0.0)
-                out, err = second.communicate(timeout=60)
+                out, err = second.communicate(timeout=300)
     assert second.returncode == 0, err
     *steps, summary = map(json.loads, out.splitlines())
     assert summary["finished"] == 600

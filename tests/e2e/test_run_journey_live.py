@@ -152,7 +152,7 @@ def test_a_signal_drains_and_the_same_command_goes_on(
         while len(api.log) < 12:
             assert process.poll() is None
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == code, err
     interrupted: dict[str, Any] = json.loads(out.splitlines()[-1])
     assert interrupted["type"] == "summary"

@@ -75,7 +75,7 @@ def install(
 
 def run(here: Installation, users: int) -> dict[str, Any]:
     """The summary of a run of so many users; exit code 0."""
-    here.patience_s = max(120.0, users / 10)
+    here.patience_s = max(300.0, users / 10)
     here.write("users.csv", "id\n" + "".join(f"u{n}\n" for n in range(users)))
     command = ("run-journey", "journey.yaml", "--users", "users.csv", "--live", "--json")
     return here.run(*command).summary

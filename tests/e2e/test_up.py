@@ -15,9 +15,10 @@ from threading import Thread
 import pytest
 
 from tests.e2e.in_process import InProcess
+from tests.forked import Popen
 from tests.partners import Answers, running
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 WAIT = """\
 dsl: 1
 journey: greet
@@ -277,6 +278,7 @@ def test_a_killed_one_is_told_of_and_the_next_one_goes_on(here: InProcess) -> No
 
 def test_a_terminal_that_is_gone_is_no_matter_to_nohup(here: InProcess) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    here.anew = True  # what is ignored is inherited
     try:
         with up(here, "scheduler") as it:
             it.until(lambda: _processes(here) != [])
@@ -302,18 +304,16 @@ sys.exit(main(["up"]))
 def test_a_thread_that_died_ends_the_process(here: InProcess) -> None:
     import sys
 
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
+    with Popen(
         [sys.executable, "-c", DYING],
         cwd=here.folder,
-        env=os.environ | {"JOURNEY_HOME": str(here.folder / "home"), "PYTHONPATH": str(root)},
-        capture_output=True,
+        env=os.environ | {"JOURNEY_HOME": str(here.folder / "home")},
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert done.returncode == 70, done.stderr
-    assert "error: scheduler: its thread died; the process ends" in done.stderr
+    ) as process:
+        _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 70, err
+    assert "error: scheduler: its thread died; the process ends" in err
     assert _processes(here) == []
 
 

@@ -24,11 +24,12 @@ from engine.enrollments.ledger import Ledger
 from engine.processes import handing_over
 from engine.processes.feed import FileFeed
 from engine.users.events import open_events
+from tests.forked import Popen
 from tests.integration.live import House, Seen, call
 from tests.partners import Answers, Partner, running
 
 BIN = Path(sys.executable).parent
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 USERS = 300
 JOURNEY = {"steps": [call("greet", "api"), call("bye", "api")]}
 
@@ -70,7 +71,7 @@ def _start(house: House, *command: str) -> subprocess.Popen[str]:
         "JOURNEY_DATABASE_URL": house.settings.database_url,
         "JOURNEY_EGRESS_ALLOW": "127.0.0.0/8",
     }
-    return subprocess.Popen(
+    return Popen(
         [BIN / command[0], *command[1:]],
         cwd=house.folder,
         env=os.environ | environment,

@@ -14,6 +14,7 @@ import pytest
 from engine.db.connect import Connection, Database
 from engine.enrollments import store
 from engine.enrollments.buckets import AnotherWorker, acquire
+from engine.enrollments.ledger import Ledger
 from engine.errors import DatabaseUnavailable
 from engine.processes import worker
 from tests.databases import databases_on
@@ -122,3 +123,30 @@ def test_a_run_with_a_clock_of_its_own_is_refused_beside_a_worker(
                 house.run(JOURNEY, house.users(["id", "u1"]), now=1_800_000_000_000_000)
             other.release()
             assert house.run(JOURNEY, house.users(["id", "u1"])).summary.finished == 1
+
+
+def test_what_was_decided_by_half_is_decided_anew_from_what_is_stored(
+    tmp_path: Path, either_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server goes away while a set is decided, when some of it has been moved in memory."""
+    failed = answers = 0
+    note = Ledger.note
+
+    def failing(self: Ledger, passage: Any, advanced: Any, call: Any) -> None:
+        nonlocal failed, answers
+        note(self, passage, advanced, call)
+        answers += call is not None
+        if call is not None and answers % 17 == 0 and failed < 6:
+            failed += 1
+            raise DatabaseUnavailable("the server went away amid a decision")
+
+    with running(Answers()) as api:
+        house = House(tmp_path)
+        house.endpoint("api", api.url)
+        monkeypatch.setattr(Ledger, "note", failing)
+        ran = house.run(JOURNEY, house.users(["id", *(f"u{n}" for n in range(300))]))
+        assert failed == 6
+        assert ran.summary.finished == 300
+        house.check_counts(ran, JOURNEY)
+        keys = Counter((request.path, request.headers["idempotency-key"]) for request in api.log)
+        assert len({path for path, _ in keys}) == len(keys) == 600

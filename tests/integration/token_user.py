@@ -27,6 +27,7 @@ from engine.errors import CredentialFailure
 from engine.wire.egress import Egress
 from engine.wire.http_transport import HttpTransport
 from tests.databases import database_url
+from tests.forked import Popen
 from tests.unit.credentials.installation import Installation
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +65,7 @@ def token_users(folder: Path, count: int) -> Iterator[list[TokenUser]]:
         users = []
         for _ in range(count):
             process = stack.enter_context(
-                subprocess.Popen(
+                Popen(
                     command,
                     cwd=ROOT,
                     stdin=subprocess.PIPE,

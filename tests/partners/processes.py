@@ -41,7 +41,7 @@ class Remote:
 
     def _ask(self, method: str, path: str, value: object = None) -> Any:
         where = urlsplit(self.url)
-        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
+        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
         try:
             connection.request(method, path, json.dumps(value))
             answer = connection.getresponse()

@@ -111,8 +111,8 @@ class WaitStep(StepModel):
         scope = view.scope if zone is view.scope.zone else view.scope.changed(zone=zone)
         source = until.date.source
         try:
-            missing = until.date.evaluate(scope) is None
-            instant = None if missing else until.date.instant(scope)
+            instant = until.date.instant(scope)
+            missing = instant is None and until.date.evaluate(scope) is None
         except Unfillable as failure:
             return self._bad_date(view, failure.message)
         if missing:

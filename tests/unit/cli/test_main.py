@@ -41,7 +41,7 @@ def test_help_imports_nothing_that_is_heavy() -> None:
         "sys.exit(code)"
     )
     with started("-c", program) as process:
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=180)
     assert (process.returncode, err) == (0, b"[]\n")
     assert b"apply" in out
 
@@ -53,7 +53,7 @@ def test_a_process_ends_without_taking_the_interpreter_apart(module: str) -> Non
         f"from engine.cli.{module} import entry; sys.argv[1:] = ['--help']; entry()"
     )
     with started("-c", program) as process:
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=180)
     assert (process.returncode, err) == (0, b"")
     assert b"Usage" in out
     assert b"taken apart" not in out

@@ -164,7 +164,7 @@ def test_it_works_from_a_wheel(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "all as expected" in done.stdout

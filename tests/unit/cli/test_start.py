@@ -42,7 +42,7 @@ def loaded(unwanted: Iterable[str], *arguments: str, then: str = "") -> list[str
         f"print(json.dumps([m for m in {sorted(unwanted)!r} if m in sys.modules]))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300
     )
     found: list[str] = json.loads(done.stdout.splitlines()[-1])
     return found

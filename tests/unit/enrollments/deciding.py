@@ -109,21 +109,24 @@ class Desk:
         answered: tuple[Answered, ...] = (),
         inbox: bool = False,
         writes: bool = True,
+        most: int = 100,
     ) -> Ledger:
-        """What is told (or in the ``inbox``), those who are due, users of a ``run`` (its id, the
-        version) and answers: decided, and stored if it ``writes``.
+        """What is told (or in the ``inbox``), those who are due (``most`` of each), users of a
+        ``run`` (its id, the version) and answers: decided, and stored if it ``writes``.
         """
         with self.database.write() as connection:
             turn = Turn(answered=list(answered), told=told)
             if inbox:
-                turn.told = self._backlog.load_told(connection, 100)
-            turn.due = self._backlog.load_due(connection, now, 100)
+                turn.told = self._backlog.load_told(connection, most)
+            turn.due = self._backlog.load_due(connection, now, most)
             turn.arrivals = Arrivals(rows, len(rows)) if rows else None
             of = None if not rows else (run[0], self._versions.get(connection, run[1]))
             decider = self._decider(of)
             ledger = decider.decide(connection, turn, {"crm": terms(CRM)}, now)
             if writes:
                 store.write(connection, ledger.changes)
+        if ledger.next_wake is not None:
+            self._backlog.add_sleeper(ledger.next_wake)
         for one in answered:
             self.calls.sent.pop(one.held.passage.id, None)
         for held in ledger.calls:

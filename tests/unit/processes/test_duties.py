@@ -153,6 +153,8 @@ def test_where_no_token_is_due_no_secret_is_opened(tmp_path: Path) -> None:
 def test_a_large_log_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     posted = Posted(tmp_path)
     monkeypatch.setattr(duties, "_LARGE_LOG", 1)
+    with posted.database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE big (x)")
     assert "cut" in duties.checkpoint(posted.post)
     assert (tmp_path / "engine.db-wal").stat().st_size == 0
 

@@ -19,7 +19,7 @@ from engine.processes.duties import Every, Post
 from engine.processes.health import DEAD
 from tests.unit.processes.posted import START, Posted, duty
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def fine(_: Post) -> str:
@@ -134,6 +134,7 @@ def test_a_database_that_is_locked_is_a_failure_and_no_end(
     scheduler = posted.scheduler(duty(fine))
     posted.now += HOUR
     monkeypatch.setattr("engine.db.sqlite._PRAGMAS", ("PRAGMA busy_timeout=10",))
+    monkeypatch.setattr("engine.db.sqlite.BUSY_TIMEOUT_MS", 10)
     scheduler._post = replace(posted.post, database=Database(f"sqlite:///{tmp_path / 'engine.db'}"))
     with posted.database.write():
         scheduler.do("it")

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.core.expressions.calendar import (
     FIRST_INSTANT,
@@ -255,3 +257,22 @@ def test_calendar_days_count_midnights_not_hours() -> None:
     assert calendar_days(late, early, BERLIN) == 1
     assert calendar_days(early, late, BERLIN) == -1
     assert calendar_days(late, instant("2026-03-30T00:00:00"), BERLIN) == 2
+
+
+@given(
+    parts=st.tuples(
+        *(st.integers(low, high) for low, high in ((1, 9999), (0, 13), (0, 32))),
+        *(st.integers(0, most) for most in (25, 61, 61)),
+    ),
+    fraction=st.sampled_from(["", ".000", ".123", ".123456"]),
+    zulu=st.booleans(),
+    name=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia"]),
+)
+def test_a_time_is_the_same_however_it_is_written(
+    parts: tuple[int, ...], fraction: str, zulu: bool, name: str
+) -> None:
+    year, month, day, hour, minute, second = parts
+    clock = f"{hour:02}:{minute:02}:{second:02}{fraction}"
+    usual = f"{year:04}-{month:02}-{day:02}T{clock}{'Z' if zulu else ''}"
+    odd = f"{year:04}-{month:02}-{day:02}t{clock}{'+00:00' if zulu else ''}"
+    assert parse_iso(usual, ZoneInfo(name)) == parse_iso(odd, ZoneInfo(name))
