@@ -20,7 +20,8 @@ from engine.cli.since import instant_of, since_option
 def audit(
     since: str | None, actor: str, what: str, as_json: bool, as_csv: bool, database: str | None
 ) -> None:
-    """Every change of an endpoint, auth profile, secret, key, journey or declaration, oldest first.
+    """Every change of an endpoint, auth profile, secret, key, journey, declaration, API token or
+    operator, and every login, oldest first.
 
     Fields are told by name; values are never kept.
     """

@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from engine.access.forgetting import forget as forget_access
 from engine.clock import RealClock
 from engine.core.expressions.calendar import DAY, HOUR, MINUTE, SECOND
 from engine.core.expressions.schedules import Fires
@@ -127,6 +128,11 @@ def forget(post: Post) -> str:
     return str(retention.sweep())
 
 
+def forget_sessions(post: Post) -> str:
+    """Forget what of sessions, login links, throttling and API tokens is over."""
+    return forget_access(post.database, post.now())
+
+
 def vacuum(post: Post) -> str:
     """Give empty pages back to the disk, a few at a time."""
     if not post.database.is_file:
@@ -215,6 +221,14 @@ DUTIES = (
         "Cuts SQLite's write-ahead log where a long reader has let it grow over 64 MB.",
         checkpoint,
         shared=False,
+        patience=10 * MINUTE,
+    ),
+    Duty(
+        "sessions",
+        Every(HOUR),
+        "Forgets operators' sessions and login links that are over, failed logins that count no"
+        " more, and API tokens that ended 90 days ago.",
+        forget_sessions,
         patience=10 * MINUTE,
     ),
     Duty(

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from tests.house.source import ENGINE, ROOT, modules
 
 # Where the import name isn't the distribution's, or comes with one, pinned by it.
-DISTRIBUTION_OF = {"pydantic_core": "pydantic", "yaml": "pyyaml"}
+DISTRIBUTION_OF = {"argon2": "argon2-cffi", "pydantic_core": "pydantic", "yaml": "pyyaml"}
 
 # One file per contract that breaks it (a cycle takes two).
 BREACHES = {

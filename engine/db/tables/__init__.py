@@ -3,6 +3,14 @@
 Instants are integer microseconds UTC. ``bucket`` comes first in every user-owned table.
 """
 
+from engine.db.tables.access import (
+    ApiToken,
+    ApiTokenChange,
+    FailedLogin,
+    LoginLink,
+    OperatorRow,
+    SessionRow,
+)
 from engine.db.tables.catalogue import AttributeRow, EventTypeRow
 from engine.db.tables.clocks import DateFire, ScheduleFire
 from engine.db.tables.contact_policy import ContactPolicyRow
@@ -36,6 +44,8 @@ from engine.db.tables.versions import (
 from engine.db.tables.workers import BucketRow, WorkerRow
 
 __all__ = [
+    "ApiToken",
+    "ApiTokenChange",
     "AttributeRow",
     "AuditRow",
     "AuthProfile",
@@ -53,15 +63,19 @@ __all__ = [
     "EventTypeRow",
     "ExecutionRow",
     "FactRow",
+    "FailedLogin",
     "InboxRow",
     "Installation",
     "JourneyOrder",
     "JourneyRow",
+    "LoginLink",
+    "OperatorRow",
     "ProcessRow",
     "Refusal",
     "RunRow",
     "ScheduleFire",
     "SecretFingerprint",
+    "SessionRow",
     "StepCount",
     "TokenState",
     "UserRow",

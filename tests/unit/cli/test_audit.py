@@ -23,6 +23,10 @@ AUDITED = {
     "attributes": "attribute",
     "event_types": "event",
     "versions": "journey",
+    "api_tokens": "API token",
+    "operators": "operator",
+    "login_links": "operator",
+    "sessions": "operator",
 }
 """Tables that nobody changes without a row in the audit log, and its kind."""
 RESEALS = "UPDATE auth_secrets SET sealed = ? WHERE id"
@@ -65,6 +69,16 @@ COMMANDS = (
     "keys rotate",
     "keys retire",
     "keys rotate --kek",
+    "tokens create shop --kind user_data",
+    "tokens rotate shop --overlap 1h",
+    "tokens revoke shop --previous",
+    "tokens revoke shop",
+    "operators add ada --role admin",
+    "operators add bob --role viewer",
+    "operators login-link ada",
+    "operators role bob admin",
+    "operators logout bob",
+    "operators remove ada",
 )
 """Every command that changes something, in an order in which each of them does."""
 
@@ -217,6 +231,7 @@ def test_every_verb_and_no_value_stands_in_the_log(prepared: Journey) -> None:
     assert verbs == {
         *("create", "update", "rotate", "rename", "bind", "delete"),
         *("publish", "activate", "retire", "rewrap"),
+        *("revoke", "login link", "log out"),
     }
 
 
