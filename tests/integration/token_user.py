@@ -3,7 +3,7 @@
 ``get N`` resolves N at once, ``reject N`` N other ones than the last. The answer has the distinct
 tokens (``values``), versions and failure codes. ``flow N PATH`` begins to send N calls a second
 to the endpoint ``api``; ``stop 0`` ends that, and the answer has how many were ``good``, and of the
-others (``failed``) when the call began and its failure's code.
+others (``failed``) when the call began and ended and its failure's code.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Flow:
 
     sender: Sender
     good: int = 0
-    failed: list[tuple[int, str]] = field(default_factory=list)
+    failed: list[tuple[int, int, str]] = field(default_factory=list)
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
     _going: asyncio.Task[None] | None = None
 
@@ -154,7 +154,7 @@ class Flow:
         if sent.answer.status in (200, 201) and sent.failure is None:
             self.good += 1
         else:
-            self.failed.append((began, sent.failure or str(sent.answer.status)))
+            self.failed.append((began, wall(), sent.failure or str(sent.answer.status)))
 
 
 async def _one(resolver: Resolver, refused: Credential | None) -> Credential | str:
