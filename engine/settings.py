@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PREFIX = "JOURNEY_"
 _LARGEST_FILE = 64 * 1024
+_LAST_PORT = 65_535
 _SHORTEST_LEASE_S, _LONGEST_LEASE_S = 3, 600
 
 
@@ -46,6 +47,11 @@ class Settings:
     backups: str = ""
     backups_kept: str = "7"
     journeys: str = ""
+    host: str = "127.0.0.1"
+    port: str = "8420"
+    trusted_hosts: str = ""
+    trusted_proxies: str = ""
+    largest_body: str = "1048576"
 
     @property
     def home_path(self) -> Path:
@@ -75,6 +81,22 @@ class Settings:
                 code="settings.lease",
             )
         return seconds
+
+    @property
+    def listens_on(self) -> int:
+        """The port of the HTTP server; 0: one that is free. Raises :class:`SettingsError`."""
+        given = self.port
+        if not given.isascii() or not given.isdecimal() or int(given) > _LAST_PORT:
+            raise SettingsError(
+                f"JOURNEY_PORT is {given[:20]!r}; give a port, as in 8420, or 0 for a free one",
+                code="settings.port",
+            )
+        return int(given)
+
+    @property
+    def bytes_in_a_body(self) -> int:
+        """How large a request may be, unpacked. Raises :class:`SettingsError`."""
+        return _count("JOURNEY_LARGEST_BODY", self.largest_body, "bytes, as in 1048576")
 
     @property
     def backups_folder(self) -> Path | None:

@@ -26,6 +26,7 @@ def pytest_configure() -> None:
         if name.startswith("JOURNEY_") or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ["JOURNEY_EGRESS_ALLOW"] = "127.0.0.0/8,[::1]"
+    os.environ["JOURNEY_PORT"] = "0"  # many processes that serve run side by side
     if _has_room(MEMORY):  # nothing of a test is worth waiting for a disk
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 

@@ -67,16 +67,23 @@ def latest(connection: Connection, after: int, verb: str, kind: str, name: str) 
 
 
 def changes(
-    connection: Connection, *, since: int = 0, actor: str = "", what: str = ""
+    connection: Connection,
+    *,
+    since: int = 0,
+    actor: str = "",
+    what: str = "",
+    newest: int | None = None,
 ) -> Iterator[Change]:
     """The changes since an instant, the oldest first: those of ``actor``, those whose verb, kind,
-    name or fields hold ``what``, whatever the case.
+    name or fields hold ``what``, whatever the case. With ``newest`` only so many, the newest first.
     """
+    back = "" if newest is None else " DESC"
+    limit = "" if newest is None else f" LIMIT {newest:d}"
     rows = connection.exec_driver_sql(
-        "SELECT at, actor, verb, kind, name, fields FROM audit WHERE at >= ?"
+        "SELECT at, actor, verb, kind, name, fields FROM audit WHERE at >= ?"  # noqa: S608
         " AND lower(actor) LIKE lower(?) ESCAPE '!'"
         " AND lower(verb || ' ' || kind || ' ' || name || ' ' || fields) LIKE lower(?) ESCAPE '!'"
-        " ORDER BY at, id",
+        f" ORDER BY at{back}, id{back}{limit}",
         (since, _literal(actor) or "%", f"%{_literal(what)}%"),
     )
     for row in rows:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.journey_file import load_journey, read_bounded
-from engine.cli.show.ndjson import summary_data
 from engine.cli.show.parting import Ways, difference_data, difference_lines, timeline
 from engine.cli.simulation import made_ready
 from engine.core.dsl.trigger import never_end
 from engine.core.interpreter.compare import KINDS, Kind, Parting, parting, points
 from engine.core.steps.call_api import CallApiStep
 from engine.enrollments.summary import Tallying
+from engine.enrollments.summary_data import summary_data
 from engine.errors import NotFound
 
 if TYPE_CHECKING:

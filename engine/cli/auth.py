@@ -163,7 +163,7 @@ def _row(profile: StoredProfile) -> dict[str, object]:
         "hosts": list(columns.origins),
         "version": columns.version,
         "changed_at": instant(profile.changed_at),
-        "secret": told.text if told is not None else None,
+        "secret": str(told) if told is not None else None,
     }
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from engine.cli.context import Installation
     from engine.enrollments.calls import CallFilter, ListedCall
 
-_MARKED_AT_ONCE = 500
 _MOST_NAMED = 10
 
 
@@ -77,7 +76,10 @@ def redrive(
     Whose they are stays where he is. Without --yes it only says what would be sent; a person is
     asked. Exit code 6 if some failed again.
     """
+    from engine.cli.context import actor
+    from engine.clock import wall
     from engine.enrollments.calls import listed
+    from engine.operations.redrive import mark
     from engine.versions.store import Versions
 
     chosen = _filter(failed=True, **wanted)
@@ -87,7 +89,9 @@ def redrive(
         _say_what(found, as_json=as_json)
         if not found or not (yes or _asked(len(found))):
             return 0
-        marked = _mark(installation, found, apply_outputs=apply_outputs)
+        marked = mark(
+            installation.database(), found, apply_outputs=apply_outputs, actor=actor(), now=wall()
+        )
         return _send(installation, marked, as_json=as_json)
 
 
@@ -111,23 +115,24 @@ def _row(call: ListedCall) -> dict[str, object]:
 
 def _say_what(found: Sequence[ListedCall], *, as_json: bool) -> None:
     """How many calls would be sent again, by endpoint, step and failure."""
-    from collections import Counter
+    from dataclasses import asdict
     from json import dumps
 
     from engine.cli.show.table import users_in_words
+    from engine.operations.redrive import by_failure
 
-    counted = Counter((c.journey, c.step, c.endpoint, c.failure) for c in found)
+    alike = by_failure(found)
     if as_json:
-        names = ("journey", "step", "endpoint", "failure")
-        by = [dict(zip(names, key, strict=True)) | {"calls": n} for key, n in counted.most_common()]
+        by = [asdict(each) for each in alike]
         click.echo(dumps({"type": "redrive", "calls": len(found), "by": by}))
         return
     users = users_in_words(len({call.user for call in found}))
     click.echo(f"{_calls(len(found))} failed and can be sent again, of {users}")
-    for (journey, step, endpoint, failure), n in counted.most_common(_MOST_NAMED):
-        click.echo(f"  {n:,}  {journey}/{step} → {endpoint}  {failure}")
-    if len(counted) > _MOST_NAMED:
-        click.echo(f"  and {len(counted) - _MOST_NAMED} more kinds")
+    for each in alike[:_MOST_NAMED]:
+        place = f"{each.journey}/{each.step} → {each.endpoint}"
+        click.echo(f"  {each.calls:,}  {place}  {each.failure}")
+    if len(alike) > _MOST_NAMED:
+        click.echo(f"  and {len(alike) - _MOST_NAMED} more kinds")
 
 
 def _asked(count: int) -> bool:
@@ -135,24 +140,6 @@ def _asked(count: int) -> bool:
         click.echo("nothing was sent: --yes sends them", err=True)
         return False
     return click.confirm(f"send {_calls(count)} again?", err=True)
-
-
-def _mark(installation: Installation, found: Sequence[ListedCall], *, apply_outputs: bool) -> int:
-    """Mark them in sets, so that nobody waits for long; how many were still failed."""
-    from engine.audit.store import record
-    from engine.cli.context import actor
-    from engine.clock import wall
-    from engine.enrollments import redrive as redriving
-
-    marked = 0
-    for first in range(0, len(found), _MARKED_AT_ONCE):
-        some = [call.place for call in found[first : first + _MARKED_AT_ONCE]]
-        with installation.database().write() as connection:
-            marked += redriving.mark(connection, some, apply_outputs=apply_outputs)
-            if first == 0:
-                names = ", ".join(sorted({call.endpoint for call in found})[:_MOST_NAMED])
-                record(connection, wall(), actor(), "redrive", "calls", names, (str(len(found)),))
-    return marked
 
 
 def _send(installation: Installation, marked: int, *, as_json: bool) -> int:

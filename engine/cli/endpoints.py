@@ -75,6 +75,7 @@ def show(name: str, as_json: bool, database: str | None) -> None:
 @click.option("--rate", metavar="COUNT/DURATION", help="As in 100/1s; `none` takes it away.")
 @click.option("--header", "headers", multiple=True, metavar="NAME=VALUE", help="No credential.")
 @click.option("--allow", multiple=True, metavar="'METHOD PATH'", help="As in 'POST /users/*'.")
+@click.option("--ca", metavar="PATH|none", help="PEM certificates trusted besides the public ones.")
 @click.option("--set", "fields", multiple=True, metavar="FIELD=YAML", help="Any other field.")
 @click.option(
     "--from-env", multiple=True, metavar="SECRET=VARIABLE", help="A secret that a move demands."
@@ -170,6 +171,8 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
         fields["allow"] = list(options["allow"])
     for key, value in (_pair(each, "--set") for each in options["fields"]):
         fields[key] = _yaml(key, value)
+    if options["ca"] is not None:
+        fields["network"] = {**(fields.get("network") or {}), "ca": _ca(options["ca"])}
     if options["rate"] is not None:
         fields["rate_limit"] = _rate(options["rate"])
     return fields
@@ -206,6 +209,12 @@ def _rate(text: str) -> dict[str, object] | None:
     if not slash or not count.isdecimal():
         raise click.UsageError("--rate takes COUNT/DURATION, as in 100/1s, or none")
     return {"count": int(count), "per": per}
+
+
+def _ca(path: str) -> str | None:
+    from engine.cli.secret_input import from_file
+
+    return None if path == "none" else from_file(path)
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

@@ -61,8 +61,8 @@ def graph(
 
 def _counts(loaded: LoadedAndChecked, run_id: int | None, database: str | None) -> Counts:
     """The numbers of a run of the journey, by the ids of its steps."""
-    from engine.cli.show.counts import counts_of
     from engine.enrollments import reports
+    from engine.enrollments.drawn_counts import counts_of
     from engine.versions.store import Versions, newest
 
     name = loaded.journey.journey

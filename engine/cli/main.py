@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
+    "api": ("engine.cli.up:api", "Run the HTTP API and the console."),
     "apply": ("engine.cli.apply:apply", "Create and update endpoints and auth profiles."),
     "archive": ("engine.cli.archive:archive", "Let everybody leave a journey, for good."),
     "audit": ("engine.cli.audit:audit", "Who changed what, when."),
@@ -30,6 +31,7 @@ COMMANDS = {
     "events": ("engine.cli.events:events", "What users do: send, list, explain."),
     "export": ("engine.cli.journeys:export", "A journey's text, as it was published."),
     "graph": ("engine.cli.graph:graph", "Draw a journey, as SVG or Mermaid."),
+    "hooks": ("engine.cli.hooks:hooks", "Foreign webhooks, which become events."),
     "keys": ("engine.cli.keys:keys", "The keys that seal secrets."),
     "list": ("engine.cli.journeys:list_", "Journeys: state, versions, users inside."),
     "migrate": ("engine.cli.migrate:migrate", "Bring an older database up to date."),
@@ -46,7 +48,7 @@ COMMANDS = {
     "show": ("engine.cli.journeys:show", "One journey: versions, triggers, users inside."),
     "test": ("engine.cli.run_scenarios:test", "Run scenarios: tests of journeys."),
     "tokens": ("engine.cli.tokens:tokens", "API tokens: what other systems come in with."),
-    "up": ("engine.cli.up:up", "Run the engine: worker and scheduler, until stopped."),
+    "up": ("engine.cli.up:up", "Run the engine: API, console, worker, scheduler."),
     "users": ("engine.cli.users:users", "Users: import, show, list, erase."),
     "why": ("engine.cli.why:why", "Why a user is where he is in a journey."),
     "worker": ("engine.cli.up:worker", "Run a worker, until stopped."),

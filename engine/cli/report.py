@@ -111,10 +111,10 @@ def _reported(connection: Connection, asked: Asked) -> Reported:
 
 def _of_a_run(connection: Connection, asked: Asked) -> Reported:
     from engine.cli.show.moments import iso
-    from engine.cli.show.ndjson import summary_data
     from engine.cli.show.table import users_in_words
     from engine.cli.tables import instant
     from engine.enrollments import reports
+    from engine.enrollments.summary_data import summary_data
     from engine.versions.store import Versions
 
     versions = Versions()
@@ -142,10 +142,10 @@ def _of_the_journey(connection: Connection, asked: Asked) -> Reported:
     from dataclasses import asdict
 
     from engine.cli.show.moments import iso
-    from engine.cli.show.ndjson import summary_data
     from engine.cli.tables import instant
     from engine.enrollments.arms import by_arm
     from engine.enrollments.living import living, version_of
+    from engine.enrollments.summary_data import summary_data
     from engine.versions.store import Versions
 
     versions, only = Versions(), asked.version is not None

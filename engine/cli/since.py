@@ -12,22 +12,13 @@ since_option = click.option(
 
 def instant_of(written: str) -> int:
     """The instant in microseconds UTC. Raises click.BadParameter."""
-    from zoneinfo import ZoneInfo
-
     from engine.clock import wall
-    from engine.core.expressions.calendar import parse_iso
-    from engine.core.expressions.durations import DurationError, parse_duration
+    from engine.operations.since import instant_since
 
-    found = parse_iso(written, ZoneInfo("UTC"))
-    if found is not None:
-        return found
-    try:
-        ago = parse_duration(written).microseconds
-    except DurationError:
-        ago = None
-    if ago is None:
+    found = instant_since(written, wall())
+    if found is None:
         raise click.BadParameter(
             f"{written[:60]!r} is no ISO 8601 time and no length of time, as in 2026-11-22 or 7d",
             param_hint="--since",
         )
-    return wall() - ago
+    return found

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.operations.tables import cell, csv_text, instant
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+__all__ = ["instant", "show", "show_one"]
 
 
 def show(
@@ -32,7 +34,7 @@ def show(
         for row in rows:
             click.echo(dumps(row, ensure_ascii=False))
     elif as_csv:
-        _csv(rows, columns)
+        click.echo(csv_text(rows, columns), nl=False)
     elif rows:
         _table(rows, columns)
     elif empty:
@@ -41,49 +43,11 @@ def show(
 
 def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
     cells = [[column.replace("_", " ").upper() for column in columns]]
-    cells += [[_shown(row.get(column)) for column in columns] for row in rows]
+    cells += [[cell(row.get(column)) for column in columns] for row in rows]
     widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
     for line in cells:
-        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
         click.echo("  ".join(padded).rstrip())
-
-
-def _csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_inert(_shown(row.get(column))) for column in columns])
-    click.echo(text.getvalue(), nl=False)
-
-
-def _shown(value: object) -> str:
-    """A cell: control characters of data (a title may hold any) never reach the terminal."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(_shown(each) for each in value)
-    return "".join(c if c.isprintable() else "?" for c in str(value))
-
-
-def _inert(cell: str) -> str:
-    """A spreadsheet runs a cell that begins like a formula; a quote before it stops that."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def instant(microseconds: int | None) -> str | None:
-    """An instant in ISO 8601, UTC, to the second."""
-    if microseconds is None:
-        return None
-    from datetime import UTC, datetime
-
-    moment = datetime.fromtimestamp(microseconds // 1_000_000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def show_one(row: Mapping[str, object], *, as_json: bool = False) -> None:
@@ -114,4 +78,4 @@ def _pretty(value: object) -> str:
         )
     if isinstance(value, list):
         return ", ".join(_pretty(inner) for inner in value)
-    return _shown(value)
+    return cell(value)

@@ -1,4 +1,4 @@
-"""``journey up``, ``worker`` and ``scheduler``: processes that run until they are stopped."""
+"""``journey up``, ``worker``, ``scheduler``, ``api``: processes that run until they are stopped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ journeys_option = click.option(
 @journeys_option
 @database_option
 def up(database: str | None, journeys: str | None) -> int:
-    """Run the engine: worker and scheduler in one process.
+    """Run the engine: HTTP API, console, worker and scheduler in one process.
 
     It runs until SIGTERM or SIGINT; then calls on their way are waited for, and a second signal
     stops it at once. A database that is locked or gone is waited for.
@@ -53,6 +53,16 @@ def scheduler(database: str | None, journeys: str | None) -> int:
     return _run("scheduler", database, journeys)
 
 
+@click.command()
+@database_option
+def api(database: str | None) -> int:
+    """Run the HTTP API and the console only: events come in, and operators log in.
+
+    JOURNEY_HOST and JOURNEY_PORT say where. Several may run on one database.
+    """
+    return _run("api", database)
+
+
 def _run(kind: Kind, database: str | None, journeys: str | None = None) -> int:
     from pathlib import Path
 
@@ -64,7 +74,15 @@ def _run(kind: Kind, database: str | None, journeys: str | None = None) -> int:
     settings = Installation(database).settings
     folder = journeys or settings.journeys
     watched = JourneysFolder(Path(folder)) if folder else None
-    return run(Orders(kind, settings, open_work, _say, watched))
+    doors = None
+    if kind in ("up", "api"):
+        from functools import partial
+
+        from engine.api.server import open_doors
+        from engine.console.app import open_console
+
+        doors = partial(open_doors, pages=open_console)
+    return run(Orders(kind, settings, open_work, _say, watched, doors))
 
 
 def _say(line: str) -> None:

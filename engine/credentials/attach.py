@@ -26,7 +26,8 @@ def attach(request: Request, credential: Credential) -> Request:
     where the profile sets a body field and the body is neither a JSON object nor a form.
     """
     placement = credential.placement
-    if not (placement.headers or placement.query or placement.body):
+    puts_something = placement.headers or placement.query or placement.body
+    if not puts_something and credential.client_certificate is None:
         return request
     _require_bound(request.url, credential)
     headers, url, body = request.headers, request.url, request.body

@@ -24,7 +24,7 @@ SECOND = 1_000_000
 WasHeld = Callable[[str, str], bool]
 """Field and fingerprint → whether the field ever held that value."""
 
-_GUARDED = ("token_url", "issuer", "revocation_url", "network.ca")
+_GUARDED = ("token_url", "issuer", "revocation_url", "ca")
 LONGEST_SECRET = 64 * 1024
 
 
@@ -83,7 +83,7 @@ def secret_changes(
 
 def require_usable(name: str, profile: AuthKind, field_name: str, value: str) -> None:
     """Raises OperatorError for a value that the field can't hold; never shows it."""
-    problem = profile.problem_with(field_name, value)
+    problem = profile.value_problem(field_name, value)
     if len(value) > LONGEST_SECRET:
         problem = "is over 64 KiB"
     if any("\ud800" <= character <= "\udfff" for character in value):

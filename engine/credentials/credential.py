@@ -60,7 +60,8 @@ class Credential:
     (``https://host:port``, lower-case, the port always there). ``fingerprint`` is keyed and differs
     whenever anything of what is sent differs. ``secrets`` are the opened values in the placement,
     as they were before anything was put around them. ``expired_when`` is how an API says that it is
-    over, besides what its kind knows. It shows nothing secret in any form of printing.
+    over, besides what its kind knows. ``client_certificate`` (PEM, with its private key) is what is
+    shown in the TLS handshake. It shows nothing secret in any form of printing.
     """
 
     profile_id: int
@@ -72,6 +73,7 @@ class Credential:
     fingerprint: str
     secrets: tuple[str, ...] = ()
     expired_when: Callable[[Answer], bool] | None = None
+    client_certificate: str | None = None
 
     def __repr__(self) -> str:
         return f"Credential({self.profile!r}, {self.kind!r}, version={self.version})"

@@ -12,16 +12,24 @@ if TYPE_CHECKING:
 EXPIRY = "secret_expires"
 """The profile's field, a date: from its first moment in UTC on the secret isn't counted on."""
 
+CLIENT_CERTIFICATE = "client_certificate"
+"""The secret that says by itself when it ends; its row's ``hint`` is that date."""
+
+CERTIFICATE = "client certificate"
 SOON_DAYS = 30
 SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What to tell about a profile's secret: ``text`` in a few words."""
+    """What to tell about a profile's secret, or what else ``of`` it: ``text`` in a few words."""
 
     state: Literal["ok", "odd", "wrong"]
     text: str
+    of: str = "secret"
+
+    def __str__(self) -> str:
+        return self.text if self.of == "secret" else f"{self.of} {self.text}"
 
 
 def read_date(written: object) -> str | None:
@@ -35,13 +43,19 @@ def read_date(written: object) -> str | None:
 
 
 def ending(stored: StoredProfile, now: int) -> Ending | None:
-    """What is to be told of ``stored`` at ``now`` (wall time): its secret ends within 30 days or is
-    over, another one is to follow, or a previous one is still good; None where there is nothing to
-    tell.
+    """What is to be told of ``stored`` at ``now`` (wall time): its secret, or its sealed client
+    certificate, ends within 30 days or is over, another secret is to follow, or a previous one is
+    still good; None where there is nothing to tell.
     """
-    told = _expiry(stored.columns.settings.get(EXPIRY), now)
-    if told is not None:
-        return told
+    certificate = stored.secrets.get(CLIENT_CERTIFICATE)
+    told = [
+        expiry(stored.columns.settings.get(EXPIRY), now),
+        expiry(None if certificate is None else certificate.hint, now, of=CERTIFICATE),
+    ]
+    for state in ("wrong", "odd"):
+        for each in told:
+            if each is not None and each.state == state:
+                return each
     follows = min((each.valid_from or 0 for each in stored.next.values()), default=0)
     if follows:
         return Ending("ok", f"the next one follows at {_minute(follows)}")
@@ -55,7 +69,8 @@ def _minute(at: int) -> str:
     return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
-def _expiry(written: object, now: int) -> Ending | None:
+def expiry(written: object, now: int, *, of: str = "secret") -> Ending | None:
+    """What is to be told of a date at which something ends; None for nothing, and for no date."""
     if not isinstance(written, str):
         return None
     today = datetime.fromtimestamp(now // SECOND, UTC).date()
@@ -64,7 +79,8 @@ def _expiry(written: object, now: int) -> Ending | None:
     except ValueError:  # written by hand
         return None
     if days <= 0:
-        return Ending("wrong", f"expired on {written}")
+        return Ending("wrong", f"expired on {written}", of)
     if days <= SOON_DAYS:
-        return Ending("odd", f"expires in {days} {'day' if days == 1 else 'days'} ({written})")
+        counted = f"{days} {'day' if days == 1 else 'days'}"
+        return Ending("odd", f"expires in {counted} ({written})", of)
     return None

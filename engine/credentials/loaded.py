@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from engine.clock import stopwatch, wall
 from engine.credentials.credential import Credential, Opened, Placement
+from engine.credentials.expiry import CLIENT_CERTIFICATE
 from engine.credentials.key_ring import Place
 from engine.credentials.kinds.oauth2 import OAuth2
 from engine.credentials.kinds.registry import stored_profile
@@ -160,7 +161,7 @@ class Loaded:
                 raise self._missing(f"{name} isn't set") from None
             except CredentialFailure as failure:
                 raise self._named(failure, name) from None
-            problem = kind.problem_with(name, values[name])
+            problem = kind.value_problem(name, values[name])
             if problem is not None:
                 raise CredentialFailure(
                     f"auth profile {self.name}: {name} {problem}", code="credential.unreadable"
@@ -218,8 +219,10 @@ class Loaded:
         self._redactor.learn(values.values())
         placement = self._kind().placement(values)
         self._redactor.learn(value for _, value in placement.headers)
-        fingerprint = self._vault.fingerprint(_joined(placement))
-        return self._credential(placement, fingerprint, tuple(values.values()), version)
+        certificate = values.get(CLIENT_CERTIFICATE)
+        fingerprint = self._vault.fingerprint(_joined(placement, certificate))
+        secrets = tuple(value for name, value in values.items() if name != CLIENT_CERTIFICATE)
+        return self._credential(placement, fingerprint, secrets, version, certificate)
 
     def _kind(self) -> AuthKind:
         if self._failure is not None or self.profile is None:
@@ -228,16 +231,29 @@ class Loaded:
 
     def with_token(self, token: AccessToken) -> Credential:
         """What is sent with this access token."""
+        certificate = None
+        if self._kind().client_certificate is not None:
+            certificate = self.opened_values()[CLIENT_CERTIFICATE]
         known = self._with_token
-        if known is None or known.fingerprint != token.fingerprint:
+        if (
+            known is None
+            or known.fingerprint != token.fingerprint
+            or known.client_certificate != certificate
+        ):
             placement = self._kind().placement({"access_token": token.value})
+            sent = (token.value,)
             self._with_token = known = self._credential(
-                placement, token.fingerprint, (token.value,), token.secret_version
+                placement, token.fingerprint, sent, token.secret_version, certificate
             )
         return known
 
     def _credential(
-        self, placement: Placement, fingerprint: str, secrets: tuple[str, ...], version: int
+        self,
+        placement: Placement,
+        fingerprint: str,
+        secrets: tuple[str, ...],
+        version: int,
+        certificate: str | None,
     ) -> Credential:
         kind = self._kind()
         expired = kind.token_expired_when if isinstance(kind, OAuth2) else None
@@ -251,6 +267,7 @@ class Loaded:
             fingerprint,
             secrets,
             None if expired is None else expired.matches,
+            certificate,
         )
 
     def _named(self, failure: CredentialFailure, field: str = "") -> CredentialFailure:
@@ -276,5 +293,6 @@ def profile_of(stored: StoredProfile) -> AuthKind:
         ) from None
 
 
-def _joined(placement: Placement) -> str:
-    return repr((placement.headers, placement.query, placement.body))
+def _joined(placement: Placement, certificate: str | None) -> str:
+    places = (placement.headers, placement.query, placement.body)
+    return repr(places if certificate is None else (*places, certificate))

@@ -18,13 +18,14 @@ from engine.credentials.changes import (
     require_secrets_again,
     secret_changes,
 )
-from engine.credentials.expiry import EXPIRY
+from engine.credentials.expiry import CLIENT_CERTIFICATE, EXPIRY
 from engine.credentials.kinds.registry import profile_name_problem
 from engine.credentials.loaded import secret_place
 from engine.credentials.scheduled import cut_over, is_due
 from engine.credentials.store import profiles as store
 from engine.credentials.store import tokens
 from engine.errors import CallFailure, InUse, NotFound, OperatorError
+from engine.wire.certificates import ends_on
 
 if TYPE_CHECKING:
     from engine.credentials.kinds.base import AuthKind
@@ -245,12 +246,19 @@ def sealed_secret(
     now: int,
 ) -> store.SealedSecret:
     """``version`` is the profile's, which rises with every change: no two values share a place."""
-    may_show = profile.shows_last_four(field) and len(value) >= _LONG_ENOUGH_FOR_A_HINT
     return store.SealedSecret(
         field=field,
         version=version,
         sealed=vault.seal(connection, value, secret_place(profile_id, field, version)),
         fingerprint=vault.fingerprint(value),
-        hint=value[-4:] if may_show else "",
+        hint=_hint(profile, field, value),
         set_at=now,
     )
+
+
+def _hint(profile: AuthKind, field: str, value: str) -> str:
+    """What may be shown of a value: of a certificate its end, of keys and tokens theirs."""
+    if field == CLIENT_CERTIFICATE:
+        return ends_on(value) or ""
+    may_show = profile.shows_last_four(field) and len(value) >= _LONG_ENOUGH_FOR_A_HINT
+    return value[-4:] if may_show else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from errno import EACCES
 from typing import TYPE_CHECKING
 
 from engine.db.sqlite import WORKER_LOCK
@@ -60,25 +61,20 @@ def require_ours(database: Database) -> bool:
 
     Raises SettingsError for a file of another program, DatabaseUnavailable for one that can't be
     read or written.
+
+    SQLite itself reads the file: whoever else opens and closes it ends the locks of every other
+    connection that this process has to it (https://sqlite.org/howtocorrupt.html, 2.2).
     """
     path = database.path
-    try:
-        with path.open("rb") as file:
-            header = file.read(100)
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    if not header.startswith(b"SQLite format 3\x00"):
-        raise SettingsError(
-            f"{path} is not a database; name another file with --database",
-            code="settings.database",
-        )
+    if not os.access(path, os.R_OK):
+        raise _unreadable(path, PermissionError(EACCES, os.strerror(EACCES)))
     if not os.access(path, os.W_OK):
         # SQLite would make what it puts beside the file as unwritable, and leave it there.
         raise DatabaseUnavailable(
             f"the database {path} can't be written; make file and folder writable"
         )
     with database.untouched() as connection:
-        (found,) = connection.execute("PRAGMA application_id").fetchone()
+        found = _application_id(connection, path)
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if not tables and found in (0, APPLICATION_ID):
         return False
@@ -88,6 +84,19 @@ def require_ours(database: Database) -> bool:
             code="settings.database",
         )
     return True
+
+
+def _application_id(connection: sqlite3.Connection, path: Path) -> int:
+    try:
+        (found,) = connection.execute("PRAGMA application_id").fetchone()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+            raise
+        raise SettingsError(
+            f"{path} is not a database; name another file with --database",
+            code="settings.database",
+        ) from None
+    return int(found)
 
 
 def copy(database: Database, target: Path) -> None:

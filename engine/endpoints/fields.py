@@ -9,6 +9,7 @@ from engine.core.dsl.literal_secrets import is_credential_header, looks_secret
 from engine.core.steps.fields import Read, refuse
 from engine.endpoints.targets import AllowRule, target_problem
 from engine.errors import CallFailure
+from engine.wire.certificates import ca_problem
 from engine.wire.origin import origin_of
 from engine.wire.transport import OWNED_HEADERS
 
@@ -149,23 +150,25 @@ Size = Annotated[int, Read(_read_size, {"type": ["integer", "string"]}, int)]
 
 
 def _read_pem(raw: object) -> str:
-    if not isinstance(raw, str) or "-----BEGIN CERTIFICATE-----" not in raw:
-        refuse("ca.invalid", "this holds no certificate in PEM", "-----BEGIN CERTIFICATE----- …")
-    if "PRIVATE KEY" in raw:
-        refuse("ca.private_key", "a private key has no place here; put only certificates")
-    return raw
+    problem = ca_problem(raw) if isinstance(raw, str) else "is no text"
+    if problem is not None:
+        refuse("ca.invalid", f"this {problem}")
+    return str(raw)
 
 
 Pem = Annotated[str, Read(_read_pem, {"type": "string"})]
 """Certificates in PEM, without any key."""
 
 
-def not_supported(what: str, *, but: object = None) -> Read:
-    """A field that is designed and doesn't work yet: refused rather than ignored in silence."""
+def _read_certificate(raw: object) -> object:
+    if raw is not None:
+        refuse(
+            "client_certificate.elsewhere",
+            "a client certificate belongs to the endpoint's auth profile",
+            "give the profile a `client_certificate`",
+        )
+    return raw
 
-    def read(raw: object) -> object:
-        if raw != but:
-            refuse("key.not_supported", f"{what} aren't supported by this version", "leave it out")
-        return raw
 
-    return Read(read, {"const": but}, lambda value: value)
+OfItsProfile = Annotated[None, Read(_read_certificate, {"type": "object"}, lambda value: value)]
+"""A client certificate: a file writes it here, what stands is the profile's."""

@@ -21,6 +21,7 @@ from engine.core.dsl.literal_secrets import is_credential_header, looks_secret
 from engine.core.dsl.model_problems import findings
 from engine.core.dsl.problems import Place, did_you_mean, in_file_order, one_of, quoted
 from engine.core.dsl.source import compose
+from engine.credentials.expiry import CLIENT_CERTIFICATE
 from engine.credentials.references import THREE_WAYS
 from engine.endpoints.model import NO_AUTH, Endpoint
 from engine.errors import DefinitionError, Problem
@@ -158,9 +159,10 @@ class _Reader:
 
     def _endpoint(self, name: str, node: Node, path: Path) -> None:
         written: dict[str, Any] = dict(node.data)  # type: ignore[call-overload]
-        inline = isinstance(written.get("auth"), dict)
-        if inline:
-            self._profile(name, node.items["auth"], (*path, "auth"), inline=True)
+        own = self._own_profile(written, node, path)
+        inline = own is not None
+        if own is not None:
+            self._profile(name, own, (*path, "auth"), inline=True)
             written["auth"] = name
         if "name" in written:
             message = "an endpoint's name is the key it stands under"
@@ -170,6 +172,25 @@ class _Reader:
             self._problem("key.missing", message, path, "add `base_url: https://...`")
         else:
             self._take(Written(written | {"name": name}, node), inline, path)
+
+    def _own_profile(self, written: dict[str, Any], node: Node, path: Path) -> Node | None:
+        """The profile that stands in the endpoint itself, if one does; a client certificate under
+        ``network`` is part of it, and is taken out of ``written``.
+        """
+        auth = written.get("auth", NO_AUTH)
+        own = node.items["auth"] if isinstance(auth, dict) else None
+        network = written.get("network")
+        if not isinstance(network, dict) or network.get(CLIENT_CERTIFICATE) is None:
+            return own
+        written["network"] = {k: v for k, v in network.items() if k != CLIENT_CERTIFICATE}
+        if own is None and auth != NO_AUTH:
+            message = f"what is shown with {quoted(str(auth))} stands in that auth profile"
+            remedy = f"write `{CLIENT_CERTIFICATE}` there"
+            where = (*path, "network", CLIENT_CERTIFICATE)
+            self._problem("client_certificate.elsewhere", message, where, remedy)
+            return None
+        own = own or Node({"kind": NO_AUTH}, node.place)
+        return replace(own, data={**own.data, CLIENT_CERTIFICATE: network[CLIENT_CERTIFICATE]})  # type: ignore[dict-item]
 
     def _take(self, written: Written, inline: bool, path: Path) -> None:
         try:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 LOOKAHEAD = 250_000
 """Permits are granted that become free within this: they are there when their time comes."""
@@ -23,6 +24,13 @@ _LARGEST_MARGIN = 250_000
 _SHORTEST_KEEP = 20_000
 _KEEP, _LONGEST_KEEP = 4, 2_000_000
 _KEEP_IN_PLENTY, _LONGEST_KEEP_IN_PLENTY = 2, 10_000_000
+
+
+class Rank(NamedTuple):
+    """Which of how many workers a process is, the oldest one being number 0."""
+
+    number: int = 0
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)

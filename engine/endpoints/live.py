@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from engine.clock import RealClock
 from engine.endpoints import states, store
 from engine.endpoints.contact_policy import LivePolicy
-from engine.endpoints.limits import Rate
+from engine.endpoints.limits import Rank, Rate
 from engine.endpoints.model import Endpoint, gate_policy, terms
 from engine.endpoints.traffic import Limits, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from engine.clock import Clock
     from engine.core.interpreter.contact import PolicyInForce
@@ -41,12 +41,12 @@ class LiveEndpoints(Traffic):
         clock: Clock | None = None,
         *,
         policy: PolicyInForce | None = None,
+        rank: Callable[[], Rank] = Rank,
     ) -> None:
-        super().__init__(database, clock or RealClock())
+        super().__init__(database, clock or RealClock(), rank)
         self._policy = None if policy is None else LivePolicy(policy)
         self._versions: dict[str, Version] = {}
         self._terms: dict[str, Terms] = {}
-        self._number = 0
 
     def terms(self, connection: Connection) -> Mapping[str, Terms]:
         """The terms of every endpoint as they stand in the transaction of ``connection``. The
@@ -60,15 +60,13 @@ class LiveEndpoints(Traffic):
         self.gates = states.gates(connection)
         return self._terms
 
-    def share(self, number: int, workers: int) -> None:
-        """This process is worker ``number`` (from 0) of so many: that share is its own."""
-        self._number, self.workers = number, workers
-
     def concurrency(self, endpoint: str) -> int:
-        """How many calls this process may have in flight to an endpoint."""
+        """How many calls this process may have in flight to an endpoint: its share, as of the last
+        look at who else works.
+        """
         limits = self.limits.get(endpoint)
         most = DEFAULT_CONCURRENCY if limits is None else limits.concurrency
-        return share_of(most, self._number, self.workers)
+        return share_of(most, self.rank())
 
     def at_most_once(self, endpoint: str) -> bool:
         """Whether its calls must be marked as started before the wire is touched."""
@@ -83,12 +81,14 @@ class LiveEndpoints(Traffic):
         self._versions = versions
 
 
-def share_of(concurrency: int, number: int, workers: int) -> int:
-    """The calls in flight that worker ``number`` (from 0) of ``workers`` may have of an endpoint's:
-    together they have them all, but each at least one, so that no bucket's users stand still.
+def share_of(concurrency: int, rank: Rank) -> int:
+    """The calls in flight that a worker may have of an endpoint's: together they have them all, but
+    each at least one, so that no bucket's users stand still.
     """
-    each, rest = divmod(concurrency, workers)
-    return max(1, each + (number < rest))
+    if rank.workers == 1:
+        return concurrency
+    each, rest = divmod(concurrency, rank.workers)
+    return max(1, each + (rank.number < rest))
 
 
 def _limits(endpoint: Endpoint, version: Version) -> Limits:

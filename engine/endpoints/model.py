@@ -6,7 +6,7 @@ describes them, so that a file's reader can say line and column.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -19,9 +19,9 @@ from engine.endpoints.fields import (
     BaseUrl,
     Headers,
     IdempotencyHeader,
+    OfItsProfile,
     Pem,
     Size,
-    not_supported,
 )
 from engine.endpoints.gate import Breaker, GatePolicy
 from engine.wire.transport import Network
@@ -98,7 +98,9 @@ class NetworkSettings(Definition):
 
     max_response: Size = Field(1024 * 1024, description="Bytes of an answer's body, ≤ 64 MiB.")
     ca: Pem | None = Field(None, description="PEM certificates, trusted besides the public ones.")
-    client_certificate: Annotated[Any, not_supported("client certificates")] = None
+    client_certificate: OfItsProfile = Field(
+        None, description="Shown in TLS; the same as the `client_certificate` of its `auth`."
+    )
 
 
 def _read_auth(raw: object) -> str:

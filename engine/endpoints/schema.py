@@ -67,7 +67,10 @@ def apply_schema(zones: Collection[str] = ()) -> JsonSchemaValue:
     endpoint = definitions["Endpoint"]
     del endpoint["properties"]["name"]
     endpoint["required"].remove("name")
-    del definitions["NetworkSettings"]["properties"]["client_certificate"]
+    network = definitions["NetworkSettings"]["properties"]
+    network["client_certificate"] = definitions["Bearer"]["properties"]["token"] | {
+        "description": network["client_certificate"]["description"]
+    }
     auth, timeout = endpoint["properties"]["auth"], endpoint["properties"]["timeout"]
     auth["oneOf"] = [{"$ref": "#/definitions/Profile"}, {"type": auth.pop("type")}]
     failing, hold = (

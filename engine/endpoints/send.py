@@ -6,7 +6,8 @@ a call whose resolution begins after a rotation was committed carries the new se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from engine.core.expressions.durations import SECOND
@@ -191,6 +192,8 @@ class _Attempt:
             self.credential = credential
             request = attach(request, credential)
         send, network = self._transport.send, self._network
+        if credential is not None and credential.client_certificate is not None:
+            network = _showing(network, credential.client_certificate)
         answer = await send(request, self._deadline_s, network=network)
         if answer.stale_connection and self._resend:
             # The server had closed the kept connection: it never answered and never counted it.
@@ -213,6 +216,12 @@ class _Attempt:
     @property
     def _version(self) -> int | None:
         return None if self.credential is None else self.credential.version
+
+
+@lru_cache(maxsize=256)
+def _showing(network: Network, certificate: str) -> Network:
+    """One object for the same settings: connections are found by it."""
+    return replace(network, client_certificate=certificate)
 
 
 def _make_ready(id_: int, version: int, endpoint: Endpoint) -> _Ready:

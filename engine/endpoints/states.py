@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.endpoints import limits
 from engine.endpoints.gate import OPEN, Gate, after
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
-    from engine.db.connect import Connection
+    from engine.db.connect import Connection, Database
     from engine.endpoints.gate import GatePolicy, Sighting
 
+_T = TypeVar("_T")
 _GATE = "shut_since, code, text, probe_at, paused_until, failures, change"
 
 
@@ -121,6 +122,15 @@ def take_permits(
         "UPDATE endpoint_states SET taken = ? WHERE endpoint = ?", (json.dumps(taken), endpoint)
     )
     return granted
+
+
+def in_transaction(database: Database, job: Callable[[Connection], _T]) -> _T | None:
+    """What ``job`` gives, in a transaction of its own; None where there can't be one now."""
+    try:
+        with database.write(alone=False) as connection:  # it locks its row
+            return job(connection)
+    except Exception:  # noqa: BLE001 (whatever it is: asked again, and calls wait so long)
+        return None
 
 
 def forget(connection: Connection, endpoint: str) -> None:

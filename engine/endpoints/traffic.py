@@ -25,7 +25,7 @@ from engine.endpoints.gate import (
     after,
     sighting,
 )
-from engine.endpoints.limits import Permits, Rate
+from engine.endpoints.limits import Permits, Rank, Rate
 from engine.endpoints.states import UNTOUCHED, SharedGate
 
 if TYPE_CHECKING:
@@ -89,18 +89,24 @@ class _Traffic:
 
 class Traffic:
     """What goes out to the endpoints of a database. ``limits`` and ``gates`` are put in place whole
-    by another thread; ``workers`` is among how many processes permits are shared. ``changed`` is
+    by another thread; ``rank`` says which of how many workers this process is. ``changed`` is
     called with the name of an endpoint that calls may go to now.
     """
 
-    def __init__(self, database: Database | None, clock: Clock) -> None:
+    def __init__(
+        self, database: Database | None, clock: Clock, rank: Callable[[], Rank] = Rank
+    ) -> None:
         self._database = database
         self._clock = clock
         self._traffic: dict[str, _Traffic] = {}
         self.limits: Mapping[str, Limits] = {}
         self.gates: Mapping[str, SharedGate] = {}
-        self.workers = 1
+        self.rank = rank
         self.changed: Callable[[str], None] = _nobody
+
+    def now(self) -> int:
+        """This moment, in journey time."""
+        return self._clock.now()
 
     def admit(self, endpoint: str, call: Due, queued: int) -> float | Parked | Refused:
         """Whether a call may go: 0.0 if so, else the seconds until a permit is free (inf:
@@ -204,7 +210,7 @@ class Traffic:
 
     def _wanted(self, rate: Rate, queued: int) -> int:
         """How many permits to have at hand."""
-        share = -(-rate.count // self.workers)
+        share = -(-rate.count // self.rank().workers)
         return min(max(queued, min(_MOST_AHEAD, share // 8)), share)
 
     # --- beside the sending ----------------------------------------------------------------
@@ -278,7 +284,7 @@ class Traffic:
         """Do a job in a transaction and a thread of its own; None where the database is away."""
         loop = asyncio.get_running_loop()
         assert self._database is not None  # noqa: S101 - for the type checker
-        work = loop.run_in_executor(None, partial(_in_transaction, self._database, job))
+        work = loop.run_in_executor(None, partial(states.in_transaction, self._database, job))
 
         def ended(done: asyncio.Future[_T | None]) -> None:
             if not done.cancelled():
@@ -286,14 +292,6 @@ class Traffic:
                 self.changed(endpoint)
 
         work.add_done_callback(ended)
-
-
-def _in_transaction(database: Database, job: Callable[[Connection], _T]) -> _T | None:
-    try:
-        with database.write(alone=False) as connection:  # it locks its row
-            return job(connection)
-    except Exception:  # noqa: BLE001 (whatever it is: asked again, and calls wait so long)
-        return None
 
 
 def _nobody(_endpoint: str) -> None:

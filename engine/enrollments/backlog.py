@@ -11,7 +11,7 @@ from engine.enrollments import redrive, store
 from engine.enrollments.store import facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from engine.core.interpreter.state import Passage
     from engine.db.connect import Connection
@@ -54,6 +54,7 @@ class Backlog:
         self._versions = versions
         self._users = users
         self._calls: dict[Lane, int] = {}
+        self._stored: defaultdict[Lane, set[int]] = defaultdict(set)
         self._wake_at: int | None = None
         self._sleepers, self._inbox = _Ring(), _Ring()
         self._until: int | None = None
@@ -81,6 +82,19 @@ class Backlog:
     def add_call(self, lane: Lane, at: int) -> None:
         """A call was committed that is not in memory and may be tried ``at``."""
         self._calls[lane] = min(at, self._calls.get(lane, at))
+
+    def put_off(self, held: Held, at: int) -> None:
+        """A call was committed that finds no room in memory."""
+        self._stored[held.lane].add(held.passage.user.bucket)
+        self.add_call(held.lane, at)
+
+    def in_line(self, loaded: Iterable[Held], fresh: Iterable[Held]) -> Iterator[tuple[Held, bool]]:
+        """Calls that were loaded, then those made just now; and whether earlier ones of the same
+        bucket may have found no room: then it has none either, so that nobody is overtaken.
+        """
+        yield from ((held, False) for held in loaded)
+        for held in fresh:
+            yield held, held.passage.user.bucket in self._stored.get(held.lane, ())
 
     def look(self, connection: Connection) -> bool:
         """See what another process may have written: whether anything was told, and which failed
@@ -152,6 +166,7 @@ class Backlog:
             place = (buckets, *lane, now, self._run_id, limit)
             taken = store.due_calls(connection, place, in_memory, self._versions, self._users)
             if len(taken) < most:
+                self._stored.pop(lane, None)
                 self._note(lane, store.next_call(connection, buckets, lane, now, self._run_id))
             elif most:
                 ring.stopped_at(taken[most - 1].passage.user.bucket)

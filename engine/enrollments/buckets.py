@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from engine.db.sqlite import WORKER_LOCK
+from engine.endpoints.limits import Rank
 from engine.enrollments.leases import (
     LEASE_US,
     AnotherWorker,
@@ -40,6 +41,7 @@ __all__ = [
     "BucketsLost",
     "Owned",
     "acquire",
+    "is_worked",
     "nobody_working",
     "works_alone",
 ]
@@ -51,11 +53,13 @@ HEARTBEAT_S = 10.0
 class Owned(Protocol):
     """Buckets that this process owns. Every method may be called by any thread.
 
-    ``heartbeat_s`` is how often :meth:`heartbeat` is to be called; ``lost`` says that another
-    process took them: they don't come back, :func:`acquire` others.
+    ``heartbeat_s`` is how often :meth:`heartbeat` is to be called; ``rank`` says which of how many
+    workers this one is, as of the last; ``lost`` that another process took the buckets: they don't
+    come back, :func:`acquire` others.
     """
 
     heartbeat_s: float
+    rank: Rank
     lost: bool
 
     @property
@@ -138,6 +142,23 @@ def works_alone(database: Database, connection: Connection) -> bool:
     return said.split()[1:] == [_ALONE]
 
 
+def is_worked(database: Database) -> bool:
+    """Whether somebody seems to work on the database. Looking is in nobody's way: a worker that
+    begins at this moment isn't refused for it. On SQLite, whoever works where this process can't
+    see his isn't seen (in another container): :func:`acquire` knows.
+    """
+    if not database.is_file:
+        with database.read() as connection:
+            return bool(workers.live(connection))
+    try:
+        os.kill(int(_lock_of(database.path).read_text().split()[0]), 0)
+    except PermissionError:  # it lives, as somebody else's
+        return True
+    except (OSError, ValueError, IndexError):
+        return False
+    return True
+
+
 @contextmanager
 def nobody_working(database: Database) -> Iterator[None]:
     """No worker works on the database as long as this is open; for PostgreSQL, none does when it is
@@ -157,13 +178,14 @@ def nobody_working(database: Database) -> Iterator[None]:
 class WholeFile:
     """All buckets of a SQLite database, as long as this is open."""
 
-    __slots__ = ("_file", "heartbeat_s", "lost")
+    __slots__ = ("_file", "heartbeat_s", "lost", "rank")
 
     buckets = tuple(range(BUCKETS))
 
     def __init__(self, file: int) -> None:
         self._file = file
         self.heartbeat_s = HEARTBEAT_S
+        self.rank = Rank()
         self.lost = False
 
     @property

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Container
 
     from engine.enrollments.rows import Held, Lane
+
+_T = TypeVar("_T")
 
 
 class CallsHeld:
@@ -38,18 +40,16 @@ class CallsHeld:
         return self._of_passages.get(passage)
 
     def every_call(self) -> list[Held]:
-        """The calls in memory that aren't answered, but for those sent again."""
-        return list(self._of_passages.values())
+        """The calls in memory that aren't answered, those sent again among them."""
+        return [*self._of_passages.values(), *self._redriven.values()]
 
     def calls_in(self, buckets: Container[int]) -> list[Held]:
         """Every call of the users of these buckets that is in memory and not answered."""
-        every = chain(self._of_passages.values(), self._redriven.values())
-        return [held for held in every if held.passage.user.bucket in buckets]
+        return [held for held in self.every_call() if held.passage.user.bucket in buckets]
 
     def calls_of(self, users: Container[str]) -> list[Held]:
         """The calls of these users that are in memory."""
-        every = chain(self._of_passages.values(), self._redriven.values())
-        return [held for held in every if held.passage.user.id in users]
+        return [held for held in self.every_call() if held.passage.user.id in users]
 
     def withdraw(self, held: Held) -> bool:
         """Make sure that a call isn't sent; False if it is on the wire already. Whoever takes it
@@ -74,3 +74,8 @@ class CallsHeld:
         self._redriven.pop(id(held), None)
         if self._of_passages.get(held.passage.id) is held:
             del self._of_passages[held.passage.id]
+
+
+def taken(queue: deque[_T], most: int) -> list[_T]:
+    """Up to ``most`` from the front of a queue that another thread adds to."""
+    return [queue.popleft() for _ in range(min(most, len(queue)))]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from engine.core.interpreter.state import User
     from engine.db.connect import Connection
-    from engine.enrollments.clocks import Clock
+    from engine.enrollments.clocks import Clock, Recall
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Published
 
@@ -30,6 +30,10 @@ EVERY_BUCKET = range(256)
 ENTERING_PER_TURN = 256
 """So many users are let in by clocks in one turn, at most."""
 _OPENED_AT_ONCE = 4
+
+
+def _nothing_is_counted(_asked: Iterable[tuple[User, frozenset[str]]]) -> None:
+    pass
 
 
 @dataclass(slots=True, frozen=True)
@@ -104,10 +108,15 @@ class ClockEntries:
         return 0 if self._unopened else self._agenda.next_at
 
     def take(
-        self, connection: Connection, now: int, most: int, rows: ClockRows | None = None
+        self,
+        connection: Connection,
+        now: int,
+        most: int,
+        rows: ClockRows | None = None,
+        recall: Recall = _nothing_is_counted,
     ) -> Entering:
         """Up to ``most`` users whom clocks let in at ``now``, and what to write with them, added to
-        the ``rows`` of the same turn.
+        the ``rows`` of the same turn. ``recall`` makes known what triggers count.
 
         Asked again before :meth:`committed`, it begins anew from what is stored.
         """
@@ -116,7 +125,7 @@ class ClockEntries:
             self._reopen()
         self._taken = True
         rows = ClockRows() if rows is None else rows
-        turn = Turn(connection, now, most, rows, self._users)
+        turn = Turn(connection, now, most, rows, self._users, recall)
         for bucket in self._unopened[-_OPENED_AT_ONCE:]:
             self._open(connection, bucket, now)
         for task in self._agenda.take(now):
@@ -133,9 +142,10 @@ class ClockEntries:
         now: int,
         rows: ClockRows,
         names: Collection[str] | None = None,
+        recall: Recall = _nothing_is_counted,
     ) -> None:
         """A user is new, or these attributes of his (None: any) may be others now: look at his
-        dates again. ``rows`` are what his change is written with.
+        dates again. ``rows`` are what his change is written with; ``recall`` as above.
         """
         if not self._clocks or user.bucket not in self._owned:
             return
@@ -145,6 +155,7 @@ class ClockEntries:
             self._meet_zone(user, now, rows)
         for clock in self._clocks:
             if isinstance(clock, DateClock) and (names is None or clock.dated.is_touched_by(names)):
+                recall([(user, clock.recalls)])
                 clock.look(user, now, rows)
 
     def committed(self) -> None:

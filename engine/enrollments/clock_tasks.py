@@ -95,6 +95,8 @@ class Pages:
         place = self.bucket, self.cursor, self.zone or None, most
         users = store.users_after(turn.connection, *place, turn.held)
         turn.unread -= max(len(users), _COST_OF_A_READ)
+        names = self.clock.recalls
+        turn.recall((user, names) for user in users)
         for user in users:
             self.cursor = user.id
             if self.zone is None or group_of(user.timezone) == self.zone:
@@ -141,6 +143,8 @@ class DueDates:
         most = min(turn.unread, turn.most - len(turn.entering))
         found = store.due_dates(turn.connection, clock, turn.now, most, turn.held)
         turn.unread -= max(len(found), _COST_OF_A_READ)
+        names = self.clock.recalls
+        turn.recall((user, names) for user, _, _ in found)
         for user, value, due_at in found:
             self._take(user, value, due_at, turn)
         turn.rows.write(turn.connection)

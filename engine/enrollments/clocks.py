@@ -4,6 +4,7 @@ for them, and what becomes of each user read.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -35,6 +36,8 @@ HORIZON = 2 * DAY
 KEPT = 366 * DAY
 """How long after its grace a date is remembered, so that it lets nobody in twice."""
 
+Recall = Callable[[Iterable[tuple["User", frozenset[str]]]], None]
+"""Makes known of users' pasts the events of these names."""
 Rank = tuple[int, int]
 """What comes first of what is due at one moment: schedules, dates, looks; each by number."""
 
@@ -52,7 +55,8 @@ class Candidate:
 @dataclass(slots=True)
 class Turn:
     """One turn's look at the clock, at ``now``: up to ``most`` are ``entering``, and up to
-    ``unread`` users more are read. What is to be written goes to ``rows``.
+    ``unread`` users more are read. What is to be written goes to ``rows``; ``recall`` is asked for
+    what triggers count.
     """
 
     connection: Connection
@@ -60,6 +64,7 @@ class Turn:
     most: int
     rows: ClockRows
     held: UsersHeld
+    recall: Recall
     entering: list[Candidate] = field(default_factory=list)
     unread: int = PAGE
 
@@ -92,6 +97,11 @@ class ScheduleClock:
     def by_zone(self) -> bool:
         """Whether it goes by each user's own clock."""
         return self.scheduled.trigger.timezone == "user"
+
+    @property
+    def recalls(self) -> frozenset[str]:
+        """The events that it counts."""
+        return self.scheduled.recalls
 
     def begin(self, zone: str | None, _now: int) -> tuple[int, int | None]:
         """What counts as the fire before the first, and when the first is."""
@@ -155,6 +165,11 @@ class DateClock:
     def by_zone(self) -> bool:
         """Whether users are read at a moment of their own clock."""
         return self.dated.trigger.date.depends_on_time
+
+    @property
+    def recalls(self) -> frozenset[str]:
+        """The events that it counts."""
+        return self.dated.recalls
 
     def begin(self, _zone: str | None, now: int) -> tuple[int, int | None]:
         """Dates are looked at at once."""

@@ -86,7 +86,12 @@ class Decider:
         return True
 
     def _let_in_by_clocks(
-        self, connection: Connection, ledger: Ledger, hearing: Hearing, door: Door
+        self,
+        connection: Connection,
+        ledger: Ledger,
+        hearing: Hearing,
+        door: Door,
+        present: Present,
     ) -> None:
         """Let in whose time has come; look at the dates of those who were written."""
         if self.clocks is None:
@@ -95,14 +100,16 @@ class Decider:
         changes, now = ledger.changes, ledger.now
         at = self.clocks.next_at
         if at is not None and at <= now:
-            found = self.clocks.take(connection, now, ENTERING_PER_TURN, changes.clocks).candidates
+            found = self.clocks.take(
+                connection, now, ENTERING_PER_TURN, changes.clocks, present.remember_of
+            ).candidates
             door.prepare((one.user, one.published) for one in found)
             for one in found:
                 fresh = door.candidate(one.user, one.published, one.inputs)
                 hearing.enter(fresh, seq=now, trigger=one.trigger)
             hearing.play()
         for user in changes.users.values():
-            self.clocks.changed(connection, user, now, changes.clocks)
+            self.clocks.changed(connection, user, now, changes.clocks, recall=present.remember_of)
 
     def decide(
         self, connection: Connection, turn: Turn, terms: Mapping[str, Terms], now: int
@@ -141,11 +148,12 @@ class Decider:
         _go_on(turn, going, world, ledger, hearing, present, holding)
         redrive.settle(connection, again, world, ledger, hearing)
         hearing.play()
-        self._let_in_by_clocks(connection, ledger, hearing, door)
+        self._let_in_by_clocks(connection, ledger, hearing, door, present)
         turn.calls = [held for held in turn.calls if held.passage.id not in present.dropped]
         turn.calls += again.calls
         for held in turn.starting:
-            ledger.start(held)
+            if self.around.calls.is_unsent(held):  # else this turn has withdrawn it
+                ledger.start(held)
         ledger.close()
         holding.close(ledger)
         return ledger

@@ -57,8 +57,13 @@ class HoldingBack:
                 self.back.calling((held,))
 
     def catch_up(self, turn: Turn, hearing: Hearing) -> None:
-        """Whoever was held hears what came meanwhile; whoever's journey was archived leaves."""
+        """Whoever was held hears what came meanwhile; whoever's journey was archived leaves, and
+        who waited for his call to be made for as long as he may stay.
+        """
         calling = [held.passage for held in turn.calls]
+        for held in turn.calls:
+            if held.outlives(self._now):
+                hearing.leave(held.passage, "expired")
         if self._journeys.orders:
             for passage in (*turn.due, *calling):
                 for fact in self._missed(passage):

@@ -28,6 +28,10 @@ class Allowance(Protocol):
     changed: Callable[[str], None]
     """Called on the loop with an endpoint that calls may go to now."""
 
+    def now(self) -> int:
+        """This moment, in journey time."""
+        ...
+
     def concurrency(self, endpoint: str) -> int:
         """Calls it may have in flight."""
         ...

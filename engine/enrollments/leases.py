@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from engine.clock import stopwatch
+from engine.endpoints.limits import Rank
 from engine.enrollments.store import workers
 from engine.enrollments.store.workers import BUCKETS
 from engine.errors import DatabaseUnavailable, OperatorError
@@ -65,6 +66,7 @@ class Leased:
         self._buckets: tuple[int, ...] = ()
         self._surplus: frozenset[int] = frozenset()
         self._until = 0.0
+        self.rank = Rank()
         self.lost = False
         self._renewing_s = self.heartbeat_s = lease_us / HEARTBEATS / 1_000_000
         self._join(f"{socket.gethostname()} process {os.getpid()}")
@@ -167,8 +169,9 @@ class Leased:
         live = [one.id for one in workers.live(connection)]
         if self._worker not in live:  # this has taken longer than the lease
             live.append(self._worker)
-        each, over = divmod(BUCKETS, len(live))
-        return each + (live.index(self._worker) < over)
+        self.rank = Rank(live.index(self._worker), len(live))
+        each, over = divmod(BUCKETS, self.rank.workers)
+        return each + (self.rank.number < over)
 
     def _keep(self, mine: list[int], share: int) -> None:
         waits = len(mine) < share

@@ -23,7 +23,9 @@ BUCKETS = 256
 
 @dataclass(slots=True, frozen=True)
 class Wanted:
-    """Which passages are wanted: those that fit everything that is set, ``most`` at most."""
+    """Which passages are wanted: those that fit everything that is set, ``most`` at most; of those
+    older than the one with the id ``before``.
+    """
 
     journey: str | None = None
     user: str | None = None
@@ -31,6 +33,7 @@ class Wanted:
     step: str | None = None
     outcome: str | None = None
     most: int = 100
+    before: int | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -99,6 +102,9 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[object]]:
     if wanted.state is not None:
         where.append("e.state = ?")
         values.append(int(STATES[wanted.state]))
+    if wanted.before is not None:
+        where.append("e.id < ?")
+        values.append(wanted.before)
     return where, values
 
 

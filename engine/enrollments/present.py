@@ -33,6 +33,10 @@ class Calls(Protocol):
         """Make sure that a call isn't sent; False if it is on the wire already."""
         ...
 
+    def is_unsent(self, held: Held) -> bool:
+        """Whether a call is in memory and nobody has begun to send it."""
+        ...
+
     def every_call(self) -> list[Held]:
         """All of them."""
         ...

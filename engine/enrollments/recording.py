@@ -9,10 +9,12 @@ included.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -102,13 +104,15 @@ class Recording:
         self._redactor = redactor
         self._problem: str | None = None
         self._file = _open(path, journey, anew=anew)
+        self._beside = ThreadPoolExecutor(1)  # one: lines are written one after another
 
-    def attempted(self, held: Held, sent: Sent) -> None:
-        """Record an attempt of a live run."""
+    async def attempted(self, held: Held, sent: Sent) -> None:
+        """Record an attempt of a live run; beside the event loop, since answers may be large."""
         call, passage = held.call, held.passage
         where = (call.step, call.visit, call.tries + 1, call.endpoint)
         requests, version = sent.attempts, sent.credential_version
-        self._write(passage, where, sent.answer, sent.failure, sent.text, requests, version)
+        line = (passage, where, sent.answer, sent.failure, sent.text, requests, version)
+        await asyncio.get_running_loop().run_in_executor(self._beside, self._write, *line)
 
     def simulated(self, passage: Passage, call: Call, attempt: int, made: Exchanged) -> None:
         """Record an attempt of a simulation."""
@@ -120,6 +124,7 @@ class Recording:
 
     def close(self) -> None:
         """Close the file. Raises UnusableRecording if not everything could be written."""
+        self._beside.shutdown()
         os.close(self._file)
         if self._problem is not None:
             raise UnusableRecording(f"the recording {self._path} is incomplete: {self._problem}")

@@ -73,6 +73,17 @@ class Held:
         """The key of the call's row."""
         return call_place(self.passage, self.call)
 
+    def outlives(self, now: int) -> bool:
+        """Whether the passage has reached its greatest age and is still at this call: it leaves
+        without it.
+        """
+        passage = self.passage
+        return (
+            now >= passage.entered_at + passage.program.max_age
+            and passage.outcome is None
+            and not self.call.redrive
+        )
+
 
 def encode_data(passage: Passage) -> str:
     """The passage's inputs, variables, step records, goals and counters as JSON."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from engine.endpoints.gate import Parked, Refused
-from engine.enrollments.calls_held import CallsHeld
+from engine.enrollments.calls_held import CallsHeld, taken
 from engine.enrollments.lanes import EndpointLanes, JourneyLane, longest_queue
 from engine.enrollments.turn import Answered
 from engine.enrollments.unanswered import a_bug, refused
@@ -31,9 +31,6 @@ UNREADABLE_PAUSE_S = 0.5
 """Between two looks at a database that can't be read."""
 
 
-_T = TypeVar("_T")
-
-
 def _nobody() -> None:
     """Nobody listens yet."""
 
@@ -42,7 +39,8 @@ class Outbox(CallsHeld):
     """Calls in memory, between two threads: the one that decides offers calls and takes answers,
     the event loop's sends. Each thing here has one writer; what passes from one to the other goes
     through a deque, and enters the next place before it leaves the last, so that nothing is ever
-    nowhere.
+    nowhere. A call that must be marked as started before the wire is touched is the deciding
+    thread's until it is launched: up to then it can be withdrawn.
 
     Of an endpoint's calls the journeys have their turns, one call each: who has many waits for who
     has few no longer than that. ``deliver`` puts a call on the wire and never raises for what the
@@ -70,6 +68,8 @@ class Outbox(CallsHeld):
         self._answered: deque[Answered] = deque()
         self._starting: deque[Held] = deque()
         self._launching: deque[Held] = deque()
+        self._spared: deque[Held] = deque()
+        self._outlived: deque[Held] = deque()
         self._closed = False
         self._came = 0
         self._committed = 0
@@ -93,8 +93,8 @@ class Outbox(CallsHeld):
         return True
 
     def launch(self, held: Held) -> None:
-        """Send a call that was marked as started."""
-        self._launching.append(held)
+        """Send a call that was marked as started, unless it was withdrawn instead."""
+        (self._launching if self.take(held) else self._spared).append(held)
 
     def committed(self, answered: Sequence[Answered]) -> None:
         """Forget calls whose answers were committed."""
@@ -104,11 +104,25 @@ class Outbox(CallsHeld):
 
     def take_answers(self, most: int) -> list[Answered]:
         """Answers that came and were not taken yet, oldest first."""
-        return _taken(self._answered, most)
+        return taken(self._answered, most)
 
     def take_starting(self) -> list[Held]:
         """Calls to be marked as started, then launched."""
-        return _taken(self._starting, len(self._starting))
+        found = taken(self._starting, len(self._starting))
+        starting = [held for held in found if self.is_unsent(held)]
+        if len(starting) < len(found):
+            self._spared.extend(held for held in found if not self.is_unsent(held))
+            self.notify()
+        return starting
+
+    def take_outlived(self) -> list[Held]:
+        """Calls that weren't made, because their passages are older than they may be: they are in
+        the database and not in memory any more.
+        """
+        outlived = taken(self._outlived, len(self._outlived))
+        for held in outlived:
+            self.forget(held)
+        return outlived
 
     @property
     def busy(self) -> bool:
@@ -172,6 +186,10 @@ class Outbox(CallsHeld):
         while self._launching:
             held = self._launching.popleft()
             self._start(self._endpoints[held.call.endpoint], held)
+        while self._spared:
+            held = self._spared.popleft()
+            self._allowance.withdrawn(held.call.endpoint, held.call)
+            self._end(self._endpoints[held.call.endpoint], held, None)
         for endpoint in list(self._endpoints.values()):
             self._pump(endpoint)
 
@@ -203,12 +221,20 @@ class Outbox(CallsHeld):
                 endpoint.skip()  # it was withdrawn
                 continue
             call = held.call
+            if held.outlives(self._allowance.now()):
+                if self.take(held):
+                    self._outlived.append(held)
+                    self.wake()
+                endpoint.skip()
+                continue
             verdict = self._allowance.admit(endpoint.name, call, endpoint.queued)
             if not isinstance(verdict, Refused) and verdict != 0.0:
                 self._rest(endpoint, verdict)
                 return None
             endpoint.parked_until = None
-            if not self.take(held):
+            goes = not isinstance(verdict, Refused)
+            marked_first = goes and self._allowance.at_most_once(endpoint.name)
+            if not marked_first and not self.take(held):
                 self._allowance.withdrawn(endpoint.name, call)
                 endpoint.skip()
                 continue
@@ -216,11 +242,11 @@ class Outbox(CallsHeld):
             endpoint.begin()
             if isinstance(verdict, Refused):
                 self._end(endpoint, held, refused(held, verdict))
-                continue
-            if not self._allowance.at_most_once(endpoint.name):
+            elif not marked_first:
                 return held
-            self._starting.append(held)
-            self.wake()
+            else:
+                self._starting.append(held)
+                self.wake()
         return None
 
     def _end(self, endpoint: EndpointLanes, held: Held, result: Result | None) -> None:
@@ -270,8 +296,3 @@ class Outbox(CallsHeld):
                 await asyncio.sleep(UNREADABLE_PAUSE_S)
             except Exception as error:  # noqa: BLE001 (a bug costs this call, not the run)
                 return a_bug(held, error)
-
-
-def _taken(queue: deque[_T], most: int) -> list[_T]:
-    """Up to ``most`` from the front of a queue that another thread adds to."""
-    return [queue.popleft() for _ in range(min(most, len(queue)))]

@@ -10,8 +10,10 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import available_timezones
 
+from engine.clock import wall
 from engine.core.dsl.problems import did_you_mean
 from engine.core.expressions.calendar import find_zone
+from engine.credentials.expiry import CLIENT_CERTIFICATE, expiry
 from engine.credentials.kek import find_kek
 from engine.credentials.kek_file import kek_path
 from engine.credentials.key_ring import KeyRing
@@ -24,6 +26,7 @@ from engine.db.schema import database_exists, newest_revision, open_database
 from engine.endpoints.store import load_all
 from engine.errors import CredentialFailure, EngineError
 from engine.settings import PREFIX, Settings, unknown_settings
+from engine.wire.certificates import ends_on
 from engine.wire.egress import Egress
 from engine.wire.origin import origin_of
 
@@ -237,16 +240,20 @@ def _secrets(profile: ShownProfile, references: References) -> Iterator[Check]:
         yield Check("secrets", "wrong", f"{profile.name}: {profile.problem}")
     if profile.ending is not None and profile.ending.state != "ok":
         remedy = f"journey auth rotate {profile.name} --expires DATE"
-        found = f"{profile.name}: its secret {profile.ending.text}"
+        found = f"{profile.name}: its {profile.ending.of} {profile.ending.text}"
         yield Check("secrets", profile.ending.state, found, remedy)
     for secret in profile.secrets:
         way, _, name = secret.source.partition(" ")
         where = f"{profile.name}.{secret.field}"
         if way in ("env", "file"):
             try:
-                references.read(FromEnv(name) if way == "env" else FromFile(name))
+                value = references.read(FromEnv(name) if way == "env" else FromFile(name))
             except CredentialFailure as failure:
                 yield Check("secrets", "wrong", f"{where}: {failure.message}")
+                continue
+            ends = expiry(ends_on(value), wall()) if secret.field == CLIENT_CERTIFICATE else None
+            if ends is not None:
+                yield Check("secrets", ends.state, f"{where} {ends.text}", f"renew {name}")
         elif not secret.is_set:
             yield Check(
                 "secrets", "wrong", f"{where} is not set", f"journey auth rotate {profile.name}"

@@ -93,6 +93,10 @@ def _merged(
     elif "base_url" not in fields:
         raise OperatorError(f"there is no endpoint {name} yet: give its --url")
     merged = {**written, **fields}
+    network = merged.get("network")
+    if isinstance(network, dict):
+        stays = written.get("network", {})
+        merged["network"] = {k: v for k, v in {**stays, **network}.items() if v is not None}
     # Nothing takes a field back to its default.
     given = {key: value for key, value in merged.items() if value is not None}
     return before, read_endpoint(given)

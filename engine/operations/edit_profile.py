@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from engine.credentials.expiry import CLIENT_CERTIFICATE
 from engine.credentials.kinds.base import AuthKind
 from engine.credentials.kinds.registry import read_profile
 from engine.credentials.references import Given, Sealed, SecretSource
@@ -24,14 +25,16 @@ class Edit:
     """What to change. ``fields`` are plain; ``secrets`` say where values come from, by field.
 
     Of an ``api_key`` with one pair the fields are ``name``, ``in`` and ``prefix``, its secret is
-    ``value``. ``ask`` gives the value of a secret that is needed and not there yet.
+    ``value``. ``ask`` gives the value of a secret that is needed and not there yet. ``dropped``
+    fields go back to their defaults.
     """
 
     kind: str | None
     title: str | None
-    fields: Mapping[str, str]
+    fields: Mapping[str, Any]
     secrets: Mapping[str, SecretSource]
     ask: Callable[[str], str] = field(repr=False)
+    dropped: frozenset[str] = frozenset()
 
 
 def edited(name: str, stored: StoredProfile | None, edit: Edit, egress: Egress) -> AuthKind:
@@ -53,6 +56,8 @@ def edited(name: str, stored: StoredProfile | None, edit: Edit, egress: Egress) 
         written["title"] = edit.title
     _refuse_literals(kind, edit.fields)
     target = _pair(written) if kind == "api_key" else written
+    for name_of_field in edit.dropped:
+        target.pop(name_of_field, None)
     target.update(edit.fields)
     target.update(edit.secrets)
     for secret in _needed(kind, written):
@@ -70,7 +75,8 @@ def edited(name: str, stored: StoredProfile | None, edit: Edit, egress: Egress) 
 def _needed(kind: str, written: Mapping[str, Any]) -> tuple[str, ...]:
     if kind != "oauth2":
         return _SECRETS.get(kind, ())
-    secrets = () if written.get("client_auth") == "none" else ("client_secret",)
+    without = written.get("client_auth") in ("none", "mtls")
+    secrets = () if without else ("client_secret",)
     return (*secrets, "password") if written.get("grant") == "password" else secrets
 
 
@@ -83,7 +89,7 @@ def _pair(written: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_literals(kind: str, fields: Mapping[str, str]) -> None:
-    for secret in (*_SECRETS.get(kind, ()), "client_secret", "password"):
+    for secret in (*_SECRETS.get(kind, ()), "client_secret", "password", CLIENT_CERTIFICATE):
         if secret in fields:
             raise OperatorError(
                 f"{secret} can't stand on the command line, where every process sees it: use"

@@ -46,6 +46,7 @@ def leaks(
         secrets = list(_secrets(connection, kek, References(environment, settings.secret_folders)))
         search = LeakSearch(secrets)
         found = [*_in_tables(connection, search)]
+    database.close()  # reading its files ends the locks of whatever this process has open there
     files = [*_files(database, settings, paths)]
     for path in files:
         found += _in_file(path, search)
@@ -84,7 +85,8 @@ def _secrets(
     for column in sealed.COLUMNS:
         for each in sealed.sealed_values(connection, column, most=_ALL):
             with suppress(CredentialFailure):  # `journey doctor` names what doesn't open
-                owner = names.get(int(each.place.row), "?")
+                row = int(each.place.row)
+                owner = f"hook {row}" if column.table == "hooks" else names.get(row, "?")
                 yield f"{owner}.{each.place.field}", ring.open(each.sealed, each.place)
 
 

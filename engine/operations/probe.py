@@ -6,6 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.clock import RealClock
+from engine.core.expressions.calendar import find_zone
+from engine.core.expressions.errors import ExpressionError, Unfillable
+from engine.core.expressions.paths import compile_path
+from engine.core.expressions.scope import UTC_ZONE, Scope
 from engine.credentials.access_tokens.answer import Refused
 from engine.credentials.access_tokens.ask import TokenServers
 from engine.credentials.kinds.oauth2 import OAuth2
@@ -17,6 +21,7 @@ from engine.endpoints import store
 from engine.endpoints.send import Sender
 from engine.errors import CredentialFailure, NotFound, OperatorError
 from engine.telemetry.redact import Redactor, known_secrets
+from engine.users.store import find_user
 
 if TYPE_CHECKING:
     from engine.credentials.credential import Credential
@@ -24,9 +29,13 @@ if TYPE_CHECKING:
     from engine.credentials.references import References
     from engine.credentials.store.profiles import StoredProfile
     from engine.credentials.vault import Vault
-    from engine.db.connect import Database
+    from engine.db.connect import Connection, Database
     from engine.endpoints.send import Sent
     from engine.wire.transport import Transport
+
+
+LOOKED_THROUGH, EXCERPT = 64 * 1024, 2_000
+"""Bytes of an answer that are searched for secrets, and characters of it that are shown."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -49,7 +58,8 @@ class Tried:
     """What became of it. ``status`` is None where there was no HTTP answer.
 
     ``attached`` names what the credential put into the request, never its values; ``text`` says in
-    words what failed, or what is good to know.
+    words what failed, or what is good to know; ``excerpt`` is how the answer's body begins, without
+    any secret that is known.
     """
 
     ok: bool
@@ -59,6 +69,7 @@ class Tried:
     attempts: int = 0
     elapsed_us: int = 0
     attached: tuple[str, ...] = ()
+    excerpt: str = ""
 
 
 @dataclass(slots=True)
@@ -134,6 +145,26 @@ async def try_profile(means: Means, name: str) -> Tried:
     return Tried(True, text=text, attempts=turn.requests, attached=("header authorization",))
 
 
+def target_as(connection: Connection, user: str, template: str, now: int) -> str:
+    """A path like a journey's, filled in for a user; what stands behind a ``?`` is taken as it is.
+
+    Raises NotFound for an unknown user, and OperatorError for a path that can't be filled in.
+    """
+    path, mark, query = template.partition("?")
+    known = find_user(connection, user)
+    if known is None:
+        raise NotFound(f"there is no user {user[:60]!r}")
+    zone = find_zone(known.timezone or "") or UTC_ZONE
+    attributes = {**known.attributes, "id": known.id, "timezone": known.timezone}
+    try:
+        filled = compile_path(path, allow=frozenset({"user"})).render(
+            Scope(now, zone, user=attributes)
+        )
+    except (ExpressionError, Unfillable) as error:
+        raise OperatorError(f"the path can't be filled in: {error}", code="probe.path") from None
+    return f"{filled}{mark}{query}"
+
+
 def only_endpoint_of(database: Database, profile: str) -> str:
     """The endpoint that has this profile. Raises OperatorError if that isn't exactly one."""
     with database.read() as connection:
@@ -197,7 +228,13 @@ def _tried(sent: Sent, used: Credential | None, redactor: Redactor) -> Tried:
         attempts=sent.attempts,
         elapsed_us=sent.answer.elapsed_us,
         attached=names_of(used) if used is not None and sent.attempts else (),
+        excerpt=_excerpt(sent.answer.body, redactor),
     )
+
+
+def _excerpt(body: bytes, redactor: Redactor) -> str:
+    """Redacted before it is cut: half a secret is one that nobody recognises."""
+    return redactor.redact(body[:LOOKED_THROUGH].decode("utf-8", "replace"))[:EXCERPT]
 
 
 class _TestTurn:

@@ -33,7 +33,9 @@ def running(connection: Connection, now: int) -> Iterator[Check]:
         yield Check("processes", "ok", "none runs; `journey up` starts one")
     if connection.dialect.name == "postgresql":
         yield from _shares(workers.shares(connection))
-    scheduling = any(each.kind != "worker" and now - each.seen_at < SILENT_US for each in known)
+    scheduling = any(
+        each.kind in ("up", "scheduler") and now - each.seen_at < SILENT_US for each in known
+    )
     yield from _duties(store.duties(connection), now, scheduling=scheduling)
 
 

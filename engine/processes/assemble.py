@@ -77,7 +77,7 @@ def assemble(
     kind: type[Worker] = Worker,
 ) -> Worker:
     """A worker of that ``kind`` for ``task``; without one it works everything, until stopped."""
-    live = LiveEndpoints(database, clock, policy=versions.policy)
+    live = LiveEndpoints(database, clock, policy=versions.policy, rank=lambda: owned.rank)
     users, journeys = UsersHeld(), LiveJourneys(versions)
     backlog = (Backlog if task is None else task.backlog)(
         None if task is None else task.run_id, versions, users

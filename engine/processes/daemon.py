@@ -1,4 +1,4 @@
-"""Processes that run until they are stopped: the worker, the scheduler, or both in one.
+"""Processes that run until they are stopped: worker, scheduler, HTTP server, or all in one.
 
 They never end by themselves: a database that is locked or gone is waited for. A signal drains
 (calls on the wire are waited for), a second one stops at once. A thread that died ends them, so
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from engine.enrollments.buckets import Owned
     from engine.operations.watch import JourneysFolder
     from engine.processes.duties import Duty, Kind
-    from engine.processes.work import Work
+    from engine.processes.work import OpenDoors, Work
     from engine.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ BROKEN = 70
 @dataclass(frozen=True, slots=True)
 class Orders:
     """What a process is told: which one it is, the settings, a folder of journeys to keep published
-    (or None), how it works, and where its few lines for people go.
+    (or None), how it works, where its few lines for people go, and how others reach it, if they do.
     """
 
     kind: Kind
@@ -67,6 +67,7 @@ class Orders:
     opening: Callable[[Opened, Owned], AbstractAsyncContextManager[Work]]
     say: Callable[[str], None]
     journeys: JourneysFolder | None = None
+    doors: OpenDoors | None = None
 
 
 def run(orders: Orders) -> int:
@@ -121,21 +122,25 @@ class _Daemon:
             await self._own(database)
             vault = await self._patiently(partial(self._vault, database))
             opened = Opened(database, vault, orders.settings, RealClock(), orders.say)
+        probes: list[Callable[[], list[Finding]]] = []
+        watch = Watch(database, self._process, probes, self._died)
         beat = Beat(self._loop)
         stack.callback(beat.stop)
-        probes = [beat.findings]
+        probes.append(beat.findings)
         if opened is not None:
             probes.append(self._worker_findings)
         duties: list[Duty] = []
+        post = self._post(database, opened)
         if orders.kind in SCHEDULING:
-            post = self._post(database, opened)
             duties = [duty for duty in DUTIES if orders.kind in duty.on and duty.wanted(post)]
             scheduler = Scheduler(duties, post, self._process.id)
             await self._patiently(scheduler.start)
             stack.push_async_callback(asyncio.to_thread, scheduler.stop, LAST_PATIENCE_S)
             probes.append(scheduler.findings)
+        if orders.doors is not None:
+            opening = orders.doors(post, lambda: watch.process.health)
+            probes.append((await stack.enter_async_context(opening)).findings)
         await self._patiently(partial(self._introduce, database, duties))
-        watch = Watch(database, self._process, probes, self._died)
         spare_the_collector()
         watch.start()
         stack.push_async_callback(asyncio.to_thread, watch.stop)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-Kind = Literal["up", "worker", "scheduler"]
+Kind = Literal["up", "worker", "scheduler", "api"]
 """The commands that start a process which runs until it is stopped."""
 
 SCHEDULING: frozenset[Kind] = frozenset({"up", "scheduler"})
@@ -176,7 +176,7 @@ def warn_of_endings(post: Post) -> str:
     with post.database.read() as connection:
         profiles = search_profiles(connection)
     told = [
-        f"{profile.name}: its secret {profile.ending.text}"
+        f"{profile.name}: its {profile.ending.of} {profile.ending.text}"
         for profile in profiles
         if profile.ending is not None and profile.ending.state != "ok"
     ]

@@ -41,6 +41,8 @@ GAP_S = 0.01
 """After a set others write: on SQLite the worker waits for such a gap."""
 LOOK_EACH_S = 0.1
 MOST_PAUSE_S = 2.0
+RESTART_S = 10.0
+"""A worker that ends is waited for so long: perhaps it is only started anew."""
 DEAREST = 20
 """A look is followed by a pause of at least so many times what it took."""
 
@@ -107,6 +109,7 @@ class _Follower:
         self._owned: Owned | None = None
         self._signal: int | None = None
         self._told_of: tuple[str, bool] | None = None
+        self._gone_since: float | None = None
 
     def follow(self, todo: Sequence[Todo]) -> Followed:
         for number, item in enumerate(todo):
@@ -192,6 +195,8 @@ class _Follower:
 
     def _acquired(self) -> bool:
         """Whether nobody works any more, and the users are ours now."""
+        if self._may_come_back():
+            return False
         try:
             self._owned = buckets.acquire(self._database)
         except AnotherWorker as another:
@@ -209,6 +214,17 @@ class _Follower:
                 else f"{at}: it {what}, and is followed here"
             )
         return False
+
+    def _may_come_back(self) -> bool:
+        """Whether who worked is gone just now and may only be started anew: then it isn't to find
+        the users taken. Another run that is done doesn't come back.
+        """
+        if buckets.is_worked(self._database) or (self._told_of is not None and self._told_of[1]):
+            self._gone_since = None
+            return False
+        if self._gone_since is None:
+            self._gone_since = stopwatch()
+        return stopwatch() - self._gone_since < RESTART_S
 
     def _look(self, run: Run, seen: _Seen, *, handed: bool) -> float | None:
         """How long to rest after a look; None: it is over."""

@@ -22,7 +22,7 @@ from engine.operations.running import is_gone
 from engine.operations.store import Finding, Process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from engine.db.connect import Database
 
@@ -68,7 +68,8 @@ def this_process(kind: str) -> Process:
 
 
 class Watch:
-    """Looks at ``probes`` in a thread of its own and says in the database what they find.
+    """Looks at ``probes`` in a thread of its own, those that are there when it is started, and says
+    in the database what they find.
 
     ``died`` is told, once, which part has lost its thread.
     """
@@ -77,12 +78,12 @@ class Watch:
         self,
         database: Database,
         process: Process,
-        probes: Iterable[Callable[[], Iterable[Finding]]],
+        probes: Sequence[Callable[[], Iterable[Finding]]],
         died: Callable[[str], None],
     ) -> None:
         self._database = database
         self.process = process
-        self._probes = tuple(probes)
+        self._probes = probes
         self._died = died
         self._told_death = False
         self._unwritable = ""

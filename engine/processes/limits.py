@@ -22,10 +22,14 @@ def raise_open_files(wanted: int) -> int:
 
 
 def no_core_dumps() -> None:
-    """Let a crash leave no image of the memory behind: opened secrets stand in it."""
+    """Let a crash leave no image of the memory behind: opened secrets stand in it.
+
+    A limit of one byte: no file is written for that, and it is the one limit by which Linux also
+    starts no program that would take the image (a ``core_pattern`` with a pipe ignores zero).
+    """
     try:
         _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+        resource.setrlimit(resource.RLIMIT_CORE, (0 if hard == 0 else 1, hard))
     except (OSError, ValueError):
         pass
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from engine.processes.supply import Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from engine.endpoints.send import Sent
     from engine.enrollments.rows import Held
@@ -45,9 +45,9 @@ class Users(Protocol):
 class RunOptions:
     """What a live run is asked to do. ``now`` makes the clock virtual; ``stay_us`` is how long
     (journey time) sleepers are waited for, None for the few seconds that are no sleep;
-    ``listening`` is told of each attempt of a call, on the event loop. ``feed`` are facts that come
-    by the run's clock; ``triggered``: the journey's triggers let users in, though it wasn't
-    published with them switched on.
+    ``listening`` is told of each attempt of a call before its result counts. ``feed`` are facts
+    that come by the run's clock; ``triggered``: the journey's triggers let users in, though it
+    wasn't published with them switched on.
     """
 
     file: str
@@ -59,7 +59,7 @@ class RunOptions:
     now: int | None = None
     stay_us: int | None = None
     telling: bool = False
-    listening: Callable[[Held, Sent], None] | None = None
+    listening: Callable[[Held, Sent], Awaitable[None]] | None = None
     feed: Feed | None = None
     triggered: bool = False
 

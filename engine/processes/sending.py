@@ -15,7 +15,7 @@ from engine.wire.egress import Egress
 from engine.wire.http_transport import HttpTransport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from engine.clock import Clock
     from engine.credentials.vault import Vault
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from engine.enrollments.rows import Held
     from engine.settings import Settings
 
-    Listening = Callable[[Held, Sent], None]
+    Listening = Callable[[Held, Sent], Awaitable[None]]
 
 
 class Sending:
     """Puts held calls on the wire. ``sender`` may be used beside it for single requests;
-    ``listening`` is told of each attempt that was made, on the event loop.
+    ``listening`` is told of each attempt that was made; its result is handed on when that is done.
     """
 
     def __init__(self, sender: Sender, clock: Clock, listening: Listening | None = None) -> None:
@@ -48,7 +48,7 @@ class Sending:
         timeout: int | None = getattr(step, "timeout_us", None)
         sent = await self.sender.send(call, timeout)
         if self._listening is not None:
-            self._listening(held, sent)
+            await self._listening(held, sent)
         return Result(
             answer=sent.answer,
             failure=sent.failure,

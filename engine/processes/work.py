@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from engine.clock import Clock
     from engine.credentials.vault import Vault
     from engine.db.connect import Database
+    from engine.operations.store import Finding
+    from engine.processes.duties import Post
     from engine.processes.health import Loop
     from engine.settings import Settings
 
@@ -44,3 +47,23 @@ class Opened:
     settings: Settings
     clock: Clock
     say: Callable[[str], None]
+
+
+class Doors(Protocol):
+    """What lets others reach this process while it runs, as an HTTP server."""
+
+    def findings(self) -> list[Finding]:
+        """How it is; for another thread."""
+        ...
+
+
+class OpenDoors(Protocol):
+    """Opens the doors of a process on its event loop, and at the end closes them: who is inside is
+    served before. Raises OperatorError where they can't be opened.
+    """
+
+    def __call__(
+        self, post: Post, health: Callable[[], Sequence[Finding]]
+    ) -> AbstractAsyncContextManager[Doors]:
+        """``health`` tells what the process found when it looked at itself last."""
+        ...

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from engine.enrollments.rows import Held
     from engine.enrollments.send import Outbox
     from engine.enrollments.store.facts import Told
-    from engine.processes.bell import Bell
 from engine.processes.supply import Endpoints, Feed, Observer
 
 TOLD_PER_TURN = 1024
@@ -44,6 +43,7 @@ ANSWERS_PER_TURN = 1024
 SLEEPERS_PER_TURN = 512
 REST_S = 0.002
 """After a commit the worker rests: other processes' writes wait for such a gap."""
+LONGEST_REST_S = 1.0  # the clock may be set, or the machine have slept
 PATIENCE_S = 60.0
 """How long a database that can't be written is waited for."""
 
@@ -90,7 +90,6 @@ class Worker:
         self._told = self._stale = True
         self.woken = Bell()
         self._stopping = self._deciding = False
-        self._name = decider.installation[:8]
 
     def wake(self) -> None:
         """Something came in: look again."""
@@ -124,7 +123,7 @@ class Worker:
 
     def _rest(self, pause: float) -> None:
         """Wait until it is time, something came in, or another process has written."""
-        until = stopwatch() + pause
+        until = stopwatch() + min(pause, LONGEST_REST_S)
         files = () if self._watch.file is None else (self._watch.file,)
         while (left := until - stopwatch()) > 0:
             self.woken.wait(min(left, self._watch.each_s), files)
@@ -173,11 +172,11 @@ class Worker:
             answered=self.outbox.take_answers(ANSWERS_PER_TURN),
             starting=self.outbox.take_starting(),
         )
-        for held in turn.starting:
-            held.call.started_by = self._name
         if self._stopping:
             return turn, Loading()
         now = self._clock.now()
+        for held in self.outbox.take_outlived():
+            self._backlog.add_call(held.lane, now)
         room = {lane: self.outbox.room(lane) for lane in self._backlog.due_lanes(now)}
         loading = Loading(
             room={lane: free for lane, free in room.items() if free and self.outbox.hungry(lane)},
@@ -265,10 +264,10 @@ class Worker:
             self._fed = 0
         for held in turn.starting:
             self.outbox.launch(held)
-        for held in (*loaded, *ledger.calls):
+        for held, behind in self._backlog.in_line(loaded, ledger.calls):
             given = held.passage.user.bucket in self._share.giving
-            if given or not self.outbox.offer(held):
-                self._backlog.add_call(held.lane, self._clock.now())
+            if behind or given or not self.outbox.offer(held):
+                self._backlog.put_off(held, self._clock.now())
         for lane, at in ledger.retries:
             self._backlog.add_call(lane, at)
         if ledger.next_wake is not None:

@@ -99,7 +99,8 @@ def _forms(value: str | bytes) -> set[bytes]:
     if isinstance(value, bytes):
         text = value.hex()
         return {value, *_forms(text), *_forms(text.upper()), *_in_base64(value)}
-    return {form.encode("utf-8", "surrogatepass") for form in encodings(value)}
+    wide = {value.encode(way, "surrogatepass") for way in ("utf-16-le", "utf-16-be")}
+    return wide | {form.encode("utf-8", "surrogatepass") for form in encodings(value)}
 
 
 def _in_base64(value: bytes) -> set[bytes]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from io import TextIOWrapper
+    from logging import LogRecord
 
 
 class LogFile(WatchedFileHandler):
@@ -26,3 +27,10 @@ class LogFile(WatchedFileHandler):
             encoding="utf-8",
             opener=lambda path, flags: os.open(path, flags, 0o600),
         )
+
+    def emit(self, record: LogRecord) -> None:
+        """Write the line; a folder that is gone, or a full disk, ends nothing."""
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from base64 import b64encode
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote, quote_plus
 
 MASK = "[redacted]"
@@ -21,6 +22,8 @@ _SHORTEST = 4
 
 _SHORTEST_BASE64 = 8
 _REMEMBERED = 20_000
+_WINDOW = 64 * 1024
+"""Characters that are looked through before another thread has its turn."""
 
 
 class Redactor:
@@ -32,6 +35,8 @@ class Redactor:
     def __init__(self) -> None:
         self._values: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._forms: dict[str, dict[str, int]] = {}
+        self._pairs: dict[str, set[str]] = {}
+        self._pair: re.Pattern[str] | None = None
         self._lock = threading.Lock()
 
     def learn(self, values: Iterable[str]) -> None:
@@ -45,6 +50,7 @@ class Redactor:
                     continue
                 self._values[value] = forms = encodings(value)
                 for form in forms:
+                    self._expect(form)
                     of_beginning = self._forms.setdefault(form[:_SHORTEST], {})
                     of_beginning[form] = of_beginning.get(form, 0) + 1
                 if len(self._values) > _REMEMBERED:
@@ -52,27 +58,49 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """``text`` with every known value, in any encoding, as ``[redacted]``."""
-        if not self._forms:
-            return text
-        with self._lock:
-            kept: list[str] = []
-            start = position = 0
-            while position <= len(text) - _SHORTEST:
-                end = self._end_of_secret(text, position)
-                if end:
-                    kept += (text[start:position], MASK)
-                    start = position = end
-                else:
-                    position += 1
+        kept: list[str] = []
+        start = position = 0
+        while (position := self._next_beginning(text, position)) >= 0:
+            end = self._end_of_secret(text, position)
+            if end:
+                kept += (text[start:position], MASK)
+                start = position = end
+            else:
+                position += 1
         return "".join((*kept, text[start:])) if kept else text
 
+    def _expect(self, form: str) -> None:
+        seconds = self._pairs.setdefault(form[0], set())
+        if form[1] not in seconds:
+            seconds.add(form[1])
+            self._pair = None
+
+    def _next_beginning(self, text: str, position: int) -> int:
+        """Where from ``position`` on two characters stand with which a value begins; -1: nowhere.
+
+        Nearly all of a text is passed over by the regular expression, which is what makes this
+        fast.
+        """
+        with self._lock:
+            if not self._pairs:
+                return -1
+            pattern = self._pair = self._pair or _any_pair(self._pairs)
+        while position < len(text):
+            found = pattern.search(text, position, position + _WINDOW + 1)
+            if found is not None:
+                return found.start()
+            position += _WINDOW
+        return -1
+
     def _end_of_secret(self, text: str, position: int) -> int:
-        forms = self._forms.get(text[position : position + _SHORTEST])
-        if forms is None:
-            return 0
-        return max(
-            (position + len(form) for form in forms if text.startswith(form, position)), default=0
-        )
+        with self._lock:
+            forms = self._forms.get(text[position : position + _SHORTEST])
+            if forms is None:
+                return 0
+            return max(
+                (position + len(form) for form in forms if text.startswith(form, position)),
+                default=0,
+            )
 
     def _forget(self) -> None:
         _, forms = self._values.popitem(last=False)
@@ -84,6 +112,10 @@ class Redactor:
             if not of_beginning:
                 del self._forms[form[:_SHORTEST]]
 
+
+_SAFE_IN_HTML = re.compile("[<>&'=]")
+_ODD: tuple[Callable[[str], bool], ...] = (lambda _: True, lambda each: not each.isalnum())
+"""Characters that become entities: all, or those that are neither letter nor digit."""
 
 known_secrets = Redactor()
 """What this process has opened or been given. Its logs are redacted by it."""
@@ -119,8 +151,20 @@ class RedactionFilter(logging.Filter):
 
 def encodings(value: str) -> tuple[str, ...]:
     """Every form in which ``value`` may stand in a text: as it is, percent-encoded, in a form, in
-    JSON, in HTML, in hex, and inside of anything in base64 (a Basic pair, a data URL).
+    JSON, in HTML, in hex, in UTF-16, in other capitals, and inside of anything in base64 (a Basic
+    pair, a data URL). Of a private key in PEM also each line, since few texts hold it whole.
     """
+    forms = {form for each in (value, *_key_lines(value)) for form in _forms(each)}
+    return tuple(form for form in forms if len(form) >= _SHORTEST)
+
+
+def _key_lines(pem: str) -> list[str]:
+    _, begin, rest = pem.partition("PRIVATE KEY-----")
+    body = rest.partition("-----END")[0] if begin else ""
+    return [line for line in body.split() if len(line) >= _SHORTEST_BASE64]
+
+
+def _forms(value: str) -> set[str]:
     from html import escape  # noqa: PLC0415 - two thousand names that most commands never need
 
     percent = quote(value, safe="")
@@ -133,7 +177,26 @@ def encodings(value: str) -> tuple[str, ...]:
     }
     for inner in {value, quote_plus(value)}:
         forms.update(_inside_base64(inner.encode()))
-    return tuple(form for form in forms if len(form) >= _SHORTEST)
+    return forms | _as_others_write(value)
+
+
+def _as_others_write(value: str) -> set[str]:
+    """What escapes otherwise, or more, than Python does: PHP and Java in JSON, entities by number,
+    UTF-16 in what was read as something else; and the capitals of who changes them.
+    """
+    quoted, units = json.dumps(value)[1:-1], value.encode("utf-16-be", "surrogatepass")
+    forms = {
+        quoted.replace("/", "\\/"),
+        _SAFE_IN_HTML.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted),
+        "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)),
+        *("".join(f"&#{ord(each)};" if odd(each) else each for each in value) for odd in _ODD),
+        *("".join(f"&#x{ord(each):x};" if odd(each) else each for each in value) for odd in _ODD),
+        "".join(f"%{octet:02x}" for octet in value.encode(errors="surrogatepass")),
+        "\0".join(value),
+    }
+    if len(value) >= _SHORTEST_BASE64:
+        forms |= {value.lower(), value.upper(), value.swapcase()}
+    return forms
 
 
 def _lower_percent(text: str) -> str:
@@ -152,6 +215,15 @@ def _inside_base64(value: bytes) -> set[str]:
         if len(inner) >= _SHORTEST_BASE64:
             forms |= {inner, inner.replace("+", "-").replace("/", "_")}
     return forms
+
+
+def _any_pair(pairs: Mapping[str, Iterable[str]]) -> re.Pattern[str]:
+    return re.compile(
+        "|".join(
+            f"{re.escape(first)}[{''.join(re.escape(second) for second in sorted(seconds))}]"
+            for first, seconds in sorted(pairs.items())
+        )
+    )
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,12 @@ class Ingested:
     changes: int = 0
     entries: int = 0
 
+    @classmethod
+    def of(cls, rows: Sequence[InboxRow]) -> Ingested:
+        """Those that rows of the inbox are."""
+        kinds = Counter(row[3] for row in rows)
+        return cls(kinds[EVENT], kinds[CHANGE], kinds[ENTRY])
+
     @property
     def total(self) -> int:
         """All of them."""
@@ -47,6 +54,15 @@ class Ingested:
         )
 
 
+def append(connection: Connection, rows: Sequence[InboxRow]) -> Ingested:
+    """Append rows to the inbox in the transaction of ``connection``; they count as soon as it is
+    committed. A fact whose message id was received before is left out when the owner of its user
+    receives it.
+    """
+    store.append(connection, rows)
+    return Ingested.of(rows)
+
+
 def ingest(
     connection: Connection,
     facts: Sequence[Incoming],
@@ -54,20 +70,15 @@ def ingest(
     now: int,
     new_id: Callable[[int], int],
 ) -> Ingested:
-    """Append ``facts`` to the inbox in the transaction of ``connection``; they count as soon as it
-    is committed. ``now`` is journey time in microseconds UTC; ``new_id`` makes an id for it.
+    """:func:`append` for ``facts``. ``now`` is journey time in microseconds UTC; ``new_id`` makes
+    an id for it.
 
-    All of the set or nothing: raises :class:`FactRefused` for the first that can't be taken. A fact
-    whose message id was received before is left out when the owner of its user receives it.
+    All of the set or nothing: raises :class:`FactRefused` for the first that can't be taken.
     """
     rows: list[InboxRow] = []
-    kinds = [0, 0, 0]
     for index, fact in enumerate(facts):
         try:
-            row = inbox_row(fact, new_id(now), now)
+            rows.append(inbox_row(fact, new_id(now), now))
         except BadRow as bad:
             raise FactRefused(bad, index) from None
-        kinds[row[3]] += 1
-        rows.append(row)
-    store.append(connection, rows)
-    return Ingested(kinds[EVENT], kinds[CHANGE], kinds[ENTRY])
+    return append(connection, rows)

@@ -48,9 +48,9 @@ def find_user(connection: Connection, user: str) -> KnownUser | None:
     return None if row is None else KnownUser(row[0], row[1], json.loads(row[2]))
 
 
-def every_user(connection: Connection) -> Iterator[KnownUser]:
-    """All users, by bucket and id, read in pages."""
-    bucket, last = -1, ""
+def every_user(connection: Connection, after: str | None = None) -> Iterator[KnownUser]:
+    """All users, by bucket and id, read in pages; those behind the user ``after``."""
+    bucket, last = (-1, "") if after is None else (bucket_of(after), after)
     while True:
         rows = connection.exec_driver_sql(
             "SELECT bucket, id, timezone, attributes FROM users WHERE (bucket, id) > (?, ?)"

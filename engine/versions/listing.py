@@ -62,18 +62,22 @@ def every_journey(connection: Connection, versions: Versions) -> tuple[JourneyLi
     return tuple(_line(connection, one, counted, versions) for one in states.load_all(connection))
 
 
-def one_journey(connection: Connection, journey: str, versions: Versions) -> JourneyPage:
-    """A journey with its versions, and who stands at which step. Raises NotFound."""
+def one_journey(
+    connection: Connection, journey: str, versions: Versions, *, standing: bool = True
+) -> JourneyPage:
+    """A journey with its versions, and who stands at which step, which looks at all its users:
+    unless without ``standing``. Raises NotFound.
+    """
     counted = inside.numbers(connection)
     line = _line(connection, states.load(connection, journey), counted, versions)
-    standing = inside.at_steps(connection, journey)
+    places = inside.at_steps(connection, journey) if standing else {}
     listed = store.versions_of(connection, journey)
     lines = []
     for one in listed:
         steps: tuple[StepInside, ...] = ()
-        if one.id in standing:
+        if one.id in places:
             program = versions.get(connection, one.id).program
-            steps = inside.by_step(program, standing[one.id])
+            steps = inside.by_step(program, places[one.id])
         lines.append(VersionLine(one, counted.get(one.id, _NOBODY), steps))
     return JourneyPage(line, tuple(lines), store.endpoints_of(connection, listed[0].id))
 

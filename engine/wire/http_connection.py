@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import select
 import ssl
 from collections.abc import Callable
 from typing import cast
@@ -113,9 +114,16 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _write_rest(self) -> None:
-        while self._rest and not self._paused:
+        """The next piece, in each turn of the loop one. Not while there is something to read: who
+        refuses a request early answers and closes, and writing to that would lose what he said.
+        """
+        transport = self._transport
+        if not self._rest or self._paused or transport is None or transport.is_closing():
+            return
+        if not _has_something_to_read(transport):
             piece, self._rest = self._rest[:SLICE], self._rest[SLICE:]
-            cast(asyncio.Transport, self._transport).write(piece)
+            transport.write(piece)
+        self._loop.call_soon(self._write_rest)
 
     def _all_written(self) -> bool:
         if self._rest is None:
@@ -231,3 +239,9 @@ class Connection(asyncio.Protocol):
         """It is gone."""
         self._paused = False
         self._write_rest()
+
+
+def _has_something_to_read(transport: asyncio.Transport) -> bool:
+    look = select.poll()
+    look.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(look.poll(0))

@@ -54,7 +54,7 @@ def _make(network: Network) -> ssl.SSLContext:
     if network.ca is not None:
         context.load_verify_locations(cadata=network.ca)
     if network.client_certificate is not None:
-        _show(context, network.client_certificate)
+        show_certificate(context, network.client_certificate)
     if network.verify:
         _trust_public_roots(context)
     return context
@@ -73,8 +73,12 @@ def _trust_public_roots(context: ssl.SSLContext) -> None:
         context.load_verify_locations(certifi.where())
 
 
-def _show(context: ssl.SSLContext, pem: str) -> None:
-    """Take a certificate chain and its key from text, which OpenSSL reads from files only."""
+def show_certificate(context: ssl.SSLContext, pem: str) -> None:
+    """Let ``context`` show a certificate chain, with its key, from text.
+
+    OpenSSL reads them from files only. Raises ``ssl.SSLError``, ``OSError`` or ``ValueError`` where
+    it can't; what they say may quote the key.
+    """
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("certificate", os.MFD_CLOEXEC)
         path = f"/proc/self/fd/{descriptor}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tests.bench import latency, main_job, sleepers
+from tests.bench import ingest_http, latency, main_job, sleepers
 
 
 def main() -> None:
@@ -23,9 +23,16 @@ def main() -> None:
     late.add_argument("--sleepers", type=int, default=10_000, help="who wake in one second")
     asleep = benches.add_parser("sleepers", help="what users who sleep cost, and their events")
     asleep.add_argument("--users", default="10,1000000", help="sizes, separated by commas")
+    doors = benches.add_parser("ingest-http", help="events in over HTTP, SQLite, a server beside")
+    doors.add_argument("--serve", choices=["api", "up"], default="api", help="which process serves")
+    doors.add_argument("--seconds", type=float, default=8, help="for how long each")
+    doors.add_argument("--rate", type=int, default=500, help="events a second, where it is fixed")
     given = parser.parse_args()
     if given.bench == "latency":
         latency.measure(given.rate, given.seconds, given.idle, given.sleepers)
+        return
+    if given.bench == "ingest-http":
+        ingest_http.measure(given.serve, given.seconds, given.rate)
         return
     sizes = [int(size) for size in given.users.split(",")]
     if given.bench == "sleepers":

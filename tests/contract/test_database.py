@@ -433,3 +433,27 @@ def test_an_error_that_is_none_of_the_databases_passes_unchanged(tmp_path: Path)
         with database.read() as connection:
             clock = connection.exec_driver_sql("SELECT clock FROM installation").scalar()
         assert clock is None, "and the transaction is rolled back"
+
+
+_LOCKS = """
+import sys
+from contextlib import closing
+from sqlite3 import connect
+
+with closing(connect(sys.argv[1], isolation_level=None)) as connection:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("SELECT count(*) FROM installation").fetchone()
+"""
+
+
+def test_a_file_that_is_opened_once_more_keeps_the_locks_of_who_has_it_open(tmp_path: Path) -> None:
+    """Whoever believes to be the last one takes the log away, under the eyes of the other."""
+    path = tmp_path / "engine.db"
+    open_database(_url(path)).close()
+    with closing(open_database(_url(path))) as first:
+        with first.read() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM installation").fetchone()
+        with closing(open_database(_url(path))):
+            pass
+        subprocess.run([sys.executable, "-c", _LOCKS, path], check=True)
+        assert path.with_name("engine.db-wal").exists()

@@ -88,9 +88,13 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def serving(
-    behave: Behaviour, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    behave: Behaviour,
+    *,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> AsyncIterator[Server]:
-    """Run ``behave`` for every connection on a free port; everything is over at the end."""
+    """Run ``behave`` for every connection on a free port (or ``port``); all is over at the end."""
     server = Server("https" if tls else "http")
     running: set[asyncio.Task[Any]] = set()
 
@@ -111,7 +115,7 @@ async def serving(
         writer.transport.abort()
         running.discard(task)
 
-    listening = await asyncio.start_server(accept, host, 0, ssl=tls)
+    listening = await asyncio.start_server(accept, host, port, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server

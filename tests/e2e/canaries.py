@@ -9,6 +9,7 @@ import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from html import escape
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -23,6 +24,13 @@ def forms(secret: str) -> set[bytes]:
         *(json.dumps(secret)[1:-1].encode(), repr(secret)[1:-1].encode()),
         *(plain.hex().encode(), plain.hex().upper().encode(), plain.hex(" ").encode()),
         repr(plain)[2:-1].encode(),
+        *(escape(secret).encode(), json.dumps(secret)[1:-1].replace("/", "\\/").encode()),
+        "".join(f"\\u{ord(each):04x}" for each in secret).encode(),
+        "".join(f"\\u{ord(each):04X}" for each in secret).encode(),
+        "".join(f"&#{ord(each)};" for each in secret).encode(),
+        "".join(f"&#x{ord(each):x};" for each in secret).encode(),
+        "".join(f"%{octet:02x}" for octet in plain).encode(),
+        *(secret.swapcase().encode(), secret.upper().encode(), secret.lower().encode()),
     }
     for inner in (plain, quote_plus(secret).encode()):
         for before in range(3):

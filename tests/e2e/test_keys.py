@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -75,13 +76,16 @@ def test_keys_are_rotated_and_retired_under_traffic_through_kill_9(
         ]
         here.write("spare.yaml", "auth_profiles:\n" + "".join(names))
         here.run("journey", "apply", "spare.yaml")
+        since = time.monotonic()
+        here.run("journey", "keys", "rotate")
+        took = time.monotonic() - since
         first = active_key(here)
         command = write_journey(here, rounds=1, users=users)
         partners.change(delay=4.0)  # the run must outlast the kills
         with here.running(*command) as run:
             for kill in range(kills):
                 assert not run.ended, "the run was over before the last kill"
-                stopped += killed(here, lots.uniform(0.0, 0.5))
+                stopped += killed(here, lots.uniform(0.0, 0.8 * took))
                 if kill % 4 == 3:
                     said = here.run("journey", "keys", "retire")
                     retired += said.out.count("is retired")
@@ -98,7 +102,7 @@ def test_keys_are_rotated_and_retired_under_traffic_through_kill_9(
             "attempts": 4 * users,
         }
         assert here.query("SELECT count(*) FROM executions WHERE failure IS NOT NULL") == [(0,)]
-        assert summary["tokens"]["crm-oauth"]["requests"] > 2, "tokens came meanwhile"
+        assert summary["tokens"]["crm-oauth"]["requests"] > 1, "tokens came meanwhile"
         assert stopped >= kills // 2, "most were stopped on the way"
         assert sealed_elsewhere(here) == 0, "nobody sealed under an old key"
         here.run("journey", "keys", "retire")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import time
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from html import escape
 from pathlib import Path
+from urllib.parse import parse_qs, quote, quote_plus
 
 from tests.e2e.canaries import command_lines, files, forms, leaks
 from tests.e2e.installation import Installation
@@ -100,11 +104,64 @@ class Mirror(Partner):
         return Reply(self.says, json.dumps(said).encode(), headers)
 
 
+class Polyglot(Partner):
+    """Says the secrets that it was shown in every encoding that people find ways to use, and in
+    the reason phrase.
+    """
+
+    def answer(self, request: Request) -> Reply:
+        shown = list(shown_in(request))
+        said = [form for secret in shown for form in spellings(secret)]
+        ascii_ones = [form for form in said if form.isascii() and form.decode().isprintable()]
+        head = [b"HTTP/1.1 200 " + b" ".join(ascii_ones[:1])]
+        head += [b"x-said-%d: %s" % pair for pair in enumerate(ascii_ones[:100])]
+        # Packed on request as an archive, for one user of two.
+        body = b" | ".join(said)
+        body = gzip.compress(body) if len(self.log) % 2 else body
+        head.append(b"content-length: %d\r\n\r\n" % len(body))
+        return Reply(pieces=[(0.0, b"\r\n".join(head) + body)])
+
+
+def shown_in(request: Request) -> Iterator[str]:
+    """The secrets of a request, as the server of it knows them."""
+    scheme, _, value = (request.header("authorization") or "").partition(" ")
+    if scheme == "Basic":
+        yield b64decode(value).decode().partition(":")[2]
+    elif value:
+        yield value
+    body = request.json()
+    assert isinstance(body, dict)
+    for each in (request.header("x-key"), request.query.get("key"), body.get("key")):
+        if each:
+            yield each
+
+
+def spellings(secret: str) -> Iterator[bytes]:
+    """Ways to write a secret that its reader understands."""
+    plain = secret.encode()
+    yield from (plain, quote(secret, safe="").encode(), quote_plus(secret).encode())
+    yield "".join(f"%{octet:02x}" for octet in plain).encode()
+    yield json.dumps(secret).encode()
+    yield json.dumps(secret, ensure_ascii=False).replace("/", "\\/").encode()
+    yield "".join(f"\\u{ord(each):04x}" for each in secret).encode()
+    yield "".join(f"\\u{ord(c):04X}" if n % 2 else c for n, c in enumerate(secret)).encode()
+    yield escape(secret).encode()
+    yield "".join(f"&#{ord(each)};" for each in secret).encode()
+    yield "".join(f"&#x{ord(each):x};" for each in secret).encode()
+    yield from (plain.hex().encode(), plain.hex().upper().encode(), repr(plain).encode())
+    yield from (b64encode(plain), urlsafe_b64encode(plain), b64encode(b"bot:" + plain))
+    yield from (secret.swapcase().encode(), secret.upper().encode(), secret.lower().encode())
+    yield from (secret.encode("utf-16-le"), secret.encode("utf-16-be"))
+
+
 class TalkativeServer(AuthorizationServer):
     """A token server whose refusals repeat what it was sent, even as the error's code."""
 
     def answer(self, request: Request) -> Reply:
         sent = request.body.decode() + (request.header("authorization") or "")
+        form = parse_qs(request.body.decode())
+        for secret in (*form.get("client_secret", ()), *form.get("password", ())):
+            sent += " | ".join(each.decode("latin-1") for each in spellings(secret))
         return Reply.json(401, {"error": "cnry-token-error", "error_description": sent})
 
 
@@ -114,11 +171,13 @@ def fates(oauth: AuthorizationServer) -> Iterator[dict[str, str]]:
     with ExitStack() as stack:
         mirrors = {n: stack.enter_context(running(Mirror(n))) for n in (200, 401, 500)}
         good = stack.enter_context(running(CRM(oauth.book)))
+        polyglot = stack.enter_context(running(Polyglot()))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         yield {
             "mirrored": mirrors[200].url,
+            "spelt": polyglot.url,
             "unauthorized": mirrors[401].url,
             "broken": mirrors[500].url,
             "trusted": good.url,
@@ -180,7 +239,8 @@ def test_no_secret_of_any_run_is_on_any_surface(tmp_path: Path) -> None:
                 during |= {path.name for path in home.iterdir()}
                 time.sleep(0.1)
             summary = run.finish().summary
-        here.run("run-journey", "journey.yaml", "--user", "alone", "--live")
+        recorded = ("--record", str(home / "recorded.jsonl"))
+        here.run("run-journey", "journey.yaml", "--user", "alone", "--live", *recorded)
         here.write("refused.yaml", PROFILES.format(name="talk", oauth=talkative.token_url))
         here.write("bad.yaml", BAD.format(literal=SECRETS["LITERAL"]))
         many(here)
@@ -233,6 +293,19 @@ def many(here: Installation) -> None:
         ["keys", "status", "--json"],
         ["config", "--json"],
         ["config"],
+        ["why", "u1", "canaries"],
+        ["why", "alone", "canaries", "--json"],
+        ["report", "canaries", "--html", "home/report.html"],
+        ["graph", "journey.yaml", "--counts"],
+        ["export", "canaries"],
+        ["show", "canaries", "--json"],
+        ["list", "--json"],
+        ["enrollments", "list", "--json"],
+        ["calls", "list", "--failed", "--json"],
+        ["users", "show", "u1", "--json"],
+        ["users", "list", "--csv"],
+        ["backup", "home/backup.db"],
+        ["plan", "journey.yaml"],
     ]
     said = here.run("python", "-c", MANY, json.dumps(commands))
     assert said.out.count("+ ") >= len(commands)

@@ -15,13 +15,11 @@ import pytest
 
 from engine.db.schema import open_database
 from engine.enrollments.leases import Leased
-from tests.e2e.sharing import Fleet, fleet, lots, repeats, until
+from tests.e2e.sharing import Fleet, begun, fleet, repeats, until
 from tests.partners import Answers, running
 from tests.postgresql import Server
 
 CONCURRENCY = 20
-UNDER_WAY = 3 * CONCURRENCY
-"""On the wire, answered and not yet decided, and decided in the turn that is being committed."""
 
 
 @pytest.fixture
@@ -86,13 +84,15 @@ def test_who_stands_still_past_its_lease_begins_nothing_writes_nothing_and_joins
             until(lambda: len(other.buckets) == 256)
             time.sleep(0.5)  # whatever was on the wire has arrived
             before, executions = len(api.log), here.query("SELECT count(*) FROM executions")
+            under_way = begun(api.log).keys() - here.stored()
             worker.signal(signal.SIGCONT)
             until(lambda: worker.pid in here.shares(), worker)
             assert any("another one took its users over" in line for line in worker.lines)
             assert len(api.log) == before, "nothing is begun after the lease"
             assert here.query("SELECT count(*) FROM executions") == executions
         here.all_are_served()
-        assert repeats(api.log) <= UNDER_WAY
+        assert {path for path, times in begun(api.log).items() if times > 1} == under_way
+        assert repeats(api.log) == len(under_way), "each of them once"
 
         worker.signal(signal.SIGSTOP)  # with nothing to do it must notice, too
         with usurper(here) as other:
@@ -104,23 +104,40 @@ def test_who_stands_still_past_its_lease_begins_nothing_writes_nothing_and_joins
         here.all_are_served()
 
 
-@pytest.mark.parametrize(("rounds", "seed"), [(5, 1), pytest.param(50, 2, marks=pytest.mark.soak)])
-def test_nobody_is_lost_or_comes_twice_whoever_is_killed(
-    tmp_path: Path, postgresql: Server, api: Answers, rounds: int, seed: int
+@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.soak)])
+def test_of_several_workers_one_may_stand_still_past_its_lease(
+    tmp_path: Path, postgresql: Server, api: Answers, workers: int
 ) -> None:
-    by_lot = lots(seed)
     with fleet(tmp_path, postgresql, lease_s=3) as here:
         here.publish(api, CONCURRENCY)
-        here.begin(2)
-        with here.arriving():
-            for each in range(rounds):
-                time.sleep(by_lot.uniform(0.1, 0.6))
-                if each % 2:
-                    postgresql.restart()
-                    time.sleep(by_lot.uniform(0.1, 0.6))
-                killed = by_lot.choice(here.workers)
-                killed.gone()
-                here.workers.remove(killed)
-                here.start_one()
+        stopped, *others = here.begin(workers)
+        until(lambda: here.are_even(stopped, *others))
+        with here.arriving(many=12):
+            until(lambda: len(api.log) > 5 * CONCURRENCY, stopped)
+            stopped.signal(signal.SIGSTOP)
+            time.sleep(0.5)  # whatever was on the wire has arrived; its lease lasts
+            under_way = begun(api.log).keys() - here.stored()
+            until(lambda: here.are_even(*others), *others, within_s=2 * here.lease_s)
+            stopped.signal(signal.SIGCONT)
+            until(lambda: here.are_even(stopped, *others), stopped, within_s=2 * here.lease_s)
         here.all_are_served()
-        assert repeats(api.log) <= 2 * rounds * UNDER_WAY
+        assert any("another one took its users over" in line for line in stopped.lines)
+        for path, times in begun(api.log).items():
+            assert times <= 1 + (path in under_way), path
+        print(f"{workers} workers: {repeats(api.log)} repeats, {len(under_way)} under way in all")
+
+
+def test_an_endpoints_limits_hold_over_all_workers(
+    tmp_path: Path, postgresql: Server, api: Answers
+) -> None:
+    with fleet(tmp_path, postgresql, lease_s=3) as here:
+        here.publish(api, 6, more=", rate_limit: {count: 60, per: 1s}")
+        both = here.begin(2)
+        until(lambda: here.are_even(*both))
+        here.hello(*(f"u{n}" for n in range(120)))
+        here.all_are_served()
+        assert repeats(api.log) == 0
+        assert api.counts["most_at_once"] <= 6
+        at = sorted(each.at for each in api.log)
+        assert all(later - at[n] >= 1_000_000 for n, later in enumerate(at[60:]))
+        assert at[-1] - at[0] <= 2.5 * 1_000_000 * len(at) / 60, "nor is it kept too well"

@@ -90,7 +90,7 @@ def test_up_says_what_runs_is_seen_and_ends_when_told(here: InProcess) -> None:
         it.until(lambda: _processes(here) == [("up", pid)])
         doctor = here.call("journey", "doctor")
         assert f"✓ processes   journey up (process {pid}" in doctor.out
-        assert "event loop, worker, scheduler, database" in doctor.out
+        assert "event loop, worker, scheduler, events in, database" in doctor.out
         assert it.ends(signal.SIGTERM) == 143
     assert _processes(here) == []
     assert "none runs" in here.call("journey", "doctor").out

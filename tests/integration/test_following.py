@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ import pytest
 from engine.clock import MICROSECONDS
 from engine.enrollments.buckets import AnotherWorker, acquire, works_alone
 from engine.enrollments.ledger import Ledger
-from engine.processes import handing_over
+from engine.processes import follow, handing_over
 from engine.processes.feed import FileFeed
 from engine.users.events import open_events
 from tests.forked import Popen
@@ -205,7 +205,34 @@ def test_beside_a_worker_everything_is_as_without_one(tmp_path: Path, api: Partn
 
 
 @pytest.mark.usefixtures("either_database")
-def test_a_worker_that_is_killed_is_taken_over_from(tmp_path: Path, api: Partner) -> None:
+def test_a_worker_that_is_only_started_anew_goes_on_and_is_followed(
+    tmp_path: Path, api: Partner
+) -> None:
+    house, told = _house(tmp_path, api), Told()
+    api.change(delay=0.02)
+    with _worker(house) as first, ExitStack() as stack:
+
+        def restart() -> None:
+            if len(api.log) < 100 or first.poll() is not None:
+                return
+            first.send_signal(signal.SIGTERM)
+            first.wait()
+            stack.enter_context(_process(house, "journey", "worker"))
+
+        told.at_turn = restart
+        ran = house.run(JOURNEY, _many(house, 600), seen=told)
+        assert first.returncode == 143
+        assert house.query("SELECT count(*) FROM processes WHERE kind = 'worker'") == [(1,)]
+    assert not told.says("works no more")
+    assert ran.summary.finished == ran.summary.entered == 600
+    assert set(Counter(request.path for request in api.log).values()) == {1}
+
+
+@pytest.mark.usefixtures("either_database")
+def test_a_worker_that_is_killed_is_taken_over_from(
+    tmp_path: Path, api: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "RESTART_S", 0.5)
     house, told = _house(tmp_path, api), Told()
     api.change(delay=0.02)
     with _worker(house) as worker:

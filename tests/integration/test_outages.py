@@ -6,6 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from engine.clock import wall
 from engine.core.expressions.durations import HOUR, MINUTE, SECOND
 from engine.credentials.open_vault import open_vault
@@ -79,32 +81,40 @@ SCORE = {
 }
 
 
-def test_a_token_server_down_for_an_hour_fails_nobody_whose_endpoint_holds(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "users", [pytest.param(500, id="ci"), pytest.param(10_000, id="full", marks=pytest.mark.soak)]
+)
+def test_a_token_server_down_for_an_hour_fails_nobody_whose_endpoint_holds(
+    tmp_path: Path, users: int
+) -> None:
     with running(AuthorizationServer()) as oauth, running(CRM(oauth.book)) as crm:
         house = House(tmp_path)
         install(house, oauth, crm, ", on_auth_failure: hold")
         oauth.change(status=503)
         heals = At(NOW + HOUR, lambda: oauth.change(status=None))
-        ran = house.run(SCORE, house.users(ids(500)), now=NOW, seen=heals)
+        ran = house.run(SCORE, house.users(ids(users)), now=NOW, seen=heals)
         assert ran.summary.failed == 0
-        assert ran.summary.outcomes == {"completed": 500}
-        assert len(crm.log) == ran.summary.calls.attempts == 500
+        assert ran.summary.outcomes == {"completed": users}
+        assert len(crm.log) == ran.summary.calls.attempts == users
         assert oauth.counts["token.requests"] + oauth.counts["status.503"] <= 75
         assert max(heals.moments) <= NOW + HOUR + 6 * MINUTE + 2 * MINUTE
         with house.opened() as database, database.read() as connection:
             assert states.gate_of(connection, "crm").gate.since is None
 
 
+@pytest.mark.parametrize(
+    "users", [pytest.param(200, id="ci"), pytest.param(10_000, id="full", marks=pytest.mark.soak)]
+)
 def test_a_token_server_down_fails_the_step_and_everybody_goes_on_where_it_doesnt_hold(
-    tmp_path: Path,
+    tmp_path: Path, users: int
 ) -> None:
     with running(AuthorizationServer()) as oauth, running(CRM(oauth.book)) as crm:
         house = House(tmp_path)
         install(house, oauth, crm)
         oauth.change(status=503)
-        ran = house.run(SCORE, house.users(ids(200)), now=NOW)
-        assert ran.summary.outcomes == {"completed": 200}
-        assert ran.summary.steps["score"].failed == 200
+        ran = house.run(SCORE, house.users(ids(users)), now=NOW)
+        assert ran.summary.outcomes == {"completed": users}
+        assert ran.summary.steps["score"].failed == users
         assert ran.summary.failures[0].code == "credential.unavailable"
         assert crm.log == []
         assert oauth.counts["requests"] <= 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 import traceback
 from collections import deque
@@ -35,6 +36,9 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self._server.connections.add(self)
         self._server.partner.counts["connections"] += 1
+        shown = transport.get_extra_info("peercert")
+        if shown:
+            self._server.partner.counts[f"shown.{dict(shown['subject'][0])['commonName']}"] += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
@@ -162,11 +166,14 @@ class Server:
         self.connections: set[Connection | LeanConnection] = set()
         self._at_once = 0
 
-    async def listen(self, port: int = 0) -> asyncio.Server:
+    async def listen(self, port: int = 0, tls: ssl.SSLContext | None = None) -> asyncio.Server:
         """Serve on loopback; sets the partner's ``url``."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(self._connection, "127.0.0.1", port, backlog=1024)
-        self.partner.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server = await loop.create_server(
+            self._connection, "127.0.0.1", port, backlog=1024, ssl=tls
+        )
+        origin = "https://localhost" if tls else "http://127.0.0.1"
+        self.partner.url = f"{origin}:{server.sockets[0].getsockname()[1]}"
         return server
 
     def began(self) -> None:
@@ -192,10 +199,13 @@ class Server:
 
 
 @contextmanager
-def running(partner: AnyPartner, *, port: int = 0) -> Iterator[AnyPartner]:
+def running(
+    partner: AnyPartner, *, port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[AnyPartner]:
     """Serve ``partner`` in a thread while the block lasts; on the way out connections are reset.
 
-    ``port`` 0 takes a free one; give it to come back where a stopped one was.
+    ``port`` 0 takes a free one; give it to come back where a stopped one was. With ``tls`` it is
+    https at localhost, and ``shown.NAME`` counts connections by their client certificate's name.
     """
     loop = new_loop()
     server = Server(partner)
@@ -205,7 +215,7 @@ def running(partner: AnyPartner, *, port: int = 0) -> Iterator[AnyPartner]:
 
     async def serve() -> None:
         try:
-            listening = await server.listen(port)
+            listening = await server.listen(port, tls)
         except BaseException as error:
             failed.append(error)
             return

@@ -1,6 +1,6 @@
 """Whole cases by lot: a journey, users, what happens to them, endpoints and answers.
 
-Left out are triggers by schedule and date.
+Left out is what a simulation leaves out: other journeys that a step starts, and waiting for them.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ class Entry:
 @dataclass(frozen=True)
 class Case:
     """Everything that decides. ``answers`` are given in turn to the requests that a user sends to
-    an endpoint, beginning with another one for each; users who enter once bring their own inputs.
+    an endpoint, beginning with another one for each, or by lot if there may be several passages of
+    his; users who enter once bring their own inputs.
     ``facts`` are what happens to each user; if ``triggered``, the journey's triggers let users in,
-    and nobody enters otherwise. If ``twice``, everything is told twice.
+    and nobody enters otherwise. If ``twice``, everything is told twice. It begins at ``start``.
     """
 
     journey: dict[str, Any]
@@ -55,11 +56,17 @@ class Case:
     triggered: bool = False
     twice: bool = False
     policy: ContactPolicy | None = None
+    start: int = START
 
     @property
     def source(self) -> bytes:
         """The journey's file."""
         return json.dumps(self.journey).encode()
+
+    @property
+    def several(self) -> bool:
+        """Whether a user may be on several passages at once."""
+        return bool(self.entries) or self.triggered
 
     @cached_property
     def checked(self) -> LoadedAndChecked:
@@ -150,12 +157,20 @@ class _Journeys:
     """Draws one journey: a step, a set, ends it, which forward jumps go to."""
 
     def __init__(
-        self, draw: st.DrawFn, *, once: bool, events: bool = False, triggered: bool = False
+        self,
+        draw: st.DrawFn,
+        *,
+        once: bool,
+        events: bool = False,
+        triggered: bool = False,
+        clocked: bool = False,
+        most_rounds: int = 1_200,
     ) -> None:
         self._draw = draw
         self._once = once
         self._triggered = triggered
-        self._listening = Listening(draw, self.pick) if events else None
+        self._most_rounds = most_rounds
+        self._listening = Listening(draw, self.pick, clocked=clocked) if events else None
         self._steps = 0
         self._ways: list[dict[str, Any]] = [{}]
 
@@ -279,7 +294,7 @@ class _Journeys:
 
     def _jump(self, id_: str, _depth: int) -> dict[str, Any]:
         back = f"s{self._draw(st.integers(0, int(id_[1:])))}"
-        limit = self.pick([2, 2, 3, 1_200] if self._listening is None else [2, 3])
+        limit = self.pick([2, 2, 3, self._most_rounds] if self._listening is None else [2, 3])
         return {
             "id": id_,
             "type": "branch",
@@ -392,8 +407,10 @@ def cases(
     entering: bool = False,
     events: bool = False,
     triggered: bool = False,
+    clocked: bool = False,
 ) -> Case:
-    """A case, with ``events`` that happen to users, who are let in by them if ``triggered``.
+    """A case, with ``events`` that happen to users, who are let in by them if ``triggered``, and by
+    schedules and dates, too, if ``clocked``: then it is over in a week.
 
     Answers take no time unless ``slow``; calls that may be made at most once are left out if
     processes are ``crashing``, which alone decides about them; everybody has ended by the horizon
@@ -418,7 +435,15 @@ def cases(
         answers = [_after(answer, draw(st.sampled_from(_TAKES))) for answer in answers]
     if several:
         answers = [_after(answer, answer.elapsed_us or 1) for answer in answers]
-    journey = _Journeys(draw, once=not several, events=events, triggered=triggered).whole()
+    journey = _Journeys(
+        draw,
+        once=not several,
+        events=events,
+        triggered=triggered,
+        clocked=clocked,
+        # More than are allowed without a wait, where each isn't a process of its own.
+        most_rounds=20 if crashing or several else 1_200,
+    ).whole()
     users = draw(_users(some=0 if several else 5 if events else 6))
     return Case(
         journey=journey,
@@ -426,7 +451,8 @@ def cases(
         endpoints=tuple(endpoints),
         answers=tuple(answers),
         zone=draw(st.sampled_from(["UTC", "Europe/Istanbul"])),
-        horizon=START + (draw(st.sampled_from([0, HOUR, 2 * DAY])) if horizons else 400 * DAY),
+        horizon=START
+        + (draw(st.sampled_from(_HORIZONS)) if horizons else 7 * DAY if clocked else 400 * DAY),
         entries=draw(_entries()) if entering else (),
         facts={
             row.id: draw(facts_of(row.id, START, before=not triggered)) for row in users if events
@@ -464,6 +490,7 @@ def _policies(draw: st.DrawFn, *, holding: bool) -> ContactPolicy:
     return ContactPolicy.model_validate(policy)
 
 
+_HORIZONS = [0, HOUR, 2 * DAY]
 _TAKES = [0, 1, 40_000, 3 * SECOND, 10 * SECOND, 120 * SECOND]
 
 

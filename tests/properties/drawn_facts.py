@@ -30,6 +30,7 @@ COUNTS = [
     "event_count('come') > vars.n",
     "steps.{step}.status == 'succeeded' and has_event('e2', 'P2D')",
 ]
+_SCHEDULES = ["0 9 * * *", "30 2 * * *", "15 */6 * * *"]
 _AUDIENCES = ["user.tier == 'gold'", "user.age > 17", "user.born == none", "has_event('e1')"]
 _KEPT: list[dict[str, Any]] = [
     {"vars.n": "event.n"},
@@ -49,11 +50,12 @@ Pick = Callable[[Sequence[Any]], Any]
 
 
 class Listening:
-    """Draws what listens. ``pick`` takes one of several."""
+    """Draws what listens. ``pick`` takes one of several; if ``clocked``, clocks let users in."""
 
-    def __init__(self, draw: st.DrawFn, pick: Pick) -> None:
+    def __init__(self, draw: st.DrawFn, pick: Pick, *, clocked: bool = False) -> None:
         self._draw = draw
         self._pick = pick
+        self._clocked = clocked
 
     def occurrence(self) -> dict[str, Any]:
         """An event, perhaps narrowed, or a condition."""
@@ -100,8 +102,30 @@ class Listening:
         return {**({"goals": goals} if goals else {}), **({"exit": rules} if rules else {})}
 
     def triggers(self) -> list[dict[str, Any]]:
-        """Events and audiences that let users in."""
-        return [self._trigger() for _ in range(self._draw(st.integers(1, 3)))]
+        """Events, audiences and clocks that let users in."""
+        others = [self._trigger() for _ in range(self._draw(st.integers(1, 3)))]
+        if not self._clocked:
+            return others
+        clocks = [self._clock() for _ in range(self._draw(st.integers(1, 2)))]
+        return [*clocks, *others[1:]]
+
+    def _clock(self) -> dict[str, Any]:
+        inputs = {"n": self._pick(["user.age | default(1)", "1", "user.tier | default(2)"])}
+        if self._pick([True, False]):
+            drawn = {
+                "schedule": self._pick(_SCHEDULES),
+                "timezone": self._pick([None, "user", "Europe/Berlin"]),
+                "audience": self._pick([None, *_AUDIENCES]),
+            }
+        else:
+            drawn = {
+                "date": "user.born",
+                "offset": self._pick([None, "-P1D", "PT36H"]),
+                "time": self._pick([None, "09:00", "02:30"]),
+                "grace": self._pick([None, "PT1H", "P3D"]),
+            }
+        said = {name: value for name, value in drawn.items() if value is not None}
+        return {**said, "inputs": inputs}
 
     def _trigger(self) -> dict[str, Any]:
         if self._pick([True, True, True, False]):

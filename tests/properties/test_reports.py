@@ -14,9 +14,9 @@ from engine.enrollments.arms import by_arm
 from engine.enrollments.living import living, version_of
 from engine.enrollments.summary import Summary
 from engine.versions.store import Versions
-from tests.properties.both_ways import Live, Undecided
+from tests.properties.both_ways import Live, Undecided, fresh
 from tests.properties.drawn import Case, cases
-from tests.properties.test_simulated_is_live import fresh, share, template
+from tests.properties.test_simulated_is_live import share, template
 
 __all__ = ["template"]
 

@@ -7,7 +7,6 @@ ways by ``both_ways.py``. Hypothesis prints a blob with each failure that repeat
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,18 @@ from hypothesis import strategies as st
 
 from engine.core.interpreter.state import State
 from engine.core.message import Answer
-from engine.db.schema import open_database
+from engine.core.steps.facts import Event
 from engine.endpoints.model import Endpoint
 from engine.processes import worker
 from engine.users.row import UserRow
-from tests.properties.both_ways import Live, Simulated, Undecided, assert_same
+from tests.properties.both_ways import (
+    Live,
+    Simulated,
+    Undecided,
+    assert_same,
+    empty_database,
+    fresh,
+)
 from tests.properties.drawn import DAY, ENDPOINTS, HOUR, START, Case, Entry, cases
 from tests.properties.simulated_world import Faults
 
@@ -30,27 +36,14 @@ from tests.properties.simulated_world import Faults
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An empty database, and a folder to copy it in."""
-    path = tmp_path_factory.mktemp("live") / "template.db"
-    database = open_database(f"sqlite:///{path}")
-    with database.untouched() as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.close()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "rest", lambda seconds: None)
+    with empty_database(tmp_path_factory.mktemp("live")) as path:
         yield path
-
-
-def fresh(template: Path) -> Path:
-    """A database for one example."""
-    path = template.with_name("engine.db")
-    for old in path.parent.glob("engine.db*"):
-        old.unlink(missing_ok=True)  # a connection that is given up late may do it, too
-    shutil.copy(template, path)
-    return path
 
 
 def compare(template: Path, case: Case, *, told: bool = True, **how: Any) -> None:
     """Take a case both ways."""
+    if Simulated(case).is_long():
+        reject()
     live = Live(case, fresh(template), **how)
     try:
         went = live.run()
@@ -120,6 +113,12 @@ def test_whom_events_let_in_is_decided_alike(template: Path, case: Case) -> None
 
 
 @share(0.2)
+@given(case=cases(slow=True, events=True, triggered=True, clocked=True))
+def test_whom_clocks_let_in_is_decided_alike(template: Path, case: Case) -> None:
+    compare(template, case)
+
+
+@share(0.2)
 @given(
     case=st.one_of(
         cases(horizons=True, events=True), cases(horizons=True, events=True, triggered=True)
@@ -150,6 +149,30 @@ def test_events_are_heard_once_whatever_crashes_and_fails(
     compare(template, case, told=False, faults=(seed, Faults(rate, most)))
 
 
+@share(0.1)
+@given(case=cases(crashing=True, events=True, triggered=True))
+def test_events_let_in_once_though_processes_end_with_each_commit(
+    template: Path, case: Case
+) -> None:
+    compare(template, case, stops=True)
+
+
+@share(0.1)
+@given(
+    case=st.one_of(
+        cases(crashing=True, events=True, triggered=True),
+        cases(crashing=True, events=True, triggered=True, clocked=True),
+    ),
+    seed=st.integers(0, 1_000),
+    rate=st.sampled_from([0.05, 0.2, 0.5]),
+    most=st.integers(0, 30),
+)
+def test_events_and_clocks_let_in_once_whatever_crashes_and_fails(
+    template: Path, case: Case, seed: int, rate: float, most: int
+) -> None:
+    compare(template, case, told=False, faults=(seed, Faults(rate, most)))
+
+
 @given(
     case=st.one_of(
         cases(slow=True),
@@ -159,6 +182,8 @@ def test_events_are_heard_once_whatever_crashes_and_fails(
     )
 )
 def test_whatever_the_case_everybody_ends_and_twice_is_the_same(case: Case) -> None:
+    if Simulated(case).is_long():
+        reject()
     once = Simulated(case).run(_no_key)
     assert once == Simulated(case).run(_no_key)
     assert once.summary.finished == once.summary.entered
@@ -222,3 +247,34 @@ def test_a_call_of_on_exit_is_made_once_where_a_sleeper_is_restarted(template: P
         entries=(Entry(START + 7, {}), Entry(START + HOUR // 9, {})),
     )
     compare(template, case)
+
+
+def test_a_schedules_audience_and_a_date_count_what_happened_before(template: Path) -> None:
+    counts = {"n": "event_count('visit')"}
+    entry = {
+        "inputs": {"n": "any"},
+        "key": "inputs.n",
+        "reentry": "after_exit",
+        "triggers": [
+            {"schedule": "0 9 * * *", "audience": "has_event('visit', 'P2D')", "inputs": counts},
+            {"date": "user.born", "inputs": {"n": "'born' ~ event_count('visit')"}},
+        ],
+    }
+    visits = tuple(Event(0, START + n * DAY, "visit", {}, f"v{n}") for n in (1, 2, 5))
+    case = Case(
+        journey={"dsl": 1, "journey": "j", "entry": entry, "steps": [put(seen=True)]},
+        users=tuple(
+            UserRow(2 + n, f"u{n}", None, {"born": "2026-10-30T12:00:00Z"}, {}) for n in range(2)
+        ),
+        endpoints=(),
+        answers=(),
+        zone="UTC",
+        horizon=START + 8 * DAY,
+        facts={"u0": visits, "u1": ()},
+        triggered=True,
+    )
+    live = Live(case, fresh(template))
+    went = live.run()
+    assert_same(Simulated(case).run(live.key), went)
+    keys = {who: [one["key"] for one in taken.passages] for who, taken in went.taken.items()}
+    assert keys == {"u0": ["1", "2", "2", "born2", "3", "3"], "u1": ["born0"]}

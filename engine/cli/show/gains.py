@@ -5,16 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.cli.show.terminal import plain
-from engine.enrollments.uplift import Uplift, uplift
+from engine.enrollments.summary_data import gained
 
 if TYPE_CHECKING:
     from engine.enrollments.summary import Summary
-
-
-def gained(summary: Summary, goal: str) -> Uplift | None:
-    """The uplift of a goal; None where nobody was held out, or nobody was treated."""
-    tally, (treated, held_out) = summary.goals[goal], summary.groups(goal)
-    return uplift((tally.met, treated), (tally.held_out, held_out))
+    from engine.enrollments.uplift import Uplift
 
 
 def goal_in_words(summary: Summary, goal: str) -> str:

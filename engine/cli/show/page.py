@@ -9,12 +9,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from engine.cli.show.counts import counts_of
-from engine.cli.show.gains import gained, points_of
+from engine.cli.show.gains import points_of
 from engine.cli.show.page_style import PAGE_STYLE
 from engine.core.drawing.svg import svg
 from engine.core.drawing.typesetting import shortened
+from engine.enrollments.drawn_counts import counts_of
 from engine.enrollments.summary import by_frequency
+from engine.enrollments.summary_data import gained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -39,10 +39,13 @@ _UNDERMOST = {"failure": 0, "jump": 1, "arm": 2, "on": 3}
 _PILL = 21.0
 
 
-def svg(program: Program, counts: Counts | None = None, *, named: bool = True) -> str:
+def svg(
+    program: Program, counts: Counts | None = None, *, named: bool = True, styled: bool = True
+) -> str:
     """The drawing of a journey; with ``counts`` each step shows its numbers.
 
     Its name and description stand above it, unless it stands where they are already (``named``).
+    Its style sheet stands in it, unless the page around it has loaded that (``styled``).
 
     An ``<svg>`` element with its size, fit to be a file or to stand inside HTML.
     """
@@ -56,7 +59,7 @@ def svg(program: Program, counts: Counts | None = None, *, named: bool = True) -
     left = (width - layout.width) / 2
     links = sorted(layout.links, key=lambda link: _UNDERMOST[link.route])
     parts = [
-        _opening(program.journey, graph, width, below + layout.height + _MARGIN),
+        _opening(program.journey, graph, width, below + layout.height + _MARGIN, styled=styled),
         *heading,
         f'<g transform="translate({_n(left)} {_n(below)})">',
         *map(_frame, layout.frames),
@@ -68,7 +71,7 @@ def svg(program: Program, counts: Counts | None = None, *, named: bool = True) -
     return "\n".join(parts)
 
 
-def _opening(journey: Journey, graph: Graph, width: float, height: float) -> str:
+def _opening(journey: Journey, graph: Graph, width: float, height: float, *, styled: bool) -> str:
     """The element's beginning: what it is for whoever can't see it, the style, the icons."""
     used = sorted({icon_of(node.type) for node in graph.nodes})
     symbols = "".join(
@@ -83,7 +86,7 @@ def _opening(journey: Journey, graph: Graph, width: float, height: float) -> str
             f'<svg xmlns="http://www.w3.org/2000/svg" class="jg" {size} {labelled}>',
             f'<title id="{prefix}-title">{_text(journey.title or journey.journey)}</title>',
             f'<desc id="{prefix}-desc">{_text(_described(graph))}</desc>',
-            f"<style>{STYLE}</style>",
+            *((f"<style>{STYLE}</style>",) if styled else ()),
             f"<defs>{symbols}</defs>",
             '<rect class="jg-canvas" width="100%" height="100%" rx="14"/>',
         )

@@ -97,7 +97,7 @@ def needs_of(computed: Iterable[Computed]) -> tuple[Need, ...]:
 def recalls_of(journey: Journey) -> frozenset[str]:
     """The events of the past that a journey asks for: those counted anywhere, and those that a wait
     looks back at."""
-    needs = needs_of(one.computed for one in computed_in(journey))
+    counted = counted_by(one.computed for one in computed_in(journey))
     since_entry = {
         one.event
         for _, step in journey.all_steps()
@@ -105,7 +105,12 @@ def recalls_of(journey: Journey) -> frozenset[str]:
         for one in step.any
         if one.event is not None
     }
-    return frozenset(since_entry).union(need.event for need in needs)
+    return counted.union(since_entry)
+
+
+def counted_by(computed: Iterable[Computed]) -> frozenset[str]:
+    """The events that these expressions and values count."""
+    return frozenset(need.event for need in needs_of(computed))
 
 
 _COUNTS = frozenset(("has_event", "event_count"))

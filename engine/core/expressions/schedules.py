@@ -2,14 +2,14 @@
 
 That is Debian's cron: where minute and hour are both named, a time that a spring change skips fires
 right after the gap, and one that an autumn change repeats fires the first time; where one of them
-begins with ``*``, hours are counted as they pass.
+begins with ``*``, hours are counted as they pass. A day that the zone skipped whole has no fire.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -53,9 +53,22 @@ def _fires(fields: str, local: datetime) -> Iterator[int]:
     schedule = CronSim(fields, local)
     while True:
         try:
-            instant = to_instant(next(schedule))
+            fire = next(schedule)
         except (StopIteration, OverflowError, ValueError):  # the calendar's last year
             return
+        instant = to_instant(fire)
         if instant >= LAST_INSTANT:
             return
-        yield instant
+        if not _stands_for_a_skipped_day(fields, fire, instant):
+            yield instant
+
+
+def _stands_for_a_skipped_day(fields: str, fire: datetime, instant: int) -> bool:
+    """Whether a midnight is only there because the zone skipped the whole day before it."""
+    zone = fire.tzinfo
+    if fire.hour or fire.minute or not isinstance(zone, ZoneInfo):
+        return False
+    if fire.date() - from_instant(instant - 1, zone).date() == timedelta(days=1):
+        return False
+    own = fire.replace(tzinfo=None)
+    return next(CronSim(fields, own - timedelta(minutes=1))) != own

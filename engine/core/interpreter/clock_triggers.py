@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from engine.core.dsl.listening import counted_by
 from engine.core.dsl.trigger import DateTrigger, ScheduleTrigger
 from engine.core.expressions.calendar import DAY, HOUR, at_wall, find_zone, from_instant
 from engine.core.expressions.errors import Unfillable
@@ -47,6 +48,12 @@ class Scheduled:
         if self.trigger.timezone == "user":
             return own
         return first_zone(self.trigger.timezone, journey.timezone, default)
+
+    @property
+    def recalls(self) -> frozenset[str]:
+        """The events of a user's past that it counts."""
+        audience = () if self.trigger.audience is None else (self.trigger.audience,)
+        return counted_by((*audience, *self.trigger.inputs.values()))
 
     def inputs(self, journey: Journey, scope: Scope) -> dict[str, object] | None:
         """What the user of ``scope`` enters with; None: he isn't in the audience."""
@@ -89,6 +96,11 @@ class Dated:
     def is_over(self, at: int, now: int) -> bool:
         """Whether the moment ``at`` is longer ago than the grace."""
         return now > at + self.trigger.grace.microseconds
+
+    @property
+    def recalls(self) -> frozenset[str]:
+        """The events of a user's past that it counts."""
+        return counted_by((self.trigger.date, *self.trigger.inputs.values()))
 
     def inputs(self, journey: Journey, scope: Scope) -> dict[str, object]:
         """What the user of ``scope`` enters with."""

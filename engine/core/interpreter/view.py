@@ -42,6 +42,8 @@ class PassageView(View):
                 return passage.user.contacts
             case "zone_fallback":
                 return zone_of(passage, self._world.zone)[1] if passage.user.timezone else None
+            case "wakes_at":
+                return passage.wake_at
             case "earlier":
                 return _earlier(passage)
         raise AttributeError(name)

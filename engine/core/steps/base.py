@@ -45,7 +45,8 @@ class View:
     there has the defaults. ``zone_fallback`` says in words when the user's zone was unusable.
     ``began`` and ``since`` are the own times of what led to the entry and to this step: facts that
     are older came before. ``earlier`` gives the events of a name that came since the entry, by
-    their own time. ``contacts`` are when the user was contacted, oldest first.
+    their own time. ``contacts`` are when the user was contacted, oldest first. ``wakes_at`` is when
+    he wakes if nothing happens, where he waits.
     """
 
     now: int
@@ -62,6 +63,7 @@ class View:
     since: int = 0
     earlier: Callable[[str], Iterable[Event]] | None = None
     contacts: Sequence[int] = ()
+    wakes_at: int | None = None
 
 
 @dataclass(slots=True)

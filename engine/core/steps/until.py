@@ -106,12 +106,15 @@ class Until(Definition):
         """The zone whose clock is meant."""
         return (find_zone(self.timezone) if self.timezone else None) or view.scope.zone
 
-    def after_arrival(self, started: int, zone: ZoneInfo) -> int:
-        """The moment for a user who came at ``started``; both microseconds UTC."""
+    def after_arrival(self, started: int, zone: ZoneInfo, *, days: int | None = None) -> int:
+        """The moment for a user who came at ``started``; both microseconds UTC. ``days`` are those
+        still to be waited, if not all.
+        """
+        days = (self.days or 0) if days is None else days
         if self.time is not None:
-            return next_wall_time(started, zone, self.time, self.weekday_numbers, self.days or 0)
+            return next_wall_time(started, zone, self.time, self.weekday_numbers, days)
         local = from_instant(started, zone)
-        fitting = self._on_a_weekday(local + timedelta(days=self.days or 0))
+        fitting = self._on_a_weekday(local + timedelta(days=days))
         return started if fitting == local else _instant_of(fitting, zone)
 
     def of_date(self, instant: int, zone: ZoneInfo) -> int:

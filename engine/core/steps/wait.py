@@ -88,10 +88,21 @@ class WaitStep(StepModel):
         return self._until_date(view, until, zone)
 
     def heed(self, view: View, fact: Fact) -> Wait | Move | End | None:
-        """A wait follows its date and the user's zone: whichever changed, it is computed anew."""
-        if self.until is None or not isinstance(fact, Change):
+        """A wait follows its date and the user's zone: whichever changed, it is computed anew. A
+        time of day that was over in his new zone before he came there is the next one there.
+        """
+        until = self.until
+        if until is None or not isinstance(fact, Change):
             return None
-        return self.decide(view)
+        if until.date is not None:
+            return self._until_date(view, until, until.zone(view))
+        if "timezone" not in fact.values or until.timezone is not None:
+            return None
+        zone = until.zone(view)
+        target = until.after_arrival(view.started, zone)
+        if target <= view.now < (view.wakes_at or 0):
+            target = until.after_arrival(view.now, zone, days=0)
+        return _wait(view, target, zone, self._note(view), _NO_VALUES)
 
     def _for(self, view: View) -> Wait | Move:
         span, zone = self.for_, view.scope.zone

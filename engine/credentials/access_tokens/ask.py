@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from engine.credentials.access_tokens.answer import LARGEST_ANSWER, Grant, Refused, read_answer
 from engine.credentials.access_tokens.discovery import Discovery
 from engine.credentials.access_tokens.request import token_request
+from engine.credentials.echo import without_secrets
+from engine.credentials.expiry import CLIENT_CERTIFICATE
 from engine.wire.transport import Network
 
 if TYPE_CHECKING:
@@ -26,7 +28,14 @@ DEADLINE_S = 10.0
 LONGEST_SAID = 200
 """So much of a server's own words is shown."""
 
-NETWORK = Network(max_response=LARGEST_ANSWER)
+
+def network_of(profile: OAuth2, values: Mapping[str, str]) -> Network:
+    """How the token server of ``profile``, and its issuer, are reached. Secret."""
+    return Network(
+        max_response=LARGEST_ANSWER,
+        ca=profile.ca,
+        client_certificate=values.get(CLIENT_CERTIFICATE),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ class TokenServers:
             self._redactor.learn(secrets.previous.values())
         if refresh_token is not None:
             self._redactor.learn((refresh_token,))
-        server = await self.discovery.server(profile)
+        server = await self.discovery.server(profile, network_of(profile, secrets.current))
         if isinstance(server, Refused):
             return Asked(self._without_secrets(server), unsent=1)
         exchange = _Exchange(self, profile, server.token_url, turn)
@@ -98,15 +107,15 @@ class TokenServers:
             self._redactor.learn(filter(None, (outcome.access_token, outcome.refresh_token)))
         return Asked(outcome, exchange.unsent, with_previous)
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request, network: Network) -> Answer:
         """One request with a secret in it."""
         for name, value in request.headers:
             if name == "authorization":
                 self._redactor.learn((value.partition(" ")[2],))
-        answer = await self._transport.send(request, DEADLINE_S, network=NETWORK)
+        answer = await self._transport.send(request, DEADLINE_S, network=network)
         if answer.stale_connection:
             # The connection had died of idleness before the server read anything: not a request.
-            answer = await self._transport.send(request, DEADLINE_S, network=NETWORK)
+            answer = await self._transport.send(request, DEADLINE_S, network=network)
         return answer
 
     def _without_secrets(self, refused: Refused) -> Refused:
@@ -149,8 +158,11 @@ class _Exchange:
         if self._turn.is_over():
             return None
         request = token_request(self._profile, self._url, values, refresh_token)
-        answer = await self._servers.send(request)
+        answer = await self._servers.send(request, network_of(self._profile, values))
         self.unsent += int(answer.failure is not None and not answer.may_have_been_sent)
+        if answer.status != 200:  # an answer with a token may well repeat the refresh token
+            sent = tuple(values[name] for name in sorted(values) if name != CLIENT_CERTIFICATE)
+            answer = without_secrets(answer, (*sent, refresh_token or ""))
         return read_answer(answer, self._profile)
 
 

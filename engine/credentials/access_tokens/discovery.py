@@ -10,13 +10,12 @@ from urllib.parse import urlsplit
 from engine.clock import stopwatch
 from engine.core import guarded_json
 from engine.core.message import Answer, Request
-from engine.credentials.access_tokens.answer import LARGEST_ANSWER, Refused, retry_after
+from engine.credentials.access_tokens.answer import Refused, retry_after
 from engine.credentials.token_urls import discovered_url_problem
-from engine.wire.transport import Network
 
 if TYPE_CHECKING:
     from engine.credentials.kinds.oauth2 import OAuth2
-    from engine.wire.transport import Transport
+    from engine.wire.transport import Network, Transport
 
 DEADLINE_S = 4.0
 """For all of it: with the token request after it, this ends before the lease does."""
@@ -24,7 +23,6 @@ DEADLINE_S = 4.0
 KEPT_S = 3_600.0
 """For so long the issuer isn't asked again, unless its token server says no without a reason."""
 
-_NETWORK = Network(max_response=LARGEST_ANSWER)
 _LONGEST_SHOWN = 200
 
 
@@ -41,18 +39,20 @@ class Discovery:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._found: dict[str, tuple[float, Server]] = {}
+        self._found: dict[tuple[str, str | None], tuple[float, Server]] = {}
 
-    async def server(self, profile: OAuth2) -> Server | Refused:
-        """The token server of ``profile``; asks its issuer where that wasn't done lately."""
+    async def server(self, profile: OAuth2, network: Network) -> Server | Refused:
+        """The token server of ``profile``, reached over ``network``; asks its issuer where that
+        wasn't done lately.
+        """
         if profile.token_url is not None:
             return Server(profile.token_url, profile.revocation_url)
         issuer = profile.issuer or ""
-        asked_at, known = self._found.get(issuer, (0.0, None))
+        asked_at, known = self._found.get((issuer, profile.ca), (0.0, None))
         if known is None or stopwatch() - asked_at > KEPT_S:
-            found = await self._ask(issuer)
+            found = await self._ask(issuer, network)
             if isinstance(found, Server):
-                self._found[issuer] = stopwatch(), found
+                self._found[issuer, profile.ca] = stopwatch(), found
                 known = found
             elif known is None:
                 return found  # else what was said before is better than nothing
@@ -61,15 +61,15 @@ class Discovery:
     def forget(self, profile: OAuth2) -> None:
         """Ask the issuer again next time: its token server may have moved."""
         if profile.issuer is not None:
-            self._found.pop(profile.issuer, None)
+            self._found.pop((profile.issuer, profile.ca), None)
 
-    async def _ask(self, issuer: str) -> Server | Refused:
+    async def _ask(self, issuer: str, network: Network) -> Server | Refused:
         refused = Refused("", permanent=True)
         until = stopwatch() + DEADLINE_S
         for url in metadata_urls(issuer):
             request = Request("GET", url, (("accept", "application/json"),))
             left = max(until - stopwatch(), 0.001)
-            answer = await self._transport.send(request, left, network=_NETWORK)
+            answer = await self._transport.send(request, left, network=network)
             if answer.status == 200:
                 return read_metadata(answer.body, issuer)
             refused = _not_found(answer)

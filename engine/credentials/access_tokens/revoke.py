@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.credentials.access_tokens.answer import Refused
+from engine.credentials.access_tokens.ask import network_of
 from engine.credentials.access_tokens.request import revocation_request
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ async def revoke(servers: TokenServers, of: Revocable) -> str:
     """Revoke both tokens, the refresh token first, and say in words how it went; never raises for
     what the server does. A token that it doesn't know counts as revoked (RFC 7009, 2.2).
     """
-    server = await servers.discovery.server(of.profile)
+    network = network_of(of.profile, of.values)
+    server = await servers.discovery.server(of.profile, network)
     if isinstance(server, Refused) or server.revocation_url is None:
         return "its access token ends by itself: no revocation_url is known"
     tokens = (("refresh_token", of.refresh_token), ("access_token", of.access_token))
@@ -37,7 +39,7 @@ async def revoke(servers: TokenServers, of: Revocable) -> str:
         if token is None:
             continue
         answer = await servers.send(
-            revocation_request(of.profile, server.revocation_url, of.values, token, hint)
+            revocation_request(of.profile, server.revocation_url, of.values, token, hint), network
         )
         if answer.status != 200:
             what = f"answered {answer.status}" if answer.status else "gave no answer"

@@ -27,8 +27,9 @@ from pydantic_core import CoreSchema
 from engine.core.message import Answer
 from engine.core.steps.definition import as_authors_meet_it
 from engine.credentials.credential import Placement
-from engine.credentials.expiry import read_date
+from engine.credentials.expiry import CLIENT_CERTIFICATE, read_date
 from engine.credentials.references import THREE_WAYS, SecretSource, read_source, written_form
+from engine.wire.certificates import ca_problem, client_certificate_problem
 from engine.wire.transport import OWNED_HEADERS
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -51,6 +52,13 @@ def _text(written: object) -> str:
     if len(written) > _LONGEST_TEXT or _CONTROL.search(written):
         raise ValueError("must be one line of text of at most 2,000 characters")
     return written
+
+
+def _ca(written: object) -> str:
+    problem = ca_problem(written) if isinstance(written, str) else "must be text"
+    if problem is not None:
+        raise ValueError(problem)
+    return str(written)
 
 
 def _as_written(value: str | SecretSource) -> object:
@@ -84,6 +92,9 @@ Secret = Annotated[
 ]
 """A secret field: always a source, never a value."""
 
+Ca = Annotated[str, PlainValidator(_ca), WithJsonSchema({"type": "string"})]
+"""Certificates of authorities in PEM."""
+
 Plain = Annotated[str, PlainValidator(_text), WithJsonSchema(_OF_PLAIN)]
 """A field that is no secret."""
 
@@ -109,7 +120,9 @@ PART_OF_A_KIND = ConfigDict(
 class AuthKind(BaseModel):
     """The base of every kind. ``title`` is for people; ``origins`` (``https://host``) are where the
     credential may be sent besides the endpoints that an admin gives it to; ``secret_expires`` is
-    the date at which the service ends its secret, for a warning in time.
+    the date at which the service ends its secret, for a warning in time. ``client_certificate``
+    (PEM: a certificate, perhaps its chain, and its private key) is shown to whom the credential is
+    sent, in the TLS handshake (RFC 8446, 4.4.2).
     """
 
     model_config = ConfigDict(
@@ -127,6 +140,9 @@ class AuthKind(BaseModel):
         BeforeValidator(read_date),
         Field(description="The date at which the service ends the secret, as in 2027-03-31."),
     ] = None
+    client_certificate: Secret | None = Field(
+        None, description="A client certificate with its private key (PEM), shown in TLS."
+    )
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -137,14 +153,23 @@ class AuthKind(BaseModel):
 
     def sources(self) -> dict[str, SecretSource]:
         """Every secret field of this profile and where its value comes from."""
-        return {name: value for name, value in self.parts() if not isinstance(value, str)}
+        found = {name: value for name, value in self.parts() if not isinstance(value, str)}
+        if self.client_certificate is not None:
+            found[CLIENT_CERTIFICATE] = self.client_certificate
+        return found
+
+    def value_problem(self, field: str, value: str) -> str | None:
+        """Why ``value`` can't be the secret ``field``, in words without it; None if it can."""
+        if field == CLIENT_CERTIFICATE:
+            return client_certificate_problem(value)
+        return self.problem_with(field, value)
 
     def parts(self) -> Iterator[tuple[str, str | SecretSource]]:
         """Every field that is, or may be, secret: name → text or source."""
         return iter(())
 
     def problem_with(self, field: str, value: str) -> str | None:
-        """Why ``value`` can't be the secret ``field``, in words without it; None if it can."""
+        """The same for the fields that are this kind's own."""
         return None
 
     def shows_last_four(self, field: str) -> bool:

@@ -15,6 +15,7 @@ from engine.core.steps.editors import Rule, takes_one_of
 from engine.credentials.credential import Placement
 from engine.credentials.kinds.base import (
     AuthKind,
+    Ca,
     Plain,
     PlainOrSecret,
     Secret,
@@ -65,9 +66,12 @@ class OAuth2(AuthKind):
     password: Secret | None = Field(None, description="The password, of grant `password`.")
     scope: Plain = Field("", description="The scopes, separated by spaces.")
     client_auth: Annotated[
-        Literal["basic", "post", "none"],
-        later("client_auth", frozenset({"private_key_jwt", "mtls", "client_secret_jwt"})),
-        Field(description="How the client shows who it is: basic, in the body (post), or not."),
+        Literal["basic", "post", "none", "mtls"],
+        later("client_auth", frozenset({"private_key_jwt", "client_secret_jwt"})),
+        Field(
+            description="How the client shows who it is: basic, in the body (post), by its client"
+            " certificate (mtls), or not."
+        ),
     ] = "basic"
     basic_encoding: Literal["form", "raw"] = Field(
         "form", description="RFC 6749, 2.3.1; raw for servers that don't decode."
@@ -91,6 +95,9 @@ class OAuth2(AuthKind):
     token_expired_when: TokenExpired | None = Field(
         None, description="How the API says that a token is over, besides 401."
     )
+    ca: Ca | None = Field(
+        None, description="PEM certificates trusted besides the public ones, of the token server."
+    )
     prefix: Plain = Field("Bearer", description="What stands before the token.")
 
     @field_validator("token_url", "revocation_url", "issuer")
@@ -113,10 +120,7 @@ class OAuth2(AuthKind):
         if (self.token_url is None) == (self.issuer is None):
             problem = "is missing" if self.issuer is None else "and issuer exclude each other"
             raise ValueError(f"token_url {problem}: give the one, or the other to find it by")
-        if self.client_auth != "none" and self.client_secret is None:
-            raise ValueError("client_secret is missing (without one write client_auth: none)")
-        if self.client_auth == "none" and self.client_secret is not None:
-            raise ValueError("client_auth: none sends no client_secret: leave it out")
+        self._check_client()
         if self.client_auth == "none" and self.grant == "client_credentials":
             raise ValueError("grant client_credentials needs a client_secret (RFC 6749, 4.4)")
         if self.grant == "password" and (self.username is None or self.password is None):
@@ -127,6 +131,17 @@ class OAuth2(AuthKind):
         if len(set(secret)) != len(secret):
             raise ValueError("two secret parameters have the same name")
         return self
+
+    def _check_client(self) -> None:
+        sends_one = self.client_auth in ("basic", "post")
+        if sends_one and self.client_secret is None:
+            raise ValueError("client_secret is missing (without one write client_auth: none)")
+        if not sends_one and self.client_secret is not None:
+            raise ValueError(
+                f"client_auth: {self.client_auth} sends no client_secret: leave it out"
+            )
+        if self.client_auth == "mtls" and self.client_certificate is None:
+            raise ValueError("client_auth: mtls needs a client_certificate (RFC 8705)")
 
     def parts(self) -> Iterator[tuple[str, str | SecretSource]]:
         """Client, user, and the parameters as ``parameters.NAME``."""

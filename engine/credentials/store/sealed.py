@@ -55,6 +55,19 @@ COLUMNS = (
         " AND sealed_fence = ?",
         forgettable=True,
     ),
+    SealedColumn(
+        "hooks",
+        "SELECT id, id, 'secret', secret_version, sealed FROM hooks"
+        " WHERE id > ? AND sealed NOT LIKE ? ORDER BY id LIMIT ?",
+        "UPDATE hooks SET sealed = ? WHERE id = ? AND sealed = ? AND secret_version = ?",
+    ),
+    SealedColumn(
+        "hooks",
+        "SELECT id, id, 'secret', secret_version - 1, previous_sealed FROM hooks"
+        " WHERE id > ? AND previous_sealed NOT LIKE ? ORDER BY id LIMIT ?",
+        "UPDATE hooks SET previous_sealed = ? WHERE id = ? AND previous_sealed = ?"
+        " AND secret_version - 1 = ?",
+    ),
 )
 
 

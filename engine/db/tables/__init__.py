@@ -21,6 +21,7 @@ from engine.db.tables.credentials import (
     SecretFingerprint,
     TokenState,
 )
+from engine.db.tables.doors import HookRow, RepeatableRequest
 from engine.db.tables.endpoints import EndpointRow, EndpointState
 from engine.db.tables.facts import FactRow, InboxRow
 from engine.db.tables.installation import AuditRow, Installation
@@ -64,6 +65,7 @@ __all__ = [
     "ExecutionRow",
     "FactRow",
     "FailedLogin",
+    "HookRow",
     "InboxRow",
     "Installation",
     "JourneyOrder",
@@ -72,6 +74,7 @@ __all__ = [
     "OperatorRow",
     "ProcessRow",
     "Refusal",
+    "RepeatableRequest",
     "RunRow",
     "ScheduleFire",
     "SecretFingerprint",

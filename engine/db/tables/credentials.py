@@ -33,9 +33,9 @@ class AuthProfile(SQLModel, table=True):
 
 class AuthSecret(SQLModel, table=True):
     """One sealed value of one field, in a slot: current, previous or next. ``fingerprint`` is
-    keyed; ``hint`` is the last four characters of what is no password. ``valid_from`` is when a
-    next value becomes current, ``valid_until`` when a previous one is tried no more (of a next
-    value: the one that it will take the place of).
+    keyed; ``hint`` is the last four characters of what is no password; of a client certificate its
+    end. ``valid_from`` is when a next value becomes current, ``valid_until`` when a previous one is
+    tried no more (of a next value: the one that it will take the place of).
     """
 
     __tablename__ = "auth_secrets"

@@ -154,7 +154,7 @@ endpoint: {}
         "10:": "an auth profile is called `own`",
         "11:": "`base_url` is missing",
         "12:": "must be a mapping",
-        "13:": "supported by this version",
+        "13:": "a secret may not stand in a file",
         "14:": "unknown key `quiet`",
         "15:": "did you mean `endpoints`?",
     }.items():

@@ -12,6 +12,7 @@ from engine.credentials.access_tokens.answer import Refused
 from engine.credentials.access_tokens.discovery import Discovery, Server, metadata_urls
 from engine.credentials.kinds.oauth2 import OAuth2
 from engine.wire.scripted import Script, ScriptedTransport
+from engine.wire.transport import Network
 from tests.unit.credentials.installation import profile
 
 ISSUER = "https://id.example.com/tenant"
@@ -41,8 +42,8 @@ def find(script: Script, times: int = 1, **written: Any) -> tuple[Server | Refus
     async def whole() -> Server | Refused:
         found = Discovery(transport)
         for _ in range(times - 1):
-            await found.server(client(**written))
-        return await found.server(client(**written))
+            await found.server(client(**written), Network())
+        return await found.server(client(**written), Network())
 
     return asyncio.run(whole()), [request.url for request in transport.requests]
 
@@ -138,12 +139,12 @@ def test_what_an_issuer_said_lasts_while_it_is_silent_and_is_asked_again_when_it
 
     async def whole() -> None:
         found, of = Discovery(ScriptedTransport(script)), client()
-        first = await found.server(of)
+        first = await found.server(of, Network())
         monkeypatch.setattr(discovery, "KEPT_S", -1.0)
-        assert await found.server(of) == first
+        assert await found.server(of, Network()) == first
         monkeypatch.undo()
         found.forget(of)
-        moved = await found.server(of)
+        moved = await found.server(of, Network())
         assert isinstance(moved, Server)
         assert moved.token_url == "https://new.example/t"
 

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from base64 import b64encode
-from urllib.parse import quote
+from collections.abc import Callable
+from html import escape
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -27,6 +31,17 @@ def credential(*secrets: str) -> Credential:
         b64encode(f"bot:{SECRET}".encode()).decode(),
         b64encode(f"a:{SECRET}".encode()).decode(),
         SECRET.encode().hex(),
+        *(SECRET.upper(), SECRET.swapcase(), escape(SECRET), quote_plus(SECRET)),
+        json.dumps(SECRET).replace("/", "\\/"),
+        "".join(f"\\u{ord(each):04X}" for each in SECRET),
+        "".join(f"&#{ord(each)};" for each in SECRET),
+        "".join(f"&#x{ord(each):04x};" for each in SECRET),
+        "".join(f"%{octet:02x}" for octet in SECRET.encode()),
+        "".join(f"\\u{ord(each):04x}" if n % 3 else each for n, each in enumerate(SECRET)),
+        "".join(f"&#{ord(each)};" if n % 2 else each for n, each in enumerate(SECRET)),
+        repr(SECRET.encode())[2:-1],
+        SECRET.encode("utf-16-le").decode("latin-1"),
+        SECRET.encode("utf-16-be").decode("latin-1"),
     ],
 )
 def test_what_a_server_repeats_is_taken_out_of_body_and_headers(echoed: str) -> None:
@@ -36,6 +51,22 @@ def test_what_a_server_repeats_is_taken_out_of_body_and_headers(echoed: str) -> 
     assert said.count(b"[redacted]") == 2
     assert not any(piece in said.decode() for piece in ("nary", "9d1f", echoed))
     assert (clean.status, clean.headers["x-other"]) == (401, "1")
+
+
+@pytest.mark.parametrize("way", ["utf-16-le", "utf-16-be"])
+def test_a_wide_encoding_is_taken_out(way: str) -> None:
+    answer = Answer(200, {}, b"{" + SECRET.encode(way) + b"}")
+    assert without_echo(answer, credential(SECRET)).body == b"{[redacted]}"
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_a_packed_body_with_an_echo_is_taken_out_whole(pack: Callable[[bytes], bytes]) -> None:
+    body = pack(json.dumps({"you_sent": SECRET}).encode())
+    assert without_echo(Answer(200, {}, body), credential(SECRET)).body == b"[redacted]"
+    honest = Answer(200, {}, pack(b"nothing"))
+    assert without_echo(honest, credential(SECRET)) is honest
+    cut = Answer(200, {}, body[:9])
+    assert without_echo(cut, credential(SECRET)) is cut
 
 
 def test_an_answer_without_an_echo_is_the_same_object() -> None:

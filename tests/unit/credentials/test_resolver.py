@@ -370,7 +370,7 @@ def test_an_api_that_rejects_every_token_causes_no_storm(here: Installation) -> 
 def test_a_token_server_that_echoes_the_secret_is_not_quoted(here: Installation) -> None:
     async def work(resolver: Resolver, server: TokenServer, clock: VirtualClock) -> None:
         server.fail = Answer(400, {}, b'{"error": "from-env-1"}')
-        with pytest.raises(CredentialFailure, match=re.escape(f"answered 400 {MASK}")):
+        with pytest.raises(CredentialFailure, match=re.escape("answered 400 an unreadable error")):
             await now(resolver, "scores")
         assert b"from-env-1" not in here.database.path.read_bytes()
 

@@ -14,6 +14,7 @@ from engine.db.connect import Database
 from engine.db.schema import open_database
 from engine.endpoints import states, store
 from engine.endpoints.gate import Parked, Refused
+from engine.endpoints.limits import Rank
 from engine.endpoints.live import LiveEndpoints, share_of
 from engine.endpoints.model import Endpoint
 from tests.databases import database_url
@@ -194,10 +195,10 @@ def test_one_process_probes_and_the_others_wait(database: Database) -> None:
 
 @pytest.mark.parametrize(("concurrency", "workers"), [(100, 1), (100, 3), (7, 4), (4, 4)])
 def test_workers_have_the_concurrency_together(concurrency: int, workers: int) -> None:
-    shares = [share_of(concurrency, number, workers) for number in range(workers)]
+    shares = [share_of(concurrency, Rank(number, workers)) for number in range(workers)]
     assert sum(shares) == concurrency
     assert max(shares) - min(shares) <= 1
 
 
 def test_each_worker_may_have_one_call_in_flight() -> None:
-    assert [share_of(1, number, 3) for number in range(3)] == [1, 1, 1]
+    assert [share_of(1, Rank(number, 3)) for number in range(3)] == [1, 1, 1]

@@ -106,14 +106,9 @@ def test_a_header_that_cannot_be_sent_is_refused(headers: dict[str, object]) -> 
     assert problem_of(headers=headers)
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"network": {"client_certificate": "x"}},
-    ],
-)
-def test_what_does_not_work_yet_is_refused_and_not_ignored(fields: dict[str, object]) -> None:
-    assert "supported by this version" in problem_of(**fields)
+def test_a_client_certificate_stands_in_the_profile() -> None:
+    said = problem_of(network={"client_certificate": "x"})
+    assert "belongs to the endpoint's auth profile" in said
 
 
 @pytest.mark.parametrize(

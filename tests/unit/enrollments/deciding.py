@@ -54,6 +54,9 @@ class InMemory:
     def withdraw(self, held: Held) -> bool:
         return self.queued.pop(held.passage.id, None) is held
 
+    def is_unsent(self, held: Held) -> bool:
+        return self.queued.get(held.passage.id) is held
+
     def every_call(self) -> list[Held]:
         return [*self.queued.values(), *self.sent.values()]
 
@@ -107,15 +110,20 @@ class Desk:
         rows: tuple[UserRow, ...] = (),
         run: tuple[int, int] = (0, 0),
         answered: tuple[Answered, ...] = (),
+        starting: tuple[Held, ...] = (),
+        calls: tuple[Held, ...] = (),
         inbox: bool = False,
         writes: bool = True,
         most: int = 100,
     ) -> Ledger:
         """What is told (or in the ``inbox``), those who are due (``most`` of each), users of a
-        ``run`` (its id, the version) and answers: decided, and stored if it ``writes``.
+        ``run`` (its id, the version), answers, and calls to be marked, or made: decided, and
+        stored if it ``writes``.
         """
         with self.database.write() as connection:
-            turn = Turn(answered=list(answered), told=told)
+            turn = Turn(
+                answered=list(answered), told=told, starting=list(starting), calls=list(calls)
+            )
             if inbox:
                 turn.told = self._backlog.load_told(connection, most)
             turn.due = self._backlog.load_due(connection, now, most)

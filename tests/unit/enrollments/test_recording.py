@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,10 @@ from engine.core.interpreter.state import Passage, StepRecord, User
 from engine.core.interpreter.virtual import Exchanged
 from engine.core.message import Answer
 from engine.core.steps.base import Call
+from engine.endpoints.send import Sent
 from engine.enrollments.recording import Kept, Recording, UnusableRecording
 from engine.enrollments.replay import Replay
+from engine.enrollments.rows import Held, PendingCall
 from engine.telemetry.redact import Redactor
 from tests.e2e.canaries import leaks
 from tests.unit.core.interpreter.passing import call, journey
@@ -95,3 +99,27 @@ def test_a_disk_that_is_full_costs_the_recording_and_not_the_run(tmp_path: Path)
         file.simulated(passage(), CALL, 1, Exchanged(Answer(200), 1))
     with pytest.raises(UnusableRecording, match="is incomplete: Bad file descriptor"):
         file.close()
+
+
+def test_an_answer_is_recorded_beside_the_event_loop_and_before_its_result_counts(
+    tmp_path: Path,
+) -> None:
+    class Slow(Redactor):
+        def redact(self, text: str) -> str:
+            assert going_on.wait(5), "the loop stands still"
+            return super().redact(text)
+
+    async def scenario() -> None:
+        held = Held(passage(), pending)
+        being = asyncio.create_task(file.attempted(held, sent))
+        await asyncio.sleep(0)
+        going_on.set()
+        await being
+        assert path.read_bytes().count(b"\n") == 2
+
+    pending = PendingCall(0, 1, "crm", "POST", "/ask", (), None, b"", "key")
+    sent = Sent(Answer(200, {}, b"{}"), None, "", 1, None)
+    path, going_on = tmp_path / "r.jsonl", threading.Event()
+    file = Recording(path, "j", Kept(), anew=False, redactor=Slow())
+    asyncio.run(scenario())
+    file.close()

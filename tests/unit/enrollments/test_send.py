@@ -24,6 +24,7 @@ class OneHeld:
     call: PendingCall = field(
         default_factory=lambda: PendingCall(0, 1, "api", "POST", "/", (), None, b"", "k")
     )
+    too_old: bool = False
 
     @property
     def passage(self) -> SimpleNamespace:
@@ -36,6 +37,9 @@ class OneHeld:
     @property
     def place(self) -> tuple[object, ...]:
         return (0, self.number, 0, 1, 0)
+
+    def outlives(self, now: int) -> bool:
+        return self.too_old
 
 
 class Shut(LiveEndpoints):
@@ -155,3 +159,60 @@ def test_what_is_withdrawn_is_not_sent_and_another_call_is_the_probe() -> None:
     asyncio.run(scenario())
     assert sent == [2]
     assert spared == [calls[1].call]
+
+
+def test_what_is_marked_before_it_is_sent_can_be_withdrawn_until_it_is_launched() -> None:
+    sent: list[int] = []
+
+    async def deliver(held: OneHeld) -> Result:
+        sent.append(held.number)
+        return OK
+
+    class Marking(Shut):
+        def at_most_once(self, endpoint: str) -> bool:
+            return True
+
+    calls: list[Any] = [OneHeld("j", number) for number in range(4)]
+
+    async def scenario() -> None:
+        for held in calls:
+            outbox.offer(held)
+        outbox.notify = outbox.pump
+        outbox.pump()
+        assert outbox.in_flight == 4
+        assert outbox.withdraw(calls[0])  # before the turn that would mark it
+        assert outbox.take_starting() == calls[1:]
+        assert outbox.in_flight == 3
+        assert outbox.withdraw(calls[1])  # in that turn
+        for held in calls[1:]:
+            outbox.launch(held)
+        assert not outbox.withdraw(calls[2])
+        outbox.pump()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert len(outbox.take_answers(9)) == 2
+        assert outbox.idle
+
+    outbox = Outbox(deliver, Marking(0.0), 4)  # type: ignore[arg-type]
+    asyncio.run(scenario())
+    assert sent == [2, 3]
+
+
+def test_what_its_passage_is_too_old_for_goes_back_to_the_database() -> None:
+    async def deliver(held: OneHeld) -> Result:
+        assert held.number == 1
+        return OK
+
+    async def scenario() -> None:
+        outbox = Outbox(deliver, LiveEndpoints(), 4)  # type: ignore[arg-type]
+        calls: list[Any] = [OneHeld("j", 0, too_old=True), OneHeld("j", 1)]
+        for held in calls:
+            outbox.offer(held)
+        outbox.pump()
+        await asyncio.sleep(0)
+        assert outbox.take_outlived() == calls[:1]
+        assert outbox.held_call(0) is None
+        assert len(outbox.take_answers(9)) == 1
+        assert outbox.idle
+
+    asyncio.run(scenario())

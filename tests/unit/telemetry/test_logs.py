@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from engine.errors import SettingsError
+from engine.telemetry.log_file import LogFile
 from engine.telemetry.logs import HTTP_LIBRARIES, start_logging
 from engine.telemetry.redact import Redactor
 
@@ -102,3 +104,22 @@ def test_a_setting_that_makes_no_sense_is_one_line(level: str, file: str) -> Non
         started(level, file)
     assert "JOURNEY_LOG_" in raised.value.message
     assert "\n" not in raised.value.message
+
+
+def test_a_log_whose_folder_is_gone_ends_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    file = LogFile(str(folder / "engine.log"))
+    log = logging.getLogger("test_gone")
+    log.addHandler(file)
+    log.propagate = False
+    logging.raiseExceptions = False
+    try:
+        shutil.rmtree(folder)
+        log.warning("nobody hears this")
+        folder.mkdir()
+        log.warning("and this is heard again")
+    finally:
+        log.removeHandler(file)
+        file.close()
+    assert (folder / "engine.log").read_text() == "and this is heard again\n"

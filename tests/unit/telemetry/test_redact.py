@@ -6,13 +6,14 @@ import logging
 import re
 from base64 import b64encode, urlsafe_b64encode
 from html import escape
+from time import thread_time
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.telemetry.redact import MASK, RedactionFilter, Redactor
+from engine.telemetry.redact import _WINDOW, MASK, RedactionFilter, Redactor
 
 SECRET = 'c4/n+4=r y%&"ü'
 
@@ -86,6 +87,16 @@ def test_old_values_are_forgotten_and_learning_twice_is_learning_once() -> None:
         known.learn((f"value-{number:06}",) if number % 2 else ("value-000000-first",))
     assert known.redact("value-000000-first") == MASK
     assert len(known._values) <= 20_000
+
+
+def test_a_megabyte_is_redacted_in_a_moment_and_a_value_across_two_windows_is_found() -> None:
+    known = redactor(*(f"value-{number}-{SECRET}" for number in range(200)))
+    text = "lorem ipsum 0123456789 " * 50_000
+    began = thread_time()
+    assert known.redact(text) == text
+    assert thread_time() - began < 1
+    for before in range(_WINDOW - 20, _WINDOW + 3):
+        assert known.redact("." * before + "value-7-" + SECRET) == "." * before + MASK
 
 
 def test_a_log_record_is_redacted_whole() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any, cast
 
 import pytest
@@ -21,6 +22,14 @@ class Wire:
         self.written: list[bytes] = []
         self.unsent = 0
         self.aborted = False
+        self.ends = socket.socketpair()
+
+    def __del__(self) -> None:
+        for end in self.ends:
+            end.close()
+
+    def get_extra_info(self, _: str) -> socket.socket:
+        return self.ends[0]
 
     def write(self, data: bytes) -> None:
         self.written.append(bytes(data))
@@ -59,6 +68,27 @@ class Kept:
         )
 
 
+async def turns(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+def test_nothing_more_of_a_body_is_written_while_there_is_something_to_read() -> None:
+    async def scenario() -> None:
+        kept = Kept()
+        kept.wire.ends[1].send(b"H")
+        answer = kept.ask(bytes(3 * SLICE))
+        await turns(5)
+        assert len(kept.wire.written) == 1
+        kept.wire.ends[0].recv(1)
+        await turns(5)
+        assert len(b"".join(kept.wire.written)) == 19 + 3 * SLICE
+        kept.connection.data_received(OK)
+        assert (await answer).status == 200
+
+    asyncio.run(scenario())
+
+
 def test_a_small_request_is_one_write() -> None:
     async def scenario() -> None:
         kept = Kept()
@@ -79,6 +109,7 @@ def test_a_large_body_waits_until_what_was_written_is_gone() -> None:
         answer = kept.ask(body)
         assert len(b"".join(kept.wire.written)) < SLICE
         kept.connection.resume_writing()
+        await turns(5)
         assert b"".join(kept.wire.written).endswith(b"\r\n\r\n" + body)
         assert max(map(len, kept.wire.written)) <= SLICE
         kept.connection.data_received(OK)
@@ -96,6 +127,7 @@ def test_an_answer_before_the_body_is_out_ends_the_connection(paused: bool, unse
             kept.connection.pause_writing()
         kept.wire.unsent = unsent
         answer = kept.ask(bytes(3 * SLICE))
+        await turns(5)
         kept.connection.data_received(OK)
         assert (await answer).status == 200
         assert (kept.given_back, kept.wire.aborted) == (0, True)

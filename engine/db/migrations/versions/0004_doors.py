@@ -13,6 +13,7 @@ def upgrade() -> None:
     """Make the new tables."""
     _api_tokens()
     _operators()
+    _from_outside()
 
 
 def _api_tokens() -> None:
@@ -102,3 +103,32 @@ def _operators() -> None:
         sa.PrimaryKeyConstraint("key"),
     )
     op.create_index("failed_logins_until", "failed_logins", ["used_until"], unique=False)
+
+
+def _from_outside() -> None:
+    op.create_table(
+        "hooks",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("preset", sa.String(), nullable=False),
+        sa.Column("mapping", sa.String(), nullable=False),
+        sa.Column("sealed", sa.String(), nullable=False),
+        sa.Column("secret_version", sa.Integer(), nullable=False),
+        sa.Column("previous_sealed", sa.String(), nullable=True),
+        sa.Column("previous_until", sa.BigInteger(), nullable=True),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "repeatable_requests",
+        sa.Column("token_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("answer", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("token_id", "key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("repeatable_requests_at", "repeatable_requests", ["at"], unique=False)

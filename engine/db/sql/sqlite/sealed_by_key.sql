@@ -4,6 +4,8 @@ FROM (
     SELECT sealed FROM auth_secrets
     UNION ALL SELECT sealed_token FROM token_states
     UNION ALL SELECT sealed_refresh FROM token_states
+    UNION ALL SELECT sealed FROM hooks
+    UNION ALL SELECT previous_sealed FROM hooks
 ) AS every
 WHERE sealed IS NOT NULL
 GROUP BY 1

@@ -55,6 +55,19 @@ def test_a_schedule_fires_as_debians_cron_does(
     assert fires(fields, start, 2) == expected
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("0 9 * * *", ["2011-12-29T09:00-10:00", "2011-12-31T09:00+14:00"]),
+        ("0 0 * * *", ["2011-12-29T00:00-10:00", "2011-12-31T00:00+14:00"]),
+        ("0 0 * * fri", ["2012-01-06T00:00+14:00", "2012-01-13T00:00+14:00"]),
+        ("0 0 30 12 *", ["2012-12-30T00:00+14:00", "2013-12-30T00:00+14:00"]),
+    ],
+)
+def test_a_day_that_never_was_has_no_fire(fields: str, expected: list[str]) -> None:
+    assert fires(fields, "2011-12-29", 2, ZoneInfo("Pacific/Apia")) == expected
+
+
 def test_a_beginning_in_the_second_of_two_equal_hours_doesnt_fire_for_the_first() -> None:
     start = parse_iso("2026-10-25T02:15:00+01:00", BERLIN)
     assert start is not None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine.core.steps.base import Decision, End, Exit, Move, Wait
+from engine.core.steps.facts import Change
 from tests.unit.core.steps.standing import NOW, instant, refusals, step, view
 
 HOUR = 3_600_000_000
@@ -195,6 +196,32 @@ def test_a_date_in_another_zone_is_read_there() -> None:
     decision = dated("2026-04-01", time="09:00", timezone="Asia/Tokyo")
     assert isinstance(decision, Wait)
     assert decision.until == instant("2026-04-01T09:00+09:00")
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "moment"),
+    [
+        ("Asia/Tokyo", "2026-03-23T22:00Z", "2026-03-24T09:00+09:00"),  # sooner than in Berlin
+        ("Asia/Tokyo", "2026-03-24T02:00Z", "2026-03-25T09:00+09:00"),  # over when he came there
+        ("America/New_York", "2026-03-24T02:00Z", "2026-03-24T09:00-04:00"),
+    ],
+)
+def test_a_time_of_day_is_that_of_the_zone_a_user_came_to(zone: str, now: str, moment: str) -> None:
+    made = step(type="wait", until={"time": "09:00"})
+    here = view(started="2026-03-23T12:00+01:00", now=now, zone=zone)
+    here.wakes_at = instant("2026-03-24T09:00+01:00")
+    moved = made.heed(here, Change(1, here.now, {"timezone": zone}, {"timezone": "Europe/Berlin"}))
+    assert isinstance(moved, Wait)
+    assert moved.until == instant(moment)
+    assert made.heed(here, Change(2, here.now, {"tier": "gold"}, {"tier": None})) is None
+
+
+def test_who_is_due_when_he_comes_to_another_zone_goes_on() -> None:
+    made = step(type="wait", until={"time": "09:00"})
+    here = view(started="2026-03-23T12:00+01:00", now="2026-03-24T12:00+01:00", zone="Asia/Tokyo")
+    here.wakes_at = instant("2026-03-24T09:00+01:00")
+    change = Change(1, here.now, {"timezone": "Asia/Tokyo"}, {"timezone": "Europe/Berlin"})
+    assert isinstance(made.heed(here, change), Move)
 
 
 def test_a_wait_for_a_date_follows_it() -> None:

@@ -1,0 +1,110 @@
+"""One connection, bounded in time and size.
+
+Uvicorn's own bounds begin when a request has come whole; whoever sends one byte a minute, headers
+without end, or never reads his answer, would be kept for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from engine.api.problems import CONTENT_TYPE
+from engine.clock import stopwatch
+from engine.core import guarded_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LARGEST_HEAD = 32 * 1024
+"""Bytes of a request's line and headers."""
+HEAD_S, BODY_S, ANSWER_S = 10.0, 60.0, 60.0
+"""How long a request's head may take from its first byte (or the connection), its end, and each
+piece of an answer that nobody reads."""
+MOST = 1_000
+"""Connections at once."""
+
+
+class Connection(HttpToolsProtocol):
+    """HTTP/1.1 over one connection. :meth:`is_overdue` is asked each second."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take it, unless there are too many."""
+        super().connection_made(transport)
+        self._since: float | None = stopwatch()
+        self._stuck_since: float | None = None
+        self._in_head = self._only_head = True
+        self._head = 0
+        if len(self.connections) > MOST:
+            self._refuse(503, "request.too_many", "too many connections", b"retry-after: 1\r\n")
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        if self.transport.is_closing():
+            return
+        if self._since is None:
+            self._since = stopwatch()
+        self._only_head = self._in_head
+        super().data_received(data)
+        if self._only_head:
+            self._head += len(data)
+            if self._head > LARGEST_HEAD:
+                self._refuse(431, "request.head", "the request's headers are too large")
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._in_head, self._head = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its head has come."""
+        self._in_head = self._only_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """It has come whole."""
+        self._since = None
+        self._in_head, self._head = True, 0
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Nobody reads the answer just now."""
+        self._stuck_since = stopwatch()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """It is read again."""
+        self._stuck_since = None
+        super().resume_writing()
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether it has kept us waiting for too long at ``now`` (the stopwatch's seconds)."""
+        if self.transport.is_closing() and self._stuck_since is None:
+            self._stuck_since = now
+        if self._stuck_since is not None:
+            return now - self._stuck_since > ANSWER_S
+        return self._since is not None and now - self._since > (HEAD_S if self._in_head else BODY_S)
+
+    def send_400_response(self, msg: str) -> None:
+        """What came isn't HTTP/1.1."""
+        self._refuse(400, "request.not_http", "the request isn't HTTP/1.1")
+
+    def _refuse(self, status: int, code: str, detail: str, header: bytes = b"") -> None:
+        """Say no before there is a request, and hang up."""
+        said = {"type": "about:blank", "status": status, "detail": detail, "code": code}
+        body = guarded_json.dumps(said)
+        self.transport.write(
+            b"HTTP/1.1 %d \r\ncontent-type: %s\r\ncontent-length: %d\r\n%sconnection: close\r\n\r\n"
+            % (status, CONTENT_TYPE.encode(), len(body), header)
+            + body
+        )
+        self.transport.close()
+
+
+def hang_up_on_the_overdue(connections: Iterable[Any], now: float) -> None:
+    """End every connection that keeps us waiting for too long."""
+    for each in tuple(connections):
+        if each.is_overdue(now):
+            each.transport.abort()

@@ -1,0 +1,151 @@
+"""The management API: FastAPI over the operations that commands use, with our problems."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from engine import __version__
+from engine.api.bodies import read_body
+from engine.api.management import doors, endpoints, journeys, people
+from engine.api.problems import CONTENT_TYPE, Refused, details_of, headers_of, status_of
+from engine.core import guarded_json
+from engine.errors import EngineError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from engine.api.asgi import Application, Message, Receive, Scope, Send
+    from engine.api.management.calling import Backend
+
+PREFIX = "/api/v1"
+_MOST_PROBLEMS = 20
+_PROBLEM = {
+    "type": "object",
+    "description": "Problem details (RFC 9457). `code` is stable, `detail` is for people.",
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "request_id": {"type": "string"},
+    },
+}
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem",
+        "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+}
+
+
+def management(backend: Backend, largest: int) -> Application:
+    """The application. ``largest`` is how many bytes a body may have, unpacked."""
+    app = FastAPI(
+        title="Journey Engine",
+        version=__version__,
+        summary="Customer journeys: what the commands do, over HTTP.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=_REFUSALS,
+        exception_handlers={
+            EngineError: _engine_error,
+            RequestValidationError: _invalid,
+            HTTPException: _http_error,
+        },
+    )
+    app.state.backend = backend
+    for each in (journeys.router, people.router, endpoints.router, doors.router):
+        app.include_router(each, prefix=PREFIX)
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = describe()
+        document["components"]["schemas"]["Problem"] = _PROBLEM
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return _Guarded(cast("ASGIApp", app), largest)
+
+
+class _Guarded:
+    """Gives a request on when its body has come whole, within the bound, and without traps."""
+
+    def __init__(self, inner: ASGIApp, largest: int) -> None:
+        self._inner = inner
+        self._largest = largest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _refuse_nul(scope)
+        body = await read_body(scope, receive, self._largest)
+        if body:
+            _require_json(body)
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"content-encoding"]
+        told = False
+
+        async def again() -> Message:
+            nonlocal told
+            if told:
+                return await receive()
+            told = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._inner(scope, again, send)
+
+
+def _refuse_nul(scope: Scope) -> None:
+    """No text of ours holds one, and no database takes it."""
+    if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+        raise Refused(400, "request.nul", "the request's path or query holds a NUL character")
+
+
+def _require_json(body: bytes) -> None:
+    try:
+        guarded_json.parse(body)
+    except guarded_json.NotGuardedJSON as reason:
+        raise Refused(400, "request.bad_json", f"the body is {reason}") from None
+    if b"\\u0000" in body:
+        raise Refused(400, "request.nul", "the body holds a NUL character")
+
+
+async def _engine_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, EngineError)  # noqa: S101 - it is registered for those
+    if status_of(error) == 500:
+        raise error
+    return _problem(request, error)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    """What doesn't fit the schema, by its place; never the value, which may be a secret."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for those
+    found = [
+        {"place": ".".join(str(part) for part in one["loc"]), "message": one["msg"]}
+        for one in error.errors()[:_MOST_PROBLEMS]
+    ]
+    first = found[0]
+    refused = Refused(422, "request.invalid", f"{first['place']}: {first['message']}")
+    return _problem(request, refused, problems=found)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for those
+    headers = dict(error.headers or {})
+    code = {404: "request.not_found", 405: "request.method"}.get(error.status_code, "request.bad")
+    detail = {404: "there is nothing at this path", 405: "this route doesn't take that method"}
+    text = detail.get(error.status_code, "the request can't be read")
+    return _problem(request, Refused(error.status_code, code, text, headers.items()))
+
+
+def _problem(request: Request, error: EngineError, **more: object) -> JSONResponse:
+    said = details_of(error, request.scope["request_id"]) | more
+    return JSONResponse(
+        said, status_of(error), headers=dict(headers_of(error)), media_type=CONTENT_TYPE
+    )

@@ -1,0 +1,120 @@
+"""How the management API shows things: instants as ISO 8601, lists in pages with a cursor."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, is_dataclass
+from itertools import islice
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, PlainSerializer, StringConstraints, WithJsonSchema
+
+from engine.api.problems import Refused
+from engine.core.expressions.calendar import utc
+
+T = TypeVar("T")
+
+INT64 = 2**63 - 1
+_INSTANTS = frozenset({"at", "since", "until", "previous_until"})
+
+
+def iso(instant: int) -> str:
+    """ISO 8601 in UTC, to the microsecond: ``2026-11-22T09:00:00.000000Z``."""
+    return f"{utc(instant):%Y-%m-%dT%H:%M:%S.%f}Z".rjust(27, "0")
+
+
+Instant = Annotated[
+    int,
+    PlainSerializer(iso, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""Microseconds UTC inside, ISO 8601 outside."""
+
+Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""A text of one line, as names and expressions are."""
+
+
+class Shown(BaseModel):
+    """Made of any record that has these attributes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Given(BaseModel):
+    """What a request brings: other keys are refused, so that a slip of the pen is noticed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Page(BaseModel, Generic[T]):
+    """A part of a list; ``next``, if there is more, is the ``cursor`` that the next part begins
+    at.
+    """
+
+    items: list[T]
+    next: str | None = None
+
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="So many at most.")]
+Cursor = Annotated[
+    str | None, Query(max_length=1000, description="Where to go on: the `next` of the page before.")
+]
+
+
+def page_of(
+    records: Iterable[Any],
+    shown: Callable[[Any], T],
+    key: Callable[[Any], object],
+    limit: int,
+) -> Page[T]:
+    """The first ``limit`` of the records, which begin where the cursor said; ``key`` is what the
+    last one's place is known by.
+    """
+    found = list(islice(records, limit + 1))
+    more = encoded(key(found[limit - 1])) if len(found) > limit else None
+    return Page(items=[shown(one) for one in found[:limit]], next=more)
+
+
+def after(records: Sequence[Any], key: Callable[[Any], Any], cursor: str | None) -> list[Any]:
+    """Those of a short list, sorted by ``key``, behind the cursor."""
+    if cursor is None:
+        return list(records)
+    start = decoded(cursor, str)
+    return [one for one in records if key(one) > start]
+
+
+def encoded(place: object) -> str:
+    """A cursor: nothing that a caller should read or make."""
+    text = json.dumps(place, separators=(",", ":"))
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decoded(cursor: str, kind: type[T]) -> T:
+    """The place in a cursor. Raises Refused for one that isn't ours."""
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        place = json.loads(urlsafe_b64decode(padded))
+    except (ValueError, RecursionError):
+        place = None
+    if not isinstance(place, kind) or (isinstance(place, int) and not 0 <= place <= INT64):
+        raise Refused(400, "request.cursor", "the cursor isn't one of ours; begin without")
+    return place
+
+
+def as_data(value: object) -> Any:
+    """Records as JSON objects with instants in ISO 8601; what users brought stays as it is."""
+    if isinstance(value, list | tuple):
+        return [as_data(one) for one in value]
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    data: dict[str, object] = {}
+    for each in fields(value):
+        found = getattr(value, each.name)
+        is_instant = each.name in _INSTANTS or each.name.endswith("_at")
+        if is_instant and isinstance(found, int):
+            found = iso(found)
+        data[each.name] = as_data(found)
+    return data

@@ -1,0 +1,66 @@
+"""What pages work with: the database, the vault, the settings; opened once per process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from engine.console.remembered import Remembered
+from engine.core.expressions.calendar import find_zone
+from engine.core.expressions.scope import UTC_ZONE
+from engine.credentials.references import References
+from engine.operations.probe import Means as ProbeMeans
+from engine.settings import environment
+from engine.versions.store import Versions
+from engine.wire.egress import Egress
+from engine.wire.http_transport import HttpTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from engine.credentials.vault import Vault
+    from engine.operations.store import Finding
+    from engine.processes.duties import Post
+
+T = TypeVar("T")
+
+
+class Means:
+    """For any thread. ``health`` tells what the process found of itself last."""
+
+    def __init__(self, post: Post, health: Callable[[], Sequence[Finding]]) -> None:
+        self._post = post
+        self._vault: Vault | None = None
+        self._opening = threading.Lock()
+        self.health = health
+        self.settings = post.settings
+        self.database = post.database
+        self.zone = find_zone(post.settings.timezone) or UTC_ZONE
+        self.egress = Egress.parse(post.settings.egress_allow)
+        self.references = References(environment(), post.settings.secret_folders)
+        self.versions = Versions()
+        self.remembered = Remembered()
+
+    def vault(self) -> Vault:
+        """What opens and seals secrets. Raises SettingsError where its key is missing."""
+        with self._opening:
+            if self._vault is None:
+                self._vault = self._post.vault()
+            return self._vault
+
+    def over_http(self, attempt: Callable[[ProbeMeans], Awaitable[T]]) -> T:
+        """What an attempt gives that sends a request or two of its own, on an event loop of its
+        own: nobody's calls wait for it.
+        """
+        vault = self.vault()
+
+        async def scenario() -> T:
+            transport = HttpTransport(self.egress)
+            try:
+                means = ProbeMeans(self.database, vault, self.references, transport)
+                return await attempt(means)
+            finally:
+                await transport.close()
+
+        return asyncio.run(scenario())

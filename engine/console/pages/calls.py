@@ -1,0 +1,99 @@
+"""Calls that are to be made or failed for good; sending failed ones again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from engine.access.roles import Permission
+from engine.console.listing import MOST, as_csv, since_of, wants_csv
+from engine.console.rendering import link
+from engine.console.visit import Page, Redirected, Shown, Visit
+from engine.enrollments.calls import CallFilter, listed
+from engine.operations.redrive import by_failure, mark
+from engine.operations.tables import instant
+
+if TYPE_CHECKING:
+    from engine.console.visit import Fields, Reply
+    from engine.enrollments.calls import ListedCall
+
+_COLUMNS = (
+    *("user", "journey", "version", "step", "endpoint", "method", "target", "state"),
+    *("failure", "attempts", "at", "why", "key"),
+)
+_FILTERS = ("journey", "endpoint", "step", "code", "since")
+
+
+def _list(visit: Visit) -> Reply:
+    every = visit.query["show"] == "all"
+    wanted = _filter(visit, visit.query, failed=not every)
+    with visit.means.database.read() as connection:
+        calls = listed(connection, wanted, visit.means.versions)
+        if wants_csv(visit):
+            return as_csv("calls", map(_row, calls), _COLUMNS)
+        found = list(islice(calls, MOST + 1))
+    values = {
+        "found": found[:MOST],
+        "more": len(found) > MOST,
+        "every": every,
+        "filters": _given(visit.query),
+    }
+    return Shown("calls.html", values)
+
+
+def _filter(visit: Visit, given: Fields, *, failed: bool) -> CallFilter:
+    return CallFilter(
+        failed=failed,
+        journey=given["journey"] or None,
+        endpoint=given["endpoint"] or None,
+        step=given["step"] or None,
+        code=given["code"] or None,
+        since=since_of(visit),
+    )
+
+
+def _given(fields: Fields) -> dict[str, str]:
+    return {name: fields[name] for name in _FILTERS}
+
+
+def _row(call: ListedCall) -> dict[str, object]:
+    return asdict(call) | {"at": instant(call.at)}
+
+
+def _found(visit: Visit) -> list[ListedCall]:
+    """The failed calls that the query means."""
+    with visit.means.database.read() as connection:
+        wanted = _filter(visit, visit.query, failed=True)
+        return list(listed(connection, wanted, visit.means.versions))
+
+
+def _ask_redrive(visit: Visit) -> Reply:
+    found = _found(visit)
+    values = {
+        "count": len(found),
+        "users": len({call.user for call in found}),
+        "alike": by_failure(found),
+        "filters": _given(visit.query),
+        "action": link("/calls/redrive", **_given(visit.query)),
+    }
+    return Shown("redrive.html", values)
+
+
+def _redrive(visit: Visit) -> Reply:
+    marked = mark(
+        visit.means.database,
+        _found(visit),
+        apply_outputs=visit.form["outputs"] == "yes",
+        actor=visit.actor,
+        now=visit.now,
+    )
+    said = f"{marked:,} calls are sent again, by the worker that runs"
+    return Redirected(link("/calls", **_given(visit.query)), said)
+
+
+PAGES = (
+    Page("GET", "/calls", Permission.CALLS_READ, _list),
+    Page("GET", "/calls/redrive", Permission.CALLS_REDRIVE, _ask_redrive),
+    Page("POST", "/calls/redrive", Permission.CALLS_REDRIVE, _redrive),
+)

@@ -1,0 +1,237 @@
+"""Endpoints: where journeys' calls go, how, and what they authenticate with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.access.roles import Permission
+from engine.console.endpoint_edit import fields_of, written_of
+from engine.console.listing import as_csv, wants_csv
+from engine.console.rendering import link
+from engine.console.visit import Page, Redirected, Shown
+from engine.credentials.listing import search_profiles, show_profile
+from engine.endpoints import states, store
+from engine.endpoints.model import NO_AUTH
+from engine.errors import Forbidden, NotFound, OperatorError
+from engine.operations import probe
+from engine.operations.edit_endpoint import set_endpoint
+from engine.operations.tables import instant
+from engine.versions.usage import of_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.console.visit import Fields, Reply, Visit
+    from engine.credentials.listing import ShownProfile
+    from engine.db.connect import Connection
+    from engine.endpoints.states import SharedGate
+    from engine.endpoints.store import Stored
+    from engine.operations.probe import Tried
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+_COLUMNS = ("name", "base_url", "auth", "title", "state", "version", "changed_at")
+_LONGEST_BODY = 64 * 1024
+
+
+def _list(visit: Visit) -> Reply:
+    text = visit.query["q"].lower()
+    with visit.means.database.read() as connection:
+        gates = states.gates(connection)
+        found = [
+            (stored, gates.get(stored.endpoint.name, states.UNTOUCHED))
+            for stored in store.load_all(connection)
+            if _holds(stored, text)
+        ]
+        kinds = {each.name: each for each in search_profiles(connection)}
+    if wants_csv(visit):
+        return as_csv("endpoints", (_row(*each, visit.now) for each in found), _COLUMNS)
+    return Shown("endpoints.html", {"found": found, "profiles": kinds})
+
+
+def _holds(stored: Stored, text: str) -> bool:
+    endpoint = stored.endpoint
+    places = (endpoint.name, endpoint.title or "", endpoint.base_url, endpoint.auth)
+    return any(text in place.lower() for place in places)
+
+
+def _row(stored: Stored, shared: SharedGate, now: int) -> dict[str, object]:
+    endpoint = stored.endpoint
+    lost = stored.auth_lost
+    return {
+        "name": endpoint.name,
+        "base_url": endpoint.base_url,
+        "auth": endpoint.auth if lost is None else f"{lost} (deleted)",
+        "title": endpoint.title,
+        "state": shared.gate.words(now),
+        "version": stored.version,
+        "changed_at": instant(stored.changed_at),
+    }
+
+
+def _show(visit: Visit) -> Reply:
+    return _shown(visit, {"method": "GET", "path": "/", "user": "", "body": ""})
+
+
+def _shown(
+    visit: Visit, asked: Mapping[str, str], tried: Tried | None = None, problem: str = ""
+) -> Reply:
+    """An endpoint's page, with what became of a test request."""
+    name = visit.place["name"]
+    with visit.means.database.read() as connection:
+        stored = store.load(connection, name)
+        profile = _profile(connection, stored)
+        values = {
+            "stored": stored,
+            "endpoint": stored.endpoint,
+            "gate": states.gate_of(connection, name).gate,
+            "profile": profile,
+            "profiles": _choices(connection),
+            "usage": of_endpoint(connection, name),
+            "settings": _settings(stored),
+            "methods": [(each, each) for each in METHODS],
+            "asked": asked,
+            "tried": tried,
+            "problem": problem,
+        }
+    return Shown("endpoint.html", values, 409 if problem else 200)
+
+
+def _profile(connection: Connection, stored: Stored) -> ShownProfile | None:
+    name = stored.endpoint.profile
+    return None if name is None else show_profile(connection, name)
+
+
+def _choices(connection: Connection) -> list[tuple[str, list[ShownProfile]]]:
+    """The profiles that may be assigned, by kind."""
+    found: dict[str, list[ShownProfile]] = {}
+    for profile in search_profiles(connection):
+        if not profile.inline:
+            found.setdefault(profile.kind, []).append(profile)
+    return sorted(found.items())
+
+
+def _settings(stored: Stored) -> list[tuple[str, object]]:
+    """What isn't its default and stands nowhere else on the page."""
+    told = {"title", "description", "base_url"}
+    return [
+        (key, value)
+        for key, value in store.settings_of(stored.endpoint).items()
+        if key not in told and value is not None
+    ]
+
+
+def _test(visit: Visit) -> Reply:
+    form = visit.form
+    asked = {name: form[name] for name in ("method", "path", "user", "body")}
+    try:
+        call = _call(visit, asked)
+        tried = visit.means.over_http(lambda means: probe.try_endpoint(means, call))
+    except NotFound as error:
+        return _shown(visit, asked, problem=error.message)
+    except OperatorError as error:
+        return _shown(visit, asked, problem=error.message)
+    return _shown(visit, asked, tried)
+
+
+def _call(visit: Visit, asked: Mapping[str, str]) -> probe.TestCall:
+    target, body = asked["path"] or "/", asked["body"].encode("utf-8", "replace")
+    if asked["method"] not in METHODS:
+        raise OperatorError(f"the method is one of {', '.join(METHODS)}")
+    if len(body) > _LONGEST_BODY:
+        raise OperatorError("a test's body has 64 KiB at most")
+    if asked["user"]:
+        with visit.means.database.read() as connection:
+            target = probe.target_as(connection, asked["user"], target, visit.now)
+    return probe.TestCall(
+        visit.place["name"],
+        asked["method"],
+        target,
+        content_type="application/json" if body else None,
+        body=body,
+    )
+
+
+def _ask_new(visit: Visit) -> Reply:
+    return _form(visit, None, {"name": "", "base_url": ""})
+
+
+def _ask_edit(visit: Visit) -> Reply:
+    with visit.means.database.read() as connection:
+        stored = store.load(connection, visit.place["name"])
+    return _form(visit, stored, written_of(stored))
+
+
+def _form(
+    visit: Visit,
+    stored: Stored | None,
+    written: Mapping[str, str],
+    problem: str = "",
+    status: int = 200,
+) -> Reply:
+    with visit.means.database.read() as connection:
+        choices = _choices(connection)
+    values = {"stored": stored, "written": written, "problem": problem, "profiles": choices}
+    return Shown("endpoint_form.html", values, status)
+
+
+def _create(visit: Visit) -> Reply:
+    return _save(visit, visit.form["name"], None)
+
+
+def _change(visit: Visit) -> Reply:
+    name = visit.place["name"]
+    with visit.means.database.read() as connection:
+        stored = store.load(connection, name)
+    return _save(visit, name, stored)
+
+
+def _save(visit: Visit, name: str, stored: Stored | None) -> Reply:
+    form = visit.form
+    try:
+        fields = fields_of(form)
+        auth = form["auth"] or None
+        if auth is not None and (
+            stored is None or auth != stored.endpoint.auth or _moves(form, stored)
+        ):
+            _require_auth(visit, auth)
+            fields["auth"] = auth
+        with visit.means.database.write() as connection:
+            if stored is None and store.find(connection, name) is not None:
+                raise OperatorError(f"there is an endpoint {name} already")
+            edited = set_endpoint(connection, name, fields, actor=visit.actor, now=visit.now)
+    except OperatorError as error:
+        written = {**dict(form.pairs), "name": name}
+        return _form(visit, stored, written, error.message, 409)
+    what = "created" if edited.created else "saved" if edited.fields else "unchanged"
+    said = "; ".join((f"Endpoint {name} {what}", *edited.notes))
+    return Redirected(link(f"/endpoints/{name}"), said)
+
+
+def _moves(form: Fields, stored: Stored) -> bool:
+    return form["base_url"] != stored.endpoint.base_url
+
+
+def _require_auth(visit: Visit, auth: str) -> None:
+    """Raise Forbidden for who may not say where a secret is sent."""
+    if auth != NO_AUTH and not visit.may(Permission.ENDPOINTS_AUTH):
+        raise Forbidden("only an admin assigns an auth profile, or moves an endpoint that has one")
+
+
+def _assign(visit: Visit) -> Reply:
+    name, auth = visit.place["name"], visit.form["auth"] or NO_AUTH
+    with visit.means.database.write() as connection:
+        edited = set_endpoint(connection, name, {"auth": auth}, actor=visit.actor, now=visit.now)
+    what = "Calls carry no credential now" if auth == NO_AUTH else f"Calls carry {auth} now"
+    return Redirected(f"/endpoints/{name}", "; ".join((what, *edited.notes)))
+
+
+PAGES = (
+    Page("GET", "/endpoints", Permission.ENDPOINTS_READ, _list),
+    Page("GET", "/endpoints/_new", Permission.ENDPOINTS_WRITE, _ask_new),
+    Page("POST", "/endpoints/_new", Permission.ENDPOINTS_WRITE, _create),
+    Page("GET", "/endpoints/{name}", Permission.ENDPOINTS_READ, _show),
+    Page("GET", "/endpoints/{name}/edit", Permission.ENDPOINTS_WRITE, _ask_edit),
+    Page("POST", "/endpoints/{name}/edit", Permission.ENDPOINTS_WRITE, _change),
+    Page("POST", "/endpoints/{name}/auth", Permission.ENDPOINTS_AUTH, _assign),
+    Page("POST", "/endpoints/{name}/test", Permission.ENDPOINTS_TEST, _test),
+)

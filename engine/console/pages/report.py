@@ -1,0 +1,63 @@
+"""What became of everybody in a journey: steps, goals, outcomes, failures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.access.roles import Permission
+from engine.console.listing import as_csv, since_of, wants_csv
+from engine.console.pages.journeys import drawn
+from engine.console.visit import Page, Shown
+from engine.enrollments.arms import by_arm
+from engine.enrollments.living import living, version_of
+from engine.enrollments.summary_data import gained
+from engine.versions.store import versions_of
+
+if TYPE_CHECKING:
+    from engine.console.visit import Reply, Visit
+    from engine.enrollments.summary import Summary
+
+_COLUMNS = ("step", "entered", "succeeded", "failed", "skipped", "waiting", "endpoint", "failures")
+
+
+def _show(visit: Visit) -> Reply:
+    name, versions = visit.place["journey"], visit.means.versions
+    since, number = since_of(visit), visit.query["version"]
+    only = number.isascii() and number.isdecimal() and len(number) < 10
+    with visit.means.database.read() as connection:
+        published = version_of(connection, name, versions, int(number) if only else None)
+        summary = living(connection, published, versions, only=only, since=since)
+        arms = by_arm(connection, published, versions, only=only, since=since)
+        known = versions_of(connection, name)
+    if wants_csv(visit):
+        return as_csv(f"{name}-report", _rows(summary), _COLUMNS)
+    values = {
+        "name": name,
+        "journey": published.program.journey,
+        "summary": summary,
+        "arms": arms,
+        "gains": {goal: gained(summary, goal) for goal in summary.goals},
+        "graph": drawn(published.program, summary),
+        "known": known,
+        "since": since,
+    }
+    return Shown("report.html", values)
+
+
+def _rows(summary: Summary) -> list[dict[str, object]]:
+    return [
+        {
+            "step": name,
+            "entered": tally.entered,
+            "succeeded": tally.succeeded,
+            "failed": tally.failed,
+            "skipped": tally.skipped,
+            "waiting": tally.waiting,
+            "endpoint": tally.endpoint,
+            "failures": [f"{code} {n}" for code, n in sorted(tally.failures.items())],
+        }
+        for name, tally in summary.steps.items()
+    ]
+
+
+PAGES = (Page("GET", "/journeys/{journey}/report", Permission.JOURNEYS_READ, _show),)

@@ -1,0 +1,49 @@
+"""What comes in by HTTP besides users' data: foreign webhooks, and requests that may come twice.
+
+Instants are wall time.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index
+from sqlmodel import Field, SQLModel
+
+
+class HookRow(SQLModel, table=True):
+    """A source of foreign webhooks, at ``/hooks/<name>``. ``mapping`` (JSON) says what event one
+    is. ``sealed`` is its signing secret, of which ``secret_version`` counts the values; the one
+    before, if it is still good, stands in ``previous_sealed`` until ``previous_until``.
+    """
+
+    __tablename__ = "hooks"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    preset: str
+    mapping: str
+    sealed: str
+    secret_version: int
+    previous_sealed: str | None = None
+    previous_until: int | None = Field(default=None, sa_type=BigInteger)
+    changed_at: int = Field(sa_type=BigInteger)
+
+
+class RepeatableRequest(SQLModel, table=True):
+    """A request that came with an ``Idempotency-Key``, of the token that made it: ``digest`` of
+    what it asked for, and the ``answer`` that it got. Forgotten after a day.
+    """
+
+    __tablename__ = "repeatable_requests"
+    __table_args__ = (
+        Index("repeatable_requests_at", "at"),
+        {"sqlite_with_rowid": False},
+    )
+
+    token_id: int = Field(
+        sa_column=Column("token_id", BigInteger, primary_key=True, autoincrement=False)
+    )
+    key: str = Field(primary_key=True)
+    digest: str
+    answer: str
+    at: int = Field(sa_type=BigInteger)

@@ -1,0 +1,279 @@
+"""What pages do: forms change things by the verbs of commands, and never show a secret."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+import pytest
+
+from engine.access.tokens import well_formed
+from engine.credentials.store.profiles import profile_by_name
+from engine.endpoints.store import find
+from tests.integration.furnished import SECRET, Browser, Furnished, furnished, put_event, put_user
+from tests.partners import CRM, AuthorizationServer, running
+
+NEW_SECRET = "another-s3cret-of-the-client"
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
+    with furnished(tmp_path_factory.mktemp("console")) as here:
+        yield here
+
+
+@pytest.fixture
+def ada(console: Furnished) -> Browser:
+    return console.browser("ada")
+
+
+def test_a_profile_is_created_assigned_tested_rotated_and_not_deleted_while_used(
+    console: Furnished, ada: Browser
+) -> None:
+    with running(AuthorizationServer(secrets={SECRET})) as oauth, running(CRM(oauth.book)) as crm:
+        form = {"name": "score", "base_url": f"{crm.url}/v2", "auth": "none"}
+        assert ada.post("/endpoints/_new", form).headers["location"] == "/endpoints/score"
+        form = {
+            "profile": "score-oauth",
+            "title": "Scores",
+            "token_url": oauth.token_url,
+            "client_id": "crm-client",
+            "client_secret": SECRET,
+            "endpoint": "score",
+            "grant": "client_credentials",
+        }
+        made = ada.post("/profiles/_new/oauth2", form)
+        assert made.headers["location"] == "/profiles/score-oauth", made.text
+        assert "score-oauth" in ada.get("/endpoints/score").text
+        test = {"method": "POST", "path": "/users/{{ user.id }}/score", "user": "u_1", "body": "{}"}
+        tried = ada.post("/endpoints/score/test", test)
+        assert "It works" in tried.text
+        assert crm.log[-1].path == "/v2/users/u_1/score"
+        oauth.rotate(NEW_SECRET)
+        assert "It failed" in ada.post("/endpoints/score/test", test).text
+        rotated = ada.post("/profiles/score-oauth/rotate", {"value": NEW_SECRET})
+        assert rotated.status_code == 303
+        assert "rotated: the next call uses the new one" in ada.get("/profiles/score-oauth").text
+        assert "It works" in ada.post("/endpoints/score/test", test).text
+        assert "It works" in ada.post("/profiles/score-oauth/test").text
+    refused = ada.post("/profiles/score-oauth/delete")
+    assert refused.status_code == 409
+    assert "endpoint score" in refused.text
+    for path in (
+        "/profiles",
+        "/profiles/score-oauth",
+        "/profiles/score-oauth/edit",
+        "/endpoints/score",
+    ):
+        page = ada.get(path).text
+        assert SECRET not in page
+        assert NEW_SECRET not in page
+    assert ada.post("/endpoints/score/auth", {"auth": "none"}).status_code == 303
+    assert ada.post("/profiles/score-oauth/delete").headers["location"] == "/profiles"
+
+
+def test_an_edit_without_a_secret_keeps_it_and_another_token_server_demands_it(
+    console: Furnished, ada: Browser
+) -> None:
+    form = {
+        "profile": "crm-oauth",
+        "title": "The CRM",
+        "token_url": "http://127.0.0.1:9/oauth/token",
+        "client_id": "crm-client",
+        "scope": "read",
+    }
+    assert ada.post("/profiles/crm-oauth/edit", form).status_code == 303
+    with console.served.database.read() as connection:
+        stored = profile_by_name(connection, "crm-oauth")
+    assert stored is not None
+    assert stored.columns.settings["scope"] == "read"
+    assert "client_secret" in stored.secrets
+    moved = ada.post("/profiles/crm-oauth/edit", {**form, "token_url": "http://127.0.0.1:8/t"})
+    assert moved.status_code == 409
+    assert "demands client_secret again" in moved.text
+    assert ada.post("/profiles/crm-oauth/edit", {**form, "scope": ""}).status_code == 303
+    with console.served.database.read() as connection:
+        stored = profile_by_name(connection, "crm-oauth")
+    assert stored is not None
+    assert "scope" not in stored.columns.settings
+
+
+def test_what_is_wrong_with_a_form_is_said_beside_it_and_no_secret_comes_back(ada: Browser) -> None:
+    form = {"profile": "bad name!", "username": "bot:x", "password": SECRET, "title": "Kept title"}
+    answer = ada.post("/profiles/_new/basic", form)
+    assert answer.status_code == 409
+    assert "can&#39;t hold a &#39;:&#39;" in answer.text
+    assert "Kept title" in answer.text
+    assert SECRET not in answer.text
+    answer = ada.post("/endpoints/_new", {"name": "x", "base_url": "nonsense"})
+    assert answer.status_code == 409
+    assert "nonsense" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("basic", {"username": "bot", "password": "p"}),
+        ("basic", {"username": "bot", "password.empty": "yes"}),
+        ("bearer", {"token": "a-token-that-stays", "prefix": "Token"}),
+        ("bearer", {"token": "a-token-that-stays", "prefix": ""}),
+        ("api_key", {"name": "X-Api-Key", "value": "a-key", "in": "header"}),
+        ("oauth2", {"issuer": "https://id.example.com", "client_id": "c", "client_secret": "s"}),
+        ("none", {}),
+    ],
+)
+def test_every_kind_can_be_made_and_edited(ada: Browser, kind: str, fields: dict[str, str]) -> None:
+    made = ada.post(f"/profiles/_new/{kind}", {"profile": "some", "title": "t", **fields})
+    assert made.headers.get("location") == "/profiles/some", made.text
+    secret = {"password", "token", "value", "client_secret", "password.empty"}
+    again = {name: text for name, text in fields.items() if name not in secret}
+    changed = ada.post("/profiles/some/edit", {"profile": "other", "title": "u", **again})
+    assert changed.headers.get("location") == "/profiles/other", changed.text
+    assert ada.post("/profiles/other/delete").headers["location"] == "/profiles"
+
+
+def test_a_secret_may_be_a_reference(console: Furnished, ada: Browser) -> None:
+    form = {
+        "profile": "by-variable",
+        "username": "bot",
+        "password.way": "env",
+        "password.reference": "LOYALTY_PASSWORD",
+    }
+    assert ada.post("/profiles/_new/basic", form).status_code == 303
+    with console.served.database.read() as connection:
+        stored = profile_by_name(connection, "by-variable")
+    assert stored is not None
+    assert stored.columns.settings["password"] == {"env": "LOYALTY_PASSWORD"}
+    form |= {"profile": "own", "password.reference": "JOURNEY_KEK"}
+    assert "own variables" in ada.post("/profiles/_new/basic", form).text
+
+
+def test_a_builder_changes_endpoints_and_not_where_a_secret_goes(console: Furnished) -> None:
+    ben = console.browser("ben")
+    form = {"base_url": "http://127.0.0.1:9/v2", "timeout": "7s", "concurrency": "5"}
+    assert ben.post("/endpoints/crm/edit", form).status_code == 303
+    with console.served.database.read() as connection:
+        stored = find(connection, "crm")
+    assert stored is not None
+    assert stored.endpoint.concurrency == 5
+    assert stored.endpoint.auth == "crm-oauth"
+    moved = ben.post("/endpoints/crm/edit", {"base_url": "http://127.0.0.1:10/evil"})
+    assert moved.status_code == 409
+    assigned = ben.post(
+        "/endpoints/ping/edit", {"base_url": "http://127.0.0.1:9/ping", "auth": "crm-oauth"}
+    )
+    assert assigned.status_code == 409
+    assert "only an admin" in assigned.text
+    assert "Fingerprint" not in ben.get("/profiles/crm-oauth").text
+
+
+def test_an_endpoints_limits_are_set_and_taken_back(console: Furnished, ada: Browser) -> None:
+    form = {
+        "base_url": "http://127.0.0.1:9/ping",
+        "auth": "none",
+        "rate_count": "100",
+        "rate_per": "1s",
+        "breaker_failures": "5",
+        "hold": "6h",
+        "headers": "X-One: 1\nX-Two: 2",
+        "allow": "GET /a\nPOST /b",
+        "contact": "yes",
+    }
+    assert ada.post("/endpoints/ping/edit", form).status_code == 303
+    page = ada.get("/endpoints/ping/edit").text
+    assert all(text in page for text in ("X-One: 1", "POST /b", 'value="100"', 'value="6h"'))
+    bare = {"base_url": "http://127.0.0.1:9/ping", "auth": "none"}
+    assert ada.post("/endpoints/ping/edit", bare).status_code == 303
+    with console.served.database.read() as connection:
+        stored = find(connection, "ping")
+    assert stored is not None
+    assert stored.endpoint.rate_limit is None
+    assert stored.endpoint.headers == {}
+    assert not stored.endpoint.contact
+
+
+def test_a_journey_is_paused_resumed_archived_and_published_again(ada: Browser) -> None:
+    assert ada.post("/journeys/greet/pause").status_code == 303
+    assert "Paused since" in ada.get("/journeys/greet").text
+    assert ada.post("/journeys/greet/resume", {"overdue": "shift"}).status_code == 303
+    text = ada.get("/journeys/greet/source").text
+    planned = ada.post("/journeys/_publish", {"text": text.replace("P1D", "P2D"), "do": "plan"})
+    assert "version 2 would be published" in planned.text
+    done = ada.post("/journeys/_publish", {"text": text.replace("P1D", "P2D"), "do": "publish"})
+    assert done.headers["location"] == "/journeys/greet"
+    wrong = ada.post("/journeys/_publish", {"text": "dsl: 1\njourney: x\nsteps: []\n"})
+    assert wrong.status_code == 422
+    assert "be published" in wrong.text
+    assert ada.post("/journeys/greet/archive").status_code == 303
+    assert "archived" in ada.get("/journeys/greet").text
+
+
+def test_a_token_is_shown_once(ada: Browser) -> None:
+    made = ada.post("/tokens", {"name": "shop", "kind": "user_data", "expires": "90d"})
+    (text,) = {part for part in made.text.replace("<", ">").split(">") if well_formed(part)}
+    assert text not in ada.get("/tokens").text
+    rotated = ada.post("/tokens/shop/rotate", {"overlap": "1h"})
+    assert text not in rotated.text
+    assert "lets in until" in rotated.text
+    assert ada.post("/tokens/shop/end-overlap").status_code == 303
+    assert ada.post("/tokens/shop/revoke").status_code == 303
+    assert "revoked" in ada.get("/tokens?show=all").text
+
+
+def test_an_operator_is_added_with_a_link_that_is_shown_once(
+    console: Furnished, ada: Browser
+) -> None:
+    made = ada.post("/operators", {"name": "eve", "role": "viewer"})
+    path = next(
+        part for part in made.text.replace("<", ">").split(">") if part.startswith("/login/")
+    )
+    assert path not in ada.get("/operators").text
+    assert console.browser().post(path).headers["location"] == "/account"
+
+
+def test_a_user_is_told_of_and_erased(console: Furnished, ada: Browser) -> None:
+    put_user(console.served, "gone", {"plan": "pro"})
+    put_event(console.served, "gone", "hello", {"total": 12.5}, 1_700_000_000_000_000)
+    assert "12.5" in ada.get("/user?id=gone").text
+    explained = ada.get("/events/explain?user=gone&seq=1700000000000000").text
+    assert (
+        "published after it" in explained or "no trigger" in explained or "No journey" in explained
+    )
+    assert ada.get("/users?q=gone").headers["location"] == "/user?id=gone"
+    assert ada.post("/user/erase", {"id": "gone"}).status_code == 409
+    assert ada.post("/user/erase", {"id": "gone", "sure": "yes"}).status_code == 303
+    assert ada.get("/user?id=gone").status_code == 404
+
+
+LISTS = (
+    *("/journeys", "/journeys/greet/passages", "/journeys/greet/report", "/users", "/calls"),
+    *("/events?user=u_1", "/endpoints", "/profiles", "/tokens", "/operators", "/health", "/audit"),
+)
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_every_list_can_be_kept_as_csv_by_the_same_filter(ada: Browser, path: str) -> None:
+    answer = ada.get(f"{path}{'&' if '?' in path else '?'}format=csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer.headers["content-disposition"]
+    assert list(csv.reader(io.StringIO(answer.text)))
+
+
+def test_no_cell_of_a_csv_is_a_formula(console: Furnished, ada: Browser) -> None:
+    put_user(console.served, "=cmd|' /C calc'!A0", {})
+    rows = list(csv.DictReader(io.StringIO(ada.get("/users?format=csv").text)))
+    assert "'=cmd|' /C calc'!A0" in {row["user"] for row in rows}
+
+
+def test_what_was_changed_stands_in_the_audit_log_by_who_did_it(ada: Browser) -> None:
+    ada.post("/endpoints/_new", {"name": "audited", "base_url": "http://127.0.0.1:9/a"})
+    rows = list(csv.DictReader(io.StringIO(ada.get("/audit?what=audited&format=csv").text)))
+    assert [(row["actor"], row["verb"], row["name"]) for row in rows] == [
+        ("ada", "create", "audited")
+    ]
+
+
+def test_failed_calls_are_counted_before_they_are_sent_again(ada: Browser) -> None:
+    assert "nothing to send" in ada.get("/calls/redrive?journey=greet").text
+    assert ada.get("/calls?since=nonsense").status_code == 400

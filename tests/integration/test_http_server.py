@@ -1,0 +1,219 @@
+"""The server itself: hosts, headers, health, bounds in time and size, its end."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import httpx
+import pytest
+
+from engine.api import connection
+from engine.errors import OperatorError
+from engine.operations.store import Finding
+from tests.integration.serving import Served, serving
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("served"), trusted_hosts="journeys.example") as served:
+        yield served
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[httpx.Client]:
+    served.health.clear()
+    served.ending = False
+    with served.client() as client:
+        yield client
+
+
+def test_every_answer_has_an_id_and_the_headers_that_browsers_heed(client: httpx.Client) -> None:
+    for path in ("/healthz", "/nowhere"):
+        answer = client.get(path)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-request-id"]
+        assert "server" not in answer.headers
+    assert client.get("/", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == "mine-1"
+    forged = client.get("/", headers={"x-request-id": "no spaces"}).headers["x-request-id"]
+    assert forged != "no spaces"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost:x", ""])
+def test_a_request_that_calls_another_name_is_refused(client: httpx.Client, host: str) -> None:
+    answer = client.get("/nowhere", headers={"host": host})
+    assert answer.status_code == 400
+    assert "JOURNEY_TRUSTED_HOSTS" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:99", "[::1]:1", "journeys.example:443"])
+def test_a_request_that_calls_ours_is_served(client: httpx.Client, host: str) -> None:
+    assert client.get("/nowhere", headers={"host": host}).status_code == 404
+
+
+def test_health_is_told_to_whoever_asks_by_any_name(served: Served, client: httpx.Client) -> None:
+    served.health[:] = [Finding("worker", "ok", "runs")]
+    answer = client.get("/healthz", headers={"host": "10.0.0.7"})
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    served.health[:] = [Finding("worker", "wrong", "its thread died"), Finding("x", "ok", "")]
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json()["parts"] == [
+        {"part": "worker", "state": "wrong"},
+        {"part": "x", "state": "ok"},
+    ]
+
+
+def test_a_process_that_ends_is_not_ready(served: Served, client: httpx.Client) -> None:
+    assert client.get("/readyz").status_code == 200
+    served.ending = True
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+
+
+def test_figures_are_told_to_a_token_that_may_read(served: Served, client: httpx.Client) -> None:
+    assert client.get("/metrics").status_code == 401
+    served.health[:] = [Finding("worker", "ok", "runs")]
+    with served.client("admin") as admin:
+        text = admin.get("/metrics").text
+    assert 'journey_http_requests_total{route="/healthz",status="200"}' in text
+    assert 'journey_health{part="worker"} 1.0' in text
+
+
+def test_the_access_log_holds_neither_query_nor_path_nor_token(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "engine.api.guard"):
+        client.get("/nowhere/canary-1?q=canary-2", headers={"authorization": "Bearer canary-3"})
+        client.get("/nowhere")  # the line of a request is written behind its answer
+    assert "404" in caplog.text
+    assert "canary" not in caplog.text
+
+
+def _connect(served: Served) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", served.port), timeout=20)
+
+
+def _answered(open_: socket.socket) -> bytes:
+    """What comes until the other side hangs up."""
+    found = b""
+    try:
+        while chunk := open_.recv(65_536):
+            found += chunk
+    except ConnectionResetError:
+        pass
+    return found
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET / HTT",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nx: y",
+        b"POST /v1/track HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n{",
+    ],
+    ids=["nothing", "a line's half", "headers' half", "a body's half"],
+)
+def test_whoever_sends_a_piece_and_then_nothing_is_hung_up_on(
+    served: Served, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_S", 0.2)
+    monkeypatch.setattr(connection, "BODY_S", 0.2)
+    with _connect(served) as open_:
+        open_.sendall(sent)
+        _answered(open_)  # ends
+
+
+def test_whoever_drips_headers_is_hung_up_on(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_S", 0.3)
+    with _connect(served) as open_:
+        open_.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n")
+        began = time.monotonic()
+        with suppress(OSError):
+            while time.monotonic() - began < 15:
+                open_.sendall(b"x: y\r\n")
+                time.sleep(0.05)
+        assert time.monotonic() - began < 15
+
+
+def test_headers_without_end_are_refused(served: Served) -> None:
+    for sent in (b"x: " + b"y" * 100_000, b"".join(b"x%d: y\r\n" % n for n in range(20_000))):
+        with _connect(served) as open_:
+            open_.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n")
+            try:
+                for start in range(0, len(sent), 8_192):
+                    open_.sendall(sent[start : start + 8_192])
+                    time.sleep(0.001)
+            except OSError:
+                pass
+            else:
+                assert b" 431 " in _answered(open_)[:20]
+
+
+def test_what_is_not_http_is_answered_400_without_repeating_it(served: Served) -> None:
+    with _connect(served) as open_:
+        open_.sendall(b"canary \x00 nonsense\r\n\r\n")
+        answer = _answered(open_)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"canary" not in answer
+
+
+def test_two_hosts_in_one_request_are_refused(served: Served) -> None:
+    with _connect(served) as open_:
+        open_.sendall(
+            b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n"
+            b"connection: close\r\n\r\n"
+        )
+        assert _answered(open_).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(served: Served, tmp_path: object) -> None:
+    from engine.api.server import _listen
+
+    with pytest.raises(OperatorError, match="JOURNEY_PORT"):
+        _listen("127.0.0.1", served.port)
+
+
+def test_requests_that_were_begun_are_served_before_the_end(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    answers: list[int] = []
+    with serving(tmp_path_factory.mktemp("ended")) as served:
+        token, body = served.token("user_data"), b'{"userId": "ada", "event": "hello"}'
+        head = (
+            f"POST /v1/track HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n"
+            f"content-length: {len(body)}\r\n\r\n"
+        )
+        open_ = _connect(served)
+        open_.sendall(head.encode() + body[:10])
+
+        def finish() -> None:
+            time.sleep(0.3)
+            open_.sendall(body[10:])
+            answers.append(int(_answered(open_).split(b" ")[1]))
+
+        thread = threading.Thread(target=finish)
+        thread.start()
+    thread.join()
+    open_.close()
+    assert answers == [200]
+
+
+def test_a_large_body_that_comes_at_once_is_no_head(served: Served) -> None:
+    body = b"[" * 200_000
+    head = b"POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body)
+    with _connect(served) as open_:
+        for _ in range(2):
+            open_.sendall(head + body)
+            answer = b""
+            while b"\r\n\r\n{" not in answer:
+                answer += open_.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 404 ")

@@ -1,0 +1,58 @@
+"""Requests drawn from the OpenAPI document, right and wrong ones: no 5xx, and no answer that the
+document doesn't know.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from tests.integration.serving import Served, serving
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import schemathesis
+    from hypothesis import HealthCheck, given, settings
+    from schemathesis.generation import GenerationMode
+    from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
+
+DRAWN = 8
+"""Requests of each kind for each operation."""
+EXCLUDED = [ignored_auth, positive_data_acceptance]
+"""Our own headers are sent where it leaves out its own (test_management.py looks at that); and no
+schema says what a journey's text, a cursor or an expression is.
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_the_answer_to_any_request_is_one_that_the_document_knows(
+    served: Served, mode: GenerationMode
+) -> None:
+    served.client("admin").close()
+    headers = {"authorization": f"Bearer {served.tokens['admin']}"}
+    document = schemathesis.openapi.from_url(f"{served.url}/api/v1/openapi.json")
+    wrong: list[str] = []
+    for found in document.get_all_operations():
+        operation = cast("Any", found).ok()
+
+        @settings(
+            max_examples=DRAWN, deadline=None, database=None, suppress_health_check=[*HealthCheck]
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def try_it(case: Any) -> None:
+            case.call_and_validate(headers=headers, excluded_checks=EXCLUDED)
+
+        try:
+            try_it()
+        except BaseException as error:
+            wrong.append(f"{operation.label}: {error}")
+    assert not wrong, "\n\n".join(wrong)
