@@ -222,15 +222,17 @@ def _changed(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
 def _profile_id(connection: Connection, endpoint: Endpoint) -> int | None:
     if endpoint.profile is None:
         return None
-    rows = connection.exec_driver_sql("SELECT name, id FROM auth_profiles").all()
-    found: dict[str, int] = {row[0]: row[1] for row in rows}
-    if endpoint.profile not in found:
-        hint = did_you_mean(endpoint.profile, found)
-        raise NotFound(
-            f"endpoint {endpoint.name!r} names the auth profile {endpoint.profile!r}, which"
-            f" doesn't exist{'; ' + hint if hint else ''}"
-        )
-    return found[endpoint.profile]
+    found: int | None = connection.exec_driver_sql(
+        "SELECT id FROM auth_profiles WHERE name = ?", (endpoint.profile,)
+    ).scalar()
+    if found is not None:
+        return found
+    known = [row[0] for row in connection.exec_driver_sql("SELECT name FROM auth_profiles")]
+    hint = did_you_mean(endpoint.profile, known)
+    raise NotFound(
+        f"endpoint {endpoint.name!r} names the auth profile {endpoint.profile!r}, which"
+        f" doesn't exist{'; ' + hint if hint else ''}"
+    )
 
 
 def _not_found(connection: Connection, name: str) -> NotFound:
