@@ -22,6 +22,13 @@ from engine.db import sqlite_file
 from engine.db.schema import open_database
 from tests.postgresql import Server
 
+BOTH_IN_SOAK = pytest.mark.parametrize(
+    "either_database",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)],
+    indirect=True,
+)
+"""For tests that start processes or take their time: on PostgreSQL only where there is time."""
+
 _server: Server | None = None
 _made: dict[Path, str] = {}
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.auth_secrets import rotate, set_profile
+from engine.cli.auth_secrets import rotate, set_profile, settle
 from engine.cli.context import actor, csv_option, database_option, json_option, opened
 from engine.clock import wall
 
@@ -25,6 +25,7 @@ def auth() -> None:
 
 auth.add_command(set_profile)
 auth.add_command(rotate)
+auth.add_command(settle)
 
 
 @auth.command("list")
@@ -175,6 +176,7 @@ def _secrets(profile: StoredProfile) -> list[dict[str, object]]:
     slots += [
         ("previous", each) for each in profile.previous.values() if (each.valid_until or 0) > wall()
     ]
+    slots += [("next", each) for each in profile.next.values()]
     return [
         {
             "field": secret.field,
@@ -182,6 +184,7 @@ def _secrets(profile: StoredProfile) -> list[dict[str, object]]:
             "fingerprint": secret.fingerprint[:SHOWN_FINGERPRINT],
             "ends_in": secret.hint or None,
             "set_at": instant(secret.set_at),
+            "valid_from": instant(secret.valid_from),
             "valid_until": instant(secret.valid_until),
         }
         for slot, secret in slots

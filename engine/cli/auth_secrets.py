@@ -1,8 +1,9 @@
-"""``journey auth set`` and ``rotate``: where secrets go in."""
+"""``journey auth set``, ``rotate`` and ``settle``: where secrets go in."""
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -102,6 +103,7 @@ def set_profile(
     "--overlap", metavar="DURATION", help="Try the old one for so long where the new is refused."
 )
 @click.option("--expires", metavar="DATE", help="When the service ends the new one: 2027-03-31.")
+@click.option("--at", metavar="ISO", help="Not now, but then: 2027-01-31T09:00Z.")
 @database_option
 def rotate(
     name: str,
@@ -110,31 +112,31 @@ def rotate(
     from_file: str | None,
     overlap: str | None,
     expires: str | None,
+    at: str | None,
     database: str | None,
 ) -> None:
     """Replace one secret of NAME; the next call of every journey uses the new one.
 
     The value is asked for, or read from standard input, unless an option says where it is.
     """
-    from engine.cli import secret_input
     from engine.credentials import rotation
 
-    overlap_us, expires = _overlap(overlap), _expiry(expires)
+    overlap_us, expires, begins = _overlap(overlap), _expiry(expires), _begins(at)
     if from_env is not None and from_file is not None:
         raise click.UsageError("--from-env and --from-file exclude each other")
+    if begins is not None and expires is not None:
+        raise click.UsageError("--expires is said of the current secret: give it after --at")
     with opened(database) as installation:
         here = installation.database()
         with here.read() as connection:
             field = field or _which_field(connection, name)
-        if from_env is not None:
-            value = secret_input.from_env(from_env, installation.environment)
-        elif from_file is not None:
-            value = secret_input.from_file(from_file)
-        else:
-            value = secret_input.asked(field)
+        value = _value(installation, field, from_env, from_file)
         vault = installation.vault()
+        verb = partial(rotation.rotate, expires=expires)
+        if begins is not None:
+            verb = partial(rotation.schedule, begins=begins)
         with here.write() as connection:
-            change = rotation.rotate(
+            change = verb(
                 connection,
                 vault,
                 name,
@@ -143,14 +145,39 @@ def rotate(
                 actor=actor(),
                 now=wall(),
                 overlap_us=overlap_us,
-                expires=expires,
             )
     for note in change.notes:
         click.echo(f"auth profile {name}: {note}")
     if change.fields:
         rotated = ", ".join(change.fields)
         until = f"; the old one is tried for {overlap}" if overlap_us else ""
-        click.echo(f"auth profile {name}: {rotated} rotated (version {change.version}){until}")
+        done = "rotated" if begins is None else f"will be rotated at {at}"
+        click.echo(f"auth profile {name}: {rotated} {done} (version {change.version}){until}")
+
+
+@click.command()
+@click.argument("name")
+@database_option
+def settle(name: str, database: str | None) -> None:
+    """Keep the current secrets of NAME only: end overlaps, give up what is scheduled."""
+    from engine.credentials import rotation
+
+    with opened(database) as installation, installation.database().write() as connection:
+        change = rotation.settle(connection, name, actor=actor(), now=wall())
+    settled = f"settled: {', '.join(change.fields)}" if change.fields else "unchanged"
+    click.echo(f"auth profile {name} {settled}")
+
+
+def _value(
+    installation: Installation, field: str, from_env: str | None, from_file: str | None
+) -> str:
+    from engine.cli import secret_input
+
+    if from_env is not None:
+        return secret_input.from_env(from_env, installation.environment)
+    if from_file is not None:
+        return secret_input.from_file(from_file)
+    return secret_input.asked(field)
 
 
 def _which_field(connection: Connection, name: str) -> str:
@@ -182,6 +209,19 @@ def _overlap(text: str | None) -> int:
     if not length or length < 0:
         raise click.UsageError("--overlap takes a duration, as in 24h or P1D")
     return length
+
+
+def _begins(text: str | None) -> int | None:
+    from zoneinfo import ZoneInfo
+
+    from engine.core.expressions.calendar import parse_iso
+
+    if text is None:
+        return None
+    found = parse_iso(text, ZoneInfo("UTC"))
+    if found is None:
+        raise click.UsageError("--at takes an ISO 8601 time (UTC), as in 2027-01-31T09:00Z")
+    return found
 
 
 def _expiry(text: str | None) -> str | None:

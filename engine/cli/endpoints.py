@@ -10,8 +10,10 @@ from engine.cli.context import actor, csv_option, database_option, json_option, 
 from engine.clock import wall
 
 if TYPE_CHECKING:
+    from engine.cli.context import Installation
     from engine.endpoints.states import SharedGate
     from engine.endpoints.store import Stored
+    from engine.operations.moving import Move
 
 
 @click.group()
@@ -75,17 +77,33 @@ def show(name: str, as_json: bool, database: str | None) -> None:
 @click.option("--allow", multiple=True, metavar="'METHOD PATH'", help="As in 'POST /users/*'.")
 @click.option("--ca", metavar="PATH|none", help="PEM certificates trusted besides the public ones.")
 @click.option("--set", "fields", multiple=True, metavar="FIELD=YAML", help="Any other field.")
+@click.option(
+    "--from-env", multiple=True, metavar="SECRET=VARIABLE", help="A secret that a move demands."
+)
+@click.option("--from-file", multiple=True, metavar="SECRET=PATH", help="The same from a file.")
 @database_option
-def set_(name: str, database: str | None, **options: Any) -> None:
-    """Create or change the endpoint NAME; what isn't named stays."""
-    from engine.operations.edit_endpoint import set_endpoint
+def set_(
+    name: str,
+    from_env: tuple[str, ...],
+    from_file: tuple[str, ...],
+    database: str | None,
+    **options: Any,
+) -> None:
+    """Create or change the endpoint NAME; what isn't named stays.
+
+    An endpoint that moves to another host with its auth profile demands the profile's present
+    secret: by an option, or it is asked for.
+    """
+    from engine.operations.edit_endpoint import move, set_endpoint
 
     fields = _fields(options)
-    with (
-        opened(database) as installation,
-        installation.database(create=True).write() as connection,
-    ):
-        edited = set_endpoint(connection, name, fields, actor=actor(), now=wall())
+    with opened(database) as installation:
+        here = installation.database(create=True)
+        with here.read() as connection:
+            moved = move(connection, name, fields)
+        given = _shown(installation, moved, from_env, from_file) if moved is not None else {}
+        with here.write() as connection:
+            edited = set_endpoint(connection, name, fields, given=given, actor=actor(), now=wall())
     verb = "created" if edited.created else "changed" if edited.fields else "unchanged"
     what = f": {', '.join(edited.fields)}" if edited.fields and not edited.created else ""
     click.echo(f"endpoint {name} {verb}{what}")
@@ -158,6 +176,30 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
     if options["rate"] is not None:
         fields["rate_limit"] = _rate(options["rate"])
     return fields
+
+
+def _shown(
+    installation: Installation, moved: Move, from_env: tuple[str, ...], from_file: tuple[str, ...]
+) -> dict[str, str]:
+    """The keyed fingerprints of the secrets that a move demands, by field."""
+    from engine.cli import secret_input
+
+    variables = dict(_pair(each, "--from-env") for each in from_env)
+    files = dict(_pair(each, "--from-file") for each in from_file)
+    fingerprint = installation.vault().fingerprint if moved.secrets else str
+    shown = {}
+    for secret in moved.secrets:
+        if secret in variables:
+            value = secret_input.from_env(variables[secret], installation.environment)
+        elif secret in files:
+            value = secret_input.from_file(files[secret])
+        else:
+            value = secret_input.asked(
+                f"{secret} of auth profile {moved.profile.columns.name}, since endpoint"
+                f" {moved.endpoint} moves"
+            )
+        shown[secret] = fingerprint(value)
+    return shown
 
 
 def _rate(text: str) -> dict[str, object] | None:

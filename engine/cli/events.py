@@ -155,9 +155,9 @@ def list_(
 
 def fact_row(fact: KnownFact, *, whole: bool) -> dict[str, object]:
     """A fact as a line of a list; ``whole``: as JSON has it."""
-    from engine.cli.show.moments import iso
     from engine.cli.show.terminal import plain
     from engine.cli.tables import instant
+    from engine.core.expressions.calendar import iso
     from engine.core.guarded_json import text_of
 
     if whole:

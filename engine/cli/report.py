@@ -110,9 +110,9 @@ def _reported(connection: Connection, asked: Asked) -> Reported:
 
 
 def _of_a_run(connection: Connection, asked: Asked) -> Reported:
-    from engine.cli.show.moments import iso
     from engine.cli.show.table import users_in_words
     from engine.cli.tables import instant
+    from engine.core.expressions.calendar import iso
     from engine.enrollments import reports
     from engine.enrollments.summary_data import summary_data
     from engine.versions.store import Versions
@@ -141,8 +141,8 @@ def _of_a_run(connection: Connection, asked: Asked) -> Reported:
 def _of_the_journey(connection: Connection, asked: Asked) -> Reported:
     from dataclasses import asdict
 
-    from engine.cli.show.moments import iso
     from engine.cli.tables import instant
+    from engine.core.expressions.calendar import iso
     from engine.enrollments.arms import by_arm
     from engine.enrollments.living import living, version_of
     from engine.enrollments.summary_data import summary_data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -11,8 +10,6 @@ from engine.cli.context import database_option, opened
 
 if TYPE_CHECKING:
     from engine.cli.context import Installation
-
-_INSTANTS = frozenset({"at", "since", "until", "entered_at", "started_at", "ended_at"})
 
 
 @click.command()
@@ -55,6 +52,7 @@ def tell(
     from engine.cli.show.story import story_lines
     from engine.cli.show.terminal import Paint
     from engine.enrollments.why import why as find
+    from engine.operations.plain_data import plain_data
     from engine.versions.store import Versions
 
     zone = installation.settings.timezone
@@ -67,23 +65,3 @@ def tell(
         return
     for line in story_lines(told, Paint.of(sys.stdout, installation.environment)):
         click.echo(line)
-
-
-def plain_data(value: object) -> object:
-    """Records as JSON objects, with instants in ISO 8601; what users brought stays as it is."""
-    from engine.cli.show.moments import iso
-
-    if isinstance(value, tuple):
-        return [plain_data(one) for one in value]
-    if not is_dataclass(value) or isinstance(value, type):
-        return value
-    data: dict[str, object] = {}
-    for field in fields(value):
-        found = getattr(value, field.name)
-        if field.name in _INSTANTS and isinstance(found, int):
-            found = iso(found)
-        elif field.name == "seen" and found is not None:
-            moments = {name: iso(found[name]) for name in ("until", "at") if name in found}
-            found = {**found, **moments}
-        data[field.name] = plain_data(found)
-    return data

@@ -24,7 +24,7 @@ def written_of(stored: Stored) -> dict[str, str]:
     return {
         **{name: str(settings.get(name) or "") for name in _TEXTS},
         "name": endpoint.name,
-        "auth": endpoint.auth,
+        "auth": endpoint.auth if stored.auth_lost is None else "",
         "timeout": endpoint.timeout.total.text,
         "concurrency": str(endpoint.concurrency),
         "rate_count": str(rate.get("count", "")),

@@ -6,9 +6,9 @@ back, and an unset variable keeps what is stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.credentials.references import FromEnv, FromFile, Given, Sealed, SealFromEnv
 from engine.errors import OperatorError
@@ -112,27 +112,67 @@ def changed_fields(stored: StoredProfile | None, columns: ProfileColumns) -> tup
 
 
 def require_secrets_again(
-    stored: StoredProfile, columns: ProfileColumns, written: AuthKind, given_anew: set[str]
+    stored: StoredProfile,
+    columns: ProfileColumns,
+    written: AuthKind,
+    given_anew: Collection[str],
+    now: int,
 ) -> None:
     """Nobody points a stored secret at a server of his own: he must know it.
 
-    Raises OperatorError where the profile moves and keeps a sealed secret that wasn't given anew.
+    Raises OperatorError where the profile moves and keeps a sealed secret that wasn't given anew,
+    or one besides the current ones. ``now`` is wall time.
     """
     before = stored.columns
-    moved = [name for name in _GUARDED if before.settings.get(name) != columns.settings.get(name)]
+    moved = [
+        name
+        for name in _GUARDED
+        if _setting(before.settings, name) != _setting(columns.settings, name)
+    ]
     if before.kind != columns.kind:
         moved = ["kind"]
-    kept = [
-        name
-        for name, source in written.sources().items()
-        if name in stored.secrets and name not in given_anew and _is_kept(source)
-    ]
-    if moved and kept:
+    if not moved:
+        return
+    if kept := unknown_secrets(stored, written, given_anew):
         raise OperatorError(
             f"auth profile {columns.name}: changing {moved[0]} demands {', '.join(kept)} again:"
             " give the present value in the same command",
             code="auth.secret_again",
         )
+    require_settled(stored, moved[0], now)
+
+
+def unknown_secrets(
+    stored: StoredProfile, written: AuthKind, given: Collection[str]
+) -> tuple[str, ...]:
+    """The sealed secrets that ``written`` keeps and whose value wasn't ``given``, by name."""
+    return tuple(
+        name
+        for name, source in written.sources().items()
+        if name in stored.secrets and name not in given and _is_kept(source)
+    )
+
+
+def require_settled(stored: StoredProfile, what: str, now: int) -> None:
+    """Raise OperatorError where the profile holds other secrets than the current ones: the previous
+    one of an overlap, the next one of a scheduled rotation. ``what`` is to be changed.
+    """
+    name = stored.columns.name
+    overlaps = any((each.valid_until or 0) > now for each in stored.previous.values())
+    if overlaps or stored.next:
+        raise OperatorError(
+            f"auth profile {name}: a rotation is under way, and its other secret would go along:"
+            f" before changing {what} end it with `journey auth settle {name}`",
+            code="auth.unsettled",
+        )
+
+
+def _setting(settings: Mapping[str, Any], name: str) -> object:
+    """What a dotted name leads to; None for nothing."""
+    found: object = settings
+    for each in name.split("."):
+        found = found.get(each) if isinstance(found, dict) else None
+    return found
 
 
 def _is_kept(source: SecretSource) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,15 +15,29 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A profile's secret values by field. ``previous``, while the overlap of a rotation lasts: the
-    same with the values before it. Secret.
+    """A profile's secret values by field, of ``version``. ``previous``, while the overlap of a
+    rotation lasts: the same with the values before it, of ``previous_version``. Secret.
     """
 
     current: Mapping[str, str]
     previous: Mapping[str, str] | None = None
+    version: int = 0
+    previous_version: int = 0
 
     def __repr__(self) -> str:
         return "Opened(***)"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token of one profile version, got with the secret of ``secret_version``. Secret; the
+    fingerprint is keyed.
+    """
+
+    value: str = field(repr=False)
+    fingerprint: str
+    version: int
+    secret_version: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,8 @@ def read_date(written: object) -> str | None:
 
 def ending(stored: StoredProfile, now: int) -> Ending | None:
     """What is to be told of ``stored`` at ``now`` (wall time): its secret, or its sealed client
-    certificate, ends within 30 days or is over, or a previous one is still good; None where there
-    is nothing to tell.
+    certificate, ends within 30 days or is over, another secret is to follow, or a previous one is
+    still good; None where there is nothing to tell.
     """
     certificate = stored.secrets.get(CLIENT_CERTIFICATE)
     told = [
@@ -56,11 +56,17 @@ def ending(stored: StoredProfile, now: int) -> Ending | None:
         for each in told:
             if each is not None and each.state == state:
                 return each
+    follows = min((each.valid_from or 0 for each in stored.next.values()), default=0)
+    if follows:
+        return Ending("ok", f"the next one follows at {_minute(follows)}")
     until = max((each.valid_until or 0 for each in stored.previous.values()), default=0)
-    if until <= now:
-        return None
-    moment = datetime.fromtimestamp(until // SECOND, UTC).strftime("%Y-%m-%dT%H:%MZ")
-    return Ending("ok", f"the previous one is tried until {moment}")
+    return (
+        Ending("ok", f"the previous one is tried until {_minute(until)}") if until > now else None
+    )
+
+
+def _minute(at: int) -> str:
+    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def expiry(written: object, now: int, *, of: str = "secret") -> Ending | None:

@@ -15,10 +15,12 @@ from engine.credentials.kinds.oauth2 import OAuth2
 from engine.credentials.kinds.registry import stored_profile
 from engine.credentials.overlap import Preference
 from engine.credentials.references import FromEnv, FromFile
+from engine.credentials.scheduled import cut_over, is_due, next_at
 from engine.credentials.store.profiles import profile_by_id
 from engine.errors import CredentialFailure
 
 if TYPE_CHECKING:
+    from engine.credentials.credential import AccessToken
     from engine.credentials.kinds.base import AuthKind
     from engine.credentials.references import References
     from engine.credentials.store.profiles import StoredProfile
@@ -34,12 +36,18 @@ def load(
     redactor: Redactor,
     profile_id: int,
 ) -> Loaded | None:
-    """The profile as it stands now; None if there is none. Blocking; for a thread."""
-    with database.read() as connection:
-        stored = profile_by_id(connection, profile_id)
-        if stored is None:
-            return None
-        return Loaded(connection, stored, vault, references, redactor)
+    """The profile as it stands now, with a scheduled rotation made whose time has come; None if
+    there is none. Blocking; for a thread.
+    """
+    while True:
+        with database.read() as connection:
+            stored = profile_by_id(connection, profile_id)
+            if stored is None:
+                return None
+            if not is_due(stored, wall()):
+                return Loaded(connection, stored, vault, references, redactor)
+        with database.write() as connection:
+            cut_over(connection, profile_id, wall())
 
 
 def secret_place(profile_id: int, field: str, version: int) -> Place:
@@ -57,6 +65,7 @@ class Loaded:
         "_failure",
         "_fixed",
         "_fixed_previous",
+        "_next_at",
         "_preference",
         "_previous",
         "_previous_until",
@@ -93,6 +102,7 @@ class Loaded:
         self._redactor = redactor
         self._sealed: dict[str, str] = {}
         self._failure: CredentialFailure | None = None
+        self._next_at = next_at(stored)
         self._fixed: Credential | None = None
         self._fixed_previous: Credential | None = None
         self._with_token: Credential | None = None
@@ -122,12 +132,17 @@ class Loaded:
             self._previous = {}
         self._redactor.learn(self._previous.values())
 
+    def is_outdated(self) -> bool:
+        """Whether another value of a secret is current by now: it is to be loaded again."""
+        return self._next_at is not None and wall() >= self._next_at
+
     def opened(self) -> Opened:
         """The values now, and the previous ones while they are good. Raises CredentialFailure."""
         values = self.opened_values()
         if not self._overlaps():
-            return Opened(values)
-        return Opened(values, {**values, **self._previous})
+            return Opened(values, version=self.version)
+        previous = {**values, **self._previous}
+        return Opened(values, previous, self.version, self._previous_version)
 
     def _overlaps(self) -> bool:
         return bool(self._previous) and wall() < self._previous_until
@@ -214,7 +229,7 @@ class Loaded:
             raise self._again()
         return self.profile
 
-    def with_token(self, token: str, fingerprint: str) -> Credential:
+    def with_token(self, token: AccessToken) -> Credential:
         """What is sent with this access token."""
         certificate = None
         if self._kind().client_certificate is not None:
@@ -222,12 +237,13 @@ class Loaded:
         known = self._with_token
         if (
             known is None
-            or known.fingerprint != fingerprint
+            or known.fingerprint != token.fingerprint
             or known.client_certificate != certificate
         ):
-            placement = self._kind().placement({"access_token": token})
+            placement = self._kind().placement({"access_token": token.value})
+            sent = (token.value,)
             self._with_token = known = self._credential(
-                placement, fingerprint, (token,), self.version, certificate
+                placement, token.fingerprint, sent, token.secret_version, certificate
             )
         return known
 

@@ -21,6 +21,7 @@ from engine.credentials.changes import (
 from engine.credentials.expiry import CLIENT_CERTIFICATE, EXPIRY
 from engine.credentials.kinds.registry import profile_name_problem
 from engine.credentials.loaded import secret_place
+from engine.credentials.scheduled import cut_over, is_due
 from engine.credentials.store import profiles as store
 from engine.credentials.store import tokens
 from engine.errors import CallFailure, InUse, NotFound, OperatorError
@@ -43,7 +44,8 @@ _LONG_ENOUGH_FOR_A_HINT = 16
 @dataclass(frozen=True, slots=True)
 class ProfileChange:
     """What a verb did: the profile's id and version now, the names of changed fields, and notes
-    about secrets that were kept. Nothing changed where ``fields`` is empty.
+    about secrets that were kept. Nothing changed where ``fields`` is empty. ``given`` are the
+    secret fields whose present value was given: whoever gave it knows the secret.
     """
 
     profile_id: int
@@ -51,6 +53,7 @@ class ProfileChange:
     created: bool
     fields: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    given: frozenset[str] = frozenset()
 
 
 def set_profile(
@@ -74,7 +77,7 @@ def set_profile(
     """
     if (problem := profile_name_problem(name)) is not None:
         raise OperatorError(problem, code="auth.name")
-    stored = store.profile_by_name(connection, name)
+    stored = _as_due(connection, name, now)
 
     def was_held(field: str, fingerprint: str) -> bool:
         return stored is not None and store.was_held(connection, stored.id, field, fingerprint)
@@ -82,33 +85,29 @@ def set_profile(
     inputs = SecretInputs(vault, references, was_held, take_secrets, now)
     changes = secret_changes(name, written, stored, inputs)
     columns = _columns(name, written, stored, inline)
+    given = frozenset({*changes.put, *changes.known})
     if stored is not None:
-        require_secrets_again(stored, columns, written, {*changes.put, *changes.known})
+        require_secrets_again(stored, columns, written, given, now)
         columns = _with_expiry_of(stored, columns) if changes.kept_rotated else columns
     changed = changed_fields(stored, columns)
     sealed = (*changes.put, *changes.remove)
     fields = tuple(dict.fromkeys((*changed, *sealed)))
     if stored is not None and not fields:
-        return ProfileChange(stored.id, columns.version, False, (), tuple(changes.notes))
-    if stored is None:
-        profile_id = store.add_profile(connection, columns, now)
-    else:
-        profile_id = stored.id
-        if not set(fields) <= _FOR_PEOPLE:
-            columns = replace(columns, version=columns.version + 1)
-        store.change_profile(connection, profile_id, columns, now)
-        _follow(connection, profile_id, columns.version, fields)
+        return ProfileChange(stored.id, columns.version, False, (), tuple(changes.notes), given)
+    profile_id, columns = _written(connection, stored, columns, fields, now)
     store.remove_secrets(connection, profile_id, changes.remove)
     for field, value in changes.put.items():
         put = (written, profile_id, columns.version, field, value, now)
         store.put_secret(connection, profile_id, sealed_secret(connection, vault, *put))
     store.end_overlaps(connection, now)
     record(connection, now, actor, "update" if stored else "create", AUDITED, name, fields)
-    return ProfileChange(profile_id, columns.version, stored is None, fields, tuple(changes.notes))
+    created, notes = stored is None, tuple(changes.notes)
+    return ProfileChange(profile_id, columns.version, created, fields, notes, given)
 
 
 def rename(connection: Connection, old: str, new: str, *, actor: str, now: int) -> None:
-    """Give the profile another name; id, secrets, token and history stay.
+    """Give the profile another name; id, secrets, token and history stay. An endpoint's own becomes
+    a profile like any other, since its name no longer says whose it is.
 
     Raises NotFound, and OperatorError for a name that is taken or none.
     """
@@ -120,7 +119,8 @@ def rename(connection: Connection, old: str, new: str, *, actor: str, now: int) 
         raise OperatorError(problem, code="auth.name")
     if new == old:
         return
-    store.change_profile(connection, stored.id, replace(stored.columns, name=new), now)
+    columns = replace(stored.columns, name=new, inline=False)
+    store.change_profile(connection, stored.id, columns, now)
     record(connection, now, actor, "rename", AUDITED, new, (f"name (was {old})",))
 
 
@@ -170,6 +170,15 @@ def require_profile(connection: Connection, name: str) -> StoredProfile:
     return stored
 
 
+def _as_due(connection: Connection, name: str, now: int) -> StoredProfile | None:
+    """The profile after what was scheduled for ``now`` or before it."""
+    stored = store.profile_by_name(connection, name)
+    if stored is not None and is_due(stored, now):
+        cut_over(connection, stored.id, now)
+        stored = store.profile_by_name(connection, name)
+    return stored
+
+
 def _columns(
     name: str, written: AuthKind, stored: StoredProfile | None, inline: bool
 ) -> ProfileColumns:
@@ -183,6 +192,23 @@ def _columns(
         version=1 if stored is None else stored.columns.version,
         inline=inline,
     )
+
+
+def _written(
+    connection: Connection,
+    stored: StoredProfile | None,
+    columns: ProfileColumns,
+    fields: tuple[str, ...],
+    now: int,
+) -> tuple[int, ProfileColumns]:
+    """The profile's row as it is from now on: its id, and its columns with their version."""
+    if stored is None:
+        return store.add_profile(connection, columns, now), columns
+    if not set(fields) <= _FOR_PEOPLE:
+        columns = replace(columns, version=columns.version + 1)
+    store.change_profile(connection, stored.id, columns, now)
+    _follow(connection, stored.id, columns.version, fields)
+    return stored.id, columns
 
 
 def _origins(urls: Iterable[str]) -> list[str]:

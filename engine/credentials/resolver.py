@@ -85,7 +85,7 @@ class Resolver:
         """
         for _ in range(_RELOADS):
             loaded = self._loaded.get(profile_id)
-            if loaded is None or loaded.version < version:
+            if loaded is None or loaded.version < version or loaded.is_outdated():
                 loaded = await self._load(profile_id, version)
             if not isinstance(loaded.profile, OAuth2):
                 return self._fixed(loaded, not_this)
@@ -131,7 +131,7 @@ class Resolver:
         client = Client(loaded.profile_id, loaded.name, loaded.version, profile, loaded.opened)
         rejected = None if not_this is None else not_this.fingerprint
         token = await self._tokens.token(client, rejected)
-        return loaded.with_token(token.value, token.fingerprint)
+        return loaded.with_token(token)
 
     async def _load(self, profile_id: int, version: int) -> Loaded:
         key = (profile_id, version)

@@ -11,6 +11,7 @@ from engine.credentials.expiry import EXPIRY
 from engine.credentials.loaded import profile_of
 from engine.credentials.profiles import AUDITED, ProfileChange, require_profile, sealed_secret
 from engine.credentials.references import FromEnv, FromFile
+from engine.credentials.scheduled import cut_over
 from engine.credentials.store import profiles as store
 from engine.credentials.store import tokens
 from engine.errors import NotFound, OperatorError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000
 LONGEST_OVERLAP_US = 90 * 86_400 * SECOND
+LONGEST_AHEAD_US = 366 * 86_400 * SECOND
 
 
 def rotate(
@@ -44,17 +46,9 @@ def rotate(
     old one ends now. ``expires`` (a date) is when the service ends the new one, if it says so.
     Raises NotFound, and OperatorError for a field that isn't sealed here or can't hold ``value``.
     """
-    stored = require_profile(connection, name)
-    profile = profile_of(stored)
-    field = field or main_field(name, profile)
-    _require_sealed(name, profile, field)
-    require_usable(name, profile, field, value)
-    if not 0 <= overlap_us <= LONGEST_OVERLAP_US:
-        raise OperatorError("an overlap is at most 90 days", code="auth.overlap")
-    before = stored.secrets.get(field)
-    if before is not None and before.fingerprint == vault.fingerprint(value):
-        note = f"{field}: that is its value already"
-        return ProfileChange(stored.id, stored.columns.version, False, (), (note,))
+    stored, profile, field = _to_rotate(connection, name, field, value, overlap_us, now)
+    if (unchanged := _unchanged(stored, field, vault.fingerprint(value))) is not None:
+        return unchanged
     columns = replace(
         stored.columns,
         version=stored.columns.version + 1,
@@ -70,6 +64,61 @@ def rotate(
     store.put_secret(connection, stored.id, secret, overlap_until=until)
     record(connection, now, actor, "rotate", AUDITED, name, (field,))
     return ProfileChange(stored.id, columns.version, False, (field,))
+
+
+def schedule(
+    connection: Connection,
+    vault: Vault,
+    name: str,
+    value: str,
+    *,
+    begins: int,
+    field: str | None = None,
+    actor: str,
+    now: int,
+    overlap_us: int = 0,
+) -> ProfileChange:
+    """Replace one sealed secret at ``begins`` (wall time), as :func:`rotate` does now.
+
+    One field has one next value: a second one takes the place of the first. What is current stays
+    so until then, with its token. Raises as :func:`rotate`, and OperatorError for a time that is
+    over or more than a year ahead.
+    """
+    stored, profile, field = _to_rotate(connection, name, field, value, overlap_us, now)
+    if not now < begins <= now + LONGEST_AHEAD_US:
+        raise OperatorError(
+            "a rotation is scheduled for a time to come, a year ahead at most", code="auth.begins"
+        )
+    if (unchanged := _unchanged(stored, field, vault.fingerprint(value))) is not None:
+        return unchanged
+    columns = replace(stored.columns, version=stored.columns.version + 1)
+    store.change_profile(connection, stored.id, columns, now)
+    tokens.carry_token(connection, stored.id, columns.version)
+    secret = sealed_secret(
+        connection, vault, profile, stored.id, columns.version, field, value, now
+    )
+    until = begins + overlap_us if overlap_us else None
+    secret = replace(secret, valid_from=begins, valid_until=until)
+    store.put_next(connection, stored.id, secret)
+    record(connection, now, actor, "schedule", AUDITED, name, (field,))
+    return ProfileChange(stored.id, columns.version, False, (field,))
+
+
+def settle(connection: Connection, name: str, *, actor: str, now: int) -> ProfileChange:
+    """Keep the current values only: overlaps end now, what is scheduled is given up.
+
+    ``now`` is wall time. Nothing changes where there is neither. Raises NotFound.
+    """
+    stored = _as_due(connection, name, now)
+    fields = tuple(sorted({*stored.previous, *stored.next}))
+    if not fields:
+        return ProfileChange(stored.id, stored.columns.version, False, ())
+    columns = replace(stored.columns, version=stored.columns.version + 1)
+    store.change_profile(connection, stored.id, columns, now)
+    tokens.forget_token(connection, stored.id, columns.version)
+    store.keep_current_only(connection, stored.id)
+    record(connection, now, actor, "settle", AUDITED, name, fields)
+    return ProfileChange(stored.id, columns.version, False, fields)
 
 
 def main_field(name: str, profile: AuthKind) -> str:
@@ -98,6 +147,33 @@ def sealed_fields(profile: AuthKind) -> list[str]:
         for field, source in profile.sources().items()
         if not isinstance(source, FromEnv | FromFile)
     ]
+
+
+def _as_due(connection: Connection, name: str, now: int) -> StoredProfile:
+    """The profile after what was scheduled for ``now`` or before it."""
+    cut_over(connection, require_profile(connection, name).id, now)
+    return require_profile(connection, name)
+
+
+def _to_rotate(
+    connection: Connection, name: str, field: str | None, value: str, overlap_us: int, now: int
+) -> tuple[StoredProfile, AuthKind, str]:
+    stored = _as_due(connection, name, now)
+    profile = profile_of(stored)
+    field = field or main_field(name, profile)
+    _require_sealed(name, profile, field)
+    require_usable(name, profile, field, value)
+    if not 0 <= overlap_us <= LONGEST_OVERLAP_US:
+        raise OperatorError("an overlap is at most 90 days", code="auth.overlap")
+    return stored, profile, field
+
+
+def _unchanged(stored: StoredProfile, field: str, fingerprint: str) -> ProfileChange | None:
+    before = stored.secrets.get(field)
+    if before is None or before.fingerprint != fingerprint:
+        return None
+    note = f"{field}: that is its value already"
+    return ProfileChange(stored.id, stored.columns.version, False, (), (note,))
 
 
 def _require_sealed(name: str, profile: AuthKind, field: str) -> None:

@@ -87,7 +87,8 @@ def versions(connection: Connection) -> dict[str, tuple[int, int, int | None]]:
 
 
 def save(connection: Connection, endpoint: Endpoint, *, now: int, actor: str) -> tuple[str, ...]:
-    """Create or replace the endpoint of this name.
+    """Create or replace the endpoint of this name. A profile that was deleted by force stays named
+    as lost until an endpoint is saved that says its ``auth``.
 
     Returns the names of the fields that changed, ``("created",)`` for a new one, ``()`` where
     nothing did. Raises NotFound for an auth profile that doesn't exist.
@@ -107,13 +108,14 @@ def save(connection: Connection, endpoint: Endpoint, *, now: int, actor: str) ->
         record(connection, now, actor, "create", "endpoint", endpoint.name, (*settings, "auth"))
         return ("created",)
     changed = _changed(json.loads(before[0]), settings)
-    if before[1] != profile or before[2] is not None:
+    lost = None if "auth" in endpoint.model_fields_set else before[2]
+    if (before[1], before[2]) != (profile, lost):
         changed = (*changed, "auth")
     if changed:
         connection.exec_driver_sql(
-            "UPDATE endpoints SET settings = ?, profile_id = ?, auth_lost = NULL,"
+            "UPDATE endpoints SET settings = ?, profile_id = ?, auth_lost = ?,"
             " version = version + 1, changed_at = ? WHERE name = ?",
-            (text, profile, now, endpoint.name),
+            (text, profile, lost, now, endpoint.name),
         )
         record(connection, now, actor, "update", "endpoint", endpoint.name, changed)
     return changed
@@ -220,15 +222,17 @@ def _changed(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
 def _profile_id(connection: Connection, endpoint: Endpoint) -> int | None:
     if endpoint.profile is None:
         return None
-    rows = connection.exec_driver_sql("SELECT name, id FROM auth_profiles").all()
-    found: dict[str, int] = {row[0]: row[1] for row in rows}
-    if endpoint.profile not in found:
-        hint = did_you_mean(endpoint.profile, found)
-        raise NotFound(
-            f"endpoint {endpoint.name!r} names the auth profile {endpoint.profile!r}, which"
-            f" doesn't exist{'; ' + hint if hint else ''}"
-        )
-    return found[endpoint.profile]
+    found: int | None = connection.exec_driver_sql(
+        "SELECT id FROM auth_profiles WHERE name = ?", (endpoint.profile,)
+    ).scalar()
+    if found is not None:
+        return found
+    known = [row[0] for row in connection.exec_driver_sql("SELECT name FROM auth_profiles")]
+    hint = did_you_mean(endpoint.profile, known)
+    raise NotFound(
+        f"endpoint {endpoint.name!r} names the auth profile {endpoint.profile!r}, which"
+        f" doesn't exist{'; ' + hint if hint else ''}"
+    )
 
 
 def _not_found(connection: Connection, name: str) -> NotFound:

@@ -6,25 +6,26 @@ import json
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from engine.core.dsl.trigger import AudienceTrigger, EventTrigger, by_the_clock
 from engine.core.expressions.assignment import bucket_of, fraction
 from engine.core.interpreter.listens import listens
 from engine.core.interpreter.scope import zone_of
 from engine.core.interpreter.state import Passage, Reason, State
 from engine.core.steps.call_api import CallApiStep
-from engine.core.steps.facts import Change, Event
+from engine.core.steps.facts import Event
 from engine.core.steps.split import SplitStep
+from engine.enrollments.entered_by import entered_by
 from engine.enrollments.refused import refusals_of, ways_in
 from engine.enrollments.rows import STATUS_NAMES, read_passage, read_user
 from engine.enrollments.standing import standing_of
-from engine.enrollments.told import Cause, Noted, PassageTold, StepTaken, Why
+from engine.enrollments.store.facts import read_fact
+from engine.enrollments.told import Noted, PassageTold, StepTaken, Why
 from engine.errors import NotFound
 from engine.versions import store as versions_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from engine.core.dsl.program import Program, Step
+    from engine.core.dsl.program import Step
     from engine.core.interpreter.state import User
     from engine.core.steps.facts import Fact
     from engine.db.connect import Connection
@@ -133,7 +134,7 @@ def _told(
         key=passage.key,
         run=passage.run_id or None,
         entered_at=passage.entered_at,
-        entered_by=_entered_by(connection, passage),
+        entered_by=entered_by(connection, passage),
         inputs=passage.inputs,
         steps=steps,
         noted=tuple(sorted((*facts, *_goals(passage)), key=lambda one: one.at)),
@@ -236,17 +237,9 @@ def _facts(connection: Connection, passage: Passage, ended_at: int | None) -> It
         ),
     )
     for row in rows:
-        fact = _fact(*row)
+        fact = read_fact(row)
         if listens(passage.program, fact):
             yield _noted(fact)
-
-
-def _fact(seq: int, kind: int, name: str, at: int, data: str) -> Fact:
-    values = json.loads(data)
-    if kind == 0:
-        return Event(seq, at, name, values)
-    before = {name: both[0] for name, both in values.items()}
-    return Change(seq, at, {name: both[1] for name, both in values.items()}, before)
 
 
 def _noted(fact: Fact) -> Noted:
@@ -258,35 +251,3 @@ def _noted(fact: Fact) -> Noted:
 def _goals(passage: Passage) -> Iterator[Noted]:
     for number, at in passage.goals.items():
         yield Noted("goal", passage.program.journey.goals[number].name, at)
-
-
-def _entered_by(connection: Connection, passage: Passage) -> Cause:
-    if passage.parent:
-        journey = connection.exec_driver_sql(
-            "SELECT journey FROM enrollments WHERE bucket = ? AND id = ?",
-            (passage.user.bucket, passage.parent),
-        ).scalar()
-        return Cause("journey", journey or "")
-    row = None
-    if passage.entered_seq >= passage.entered_at:  # else it is only the last fact before the entry
-        place = passage.user.bucket, passage.user.id, passage.entered_seq
-        row = connection.exec_driver_sql(
-            "SELECT seq, kind, name, at, data FROM facts"
-            " WHERE bucket = ? AND user_id = ? AND seq = ?",
-            place,
-        ).one_or_none()
-    cause = cause_of(passage.program, None if row is None else _fact(*row))
-    by_himself = cause.kind in ("event", "attributes")
-    return cause if by_himself or not passage.run_id else Cause("run", str(passage.run_id))
-
-
-def cause_of(program: Program, fact: Fact | None) -> Cause:
-    """What let somebody in by himself: ``fact``, if it is one that a trigger looks out for."""
-    triggers = program.journey.entry.triggers
-    if isinstance(fact, Event) and any(
-        isinstance(one, EventTrigger) and one.event == fact.name for one in triggers
-    ):
-        return Cause("event", fact.name, fact.at, fact.properties)
-    if isinstance(fact, Change) and any(isinstance(one, AudienceTrigger) for one in triggers):
-        return Cause("attributes", ", ".join(fact.values), fact.at, fact.values)
-    return Cause("clock" if by_the_clock(triggers) else "command")

@@ -16,6 +16,7 @@ from engine.credentials.vault import Vault
 from engine.endpoints import store
 from engine.endpoints.contact_policy import save as save_policy
 from engine.errors import DefinitionError, Problem
+from engine.operations.moving import move_of, require_known
 from engine.users.catalogue import save_catalogue
 from engine.wire.origin import origin_of
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from engine.credentials.references import References
     from engine.db.connect import Connection, Database
     from engine.endpoints.file import EndpointsFile, WrittenEndpoint, WrittenProfile
+    from engine.endpoints.model import Endpoint
     from engine.wire.egress import Egress
 
 
@@ -107,10 +109,12 @@ class _Application:
     actor: str
     now: int
     problems: list[Problem] = field(default_factory=list)
+    stored: dict[str, StoredProfile] = field(default_factory=dict)
+    given: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def apply(self) -> tuple[Change, ...]:
-        stored = {profile.columns.name: profile for profile in all_profiles(self.connection)}
-        self._check_names(stored)
+        self.stored = {each.columns.name: each for each in all_profiles(self.connection)}
+        self._check_names(self.stored)
         profiles = [self._profile(profile) for profile in self.written.profiles]
         endpoints = [self._endpoint(each) for each in self.written.endpoints]
         return (*profiles, *self._bind(), *endpoints, *self._policy(), *self._catalogue())
@@ -159,6 +163,7 @@ class _Application:
             take_secrets=self.keys.take_secrets,
             inline=profile.inline,
         )
+        self.given[profile.name] = change.given
         verb = "created" if change.created else "changed" if change.fields else "unchanged"
         return Change("auth profile", profile.name, verb, change.fields, change.notes)
 
@@ -194,13 +199,22 @@ class _Application:
         endpoint = each.endpoint
         notes = [*_unreachable(endpoint.base_url, self.keys.egress)]
         before = store.find(self.connection, endpoint.name)
-        if before is not None and before.inline and endpoint.auth != before.endpoint.auth:
-            notes.append(f"auth: {endpoint.auth} takes the place of its own")
+        if before is not None:
+            self._require_known(before.endpoint, endpoint)
+            if before.inline and endpoint.auth != before.endpoint.auth:
+                notes.append(f"auth: {endpoint.auth} takes the place of its own")
         fields = store.save(self.connection, endpoint, now=self.now, actor=self.actor)
         verb = "created" if before is None else "changed" if fields else "unchanged"
         return Change(
             "endpoint", endpoint.name, verb, () if before is None else fields, tuple(notes)
         )
+
+    def _require_known(self, before: Endpoint, after: Endpoint) -> None:
+        """Who moves an endpoint gives its profile's secrets in the same file."""
+        profile = self.stored.get(after.auth)
+        move = None if profile is None else move_of(before, after, profile)
+        if move is not None:
+            require_known(move, self.given.get(after.auth, ()), self.now)
 
 
 def _unreachable(url: str, egress: Egress) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.credentials import profiles
+from engine.credentials.store.profiles import profile_by_name
 from engine.endpoints import store
 from engine.errors import InUse
 from engine.versions import usage
@@ -21,7 +22,7 @@ def delete_endpoint(
     Raises NotFound, and InUse where journeys that users enter, or are inside of, call it; with
     ``force`` their calls fail as ``credential.missing`` from now on.
     """
-    stored = store.load(connection, name)
+    store.load(connection, name)
     used = usage.of_endpoint(connection, name)
     if used.uses and not force:
         raise InUse(
@@ -30,7 +31,8 @@ def delete_endpoint(
             used.lines(),
         )
     store.delete(connection, name, now=now, actor=actor, forced=bool(used.uses))
-    if stored.inline and stored.endpoint.auth == name:
+    own = profile_by_name(connection, name)
+    if own is not None and own.columns.inline:  # perhaps overridden by one that has a name
         profiles.delete_profile(connection, name, actor=actor, now=now)
     return used.lines() if used.uses else ()
 

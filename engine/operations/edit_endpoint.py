@@ -12,8 +12,9 @@ from engine.credentials.attach import origin_text
 from engine.credentials.profiles import extend_origins
 from engine.credentials.store.profiles import profile_by_name
 from engine.endpoints import store
-from engine.endpoints.model import Endpoint
+from engine.endpoints.model import NO_AUTH, Endpoint
 from engine.errors import OperatorError
+from engine.operations.moving import Move, move_of, require_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,35 +32,78 @@ class Edited:
 
 
 def set_endpoint(
-    connection: Connection, name: str, fields: Mapping[str, Any], *, actor: str, now: int
+    connection: Connection,
+    name: str,
+    fields: Mapping[str, Any],
+    *,
+    given: Mapping[str, str] | None = None,
+    actor: str,
+    now: int,
 ) -> Edited:
     """Create the endpoint ``name``, or change the named fields of it; the others stay.
 
-    Assigning a profile lets its credential be sent to the endpoint's host; moving an endpoint to
-    another host doesn't, unless its profile is named again. Raises OperatorError with everything
-    that is wrong, and NotFound for a profile that doesn't exist.
+    Assigning a profile lets its credential be sent to the endpoint's host. Moving an endpoint to
+    another host demands the sealed secrets of its profile: ``given`` are their keyed fingerprints,
+    by field (:func:`move` says which ones); where there are none, its profile is named again.
+    Raises OperatorError with everything that is wrong, and NotFound for a profile that doesn't
+    exist.
     """
-    before = store.find(connection, name)
-    written: dict[str, Any] = {"name": name}
-    if before is not None:
-        written |= store.settings_of(before.endpoint) | {"auth": before.endpoint.auth}
-    elif "base_url" not in fields:
-        raise OperatorError(f"there is no endpoint {name} yet: give its --url")
-    merged = {**written, **fields}
-    network = merged.get("network")
-    if isinstance(network, dict):
-        stays = written.get("network", {})
-        merged["network"] = {k: v for k, v in {**stays, **network}.items() if v is not None}
-    # Nothing takes a field back to its default.
-    endpoint = read_endpoint({key: value for key, value in merged.items() if value is not None})
+    before, endpoint = _merged(connection, name, fields)
     _require_own(connection, endpoint)
-    if "auth" not in fields:
+    move = _move(connection, before, endpoint)
+    if move is not None:
+        known = [each for each, value in (given or {}).items() if _holds(move, each, value)]
+        require_known(move, known, now)
+    if "auth" not in fields and (move is None or not move.secrets):
         _require_bound(connection, endpoint)
     notes = list(_bind(connection, endpoint, actor, now))
     if before is not None and before.inline and endpoint.auth != before.endpoint.auth:
         notes.append(f"auth: {endpoint.auth} takes the place of its own")
     changed = store.save(connection, endpoint, now=now, actor=actor)
     return Edited(before is None, changed, tuple(notes))
+
+
+def move(connection: Connection, name: str, fields: Mapping[str, Any]) -> Move | None:
+    """The move that :func:`set_endpoint` would make, with the secrets that it demands; None for
+    none. Raises as it does for fields that are wrong.
+    """
+    return _move(connection, *_merged(connection, name, fields))
+
+
+def _move(connection: Connection, before: store.Stored | None, after: Endpoint) -> Move | None:
+    profile = profile_by_name(connection, after.auth)
+    if before is None or profile is None:
+        return None
+    return move_of(before.endpoint, after, profile)
+
+
+def _holds(move: Move, field: str, fingerprint: str) -> bool:
+    secret = move.profile.secrets.get(field)
+    return secret is not None and secret.fingerprint == fingerprint
+
+
+def _merged(
+    connection: Connection, name: str, fields: Mapping[str, Any]
+) -> tuple[store.Stored | None, Endpoint]:
+    """The endpoint as it stands and as it is to be."""
+    before = store.find(connection, name)
+    written: dict[str, Any] = {"name": name}
+    if before is not None:
+        written |= store.settings_of(before.endpoint)
+        if before.profile_id is not None:  # else nobody said so: the profile may be lost
+            written["auth"] = before.endpoint.auth
+    elif "base_url" not in fields:
+        raise OperatorError(f"there is no endpoint {name} yet: give its --url")
+    merged = {**written, **fields}
+    if merged.get("auth", "") is None:
+        merged["auth"] = NO_AUTH
+    network = merged.get("network")
+    if isinstance(network, dict):
+        stays = written.get("network", {})
+        merged["network"] = {k: v for k, v in {**stays, **network}.items() if v is not None}
+    # Nothing takes a field back to its default.
+    given = {key: value for key, value in merged.items() if value is not None}
+    return before, read_endpoint(given)
 
 
 def read_endpoint(written: Mapping[str, Any]) -> Endpoint:

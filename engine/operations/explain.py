@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from engine.core.dsl.trigger import AudienceTrigger, EventTrigger
 from engine.core.expressions.assignment import bucket_of
 from engine.core.expressions.reads import step_into
+from engine.enrollments.entered_by import LONGEST_TURN
 from engine.users.store import first_seq, passages_of
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ NO_TRIGGER = "no_trigger"
 PUBLISHED_LATER = "published_later"
 NOT_MET = "not_met"
 NOT_RECORDED = "not_recorded"
-
-_LONGEST_TURN = 1_000  # facts of one user in one turn
 
 
 @dataclass(slots=True, frozen=True)
@@ -95,7 +94,7 @@ def _was_let_in(
     """Whether a passage began with a fact. Both have the time of their turn; the user's facts of
     one turn follow one another by a microsecond each.
     """
-    if not passage.entered_at <= seq < passage.entered_at + _LONGEST_TURN:
+    if not passage.entered_at <= seq < passage.entered_at + LONGEST_TURN:
         return False
     if passage.entered_seq is not None:
         return passage.entered_seq == seq

@@ -27,7 +27,7 @@ from tests.unit.credentials.installation import Installation
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
-TOKEN = FreshToken(1, "sealed", "refresh", "print", 100, 200)
+TOKEN = FreshToken(1, "sealed", "refresh", "print", 100, 200, 1)
 REFUSAL = Refusal(1, "credential.unavailable", "said no", "with", 500)
 
 
@@ -100,7 +100,7 @@ def test_a_token_ends_the_failures_and_the_lease(connection: Connection) -> None
     assert (refused.failed_with, refused.next_try_at) == ("with", 500)
     assert not refused.leased
     take(connection, 1)
-    fresh = FreshToken(2, "sealed", None, "print", 100, 200)
+    fresh = FreshToken(2, "sealed", None, "print", 100, 200, 1)
     assert keep_token(connection, 1, fresh, 0)
     kept = token_row(connection, 1)
     assert (kept.failures, kept.failure_text, kept.next_try_at, kept.leased) == (0, None, 0, False)
@@ -117,6 +117,18 @@ def test_an_edit_voids_token_back_off_and_lease_and_an_origin_more_only_the_back
     carry_token(connection, 1, 2)
     carried = token_row(connection, 1)
     assert (carried.profile_version, carried.sealed_token, carried.fence) == (2, "sealed", 2)
+    assert carried.secret_version == 2
     forget_token(connection, 1, 3)
-    assert token_row(connection, 1) == TokenRow(profile_version=3, fence=3, sealed_fence=1)
+    void = TokenRow(profile_version=3, fence=3, sealed_fence=1, secret_version=2)
+    assert token_row(connection, 1) == void
     assert token_requests(connection) == {"crm": 2}
+
+
+def test_a_token_of_the_previous_secret_stays_one_when_the_profile_changes_otherwise(
+    connection: Connection,
+) -> None:
+    take(connection, 0, version=7)
+    keep_token(connection, 1, TOKEN, 0)
+    carry_token(connection, 1, 8)
+    row = token_row(connection, 1)
+    assert (row.profile_version, row.secret_version) == (8, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -133,14 +132,10 @@ class Execution:
 
 def executions_by_key(here: Installation, steps: list[str]) -> dict[str, Execution]:
     """Every execution under the idempotency key of its call. ``steps`` are in the file's order."""
-    connection = sqlite3.connect(here.database)
-    try:
-        (installation,) = connection.execute("SELECT key FROM installation").fetchone()
-        rows = connection.execute(
-            "SELECT enrollment, step, visit, status, failure, credential_version FROM executions"
-        ).fetchall()
-    finally:
-        connection.close()
+    ((installation,),) = here.query("SELECT key FROM installation")
+    rows = here.query(
+        "SELECT enrollment, step, visit, status, failure, credential_version FROM executions"
+    )
     return {
         call_key(installation, enrollment, steps[number], visit): Execution(
             steps[number], status, failure, version

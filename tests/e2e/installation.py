@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
+from tests.databases import database_url, on_postgresql
 from tests.forked import Popen
 
 BIN = Path(sys.executable).parent
@@ -83,6 +86,10 @@ class Installation:
     patience_s: float = 300.0
     anew: bool = False
 
+    def __post_init__(self) -> None:
+        if on_postgresql():
+            self.environment["JOURNEY_DATABASE_URL"] = database_url(self.folder)
+
     @property
     def database(self) -> Path:
         """The database's file."""
@@ -127,15 +134,25 @@ class Installation:
             ended = reading.finish(code=None)
             self.said += (ended.out, ended.err)
 
-    def execute(self, sql: str) -> None:
-        """Change the database behind the engine's back."""
-        with closing(sqlite3.connect(self.database)) as connection, connection:
-            connection.execute(sql)
+    def execute(self, sql: str, *values: object) -> None:
+        """Change the database behind the engine's back; ``?`` stand for ``values``."""
+        with self._connection() as connection:
+            connection.execute(self._marked(sql), values)
+            connection.commit()
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows straight from the database."""
-        connection = sqlite3.connect(self.database)
-        try:
-            return connection.execute(sql).fetchall()
-        finally:
-            connection.close()
+        with self._connection() as connection:
+            rows = connection.execute(self._marked(sql), ()).fetchall()
+            return [tuple(row) for row in rows]
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        url = self.environment.get("JOURNEY_DATABASE_URL")
+        with closing(sqlite3.connect(self.database) if url is None else psycopg.connect(url)) as it:
+            yield it
+
+    def _marked(self, sql: str) -> str:
+        if "JOURNEY_DATABASE_URL" not in self.environment:
+            return sql
+        return sql.replace("%", "%%").replace("?", "%s")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 import signal
-import sqlite3
 import subprocess
 import time
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.databases import BOTH_IN_SOAK
 from tests.e2e.four_partners import four_partners, write_journey
 from tests.e2e.installation import Installation
 
@@ -51,13 +51,8 @@ def sealed_elsewhere(here: Installation) -> int:
     return int(count)
 
 
-def change(here: Installation, sql: str, *values: object) -> None:
-    """Write straight into the database."""
-    with closing(sqlite3.connect(here.database)) as connection:
-        connection.execute(sql, values)
-        connection.commit()
-
-
+@BOTH_IN_SOAK
+@pytest.mark.usefixtures("either_database")
 @pytest.mark.parametrize(
     ("users", "kills"),
     [
@@ -134,6 +129,8 @@ def killed(here: Installation, after_s: float) -> bool:
     return process.returncode != 0
 
 
+@BOTH_IN_SOAK
+@pytest.mark.usefixtures("either_database")
 def test_swapped_and_flipped_secrets_fail_their_own_calls_and_nobody_elses(tmp_path: Path) -> None:
     users = 30
     with four_partners(tmp_path) as partners:
@@ -144,10 +141,10 @@ def test_swapped_and_flipped_secrets_fail_their_own_calls_and_nobody_elses(tmp_p
         )
         by_name = {name: (row, sealed) for row, sealed, name in rows}
         basic, key, desk = (by_name[n] for n in ("loyalty-basic", "messenger-key", "desk-token"))
-        change(here, "UPDATE auth_secrets SET sealed = ? WHERE id = ?", key[1], basic[0])
-        change(here, "UPDATE auth_secrets SET sealed = ? WHERE id = ?", basic[1], key[0])
+        here.execute("UPDATE auth_secrets SET sealed = ? WHERE id = ?", key[1], basic[0])
+        here.execute("UPDATE auth_secrets SET sealed = ? WHERE id = ?", basic[1], key[0])
         flipped = desk[1][:40] + chr(ord(desk[1][40]) ^ 1) + desk[1][41:]
-        change(here, "UPDATE auth_secrets SET sealed = ? WHERE id = ?", flipped, desk[0])
+        here.execute("UPDATE auth_secrets SET sealed = ? WHERE id = ?", flipped, desk[0])
         summary = here.run(*write_journey(here, rounds=1, users=users)).summary
         failures = dict(
             here.query("SELECT failure, count(*) FROM executions GROUP BY failure ORDER BY 1")
@@ -165,6 +162,8 @@ def test_swapped_and_flipped_secrets_fail_their_own_calls_and_nobody_elses(tmp_p
         assert alone["endpoints"]["desk"]["succeeded"] == 1
 
 
+@BOTH_IN_SOAK
+@pytest.mark.usefixtures("either_database")
 def test_a_database_opened_with_another_key_or_none_starts_nothing(tmp_path: Path) -> None:
     with four_partners(tmp_path) as partners:
         here = partners.here

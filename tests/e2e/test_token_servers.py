@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.databases import BOTH_IN_SOAK
 from tests.e2e.installation import Installation
 from tests.partners import (
     CRM,
@@ -110,6 +111,8 @@ def broken_servers() -> Iterator[list[Case]]:
         yield cases
 
 
+@BOTH_IN_SOAK
+@pytest.mark.usefixtures("either_database")
 @pytest.mark.parametrize(
     "users", [pytest.param(300, id="ci"), pytest.param(20_000, id="full", marks=pytest.mark.soak)]
 )
@@ -137,6 +140,8 @@ def test_everybody_reaches_the_end_whatever_the_token_server_answers(
     assert 1 <= asked <= 1 + took / 30, "after a refusal the server isn't asked for half a minute"
 
 
+@BOTH_IN_SOAK
+@pytest.mark.usefixtures("either_database")
 @pytest.mark.parametrize(
     "users", [pytest.param(350, id="ci"), pytest.param(3_000, id="full", marks=pytest.mark.soak)]
 )
@@ -170,6 +175,8 @@ def test_short_tokens_are_renewed_in_time_and_not_for_each_request(
         assert span / (life + 0.5) <= asked <= span / (life / 2) + 2, (name, span, asked)
 
 
+@BOTH_IN_SOAK
+@pytest.mark.usefixtures("either_database")
 @pytest.mark.parametrize(
     "seconds", [pytest.param(4, id="ci"), pytest.param(60, id="full", marks=pytest.mark.soak)]
 )
@@ -199,6 +206,8 @@ def test_an_api_that_always_says_401_causes_no_storm_of_token_requests(
         assert len(set(bodies)) == 1
 
 
+@BOTH_IN_SOAK
+@pytest.mark.usefixtures("either_database")
 def test_each_of_120_odd_answers_is_the_right_token_or_a_failure_with_its_name(
     tmp_path: Path,
 ) -> None:
@@ -246,6 +255,8 @@ def one_server(here_in: Path, oauth: AuthorizationServer, crm: CRM, **fields: st
     return here
 
 
+@BOTH_IN_SOAK
+@pytest.mark.usefixtures("either_database")
 @pytest.mark.parametrize(
     "users", [pytest.param(300, id="ci"), pytest.param(10_000, id="full", marks=pytest.mark.soak)]
 )
@@ -263,6 +274,8 @@ def test_users_who_find_an_expired_token_are_one_request(tmp_path: Path, users: 
     assert summary["tokens"] == {"crm": {"requests": 1}}
 
 
+@BOTH_IN_SOAK
+@pytest.mark.usefixtures("either_database")
 def test_a_hundred_401s_at_once_are_one_renewal_and_each_call_is_sent_once_more(
     tmp_path: Path,
 ) -> None:
@@ -300,6 +313,8 @@ OUTAGES = [
 ]
 
 
+@BOTH_IN_SOAK
+@pytest.mark.usefixtures("either_database")
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_a_token_server_in_trouble_is_asked_seldom_and_found_again_in_one_step(
     tmp_path: Path, outage: Outage

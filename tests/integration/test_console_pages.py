@@ -193,6 +193,27 @@ def test_an_endpoints_limits_are_set_and_taken_back(console: Furnished, ada: Bro
     assert not stored.endpoint.contact
 
 
+def test_only_who_says_so_lets_calls_go_without_a_deleted_profile(
+    console: Furnished, ada: Browser
+) -> None:
+    form = {"name": "bare", "base_url": "http://127.0.0.1:9/bare", "auth": "none"}
+    assert ada.post("/endpoints/_new", form).status_code == 303
+    with console.served.database.write() as connection:
+        connection.exec_driver_sql("UPDATE endpoints SET auth_lost = 'gone' WHERE name = 'bare'")
+    page = ada.get("/endpoints/bare/edit").text
+    assert '<option value="" selected>gone (deleted)</option>' in page
+    ben, moved = console.browser("ben"), {"base_url": "http://127.0.0.1:10/bare"}
+    said = [
+        ben.post("/endpoints/bare/edit", moved),
+        ben.post("/endpoints/bare/edit", moved | {"auth": "none"}),
+        ada.post("/endpoints/bare/edit", {"base_url": "http://127.0.0.1:11/bare", "auth": ""}),
+    ]
+    assert [each.status_code for each in said] == [303, 409, 303]
+    assert "gone (deleted)" in ada.get("/endpoints/bare/edit").text
+    assert ada.post("/endpoints/bare/edit", moved | {"auth": "none"}).status_code == 303
+    assert "gone (deleted)" not in ada.get("/endpoints/bare/edit").text
+
+
 def test_a_journey_is_paused_resumed_archived_and_published_again(ada: Browser) -> None:
     assert ada.post("/journeys/greet/pause").status_code == 303
     assert "Paused since" in ada.get("/journeys/greet").text

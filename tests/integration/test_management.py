@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from engine.core.expressions.assignment import bucket_of
+from tests.contract.people import NOW, add_passage, add_version, insert
 from tests.integration.serving import Served, serving
 
 JOURNEY = """\
@@ -117,6 +119,9 @@ def test_a_secret_goes_in_and_comes_out_nowhere(admin: httpx.Client) -> None:
     _put_endpoint(admin, "billing", auth="crm")
     assert admin.delete("/auth-profiles/crm").status_code == 409
     assert admin.delete("/auth-profiles/crm", params={"force": True}).status_code == 204
+    for given, lost in (({"title": "B"}, "crm"), ({"auth": None}, None)):
+        assert admin.put("/endpoints/billing", json=given).status_code == 200
+        assert admin.get("/endpoints/billing").json().get("auth_lost") == lost
 
 
 def test_lists_go_on_where_their_cursor_says(admin: httpx.Client) -> None:
@@ -176,6 +181,36 @@ def test_the_rest_can_be_read(admin: httpx.Client) -> None:
     ):
         assert admin.get(path).status_code == status, path
     assert admin.post("/calls/redrive", json={}).json() == {"calls": 0, "by": [], "marked": 0}
+
+
+def test_failed_calls_are_counted_and_then_marked_to_be_sent_again(
+    served: Served, admin: httpx.Client
+) -> None:
+    place = {"bucket": bucket_of("redriven"), "enrollment": 7, "step": 0, "visit": 1, "redrive": 0}
+    call = {"run_id": 0, "endpoint": "api", "journey": "redriven", "method": "POST", "target": "/"}
+    sent = {
+        "headers": "[]",
+        "body": b"",
+        "key": "k",
+        "attempts": 2,
+        "tries": 2,
+        "failure": "call.timed_out",
+    }
+    with served.database.write() as connection:
+        source = JOURNEY.replace("journey: greet", "journey: redriven")
+        version = add_version(connection, "redriven", source)
+        add_passage(connection, "redriven", "redriven", version, 7)
+        insert(connection, "calls", **place, **call, **sent, finished_at=NOW)
+    alike = {"journey": "redriven", "step": "greet", "endpoint": "api"}
+    by = [alike | {"failure": "call.timed_out", "calls": 1}]
+    wanted = {"journey": "redriven", "dry": True}
+    dry = admin.post("/calls/redrive", json=wanted)
+    assert dry.json() == {"calls": 1, "by": by, "marked": 0}
+    done = admin.post("/calls/redrive", json=wanted | {"dry": False})
+    assert done.json() == {"calls": 1, "by": by, "marked": 1}
+    assert admin.post("/calls/redrive", json=wanted).json()["calls"] == 0
+    (change,) = admin.get("/audit", params={"text": "redrive"}).json()["items"]
+    assert (change["kind"], change["name"], change["fields"]) == ("calls", "api", "1")
 
 
 def test_what_a_body_may_not_be_is_said_as_a_problem(admin: httpx.Client) -> None:

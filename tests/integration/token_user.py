@@ -3,7 +3,7 @@
 ``get N`` resolves N at once, ``reject N`` N other ones than the last. The answer has the distinct
 tokens (``values``), versions and failure codes. ``flow N PATH`` begins to send N calls a second
 to the endpoint ``api``; ``stop 0`` ends that, and the answer has how many were ``good``, and of the
-others (``failed``) when the call began and its failure's code.
+others (``failed``) when the call began and ended and its failure's code.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from engine.endpoints.send import Sender
 from engine.errors import CredentialFailure
 from engine.wire.egress import Egress
 from engine.wire.http_transport import HttpTransport
+from tests.databases import database_url
 from tests.forked import Popen
 from tests.unit.credentials.installation import Installation
 
@@ -59,6 +60,7 @@ class TokenUser:
 def token_users(folder: Path, count: int) -> Iterator[list[TokenUser]]:
     """That many processes on one installation, ready to be told."""
     command = [sys.executable, "-m", "tests.integration.token_user", str(folder)]
+    command.append(database_url(folder))
     with ExitStack() as stack:
         users = []
         for _ in range(count):
@@ -78,9 +80,9 @@ def token_users(folder: Path, count: int) -> Iterator[list[TokenUser]]:
         yield users
 
 
-async def _main(folder: Path) -> None:
+async def _main(folder: Path, url: str) -> None:
     transport = HttpTransport(Egress.parse("127.0.0.0/8,[::1]"))
-    here = Installation(folder)
+    here = Installation(folder, url=url)
     resolver = here.resolver(transport)
     flow = Flow(Sender(here.database, resolver, transport))
     last: Credential | None = None
@@ -122,7 +124,7 @@ class Flow:
 
     sender: Sender
     good: int = 0
-    failed: list[tuple[int, str]] = field(default_factory=list)
+    failed: list[tuple[int, int, str]] = field(default_factory=list)
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
     _going: asyncio.Task[None] | None = None
 
@@ -152,7 +154,7 @@ class Flow:
         if sent.answer.status in (200, 201) and sent.failure is None:
             self.good += 1
         else:
-            self.failed.append((began, sent.failure or str(sent.answer.status)))
+            self.failed.append((began, wall(), sent.failure or str(sent.answer.status)))
 
 
 async def _one(resolver: Resolver, refused: Credential | None) -> Credential | str:
@@ -175,4 +177,4 @@ def _said(found: list[Credential | str]) -> dict[str, list[Any]]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Path(sys.argv[1])))
+    asyncio.run(_main(Path(sys.argv[1]), sys.argv[2]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from itertools import islice
 from typing import Annotated, Any, Literal
 
@@ -23,15 +22,15 @@ from engine.api.management.shown import (
     Line,
     Page,
     Shown,
-    as_data,
     decoded,
     encoded,
 )
-from engine.audit.store import changes, record
-from engine.enrollments import redrive
+from engine.audit.store import changes
 from engine.enrollments.calls import CallFilter, ListedCall, listed
 from engine.hooks import keeping
 from engine.hooks import store as hook_store
+from engine.operations.plain_data import plain_data
+from engine.operations.redrive import by_failure, mark
 from engine.telemetry.redact import known_secrets
 
 router = APIRouter()
@@ -40,7 +39,6 @@ TokenName = Annotated[str, Path(max_length=100, pattern=r"^[0-9A-Za-z][0-9A-Za-z
 HookName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 SecretText = Annotated[SecretStr, Field(min_length=1, max_length=65_536, strict=False)]
 Expression = Annotated[str, Field(min_length=1, max_length=2_000)]
-_MARKED_AT_ONCE = 500
 _DAY_US = 86_400_000_000
 
 
@@ -121,7 +119,7 @@ def list_tokens(
     """The live API tokens, masked; with `ended` those too that nobody is let in by any more."""
     with caller.backend.database.read() as connection:
         found = issuing.listed(connection, caller.now, ended=ended)
-    return Page(items=[as_data(one) for one in found])
+    return Page(items=[plain_data(one) for one in found])
 
 
 @router.post("/tokens", status_code=201, tags=["tokens"])
@@ -233,13 +231,11 @@ def redrive_calls(
     database = caller.backend.database
     with database.read() as connection:
         found = list(listed(connection, wanted, caller.backend.versions))
-    counted = Counter((one.journey, one.step, one.endpoint, one.failure) for one in found)
-    names = ("journey", "step", "endpoint", "failure")
-    by = [dict(zip(names, key, strict=True)) | {"calls": n} for key, n in counted.most_common()]
     marked = 0
     if found and not given.dry:
-        marked = _mark(caller, found, apply_outputs=given.apply_outputs)
-    return {"calls": len(found), "by": by, "marked": marked}
+        outputs, actor = given.apply_outputs, caller.actor
+        marked = mark(database, found, apply_outputs=outputs, actor=actor, now=caller.now)
+    return {"calls": len(found), "by": plain_data(by_failure(found)), "marked": marked}
 
 
 @router.get("/audit", tags=["audit"])
@@ -270,27 +266,13 @@ def _from_place(records: Any, start: int, limit: int, shown: Any) -> Page[Any]:
 
 
 def _call(call: ListedCall) -> dict[str, Any]:
-    shown: dict[str, Any] = as_data(call)
+    shown: dict[str, Any] = plain_data(call)
     _, _, _, shown["visit"], shown["redrive"] = shown.pop("place")
     return shown
 
 
-def _mark(caller: Caller, found: list[ListedCall], *, apply_outputs: bool) -> int:
-    """Mark them in sets, so that nobody waits for long; how many were still failed."""
-    marked = 0
-    for first in range(0, len(found), _MARKED_AT_ONCE):
-        some = [call.place for call in found[first : first + _MARKED_AT_ONCE]]
-        with caller.backend.database.write() as connection:
-            marked += redrive.mark(connection, some, apply_outputs=apply_outputs)
-            if first == 0:
-                names = ", ".join(sorted({call.endpoint for call in found})[:10])
-                fields = (str(len(found)),)
-                record(connection, caller.now, caller.actor, "redrive", "calls", names, fields)
-    return marked
-
-
 def _hook(stored: hook_store.StoredHook) -> dict[str, Any]:
-    shown: dict[str, Any] = as_data(stored)
+    shown: dict[str, Any] = plain_data(stored)
     kept = {key: shown[key] for key in ("name", "preset", "changed_at", "previous_until")}
     mapping: dict[str, Any] = json.loads(stored.mapping)
     return kept | mapping

@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr
 
 from engine.access.roles import Permission
 from engine.api.management.calling import Backend, Caller, allowed
-from engine.api.management.shown import Cursor, Given, Limit, Line, Page, after, as_data, page_of
+from engine.api.management.shown import Cursor, Given, Limit, Line, Page, after, page_of
 from engine.credentials import profiles, rotation
 from engine.credentials.listing import search_profiles, show_profile
 from engine.credentials.references import FromEnv, FromFile, SecretSource, read_source
@@ -26,6 +26,7 @@ from engine.errors import OperatorError
 from engine.operations import delete, probe
 from engine.operations.edit_endpoint import set_endpoint
 from engine.operations.edit_profile import Edit, edited
+from engine.operations.plain_data import plain_data
 from engine.telemetry.redact import known_secrets
 from engine.versions import usage
 from engine.wire.http_transport import HttpTransport
@@ -146,7 +147,7 @@ def endpoint_usage(
 ) -> dict[str, Any]:
     """Where it is used: journeys, steps, users inside now."""
     with caller.backend.database.read() as connection:
-        found: dict[str, Any] = as_data(usage.of_endpoint(connection, name))
+        found: dict[str, Any] = plain_data(usage.of_endpoint(connection, name))
     return found
 
 
@@ -172,7 +173,9 @@ def list_profiles(
     """The auth profiles by name; of secrets whether they are set, and a fingerprint."""
     with caller.backend.database.read() as connection:
         found = sorted(search_profiles(connection, text), key=lambda one: one.name)
-    return page_of(after(found, lambda one: one.name, cursor), as_data, lambda one: one.name, limit)
+    return page_of(
+        after(found, lambda one: one.name, cursor), plain_data, lambda one: one.name, limit
+    )
 
 
 @router.get("/auth-profiles/{name}", tags=["auth profiles"])
@@ -181,7 +184,7 @@ def show_auth_profile(
 ) -> dict[str, Any]:
     """One auth profile."""
     with caller.backend.database.read() as connection:
-        found: dict[str, Any] = as_data(show_profile(connection, name))
+        found: dict[str, Any] = plain_data(show_profile(connection, name))
     return found
 
 
@@ -284,5 +287,5 @@ def _try(
         finally:
             await transport.close()
 
-    found: dict[str, Any] = as_data(asyncio.run(scenario()))
+    found: dict[str, Any] = plain_data(asyncio.run(scenario()))
     return found

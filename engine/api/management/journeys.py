@@ -21,13 +21,13 @@ from engine.api.management.shown import (
     Page,
     Shown,
     after,
-    as_data,
     page_of,
 )
 from engine.enrollments.living import living, version_of
 from engine.enrollments.summary_data import summary_data
 from engine.operations import archive, enroll, pause, plan, publish
 from engine.operations.export import export
+from engine.operations.plain_data import plain_data
 from engine.versions import listing
 
 router = APIRouter(tags=["journeys"])
@@ -137,7 +137,7 @@ def plan_journey(
     """What publishing this text would do; nothing is written."""
     text = publish.read_text("journey.yaml", given.text.encode())
     with caller.backend.database.read() as connection:
-        found: dict[str, Any] = as_data(plan.plan(connection, text, now=caller.now))
+        found: dict[str, Any] = plain_data(plan.plan(connection, text, now=caller.now))
     return found
 
 
@@ -148,7 +148,7 @@ def show_journey(
     """One journey: its versions, endpoints, and where its users stand."""
     with caller.backend.database.read() as connection:
         page = listing.one_journey(connection, journey, caller.backend.versions)
-    shown: dict[str, Any] = as_data(page)
+    shown: dict[str, Any] = plain_data(page)
     line: dict[str, Any] = shown.pop("line")
     return line | shown
 

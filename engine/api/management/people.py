@@ -17,7 +17,6 @@ from engine.api.management.shown import (
     Line,
     Page,
     Shown,
-    as_data,
     decoded,
     page_of,
 )
@@ -28,6 +27,7 @@ from engine.enrollments import listing
 from engine.enrollments.why import why
 from engine.errors import NotFound
 from engine.operations.explain import ENTERED, explain, in_words
+from engine.operations.plain_data import plain_data
 from engine.users import store
 
 router = APIRouter(tags=["users"])
@@ -197,7 +197,7 @@ def explain_user(
     zone = backend.settings.timezone
     with backend.database.read() as connection:
         told = why(connection, user, journey, backend.versions, zone=zone, enrollment=enrollment)
-    shown: dict[str, Any] = as_data(told)
+    shown: dict[str, Any] = plain_data(told)
     return shown
 
 

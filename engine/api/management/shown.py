@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields, is_dataclass
 from itertools import islice
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -13,17 +12,11 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, PlainSerializer, StringConstraints, WithJsonSchema
 
 from engine.api.problems import Refused
-from engine.core.expressions.calendar import utc
+from engine.core.expressions.calendar import iso
 
 T = TypeVar("T")
 
 INT64 = 2**63 - 1
-_INSTANTS = frozenset({"at", "since", "until", "previous_until"})
-
-
-def iso(instant: int) -> str:
-    """ISO 8601 in UTC, to the microsecond: ``2026-11-22T09:00:00.000000Z``."""
-    return f"{utc(instant):%Y-%m-%dT%H:%M:%S.%f}Z".rjust(27, "0")
 
 
 Instant = Annotated[
@@ -102,19 +95,3 @@ def decoded(cursor: str, kind: type[T]) -> T:
     if not isinstance(place, kind) or (isinstance(place, int) and not 0 <= place <= INT64):
         raise Refused(400, "request.cursor", "the cursor isn't one of ours; begin without")
     return place
-
-
-def as_data(value: object) -> Any:
-    """Records as JSON objects with instants in ISO 8601; what users brought stays as it is."""
-    if isinstance(value, list | tuple):
-        return [as_data(one) for one in value]
-    if not is_dataclass(value) or isinstance(value, type):
-        return value
-    data: dict[str, object] = {}
-    for each in fields(value):
-        found = getattr(value, each.name)
-        is_instant = each.name in _INSTANTS or each.name.endswith("_at")
-        if is_instant and isinstance(found, int):
-            found = iso(found)
-        data[each.name] = as_data(found)
-    return data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.core.expressions.calendar import DAY, HOUR, MINUTE, SECOND, from_instant, utc
+from engine.core.expressions.calendar import DAY, HOUR, MINUTE, SECOND, from_instant
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -33,8 +33,3 @@ def date_and_time(instant: int, zone: ZoneInfo) -> str:
     local = from_instant(instant, zone)
     day, month = _DAYS[local.weekday()], _MONTHS[local.month - 1]
     return f"{day} {local.day} {month} {local.year} {local:%H:%M} {zone.key}"
-
-
-def iso(instant: int) -> str:
-    """ISO 8601 in UTC, to the microsecond: ``2026-11-22T09:00:00.000000Z``."""
-    return f"{utc(instant):%Y-%m-%dT%H:%M:%S.%f}Z".rjust(27, "0")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from engine.cli.show.moments import iso
+from engine.core.expressions.calendar import iso
 from engine.enrollments.summary_data import summary_data
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.cli.show.moments import iso
 from engine.cli.show.terminal import Paint, plain
 from engine.cli.show.timeline import Timeline
+from engine.core.expressions.calendar import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

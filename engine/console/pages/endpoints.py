@@ -189,11 +189,11 @@ def _save(visit: Visit, name: str, stored: Stored | None) -> Reply:
     form = visit.form
     try:
         fields = fields_of(form)
-        auth = form["auth"] or None
-        if auth is not None and (
-            stored is None or auth != stored.endpoint.auth or _moves(form, stored)
-        ):
-            _require_auth(visit, auth)
+        auth, before = form["auth"] or None, NO_AUTH
+        if stored is not None:
+            before = written_of(stored)["auth"]
+        if auth is not None and (stored is None or auth != before or _moves(form, stored)):
+            _require_auth(visit, auth, before)
             fields["auth"] = auth
         with visit.means.database.write() as connection:
             if stored is None and store.find(connection, name) is not None:
@@ -211,9 +211,9 @@ def _moves(form: Fields, stored: Stored) -> bool:
     return form["base_url"] != stored.endpoint.base_url
 
 
-def _require_auth(visit: Visit, auth: str) -> None:
-    """Raise Forbidden for who may not say where a secret is sent."""
-    if auth != NO_AUTH and not visit.may(Permission.ENDPOINTS_AUTH):
+def _require_auth(visit: Visit, *auth: str) -> None:
+    """Raise Forbidden for who may not say where a secret is sent, or that none is."""
+    if set(auth) != {NO_AUTH} and not visit.may(Permission.ENDPOINTS_AUTH):
         raise Forbidden("only an admin assigns an auth profile, or moves an endpoint that has one")
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "calendar_days",
     "find_zone",
     "from_instant",
+    "iso",
     "moved_by",
     "next_wall_time",
     "parse_duration",
@@ -98,6 +99,11 @@ def find_zone(name: str) -> ZoneInfo | None:
         return ZoneInfo(name)
     except (LookupError, ValueError, OSError):
         return None
+
+
+def iso(instant: int) -> str:
+    """ISO 8601 in UTC, to the microsecond: ``2026-11-22T09:00:00.000000Z``."""
+    return f"{utc(instant):%Y-%m-%dT%H:%M:%S.%f}Z".rjust(27, "0")
 
 
 def parse_iso(text: str, zone: ZoneInfo) -> int | None:

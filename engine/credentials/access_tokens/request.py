@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import quote, urlencode
 
 from engine.core import guarded_json
 from engine.core.message import Request
@@ -78,8 +78,9 @@ def _grant(profile: OAuth2, values: Mapping[str, str], refresh_token: str | None
 
 def _basic(profile: OAuth2, client_id: str, secret: str) -> str:
     if profile.basic_encoding == "form":
-        # RFC 6749, 2.3.1: real servers answer 401 to ids and secrets that aren't form-encoded.
-        client_id, secret = quote_plus(client_id), quote_plus(secret)
+        # RFC 6749, 2.3.1: real servers answer 401 to ids and secrets that aren't form-encoded. A
+        # space is %20 and not +, which some (Authlib) don't decode; every form decoder knows both.
+        client_id, secret = quote(client_id, safe=""), quote(secret, safe="")
     return "Basic " + b64encode(f"{client_id}:{secret}".encode()).decode()
 
 

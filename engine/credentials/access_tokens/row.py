@@ -6,7 +6,7 @@ Everything here blocks: it is for a thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.clock import stopwatch, wall
@@ -45,6 +45,7 @@ class Seen:
     failure_text: str = ""
     failed_with: str = ""
     next_try_at: int = 0
+    secret_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,20 @@ class Rows:
             )
 
     def keep(
-        self, profile_id: int, leased: Leased, asked: Asked, started: int, now: int
+        self,
+        profile_id: int,
+        leased: Leased,
+        asked: Asked,
+        secret_version: int,
+        started: int,
+        now: int,
     ) -> Seen | None:
-        """Store what was answered; None where the fence has moved on and it counts no more."""
+        """Store what was answered to the secret of that version; None where the fence has moved on
+        and it counts no more.
+        """
         outcome = asked.outcome
         if isinstance(outcome, Grant):
-            return self._keep_token(profile_id, leased, asked, outcome, started)
+            return self._keep_token(profile_id, leased, asked, outcome, secret_version, started)
         pause = stand_back(
             leased.failures,
             permanent=outcome.permanent,
@@ -154,14 +163,7 @@ class Rows:
                 return None
         still = leased.still
         if still is not None and now < still.hard_expiry:
-            return Seen(
-                Verdict.USE_STILL,
-                still.token,
-                still.fingerprint,
-                still.soft_expiry,
-                still.hard_expiry,
-                next_try_at=refusal.next_try_at,
-            )
+            return replace(still, next_try_at=refusal.next_try_at)
         return Seen(
             Verdict.BACKING_OFF,
             failure_text=refusal.text,
@@ -182,7 +184,13 @@ class Rows:
             store.release_lease(connection, profile_id, fence)
 
     def _keep_token(
-        self, profile_id: int, leased: Leased, asked: Asked, grant: Grant, started: int
+        self,
+        profile_id: int,
+        leased: Leased,
+        asked: Asked,
+        grant: Grant,
+        secret_version: int,
+        started: int,
     ) -> Seen | None:
         soft, hard = expiries(started, grant.life, self._lot())
         refresh = grant.refresh_token or leased.refresh_token
@@ -197,12 +205,20 @@ class Rows:
                 fingerprint=self._vault.fingerprint(grant.access_token),
                 soft_expiry=soft,
                 hard_expiry=hard,
+                secret_version=secret_version,
             )
             if not store.keep_token(connection, profile_id, token, asked.unsent):
                 return None
             if asked.with_previous:
                 record_fall_back(connection, profile_id, wall())
-        return Seen(Verdict.USE, grant.access_token, token.fingerprint, soft, hard)
+        return Seen(
+            Verdict.USE,
+            grant.access_token,
+            token.fingerprint,
+            soft,
+            hard,
+            secret_version=secret_version,
+        )
 
     def _sealed(
         self, connection: Connection, profile_id: int, name: str, fence: int, value: str
@@ -224,6 +240,7 @@ class Rows:
             text,
             found.failed_with or "",
             found.next_try_at,
+            found.secret_version,
         )
 
     def _leased(

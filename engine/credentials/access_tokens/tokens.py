@@ -18,6 +18,7 @@ from engine.credentials.access_tokens import row
 from engine.credentials.access_tokens.answer import Grant
 from engine.credentials.access_tokens.ask import TokenServers
 from engine.credentials.access_tokens.life import SECOND, Verdict
+from engine.credentials.credential import AccessToken
 from engine.credentials.overlap import PREVIOUS_NEEDED
 from engine.errors import CredentialFailure
 
@@ -48,15 +49,6 @@ class Client:
     version: int
     profile: OAuth2
     secrets: Callable[[], Opened] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class AccessToken:
-    """A token of one profile version. Secret; the fingerprint is keyed."""
-
-    value: str = field(repr=False)
-    fingerprint: str
-    version: int
 
 
 @dataclass(slots=True)
@@ -231,8 +223,9 @@ class AccessTokens:
             asked = await self._servers.ask(client.profile, opened, leased.refresh_token, turn)
             if asked is None:
                 return None
+            secret_version = opened.previous_version if asked.with_previous else opened.version
             seen = await asyncio.to_thread(
-                rows.keep, profile_id, leased, asked, started, self._clock.now()
+                rows.keep, profile_id, leased, asked, secret_version, started, self._clock.now()
             )
         except BaseException:
             await asyncio.to_thread(rows.release, profile_id, leased.fence)
@@ -259,7 +252,7 @@ class AccessTokens:
 
     def _hold(self, client: Client, seen: row.Seen) -> AccessToken:
         self._redactor.learn((seen.token,))
-        token = AccessToken(seen.token, seen.fingerprint, client.version)
+        token = AccessToken(seen.token, seen.fingerprint, client.version, seen.secret_version)
         self._held[client.profile_id] = _Held(
             client.version, token, seen.soft_expiry, seen.hard_expiry, next_try_at=seen.next_try_at
         )

@@ -15,8 +15,8 @@ _PROFILES = (
     " FROM auth_profiles"
 )
 _SECRETS = (
-    "SELECT profile_id, slot, field, version, sealed, fingerprint, hint, set_at, valid_until"
-    " FROM auth_secrets"
+    "SELECT profile_id, slot, field, version, sealed, fingerprint, hint, set_at, valid_until,"
+    " valid_from FROM auth_secrets"
 )
 
 
@@ -24,7 +24,9 @@ _SECRETS = (
 class SealedSecret:
     """One sealed value: ``version`` counts this field's values, ``fingerprint`` is keyed.
 
-    ``valid_until`` (wall time) is the end of a previous value's overlap.
+    ``valid_until`` (wall time) is the end of a previous value's overlap, ``valid_from`` when a next
+    value becomes current; what is current then has its overlap until the next one's
+    ``valid_until``.
     """
 
     field: str
@@ -34,6 +36,7 @@ class SealedSecret:
     hint: str
     set_at: int
     valid_until: int | None = None
+    valid_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ class ProfileColumns:
 @dataclass(frozen=True, slots=True)
 class StoredProfile:
     """A profile as the database has it. ``id`` never stands for another one. ``secrets`` are the
-    current values, ``previous`` those before a rotation with overlap, though it may be over.
+    current values, ``previous`` those before a rotation with overlap, though it may be over,
+    ``next`` those whose time is to come.
     """
 
     id: int
@@ -60,6 +64,7 @@ class StoredProfile:
     changed_at: int
     secrets: Mapping[str, SealedSecret]
     previous: Mapping[str, SealedSecret] = field(default_factory=dict)
+    next: Mapping[str, SealedSecret] = field(default_factory=dict)
 
 
 def profile_by_id(connection: Connection, profile_id: int) -> StoredProfile | None:
@@ -130,13 +135,12 @@ def put_secret(
     What was current is the previous value until ``overlap_until`` (wall time); without it, it is
     gone, and a value before it, too.
     """
-    end_overlap(connection, profile_id, secret.field)
-    if overlap_until is not None:
-        connection.exec_driver_sql(
-            "UPDATE auth_secrets SET slot = 'previous', valid_until = ?"
-            " WHERE profile_id = ? AND field = ? AND slot = 'current'",
-            (overlap_until, profile_id, secret.field),
-        )
+    _make_previous(connection, profile_id, secret.field, overlap_until)
+    connection.exec_driver_sql(
+        "DELETE FROM auth_secrets WHERE profile_id = ? AND field = ? AND slot = 'next'"
+        " AND fingerprint = ?",
+        (profile_id, secret.field, secret.fingerprint),
+    )
     connection.exec_driver_sql(
         "INSERT INTO auth_secrets"
         " (profile_id, field, slot, version, sealed, fingerprint, hint, set_at)"
@@ -154,18 +158,74 @@ def put_secret(
             secret.set_at,
         ),
     )
+    _remember(connection, profile_id, secret, secret.set_at)
+
+
+def put_next(connection: Connection, profile_id: int, secret: SealedSecret) -> None:
+    """Keep ``secret`` until its ``valid_from``, in place of another that waits for its time."""
     connection.exec_driver_sql(
-        "INSERT INTO secret_fingerprints (profile_id, field, fingerprint, first_held_at)"
-        " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (profile_id, secret.field, secret.fingerprint, secret.set_at),
+        "DELETE FROM auth_secrets WHERE profile_id = ? AND field = ? AND slot = 'next'",
+        (profile_id, secret.field),
+    )
+    connection.exec_driver_sql(
+        "INSERT INTO auth_secrets (profile_id, field, slot, version, sealed, fingerprint, hint,"
+        " set_at, valid_until, valid_from) VALUES (?, ?, 'next', ?, ?, ?, ?, ?, ?, ?)",
+        (
+            profile_id,
+            secret.field,
+            secret.version,
+            secret.sealed,
+            secret.fingerprint,
+            secret.hint,
+            secret.set_at,
+            secret.valid_until,
+            secret.valid_from,
+        ),
     )
 
 
-def end_overlap(connection: Connection, profile_id: int, field: str) -> None:
-    """Forget the field's previous value."""
+def begin_next(connection: Connection, profile_id: int, secret: SealedSecret, now: int) -> None:
+    """Make the next value current; what was current is the previous one for its overlap."""
+    _make_previous(connection, profile_id, secret.field, secret.valid_until)
+    connection.exec_driver_sql(
+        "DELETE FROM auth_secrets WHERE profile_id = ? AND field = ? AND slot = 'current'",
+        (profile_id, secret.field),
+    )
+    connection.exec_driver_sql(
+        "UPDATE auth_secrets SET slot = 'current', valid_from = NULL, valid_until = NULL,"
+        " set_at = ? WHERE profile_id = ? AND field = ? AND slot = 'next'",
+        (now, profile_id, secret.field),
+    )
+    _remember(connection, profile_id, secret, now)
+
+
+def keep_current_only(connection: Connection, profile_id: int) -> None:
+    """Forget the profile's previous values and its next ones."""
+    connection.exec_driver_sql(
+        "DELETE FROM auth_secrets WHERE profile_id = ? AND slot <> 'current'", (profile_id,)
+    )
+
+
+def _make_previous(connection: Connection, profile_id: int, field: str, until: int | None) -> None:
+    """Of a field's current value, in place of the one before it; without ``until`` of none."""
     connection.exec_driver_sql(
         "DELETE FROM auth_secrets WHERE profile_id = ? AND field = ? AND slot = 'previous'",
         (profile_id, field),
+    )
+    if until is not None:
+        connection.exec_driver_sql(
+            "UPDATE auth_secrets SET slot = 'previous', valid_until = ?"
+            " WHERE profile_id = ? AND field = ? AND slot = 'current'",
+            (until, profile_id, field),
+        )
+
+
+def _remember(connection: Connection, profile_id: int, secret: SealedSecret, now: int) -> None:
+    """That the field held this value."""
+    connection.exec_driver_sql(
+        "INSERT INTO secret_fingerprints (profile_id, field, fingerprint, first_held_at)"
+        " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (profile_id, secret.field, secret.fingerprint, now),
     )
 
 
@@ -203,11 +263,11 @@ def _profile(row: Sequence[Any], secrets: Iterable[Sequence[Any]]) -> StoredProf
     columns = ProfileColumns(
         name, title, kind, json.loads(settings), tuple(json.loads(origins)), version, bool(inline)
     )
-    slots: dict[str, dict[str, SealedSecret]] = {"current": {}, "previous": {}}
+    slots: dict[str, dict[str, SealedSecret]] = {"current": {}, "previous": {}, "next": {}}
     for _, slot, name_of, *rest in secrets:
         if slot in slots:
             slots[slot][name_of] = SealedSecret(name_of, *rest)
-    return StoredProfile(profile_id, columns, changed_at, slots["current"], slots["previous"])
+    return StoredProfile(profile_id, columns, changed_at, *slots.values())
 
 
 def _values(columns: ProfileColumns) -> tuple[object, ...]:

@@ -37,11 +37,14 @@ class TokenRow:
     next_try_at: int = 0
     forced_count: int = 0
     next_forced_at: int = 0
+    secret_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class FreshToken:
-    """A token as it is stored: sealed under ``fence``, with its life in journey time."""
+    """A token as it is stored: sealed under ``fence``, with its life in journey time, got with the
+    secret of ``secret_version``.
+    """
 
     fence: int
     sealed_token: str
@@ -49,6 +52,7 @@ class FreshToken:
     fingerprint: str
     soft_expiry: int
     hard_expiry: int
+    secret_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,8 @@ def keep_token(connection: Connection, profile_id: int, token: FreshToken, unsen
         "UPDATE token_states SET sealed_token = ?, sealed_refresh = ?, sealed_fence = ?,"
         " fingerprint = ?, soft_expiry = ?, hard_expiry = ?, failures = 0, failure = NULL,"
         " failure_text = NULL, failed_with = NULL, next_try_at = 0, lease_owner = NULL,"
-        " lease_until = 0, requests = requests - ? WHERE profile_id = ? AND fence = ?",
+        " lease_until = 0, requests = requests - ?, secret_version = ?"
+        " WHERE profile_id = ? AND fence = ?",
         (
             token.sealed_token,
             token.sealed_refresh,
@@ -135,6 +140,7 @@ def keep_token(connection: Connection, profile_id: int, token: FreshToken, unsen
             token.soft_expiry,
             token.hard_expiry,
             unsent,
+            token.secret_version,
             profile_id,
             token.fence,
         ),
@@ -200,9 +206,10 @@ def forget_token(connection: Connection, profile_id: int, version: int) -> None:
 def carry_token(connection: Connection, profile_id: int, version: int) -> None:
     """The profile changed in nothing that its token comes from: the token stays good."""
     connection.exec_driver_sql(
-        "UPDATE token_states SET profile_version = ?, next_try_at = 0, failures = 0,"
+        "UPDATE token_states SET secret_version = CASE WHEN secret_version = profile_version"
+        " THEN ? ELSE secret_version END, profile_version = ?, next_try_at = 0, failures = 0,"
         " failure = NULL, failure_text = NULL WHERE profile_id = ?",
-        (version, profile_id),
+        (version, version, profile_id),
     )
 
 

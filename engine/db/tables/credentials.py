@@ -32,8 +32,10 @@ class AuthProfile(SQLModel, table=True):
 
 
 class AuthSecret(SQLModel, table=True):
-    """One sealed value of one field, in a slot: current or previous. ``fingerprint`` is keyed;
-    ``hint`` is the last four characters of what is no password; of a client certificate its end.
+    """One sealed value of one field, in a slot: current, previous or next. ``fingerprint`` is
+    keyed; ``hint`` is the last four characters of what is no password; of a client certificate its
+    end. ``valid_from`` is when a next value becomes current, ``valid_until`` when a previous one is
+    tried no more (of a next value: the one that it will take the place of).
     """
 
     __tablename__ = "auth_secrets"
@@ -52,6 +54,7 @@ class AuthSecret(SQLModel, table=True):
     hint: str = ""
     valid_until: int | None = Field(default=None, sa_type=BigInteger)
     set_at: int = Field(sa_type=BigInteger)
+    valid_from: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class SecretFingerprint(SQLModel, table=True):
@@ -71,8 +74,9 @@ class TokenState(SQLModel, table=True):
 
     ``requests`` counts every request to the token server. ``failed_with`` is the keyed fingerprint
     of the secrets that the last failure was met with. ``sealed_fence`` is the fence under which
-    token and refresh token were sealed. Lease instants are the database's clock, all others journey
-    time.
+    token and refresh token were sealed, ``secret_version`` the version of the secret that the token
+    was got with: an earlier one than the profile's where the previous secret was needed. Lease
+    instants are the database's clock, all others journey time.
     """
 
     __tablename__ = "token_states"
@@ -96,6 +100,7 @@ class TokenState(SQLModel, table=True):
     forced_count: int = 0
     next_forced_at: int = Field(default=0, sa_type=BigInteger)
     requests: int = 0
+    secret_version: int | None = None
 
 
 class DataKey(SQLModel, table=True):

@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 class EndpointRow(SQLModel, table=True):
     """One endpoint. ``settings`` is the JSON of its model without ``auth``; ``version`` rises with
     every change. ``auth_lost`` names a profile that was deleted by force: its calls fail as
-    ``credential.missing`` until another one is assigned.
+    ``credential.missing`` until another one is assigned, or ``none`` is said.
     """
 
     __tablename__ = "endpoints"

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.core.guarded_json import text_of
-from engine.core.steps.facts import MOST_COUNTED, Event
+from engine.core.steps.facts import MOST_COUNTED, Change, Event
 from engine.db.statements import execute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     from engine.core.interpreter.state import User
-    from engine.core.steps.facts import Change, Fact
+    from engine.core.steps.facts import Fact
     from engine.db.connect import Connection
 
 EVENT, CHANGE, ENTRY, ERASURE = range(4)
@@ -98,6 +99,16 @@ def past_events(
         event = Event(seq, at, name, json.loads(data), message, depth)
         found.setdefault(user, []).append(event)
     return found
+
+
+def read_fact(row: Sequence[Any]) -> Fact:
+    """A fact from its seq, kind, name, time and data."""
+    seq, kind, name, at, data = row
+    values = json.loads(data)
+    if kind == EVENT:
+        return Event(seq, at, name, values)
+    before = {name: both[0] for name, both in values.items()}
+    return Change(seq, at, {name: both[1] for name, both in values.items()}, before)
 
 
 def fact_row(user: User, fact: Fact) -> tuple[object, ...]:

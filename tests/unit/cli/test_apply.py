@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from tests.unit.cli.commands import Journey
@@ -201,6 +202,66 @@ def test_naming_a_profile_takes_the_place_of_an_endpoints_own_and_says_so(
     text = "endpoints: {own: {base_url: 'https://own.example.com', auth: crm-oauth}}"
     ended = journey("apply", journey.write("f.yaml", text))
     assert "crm-oauth takes the place of its own" in ended.out
+    assert journey("endpoints", "delete", "own").code == 0
+    assert rows(journey.folder, "SELECT name FROM auth_profiles WHERE inline") == []
+
+
+def test_an_endpoints_own_profile_that_is_renamed_is_one_like_any_other(journey: Journey) -> None:
+    journey("apply", journey.write("e.yaml", FILE), **SECRETS)
+    assert journey("auth", "rename", "own", "shared").code == 0
+    text = "endpoints: {other: {base_url: 'https://other.example', auth: shared}}"
+    assert journey("apply", journey.write("f.yaml", text)).code == 0
+    assert journey("endpoints", "delete", "own").code == 0
+    assert json.loads(journey("auth", "show", "shared", "--json").out)["endpoints"] == ["other"]
+
+
+def certificate() -> str:
+    """A public root, as PEM."""
+    end = "-----END CERTIFICATE-----\n"
+    return Path(certifi.where()).read_text("utf-8").split(end)[0] + end
+
+
+MOVED = FILE.replace("crm.example.com", "evil.example")
+CA = (
+    "endpoints: {crm: {base_url: 'https://crm.example.com/v2', auth: crm-oauth, network: {ca: %s}}}"
+)
+
+
+def test_an_endpoint_that_moves_demands_the_secret_in_the_same_file(journey: Journey) -> None:
+    journey("apply", journey.write("e.yaml", FILE), **SECRETS)
+    alone = "endpoints: {crm: {base_url: 'https://evil.example', auth: crm-oauth}}"
+    with_its_profile = journey.write("moved.yaml", MOVED)
+    for file, variables in (
+        (journey.write("alone.yaml", alone), SECRETS),
+        (with_its_profile, {"TOKEN": SECRETS["TOKEN"]}),
+        (journey.write("ca.yaml", CA % json.dumps(certificate())), SECRETS),
+    ):
+        refused = journey("apply", file, **variables)
+        assert (refused.code, refused.err.count("\n")) == (2, 1), refused.err
+        assert "demands client_secret of auth profile crm-oauth again" in refused.err
+    origins = dict(rows(journey.folder, "SELECT name, origins FROM auth_profiles"))
+    assert origins["crm-oauth"] == '["https://crm.example.com:443"]', "nothing of it was applied"
+    assert journey("apply", with_its_profile, **SECRETS).code == 0
+    back = journey("apply", "e.yaml", TOKEN=SECRETS["TOKEN"])
+    assert back.code == 0, "it may be sent there since it was"
+
+
+def test_an_endpoint_whose_profile_holds_references_moves_freely(journey: Journey) -> None:
+    journey("apply", journey.write("e.yaml", FILE), **SECRETS)
+    moved = FILE.replace("loyalty.example.com", "elsewhere.example")
+    assert journey("apply", journey.write("moved.yaml", moved), **SECRETS).code == 0
+
+
+def test_who_moves_an_endpoint_settles_a_rotation_first(journey: Journey) -> None:
+    journey("apply", journey.write("e.yaml", FILE), **SECRETS)
+    journey("auth", "rotate", "crm-oauth", "--overlap", "1h", stdin="another-secret-9")
+    secrets = SECRETS | {"CRM_SECRET": "another-secret-9"}
+    refused = journey("apply", journey.write("moved.yaml", MOVED), **secrets)
+    assert (refused.code, "journey auth settle crm-oauth" in refused.err) == (2, True)
+    settled = journey("auth", "settle", "crm-oauth")
+    assert settled.out == "auth profile crm-oauth settled: client_secret\n"
+    assert journey("auth", "settle", "crm-oauth").out == "auth profile crm-oauth unchanged\n"
+    assert journey("apply", "moved.yaml", **secrets).code == 0
 
 
 @pytest.mark.parametrize(

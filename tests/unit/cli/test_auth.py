@@ -219,6 +219,21 @@ def test_force_deletes_a_used_profile_and_its_endpoint_says_so(journey: Journey)
     assert (tried.code, "credential.missing" in tried.out) == (6, True)
 
 
+def test_only_an_edit_that_says_so_lets_calls_go_without_a_deleted_profile(
+    journey: Journey,
+) -> None:
+    with_basic(journey)
+    journey("endpoints", "set", "api", "--url", "https://a.example", "--auth", "loyalty")
+    assert journey("auth", "delete", "loyalty", "--force").code == 0
+    assert journey("endpoints", "set", "api", "--title", "A").out.endswith("changed: title\n")
+    file = "endpoints:\n  api: {base_url: https://b.example, title: B}\n"
+    assert journey("apply", journey.write("e.yaml", file)).code == 0
+    assert "loyalty (deleted)" in journey("endpoints", "list").out
+    file = file.replace("title: B", "title: B, auth: none")
+    assert "auth" in journey("apply", journey.write("e.yaml", file)).out
+    assert "(deleted)" not in journey("endpoints", "list").out
+
+
 def test_an_unused_profile_is_deleted(journey: Journey) -> None:
     with_basic(journey)
     assert journey("auth", "delete", "loyalty").code == 0

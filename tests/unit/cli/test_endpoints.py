@@ -35,12 +35,18 @@ def test_a_profile_is_assigned_bound_and_taken_away(journey: Journey) -> None:
     made = journey(*SET, "--url", "https://a.example", "--auth", "t")
     assert "auth profile t may now be sent to https://a.example:443" in made.out
     assert shown(journey)["auth"] == "t"
-    refused = journey(*SET, "--url", "https://b.example")
-    assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert "auth profile t may not be sent to https://b.example:443" in refused.err
+    for named in ((), ("--auth", "t")):
+        refused = journey(*SET, "--url", "https://b.example", *named)
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert "no value for token of auth profile t, since endpoint api moves" in refused.err
+    wrong = journey(*SET, "--url", "https://b.example", stdin="not-the-token")
+    assert wrong.code == 2
+    assert "changing base_url demands token of auth profile t again" in wrong.err
+    assert "not-the-token" not in wrong.out + wrong.err
     assert shown(journey)["base_url"] == "https://a.example"
     assert journey(*SET, "--url", "https://a.example/v3").code == 0
-    moved = journey(*SET, "--url", "https://b.example", "--auth", "t")
+    move = (*SET, "--url", "https://b.example", "--from-env", "token=T")
+    moved = journey(*move, T="token-canary-012345")
     assert "may now be sent to https://b.example:443" in moved.out
     assert journey(*SET, "--auth", "none").out == "endpoint api changed: auth\n"
     assert shown(journey)["auth"] == "none"

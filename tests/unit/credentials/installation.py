@@ -25,10 +25,14 @@ NOW = 1_700_000_000_000_000
 
 
 class Installation:
-    """A database and a vault in ``folder``; ``environment`` is the process's."""
+    """A database and a vault in ``folder``; ``environment`` is the process's. ``url`` is of the
+    folder's database, for a process that was told it.
+    """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
-        self.settings = Settings(home=str(folder), database_url=database_url(folder))
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str] | None = None, *, url: str = ""
+    ) -> None:
+        self.settings = Settings(home=str(folder), database_url=url or database_url(folder))
         self.environment = dict(environment or {})
         self.database = open_database(self.settings.database)
         self.vault = open_vault(self.database, self.settings).vault

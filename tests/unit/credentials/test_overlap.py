@@ -168,11 +168,16 @@ def test_a_token_server_that_knows_only_the_previous_secret_is_asked_with_it(
         here.rotate("crm", "another-secret", overlap_s=60)
         server = KnowsOneSecret()
         other = here.resolver(server, clock=clock)
-        assert sent(await now(other, "scores")) == "Bearer token-2"
-        assert here.sql("SELECT requests FROM token_states") == [(2,)]
+        previous = await now(other, "scores")
+        assert (sent(previous), previous.version) == ("Bearer token-2", 1)
+        assert here.sql("SELECT requests, secret_version FROM token_states") == [(2, 1)]
+        anew = here.resolver(server, clock=clock)
+        assert (await now(anew, "scores")).version == 1, "and so it is to other processes"
+        await anew.close()
         server.secret = "another-secret"
         later(clock, 96)
-        assert sent(await now(other, "scores")) == "Bearer token-3"
+        current = await now(other, "scores")
+        assert (sent(current), current.version) == ("Bearer token-3", 3)
         assert len(server.requests) == 3, "the new one is known by now, and goes first"
         await other.close()
         assert here.sql(FALLEN_BACK) == [("engine", "fall back", "crm", "client_secret")]

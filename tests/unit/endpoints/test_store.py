@@ -86,7 +86,10 @@ def test_a_lost_profile_is_remembered_until_another_is_assigned(connection: Conn
     save(connection, auth="crm-token")
     assert store.lose_profile(connection, "crm-token", now=8, actor="ann") == ("crm",)
     assert store.load(connection, "crm").auth_lost == "crm-token"
-    assert save(connection, auth="none") == ("auth",)
+    assert save(connection, timeout="5s") == ("timeout",)
+    assert save(connection, timeout="5s") == ()
+    assert store.load(connection, "crm").auth_lost == "crm-token"
+    assert save(connection, timeout="5s", auth="none") == ("auth",)
     assert store.load(connection, "crm").auth_lost is None
 
 

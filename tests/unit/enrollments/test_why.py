@@ -11,7 +11,6 @@ import pytest
 
 from engine.cli.show.story import story_lines
 from engine.cli.show.terminal import Paint
-from engine.cli.why import plain_data
 from engine.core.expressions.assignment import bucket_of
 from engine.core.expressions.durations import DAY, HOUR
 from engine.db.connect import Connection, Database
@@ -21,6 +20,7 @@ from engine.enrollments.store.holding import HELD
 from engine.enrollments.told import Cause, Noted, PassageTold, Why
 from engine.enrollments.why import MOST_PASSAGES, why
 from engine.errors import NotFound
+from engine.operations.plain_data import plain_data
 from engine.versions.store import Versions
 from tests.databases import database_url
 
@@ -156,6 +156,37 @@ def test_the_event_that_let_him_in_is_told_and_one_long_before_is_not(database: 
     assert newest.entered_by == Cause("event", "cart_updated", NOW + 1, {"total": 90})
     assert (older.entered_by, older.run) == (Cause("run", "7"), 7)
     assert "● entered     by event cart_updated  total 90" in shown(told(database))
+
+
+def test_the_event_that_let_him_in_is_told_where_the_journey_hears_no_other(
+    database: Database,
+) -> None:
+    deaf = SOURCE.replace("goals:\n  - {name: bought, event: order_placed}\n", "")
+    deaf = deaf[: deaf.index("  - {id: answer")].replace("journey: rescue", "journey: deaf")
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            PUBLISHED.replace("(5, 'rescue'", "(6, 'deaf'").replace("'h'", "'d'"), (deaf,)
+        )
+        fact(connection, NOW - 1, "cart_updated", total=60)
+        fact(connection, NOW, "scrolled")
+        fact(connection, NOW + 1, "cart_updated", total=20)
+        refuse = "INSERT INTO refusals (bucket, user_id, seq, run_id, version_id, trigger, reason,"
+        connection.exec_driver_sql(
+            f"{refuse} at) VALUES (?, ?, ?, 0, 6, 0, 'where_false', ?)",
+            (BUCKET, USER, NOW + 1, NOW),
+        )
+        fact(connection, NOW + 2, "cart_updated", total=90)
+        fact(connection, NOW + 2 * DAY + 1_000, "cart_updated", total=95)
+        for id_, entered_at in ((1, NOW), (2, NOW + DAY), (3, NOW + 2 * DAY)):
+            own = {"journey": "deaf", "version_id": 6, "key": str(id_), "reason": 0, "position": 0}
+            data = '{"s":{},"n":[0,0]}'
+            passage(connection, id_, entered_at=entered_at, data=data, **own)
+    causes = [one.entered_by for one in told(database, journey="deaf").passages]
+    assert causes == [
+        Cause("command"),
+        Cause("command"),
+        Cause("event", "cart_updated", NOW + 2, {"total": 90}),
+    ]
 
 
 def test_what_came_after_the_end_stands_behind_it(database: Database) -> None:

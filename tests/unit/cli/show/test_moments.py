@@ -4,8 +4,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine.cli.show.moments import date_and_time, iso, since
-from engine.core.expressions.calendar import DAY, HOUR, MINUTE, SECOND
+from engine.cli.show.moments import date_and_time, since
+from engine.core.expressions.calendar import DAY, HOUR, MINUTE, SECOND, iso
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""What let a user into a journey: a fact, a run, another journey, the clock or a command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.core.dsl.trigger import AudienceTrigger, EventTrigger, by_the_clock
+from engine.core.steps.facts import Change, Event
+from engine.enrollments.store.facts import CHANGE, EVENT, read_fact
+from engine.enrollments.told import Cause
+
+if TYPE_CHECKING:
+    from engine.core.dsl.trigger import Trigger
+    from engine.core.interpreter.state import Passage
+    from engine.core.steps.facts import Fact
+    from engine.db.connect import Connection
+
+LONGEST_TURN = 1_000
+"""So many facts of one user a turn has at most. They follow one another by a microsecond each, from
+the time of the turn on."""
+
+
+def entered_by(connection: Connection, passage: Passage) -> Cause:
+    """What let a passage's user in."""
+    if passage.parent:
+        journey = connection.exec_driver_sql(
+            "SELECT journey FROM enrollments WHERE bucket = ? AND id = ?",
+            (passage.user.bucket, passage.parent),
+        ).scalar()
+        return Cause("journey", journey or "")
+    fact = (
+        _fact_at(connection, passage) if passage.entered_seq else _first_fact(connection, passage)
+    )
+    if isinstance(fact, Event):
+        return Cause("event", fact.name, fact.at, fact.properties)
+    if fact is not None:
+        return Cause("attributes", ", ".join(fact.values), fact.at, fact.values)
+    if passage.run_id:
+        return Cause("run", str(passage.run_id))
+    return Cause("clock" if by_the_clock(passage.program.journey.entry.triggers) else "command")
+
+
+def _fact_at(connection: Connection, passage: Passage) -> Fact | None:
+    """The fact that a passage began with, of a journey that notes it."""
+    if passage.entered_seq < passage.entered_at:  # it is only the last fact before the entry
+        return None
+    row = connection.exec_driver_sql(
+        "SELECT seq, kind, name, at, data FROM facts WHERE bucket = ? AND user_id = ? AND seq = ?",
+        (passage.user.bucket, passage.user.id, passage.entered_seq),
+    ).one_or_none()
+    fact = None if row is None else read_fact(row)
+    return fact if fact is not None and _triggers_about(passage, fact) else None
+
+
+def _first_fact(connection: Connection, passage: Passage) -> Fact | None:
+    """The first fact of the turn that a passage began in that a trigger is about and didn't refuse:
+    a journey that listens to nothing besides its triggers notes no place among the facts.
+    """
+    rows = connection.exec_driver_sql(
+        "SELECT f.seq, f.kind, f.name, f.at, f.data, (SELECT count(*) FROM refusals AS r"
+        " WHERE r.bucket = f.bucket AND r.user_id = f.user_id AND r.seq = f.seq"
+        " AND r.version_id = ?) FROM facts AS f WHERE f.bucket = ? AND f.user_id = ?"
+        " AND f.seq >= ? AND f.seq < ? AND f.kind IN (?, ?) ORDER BY f.seq",
+        (
+            passage.version_id,
+            passage.user.bucket,
+            passage.user.id,
+            passage.entered_at,
+            passage.entered_at + LONGEST_TURN,
+            EVENT,
+            CHANGE,
+        ),
+    )
+    for *row, refused in rows:
+        fact = read_fact(row)
+        if _triggers_about(passage, fact) > refused:
+            return fact
+    return None
+
+
+def _triggers_about(passage: Passage, fact: Fact) -> int:
+    """How many triggers of a passage's version look out for such a fact."""
+    return sum(_is_about(each, fact) for each in passage.program.journey.entry.triggers)
+
+
+def _is_about(trigger: Trigger, fact: Fact) -> bool:
+    if isinstance(trigger, EventTrigger):
+        return isinstance(fact, Event) and trigger.event == fact.name
+    return isinstance(trigger, AudienceTrigger) and isinstance(fact, Change)
