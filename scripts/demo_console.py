@@ -126,10 +126,10 @@ def knock(workshop: Workshop, partners: Mapping[str, Remote], open_doors: Doors)
 def show(workshop: Workshop, open_doors: Doors) -> None:
     """Say how to get into the console, and stay until Ctrl-C, or until ``journey up`` ends."""
     screen = workshop.screen
-    screen.note("The console, with all of it. This link logs you in, once, within the hour:")
-    screen.line(open_doors.login_link)
-    screen.note("Ctrl-C ends the demo.")
     try:
+        screen.note("The console, with all of it. This link logs you in, once, within the hour:")
+        screen.line(open_doors.login_link)
+        screen.note("Ctrl-C ends the demo.")
         open_doors.process.wait()
     except KeyboardInterrupt:
         return

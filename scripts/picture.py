@@ -70,8 +70,9 @@ def excerpt(output: str) -> list[str]:
     facts = next(i for i, line in enumerate(plain) if line.startswith("   entered "))
     sum_up = next(i for i, line in enumerate(plain) if line.startswith("   failed "))
     checks = next(i for i, line in enumerate(plain) if line.startswith("4. "))
+    simulated = next(i for i, line in enumerate(plain) if line.startswith("5. "))
     kept = ["$ scripts/demo", "...", *lines[live : table + 1], "   ..."]
-    kept += [*lines[facts : facts + 3], lines[sum_up], "", *lines[checks:]]
+    kept += [*lines[facts : facts + 3], lines[sum_up], "", *lines[checks:simulated], lines[-1]]
     return kept
 
 
