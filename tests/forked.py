@@ -3,8 +3,8 @@
 Most of a short command's time goes into its imports. A :class:`Popen` of this module is the one of
 ``subprocess``, and its process is a child of this one with its own pid, signals, streams, folder
 and environment; but it is forked from a *stock*, which has everything imported, in a hundredth of
-the time. It takes console scripts of the engine and ``python -c`` or ``-m``; which signals it
-ignores it has from the stock and not from here. That a program starts
+the time. It takes console scripts of the engine and ``python -c`` or ``-m``; no signal is
+ignored in it, whatever this process was told to ignore. That a program starts
 from nothing is proven with ``subprocess`` (tests/unit/cli/test_start.py, tests/e2e/test_demo.py,
 tests/e2e/test_first_journey.py, tests/e2e/test_interrupted.py).
 """
@@ -19,6 +19,7 @@ import os
 import pkgutil
 import runpy
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -76,9 +77,12 @@ def _stock() -> socket.socket:
 
 
 def _take_in() -> None:
-    """Import whatever commands need."""
+    """Import whatever commands need, and ignore nothing."""
     import engine
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     for module in pkgutil.walk_packages(engine.__path__, "engine."):
         if not module.name.startswith(("engine.db.migrations", "engine.__main__")):
             importlib.import_module(module.name)
