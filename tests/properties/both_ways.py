@@ -736,7 +736,7 @@ class Live:
                 one for one in runs.unfinished_runs(connection, "j", "users") if one.id == run_id
             )
             published = versions.get(connection, run.version_id)
-        live = LiveEndpoints(policy=versions.policy)
+        live = LiveEndpoints(clock=self.clock, policy=versions.policy)
         outbox = Outbox(deliver, live, 100)
         self._calls.outboxes.append(outbox)
         around = Surroundings(versions, users, self._calls, Listening(versions))
