@@ -201,10 +201,12 @@ def delete_hook(name: HookName, caller: Caller = allowed(Permission.HOOKS_WRITE)
 @router.get("/calls", tags=["calls"])
 def list_calls(
     failed: bool = False,
-    journey: Annotated[Line | None, Query()] = None,
-    endpoint: Annotated[Line | None, Query()] = None,
-    step: Annotated[Line | None, Query()] = None,
-    code: Annotated[Line | None, Query(description="The last failure, as call.timed_out.")] = None,
+    journey: Annotated[Line | None, Query(min_length=1)] = None,
+    endpoint: Annotated[Line | None, Query(min_length=1)] = None,
+    step: Annotated[Line | None, Query(min_length=1)] = None,
+    code: Annotated[
+        Line | None, Query(min_length=1, description="The last failure, as call.timed_out.")
+    ] = None,
     since: Since = None,
     limit: Limit = 100,
     cursor: Cursor = None,

@@ -115,7 +115,7 @@ def show_user(
 @router.get("/events")
 def list_events(
     user: UserId,
-    event: Annotated[Line | None, Query(description="Events of this name.")] = None,
+    event: Annotated[Line | None, Query(min_length=1, description="Events of this name.")] = None,
     since: Since = None,
     limit: Limit = 100,
     caller: Caller = allowed(Permission.EVENTS_READ),
@@ -157,11 +157,13 @@ def explain_event(
 
 @router.get("/enrollments")
 def list_enrollments(
-    journey: Annotated[Line | None, Query()] = None,
+    journey: Annotated[Line | None, Query(min_length=1)] = None,
     user: UserId | None = None,
     state: Literal["waiting", "calling", "ended"] | None = None,
-    step: Annotated[Line | None, Query(description="Who stands at this step now.")] = None,
-    outcome: Annotated[Line | None, Query()] = None,
+    step: Annotated[
+        Line | None, Query(min_length=1, description="Who stands at this step now.")
+    ] = None,
+    outcome: Annotated[Line | None, Query(min_length=1)] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     caller: Caller = allowed(Permission.ENROLLMENTS_READ),
