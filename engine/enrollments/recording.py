@@ -9,7 +9,6 @@ included.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import stat
@@ -112,6 +111,8 @@ class Recording:
         where = (call.step, call.visit, call.tries + 1, call.endpoint)
         requests, version = sent.attempts, sent.credential_version
         line = (passage, where, sent.answer, sent.failure, sent.text, requests, version)
+        import asyncio  # noqa: PLC0415 - a simulation that replays has no loop
+
         await asyncio.get_running_loop().run_in_executor(self._beside, self._write, *line)
 
     def simulated(self, passage: Passage, call: Call, attempt: int, made: Exchanged) -> None:

@@ -62,7 +62,8 @@ def test_a_rotation_holds_for_every_call_resolved_after_the_command_returned(
         here.patience_s = max(300.0, users / 10)
         command = write_journey(here, rounds=ROUNDS, users=users)
         with here.running(*command) as run:
-            wait_for(calls // 20, partners.requests, run)
+            partners.change(delay=0.05)  # somebody comes to each before
+            wait_for(calls // 4, partners.requests, run)
             partners.change(delay=1.0)  # the run must outlast four commands
             returned = {profile: rotate(partners, profile) for profile in NEW}
             at_return = partners.requests()

@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, quote_plus, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from tests.e2e.installation import Installation
 from tests.partners import CRM, Answers, AuthorizationServer, Request, running
@@ -102,7 +102,7 @@ def test_every_kind_puts_its_credential_on_the_wire_as_its_rfc_says(tmp_path: Pa
     assert summary["calls"] == {"succeeded": 12, "failed": 0, "attempts": 12}
 
     (asked,) = oauth["oauth_basic"].log
-    encoded = basic(f"{quote_plus(CLIENT)}:{quote_plus(SECRET)}")
+    encoded = basic(f"{quote(CLIENT, safe='')}:{quote(SECRET, safe='')}")
     assert asked.header("authorization") == encoded  # RFC 6749, 2.3.1: form-encoded first
     assert asked.header("content-type") == "application/x-www-form-urlencoded"
     assert asked.body == b"grant_type=client_credentials"

@@ -64,7 +64,7 @@ class Clock(VirtualClock):
         self._now = max(self._now, instant)
 
 
-class _Skipping(selectors.SelectSelector):
+class _Skipping(selectors.PollSelector):
     """Nobody is ever waited for: what would be slept is added to the loop's time."""
 
     slept = 0.0
