@@ -136,7 +136,8 @@ class Backlog:
         """Up to ``most`` sleepers whose time has come, first all who were due by a
         moment, bucket by bucket, then those due since.
         """
-        buckets, until = self._sleepers.of(self.buckets), self._until or now
+        buckets = self._sleepers.of(self.buckets)
+        until = now if self._until is None else min(now, self._until)  # clocks are put back, too
         place = (buckets, until, self._run_id, most)
         found = store.due_passages(connection, place, self._versions, self._users)
         if len(found) < most:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from engine.enrollments.buckets import AnotherWorker
 from engine.enrollments.store import runs
 from engine.errors import DatabaseUnavailable, DecidedByHalf
 from engine.processes.assemble import Task, assemble
+from engine.processes.event_loop import listening, loop_factory
 from engine.processes.follow import follow, require_followable
 from engine.processes.heartbeat import beating, while_mine
 from engine.processes.limits import spare_the_collector
@@ -31,7 +32,7 @@ from engine.versions.store import Versions
 from engine.wire.egress import Egress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from engine.clock import Clock
     from engine.core.steps.base import Result
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from engine.processes.worker import Worker
     from engine.settings import Settings
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PAUSE_S = 0.5
 
 
@@ -103,16 +103,6 @@ def _require_usable(settings: Settings) -> None:
     Egress.parse(settings.egress_allow)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Uvloop's where it is installed: the same work at two thirds of the cost."""
-    try:
-        import uvloop  # noqa: PLC0415
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
-
-
 class _Launch:
     """Works runs one after another."""
 
@@ -135,12 +125,13 @@ class _Launch:
         self._worker: Worker | None = None
         self._signal: int | None = None
         self._untold: OSError | None = None
+        self._moved_at = 0.0
 
     def work(self, todo: Sequence[Todo]) -> RunResult:
         """Work them all. Raises the observer's OSError, once answers aren't waited for any more."""
         ids = tuple(item.run.id for item in todo)
         spare_the_collector()
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(self._work(todo))
         if self._untold is not None:
             raise self._untold
@@ -151,7 +142,7 @@ class _Launch:
         sending = open_sending(
             self._database, self._vault, self._clock, options.settings, options.listening
         )
-        with self._listening_to_signals():
+        with listening(asyncio.get_running_loop(), self._interrupt):
             async with sending as sender, beating(self._owned):
                 deliver = while_mine(self._owned, sender.deliver)
                 for item in todo:
@@ -159,8 +150,11 @@ class _Launch:
                     await self._to_its_end(item.run, deliver)
 
     async def _to_its_end(self, run: Run, deliver: Callable[[Held], Awaitable[Result]]) -> None:
-        """Work a run, anew from what is stored wherever the database fails amid a decision."""
+        """Work a run, anew from what is stored wherever the database fails amid a decision. Raises
+        DatabaseUnavailable where nothing but that happens for a minute.
+        """
         worker = self._worker_of(run, deliver)
+        self._moved_at = stopwatch()
         while self._goes_on:
             try:
                 if await worker.work():
@@ -168,22 +162,23 @@ class _Launch:
             except DecidedByHalf as error:
                 worker.stop()
                 self.paused(error.message)
-                worker = await self._worker_again(run, deliver)
+                worker = await self._worker_again(run, deliver, error)
                 self.resumed()
             else:
                 return
 
-    async def _worker_again(self, run: Run, deliver: Callable[[Held], Awaitable[Result]]) -> Worker:
-        since = stopwatch()
-        while True:
+    async def _worker_again(
+        self, run: Run, deliver: Callable[[Held], Awaitable[Result]], error: DatabaseUnavailable
+    ) -> Worker:
+        while self._goes_on and stopwatch() - self._moved_at < PATIENCE_S:
+            await asyncio.sleep(_PAUSE_S)
             try:
                 with self._database.read() as connection:
                     stands = runs.stands(connection, run)
                 return self._worker_of(stands, deliver)
-            except DatabaseUnavailable:
-                if not self._goes_on or stopwatch() - since > PATIENCE_S:
-                    raise
-            await asyncio.sleep(_PAUSE_S)
+            except DatabaseUnavailable as again:
+                error = again
+        raise error
 
     @property
     def _goes_on(self) -> bool:
@@ -191,6 +186,7 @@ class _Launch:
 
     def turned(self, ledger: Ledger) -> None:
         """Hand it on; where nobody can be told any more, begin nothing new."""
+        self._moved_at = stopwatch()
         try:
             self._observer.turned(ledger)
         except OSError as error:
@@ -240,17 +236,6 @@ class _Launch:
             feed = self._options.feed
             if runs.everybody_ended(connection, run.id) and (feed is None or feed.next_at is None):
                 runs.finish_run(connection, run.id, now=wall())
-
-    @contextmanager
-    def _listening_to_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self._interrupt, number)
-        try:
-            yield
-        finally:  # uvloop leaves them behind when it is closed, and they would be deaf
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
 
     def _interrupt(self, number: int) -> None:
         if self._signal is not None:

@@ -16,7 +16,7 @@ from engine.enrollments import store
 from engine.enrollments.buckets import AnotherWorker, acquire
 from engine.enrollments.ledger import Ledger
 from engine.errors import DatabaseUnavailable
-from engine.processes import worker
+from engine.processes import run, worker
 from tests.databases import databases_on
 from tests.integration.live import House, Seen, call
 from tests.partners import Answers, running
@@ -150,3 +150,18 @@ def test_what_was_decided_by_half_is_decided_anew_from_what_is_stored(
         house.check_counts(ran, JOURNEY)
         keys = Counter((request.path, request.headers["idempotency-key"]) for request in api.log)
         assert len({path for path, _ in keys}) == len(keys) == 600
+
+
+def test_a_run_whose_every_decision_fails_ends_when_its_patience_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(self: Ledger, passage: Any, advanced: Any, call: Any) -> None:
+        raise DatabaseUnavailable("a page of the file can't be read")
+
+    house = House(tmp_path)
+    house.endpoint("api", "http://127.0.0.1:9")
+    monkeypatch.setattr(Ledger, "note", failing)
+    monkeypatch.setattr(run, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(run, "_PAUSE_S", 0.01)
+    with pytest.raises(DatabaseUnavailable, match="can't be read"):
+        house.run(JOURNEY, house.users(["id", "u1"]))

@@ -82,10 +82,10 @@ class Desk:
         self.around = Surroundings(
             self._versions, self.users, self.calls, Listening(self._versions)
         )
-        self._backlog = Backlog(None, self._versions, self.users)
+        self.backlog = Backlog(None, self._versions, self.users)
         with self.database.read() as connection:
             self._decider().open(connection)
-            self._backlog.open(connection)
+            self.backlog.open(connection)
 
     def publish(self, *steps: dict[str, Any], name: str = "j", **more: Any) -> int:
         """A journey with its triggers on; its version's id."""
@@ -125,8 +125,8 @@ class Desk:
                 answered=list(answered), told=told, starting=list(starting), calls=list(calls)
             )
             if inbox:
-                turn.told = self._backlog.load_told(connection, most)
-            turn.due = self._backlog.load_due(connection, now, most)
+                turn.told = self.backlog.load_told(connection, most)
+            turn.due = self.backlog.load_due(connection, now, most)
             turn.arrivals = Arrivals(rows, len(rows)) if rows else None
             of = None if not rows else (run[0], self._versions.get(connection, run[1]))
             decider = self._decider(of)
@@ -134,7 +134,7 @@ class Desk:
             if writes:
                 store.write(connection, ledger.changes)
         if ledger.next_wake is not None:
-            self._backlog.add_sleeper(ledger.next_wake)
+            self.backlog.add_sleeper(ledger.next_wake)
         for one in answered:
             self.calls.sent.pop(one.held.passage.id, None)
         for held in ledger.calls:

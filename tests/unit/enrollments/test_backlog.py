@@ -40,3 +40,12 @@ def test_all_who_were_due_wake_before_those_who_are_due_since(tmp_path: Path) ->
     assert [len(users) for users in woken] == [16, 16, 8, 16, 16, 8]
     assert set().union(*woken[:3]) == set(first)
     assert set().union(*woken[3:]) == set(second)
+
+
+def test_nobody_is_loaded_early_when_the_clock_is_put_back_amid_a_backlog(tmp_path: Path) -> None:
+    desk = sleeping_desk(tmp_path)
+    desk.turn(NOW, *(come(f"u{n}", NOW) for n in range(40)))
+    assert len(users_of(desk.turn(NOW + HOUR, most=16))) == 16
+    with desk.database.read() as connection:
+        assert desk.backlog.load_due(connection, NOW + 1, 16) == []
+    assert len(users_of(desk.turn(NOW + HOUR, most=100))) == 24
