@@ -28,6 +28,8 @@ from engine.errors import CallFailure, InUse, NotFound, OperatorError
 from engine.wire.certificates import ends_on
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from engine.credentials.kinds.base import AuthKind
     from engine.credentials.references import References
     from engine.credentials.store.profiles import ProfileColumns, StoredProfile
@@ -96,13 +98,25 @@ def set_profile(
         return ProfileChange(stored.id, columns.version, False, (), tuple(changes.notes), given)
     profile_id, columns = _written(connection, stored, columns, fields, now)
     store.remove_secrets(connection, profile_id, changes.remove)
-    for field, value in changes.put.items():
-        put = (written, profile_id, columns.version, field, value, now)
-        store.put_secret(connection, profile_id, sealed_secret(connection, vault, *put))
+    _seal(connection, vault, written, profile_id, columns.version, changes.put, now)
     store.end_overlaps(connection, now)
     record(connection, now, actor, "update" if stored else "create", AUDITED, name, fields)
     created, notes = stored is None, tuple(changes.notes)
     return ProfileChange(profile_id, columns.version, created, fields, notes, given)
+
+
+def _seal(
+    connection: Connection,
+    vault: Vault,
+    written: AuthKind,
+    profile_id: int,
+    version: int,
+    values: Mapping[str, str],
+    now: int,
+) -> None:
+    for field, value in values.items():
+        put = (written, profile_id, version, field, value, now)
+        store.put_secret(connection, profile_id, sealed_secret(connection, vault, *put))
 
 
 def rename(connection: Connection, old: str, new: str, *, actor: str, now: int) -> None:

@@ -93,6 +93,7 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def read(self) -> None:
+        """Fill ``found`` and ``problems``."""
         root = self._document.root
         if not isinstance(root.data, dict):
             self._problem("file.shape", "this file must be a mapping", (), one_of(SECTIONS))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from engine.core.interpreter.state import Passage
     from engine.db.connect import Connection
-    from engine.enrollments.rows import Held, Lane
+    from engine.enrollments.pending import Held, Lane
     from engine.enrollments.store.facts import Told
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions

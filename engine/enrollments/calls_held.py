@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Container
 
-    from engine.enrollments.rows import Held, Lane
+    from engine.enrollments.pending import Held, Lane
 
 _T = TypeVar("_T")
 

@@ -134,16 +134,7 @@ class Decider:
         if turn.told:
             receive(connection, turn.told, self.around.users, ledger, hearing)
             hearing.play()
-        going: list[tuple[Passage, Result | None]] = []
-        if turn.arrivals is not None and self.run is not None:
-            users, published = self.around.users, self.run[1]
-            going += [
-                (passage, None)
-                for passage in arrive(
-                    connection, turn.arrivals, published, users, ledger, hearing, door
-                )
-                if hearing.goes_on(passage)
-            ]
+        going = self._arrive(connection, turn, ledger, hearing, door)
         holding.pass_over(turn, world, ledger, hearing)
         _go_on(turn, going, world, ledger, hearing, present, holding)
         redrive.settle(connection, again, world, ledger, hearing)
@@ -157,6 +148,16 @@ class Decider:
         ledger.close()
         holding.close(ledger)
         return ledger
+
+    def _arrive(
+        self, connection: Connection, turn: Turn, ledger: Ledger, hearing: Hearing, door: Door
+    ) -> list[tuple[Passage, Result | None]]:
+        """The users of the run who come in this turn and are to go on."""
+        if turn.arrivals is None or self.run is None:
+            return []
+        users, published = self.around.users, self.run[1]
+        came = arrive(connection, turn.arrivals, published, users, ledger, hearing, door)
+        return [(passage, None) for passage in came if hearing.goes_on(passage)]
 
     def _run_of(self, published: Published) -> int:
         if self.run is not None and published.id == self.run[1].id:

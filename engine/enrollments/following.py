@@ -15,7 +15,8 @@ from engine.core.steps.call_api import CallApiStep
 from engine.db.statements import execute
 from engine.enrollments import store
 from engine.enrollments.ledger import StepDone
-from engine.enrollments.rows import STATUS_NAMES, PendingCall, read_passage, read_user
+from engine.enrollments.pending import PendingCall
+from engine.enrollments.rows import STATUS_NAMES, read_passage, read_user
 from engine.enrollments.standing import standing_of
 from engine.enrollments.store import facts, runs
 

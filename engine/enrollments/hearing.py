@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from engine.enrollments.entering import Door
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.pausing import HeldBack
+    from engine.enrollments.pending import PendingCall
     from engine.enrollments.present import Present, Surroundings
-    from engine.enrollments.rows import PendingCall
     from engine.versions.store import Published
 
 

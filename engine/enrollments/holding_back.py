@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from engine.enrollments.hearing import Hearing
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.pausing import Holding
+    from engine.enrollments.pending import Held
     from engine.enrollments.present import Surroundings
-    from engine.enrollments.rows import Held
     from engine.enrollments.turn import Turn
     from engine.versions.live import LiveJourneys
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from engine.core.steps.base import Result
     from engine.endpoints.gate import Due, Parked, Refused
-    from engine.enrollments.rows import Held, Lane
+    from engine.enrollments.pending import Held, Lane
 
 QUEUED_PER_PERMIT = (2, 8)
 """Calls an endpoint may have queued in memory for each one it may have in flight, at least and at

@@ -9,20 +9,13 @@ from engine.core.interpreter.admit import HELD_OUT
 from engine.core.interpreter.state import State
 from engine.enrollments import store
 from engine.enrollments.ids import call_key
-from engine.enrollments.rows import (
-    Held,
-    PendingCall,
-    call_place,
-    call_row,
-    enrollment_change,
-    enrollment_row,
-    execution_row,
-)
+from engine.enrollments.pending import Held, PendingCall, call_place
+from engine.enrollments.rows import call_row, enrollment_change, enrollment_row, execution_row
 
 if TYPE_CHECKING:
     from engine.core.interpreter.state import Advanced, Execution, Passage
     from engine.core.steps.base import Again
-    from engine.enrollments.rows import Lane
+    from engine.enrollments.pending import Lane
     from engine.enrollments.store import Changes
 
 _KINDS = {"succeeded": store.SUCCEEDED, "failed": store.FAILED, "skipped": store.SKIPPED}

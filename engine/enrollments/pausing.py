@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from engine.core.interpreter.state import State
 from engine.core.steps.wait import WaitStep
 from engine.core.steps.wait_for import WaitForStep
-from engine.enrollments.rows import call_place
+from engine.enrollments.pending import call_place
 from engine.enrollments.store import holding
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from engine.core.dsl.program import Program
     from engine.core.interpreter.state import Passage
     from engine.db.connect import Connection
-    from engine.enrollments.rows import Held
+    from engine.enrollments.pending import Held
     from engine.versions.live import LiveJourneys
     from engine.versions.states import Order
     from engine.versions.store import Versions

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.db.connect import Connection
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.listening import Listening
-    from engine.enrollments.rows import Held, PendingCall
+    from engine.enrollments.pending import Held, PendingCall
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from engine.core.steps.base import Call
     from engine.core.steps.terms import Terms
     from engine.endpoints.send import Sent
-    from engine.enrollments.rows import Held
+    from engine.enrollments.pending import Held
 
 FORMAT = 1
 ALWAYS_KEPT = frozenset({"content-type", "retry-after"})

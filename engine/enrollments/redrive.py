@@ -17,7 +17,8 @@ from engine.core.interpreter.writes import write
 from engine.core.steps.base import Again, Move
 from engine.enrollments import store
 from engine.enrollments.ledger import StepDone
-from engine.enrollments.rows import Held, execution_row
+from engine.enrollments.pending import Held
+from engine.enrollments.rows import execution_row
 from engine.enrollments.store.holding import HELD
 from engine.enrollments.turn import Turn
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from engine.db.connect import Connection
     from engine.enrollments.hearing import Hearing
     from engine.enrollments.ledger import Ledger
-    from engine.enrollments.rows import Lane
+    from engine.enrollments.pending import Lane
 
 _MARK = """
 UPDATE calls SET redrive = redrive + 1, next_try_at = finished_at, finished_at = NULL, attempts = 0,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from engine.core.steps.base import Result
     from engine.enrollments.lanes import Allowance
-    from engine.enrollments.rows import Held, Lane
+    from engine.enrollments.pending import Held, Lane
 
 MOST_UNCOMMITTED = 256
 """Answers that may wait for their commit before nothing more is begun: a kill repeats them too."""

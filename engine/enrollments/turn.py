@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from engine.core.interpreter.state import Passage
     from engine.core.steps.base import Result
+    from engine.enrollments.pending import Held
     from engine.enrollments.receive import Arrivals
-    from engine.enrollments.rows import Held
     from engine.enrollments.store.facts import Told
 
 

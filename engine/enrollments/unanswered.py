@@ -9,7 +9,7 @@ from engine.core.steps.base import Result
 
 if TYPE_CHECKING:
     from engine.endpoints.gate import Refused
-    from engine.enrollments.rows import Held
+    from engine.enrollments.pending import Held
 
 
 def a_bug(held: Held, error: Exception) -> Result:

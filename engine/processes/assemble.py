@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from engine.core.steps.base import Result
     from engine.db.connect import Connection, Database
     from engine.enrollments.buckets import Owned
-    from engine.enrollments.rows import Held
+    from engine.enrollments.pending import Held
     from engine.processes.supply import Feed, Observer, Source
     from engine.settings import Settings
     from engine.versions.store import Published, Versions

@@ -13,7 +13,7 @@ import signal
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from engine.clock import RealClock, wall
 from engine.credentials.open_vault import open_vault
@@ -27,6 +27,7 @@ from engine.processes.duties import DUTIES, SCHEDULING, Post
 from engine.processes.event_loop import Beat, listening, loop_factory
 from engine.processes.health import Watch, look_at, this_process
 from engine.processes.limits import spare_the_collector
+from engine.processes.patience import Patience, Stopped
 from engine.processes.scheduler import Scheduler
 from engine.processes.work import Opened
 from engine.versions.store import triggered
@@ -45,11 +46,8 @@ if TYPE_CHECKING:
     from engine.settings import Settings
 
 _log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 WORKING: frozenset[Kind] = frozenset({"up", "worker"})
-PAUSE_S = 2.0
-"""How long a database that can't be used is left alone before it is tried again."""
 LAST_PATIENCE_S = 10.0
 """How long duties that were begun are waited for at the end, and a worker that lost a thread."""
 BROKEN = 70
@@ -84,10 +82,6 @@ def run(orders: Orders) -> int:
     return daemon.code
 
 
-class _Stopped(Exception):
-    """A signal came while something was waited for."""
-
-
 class _Daemon:
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
@@ -95,7 +89,6 @@ class _Daemon:
         self._owned: Owned | None = None
         self._signal = 0
         self._broken = ""
-        self._waiting_for = ""
         self._process = this_process(orders.kind)
 
     @property
@@ -106,21 +99,22 @@ class _Daemon:
     async def run(self) -> None:
         self._ended, self._broke = asyncio.Event(), asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        with listening(self._loop, self._interrupt), suppress(_Stopped):
+        self._patience = Patience(self._ended, self._orders.say)
+        with listening(self._loop, self._interrupt), suppress(Stopped):
             async with AsyncExitStack() as stack:
                 await self._live(stack)
 
     async def _live(self, stack: AsyncExitStack) -> None:
         """Open everything, in order, and be at it until something ends it."""
         orders = self._orders
-        database = await self._patiently(partial(open_database, orders.settings.database))
+        database = await self._patience.until_done(partial(open_database, orders.settings.database))
         stack.callback(database.close)
-        await self._patiently(partial(_require_real_clock, database))
+        await self._patience.until_done(partial(_require_real_clock, database))
         opened: Opened | None = None
         if orders.kind in WORKING:
             stack.callback(self._release)
             await self._own(database)
-            vault = await self._patiently(partial(self._vault, database))
+            vault = await self._patience.until_done(partial(self._vault, database))
             opened = Opened(database, vault, orders.settings, RealClock(), orders.say)
         probes: list[Callable[[], list[Finding]]] = []
         watch = Watch(database, self._process, probes, self._died)
@@ -134,13 +128,13 @@ class _Daemon:
         if orders.kind in SCHEDULING:
             duties = [duty for duty in DUTIES if orders.kind in duty.on and duty.wanted(post)]
             scheduler = Scheduler(duties, post, self._process.id)
-            await self._patiently(scheduler.start)
+            await self._patience.until_done(scheduler.start)
             stack.push_async_callback(asyncio.to_thread, scheduler.stop, LAST_PATIENCE_S)
             probes.append(scheduler.findings)
         if orders.doors is not None:
             opening = orders.doors(post, lambda: watch.process.health)
             probes.append((await stack.enter_async_context(opening)).findings)
-        await self._patiently(partial(self._introduce, database, duties))
+        await self._patience.until_done(partial(self._introduce, database, duties))
         spare_the_collector()
         watch.start()
         stack.push_async_callback(asyncio.to_thread, watch.stop)
@@ -150,7 +144,7 @@ class _Daemon:
         """Take the users. Raises AnotherWorker."""
         lease_s = self._orders.settings.lease_s
         acquire = partial(buckets.acquire, database, shared=True, lease_s=lease_s)
-        self._owned = await self._patiently(acquire)
+        self._owned = await self._patience.until_done(acquire)
 
     def _release(self) -> None:
         if self._owned is not None:
@@ -200,7 +194,7 @@ class _Daemon:
                     self._working = work
                     await self._to_its_end(work)
             except DatabaseUnavailable as error:
-                await self._wait(error)
+                await self._patience.pause(error)
             except buckets.BucketsLost as error:
                 self._orders.say(error.message)
                 self._release()
@@ -212,7 +206,7 @@ class _Daemon:
 
     async def _to_its_end(self, work: Work) -> None:
         """Until it was stopped, or its thread died."""
-        self._go_on()
+        self._patience.over()
         working = self._loop.create_task(work.work())
         broke = self._loop.create_task(self._broke.wait())
         if self._ended.is_set():
@@ -233,36 +227,11 @@ class _Daemon:
     def _worker_findings(self) -> list[Finding]:
         work, owned = self._working, self._owned
         if work is None or owned is None:
-            reason = self._waiting_for
+            reason = self._patience.waits_for
             return [Finding("worker", "odd" if reason else "ok", reason or "begins")]
         if not owned.mine:
             return [Finding("worker", "wrong", "its lease on the users is over")]
         return look_at("worker", work.loop)
-
-    async def _patiently(self, what: Callable[[], T]) -> T:
-        """What ``what`` gives, as soon as the database lets it. Raises _Stopped."""
-        while not self._ended.is_set():
-            try:
-                found = await asyncio.to_thread(what)
-            except DatabaseUnavailable as error:
-                await self._wait(error)
-            else:
-                self._go_on()
-                return found
-        raise _Stopped
-
-    async def _wait(self, error: DatabaseUnavailable) -> None:
-        """Say why nothing goes on, once, and let a moment pass."""
-        if error.message != self._waiting_for:
-            self._orders.say(f"waiting: {error.message}")
-        self._waiting_for = error.message
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), PAUSE_S)
-
-    def _go_on(self) -> None:
-        if self._waiting_for:
-            self._orders.say("going on")
-        self._waiting_for = ""
 
     def _died(self, part: str) -> None:
         """A thread of ours is gone (from any thread): end, so that somebody starts us anew."""

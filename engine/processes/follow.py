@@ -112,6 +112,7 @@ class _Follower:
         self._gone_since: float | None = None
 
     def follow(self, todo: Sequence[Todo]) -> Followed:
+        """Until nothing of these runs is left to follow, a signal, or until the users are ours."""
         for number, item in enumerate(todo):
             horizon = self._horizon()
             if self._over(item, horizon):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from engine.core.steps.base import Result
     from engine.enrollments.buckets import Owned
-    from engine.enrollments.rows import Held
+    from engine.enrollments.pending import Held
 
 SOON_S = 1.0
 """When a heartbeat that failed is tried again."""

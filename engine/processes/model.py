@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from engine.endpoints.send import Sent
-    from engine.enrollments.rows import Held
+    from engine.enrollments.pending import Held
     from engine.enrollments.store.runs import Run
     from engine.processes.supply import Feed
     from engine.settings import Settings

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.db.connect import Connection, Database
     from engine.enrollments.buckets import Owned
     from engine.enrollments.ledger import Ledger
-    from engine.enrollments.rows import Held, Lane
+    from engine.enrollments.pending import Held, Lane
     from engine.enrollments.store.facts import Told
     from engine.settings import Settings
 

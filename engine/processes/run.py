@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from engine.db.connect import Database
     from engine.enrollments.buckets import Owned
     from engine.enrollments.ledger import Ledger
-    from engine.enrollments.rows import Held
+    from engine.enrollments.pending import Held
     from engine.enrollments.store.runs import Run
     from engine.processes.model import RunObserver, RunOptions
     from engine.processes.opening import Todo

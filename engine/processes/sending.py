@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.credentials.vault import Vault
     from engine.db.connect import Database
     from engine.endpoints.send import Sent
-    from engine.enrollments.rows import Held
+    from engine.enrollments.pending import Held
     from engine.settings import Settings
 
     Listening = Callable[[Held, Sent], Awaitable[None]]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection
     from engine.enrollments.ledger import Ledger
-    from engine.enrollments.rows import Held, Lane
+    from engine.enrollments.pending import Held, Lane
     from engine.enrollments.store.facts import Told
     from engine.users.row import UserRow
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from engine.enrollments.buckets import Owned
     from engine.enrollments.decide import Decider
     from engine.enrollments.ledger import Ledger
-    from engine.enrollments.rows import Held
+    from engine.enrollments.pending import Held
     from engine.enrollments.send import Outbox
     from engine.enrollments.store.facts import Told
 from engine.processes.supply import Endpoints, Feed, Observer

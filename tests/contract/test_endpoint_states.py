@@ -31,7 +31,7 @@ import asyncio, json, sys, time
 from engine.clock import RealClock
 from engine.db.connect import Database
 from engine.endpoints.live import LiveEndpoints
-from engine.enrollments.rows import PendingCall
+from engine.enrollments.pending import PendingCall
 
 async def main(until):
     database, uses = Database(sys.argv[1]), []

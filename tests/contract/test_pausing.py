@@ -19,7 +19,7 @@ from engine.endpoints.model import Endpoint
 from engine.endpoints.store import save
 from engine.enrollments import store
 from engine.enrollments.pausing import HeldBack, Holding
-from engine.enrollments.rows import Held, PendingCall
+from engine.enrollments.pending import Held, PendingCall
 from engine.enrollments.store import holding
 from engine.enrollments.store.facts import fact_row
 from engine.enrollments.store.holding import HELD

@@ -64,8 +64,9 @@ from engine.enrollments.ids import call_key
 from engine.enrollments.ledger import Ledger, StepDone
 from engine.enrollments.listening import Listening
 from engine.enrollments.pausing import Holding
+from engine.enrollments.pending import Held
 from engine.enrollments.present import Surroundings
-from engine.enrollments.rows import STATUS_NAMES, Held
+from engine.enrollments.rows import STATUS_NAMES
 from engine.enrollments.send import Outbox
 from engine.enrollments.store import Changes, runs
 from engine.enrollments.store.facts import CHANGE, EVENT, Told

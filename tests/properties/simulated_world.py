@@ -31,8 +31,8 @@ from engine.enrollments.decide import Decider
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.listening import Listening
 from engine.enrollments.pausing import Holding
+from engine.enrollments.pending import Held
 from engine.enrollments.present import Surroundings
-from engine.enrollments.rows import Held
 from engine.enrollments.send import Outbox
 from engine.enrollments.store import runs
 from engine.enrollments.users_held import UsersHeld

@@ -26,14 +26,8 @@ from engine.core.steps.base import Result
 from engine.db.tables import EnrollmentRow
 from engine.enrollments import store
 from engine.enrollments.ledger import Ledger
-from engine.enrollments.rows import (
-    Held,
-    call_row,
-    enrollment_row,
-    read_call,
-    read_passage,
-    read_user,
-)
+from engine.enrollments.pending import Held
+from engine.enrollments.rows import call_row, enrollment_row, read_call, read_passage, read_user
 from engine.enrollments.store import Changes
 from engine.versions.store import Published
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from engine.core.guarded_json import text_of
 from engine.core.interpreter.admit import Earlier
 from engine.db.statements import execute, write_rows
-from engine.enrollments.rows import Held, PendingCall, read_call, read_passage, read_user
+from engine.enrollments.pending import Held, PendingCall
+from engine.enrollments.rows import read_call, read_passage, read_user
 from engine.enrollments.store.clocks import ClockRows
 from engine.enrollments.store.holding import HELD
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from engine.core.interpreter.state import Passage, User
-    from engine.enrollments.rows import Lane
+    from engine.enrollments.pending import Lane
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions
 

@@ -24,9 +24,9 @@ from engine.enrollments.decide import Decider
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.listening import Listening
 from engine.enrollments.pausing import Holding
+from engine.enrollments.pending import Held
 from engine.enrollments.present import Surroundings
 from engine.enrollments.receive import Arrivals
-from engine.enrollments.rows import Held
 from engine.enrollments.store import runs
 from engine.enrollments.store.facts import CHANGE, EVENT, Told
 from engine.enrollments.turn import Answered, Turn

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.enrollments.rows import Held
+from engine.enrollments.pending import Held
 from engine.enrollments.store.facts import ERASURE
 from engine.enrollments.store.holding import HELD
 from engine.operations.pause import pause

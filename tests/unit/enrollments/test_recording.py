@@ -17,9 +17,9 @@ from engine.core.interpreter.virtual import Exchanged
 from engine.core.message import Answer
 from engine.core.steps.base import Call
 from engine.endpoints.send import Sent
+from engine.enrollments.pending import Held, PendingCall
 from engine.enrollments.recording import Kept, Recording, UnusableRecording
 from engine.enrollments.replay import Replay
-from engine.enrollments.rows import Held, PendingCall
 from engine.telemetry.redact import Redactor
 from tests.e2e.canaries import leaks
 from tests.unit.core.interpreter.passing import call, journey

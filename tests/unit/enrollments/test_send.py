@@ -9,7 +9,7 @@ from engine.core.message import Answer
 from engine.core.steps.base import Result
 from engine.endpoints.gate import Due, Parked, Refused
 from engine.endpoints.live import LiveEndpoints
-from engine.enrollments.rows import Lane, PendingCall
+from engine.enrollments.pending import Lane, PendingCall
 from engine.enrollments.send import Outbox
 
 OK = Result(Answer(status=200), None, "", 1, 1, 1)
