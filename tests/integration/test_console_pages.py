@@ -10,7 +10,7 @@ import pytest
 
 from engine.access.tokens import well_formed
 from engine.clock import wall
-from engine.credentials import profiles
+from engine.credentials import profiles, rotation
 from engine.credentials.kinds.base import AuthKind
 from engine.credentials.kinds.registry import read_profile
 from engine.credentials.references import Given, References
@@ -137,6 +137,52 @@ def test_every_kind_can_be_made_and_edited(ada: Browser, kind: str, fields: dict
     changed = ada.post("/profiles/some/edit", {"profile": "other", "title": "u", **again})
     assert changed.headers.get("location") == "/profiles/other", changed.text
     assert ada.post("/profiles/other/delete").headers["location"] == "/profiles"
+
+
+def test_an_overlap_is_ended_on_the_page_of_its_profile(console: Furnished, ada: Browser) -> None:
+    form = {"profile": "rotated", "token": "the-token-before"}
+    assert ada.post("/profiles/_new/bearer", form).status_code == 303
+    rotated = ada.post("/profiles/rotated/rotate", {"value": "the-token-after", "overlap": "24h"})
+    assert rotated.status_code == 303
+    with console.served.database.write() as connection:
+        vault, now = console.served.post.vault(), wall()
+        rotation.schedule(
+            *(connection, vault, "rotated", "the-token-to-come"),
+            field="token",
+            actor="ada",
+            now=now,
+            begins=now + 10**12,
+        )
+    button, page = "Keep the current ones only", ada.get("/profiles/rotated").text
+    assert all(text in page for text in (button, '<span class="sub">next'))
+    assert button not in console.browser("vic").get("/profiles/rotated").text
+    assert ada.post("/profiles/rotated/settle").headers["location"] == "/profiles/rotated"
+    page = ada.get("/profiles/rotated").text
+    assert "has its current secrets only" in page
+    assert button not in page
+
+
+def test_a_profile_whose_new_name_is_taken_stays_as_it_was(
+    console: Furnished, ada: Browser
+) -> None:
+    for name in ("first", "second"):
+        form = {"profile": name, "username": "bot", "password": "p"}
+        assert ada.post("/profiles/_new/basic", form).status_code == 303
+    refused = ada.post("/profiles/first/edit", {"profile": "second", "username": "other"})
+    assert (refused.status_code, "second already" in refused.text) == (409, True)
+    with console.served.database.read() as connection:
+        stored = profile_by_name(connection, "first")
+    assert stored is not None
+    assert stored.columns.settings["username"] == "bot"
+
+
+def test_a_number_that_no_database_holds_breaks_no_page(ada: Browser) -> None:
+    long = "9" * 5_000
+    for path in ("source?version", "report?version"):
+        assert ada.get(f"/journeys/greet/{path}={long}").status_code == 200
+    assert ada.get(f"/events/explain?user=u_1&seq={long}").status_code == 404
+    assert ada.get("/journeys/greet/report?version=123456789012345678").status_code == 404
+    assert ada.get("/tokens/nobodys").status_code == 404
 
 
 def test_a_secret_may_be_a_reference(console: Furnished, ada: Browser) -> None:

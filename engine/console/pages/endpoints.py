@@ -12,7 +12,7 @@ from engine.console.visit import Page, Redirected, Shown
 from engine.credentials.listing import search_profiles, show_profile
 from engine.endpoints import states, store
 from engine.endpoints.model import NO_AUTH
-from engine.errors import Forbidden, NotFound, OperatorError
+from engine.errors import Forbidden, OperatorError
 from engine.operations import probe
 from engine.operations.edit_endpoint import move, set_endpoint
 from engine.operations.tables import instant
@@ -129,8 +129,6 @@ def _test(visit: Visit) -> Reply:
     try:
         call = _call(visit, asked)
         tried = visit.means.over_http(lambda means: probe.try_endpoint(means, call))
-    except NotFound as error:
-        return _shown(visit, asked, problem=error.message)
     except OperatorError as error:
         return _shown(visit, asked, problem=error.message)
     return _shown(visit, asked, tried)

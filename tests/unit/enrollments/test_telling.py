@@ -38,7 +38,7 @@ def test_what_moved_somebody_stands_before_the_step_and_what_came_after_the_end_
 
 
 def test_causes_are_said_in_words() -> None:
-    said = [by_what(Cause(kind, "n")) for kind in ("run", "event", "attributes", "clock")]  # type: ignore[arg-type]
+    said = [by_what(Cause(kind, "n")) for kind in ("run", "event", "attributes", "clock")]
     assert said == ["by run n", "by event n", "as n changed", "by the clock"]
     assert by_what(Cause("command")) == "by command"
 
