@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ from engine.cli.context import actor, database_option, opened
 from engine.clock import wall
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from engine.cli.context import Installation
+    from engine.credentials.profiles import ProfileChange
     from engine.credentials.references import SecretSource
     from engine.db.connect import Connection
 
@@ -119,24 +121,17 @@ def rotate(
 
     The value is asked for, or read from standard input, unless an option says where it is.
     """
-    from engine.credentials import rotation
+    from engine.cli.secret_input import one_of
 
-    overlap_us, expires, begins = _overlap(overlap), _expiry(expires), _begins(at)
-    if from_env is not None and from_file is not None:
-        raise click.UsageError("--from-env and --from-file exclude each other")
-    if begins is not None and expires is not None:
-        raise click.UsageError("--expires is said of the current secret: give it after --at")
+    asked = _asked(overlap, expires, at)
     with opened(database) as installation:
         here = installation.database()
         with here.read() as connection:
             field = field or _which_field(connection, name)
-        value = _value(installation, field, from_env, from_file)
+        value = one_of(from_env, from_file, installation.environment, field)
         vault = installation.vault()
-        verb = partial(rotation.rotate, expires=expires)
-        if begins is not None:
-            verb = partial(rotation.schedule, begins=begins)
         with here.write() as connection:
-            change = verb(
+            change = asked.verb()(
                 connection,
                 vault,
                 name,
@@ -144,14 +139,14 @@ def rotate(
                 field=field,
                 actor=actor(),
                 now=wall(),
-                overlap_us=overlap_us,
+                overlap_us=asked.overlap_us,
             )
     for note in change.notes:
         click.echo(f"auth profile {name}: {note}")
     if change.fields:
         rotated = ", ".join(change.fields)
-        until = f"; the old one is tried for {overlap}" if overlap_us else ""
-        done = "rotated" if begins is None else f"will be rotated at {at}"
+        until = f"; the old one is tried for {overlap}" if asked.overlap_us else ""
+        done = "rotated" if at is None else f"will be rotated at {at}"
         click.echo(f"auth profile {name}: {rotated} {done} (version {change.version}){until}")
 
 
@@ -166,18 +161,6 @@ def settle(name: str, database: str | None) -> None:
         change = rotation.settle(connection, name, actor=actor(), now=wall())
     settled = f"settled: {', '.join(change.fields)}" if change.fields else "unchanged"
     click.echo(f"auth profile {name} {settled}")
-
-
-def _value(
-    installation: Installation, field: str, from_env: str | None, from_file: str | None
-) -> str:
-    from engine.cli import secret_input
-
-    if from_env is not None:
-        return secret_input.from_env(from_env, installation.environment)
-    if from_file is not None:
-        return secret_input.from_file(from_file)
-    return secret_input.asked(field)
 
 
 def _which_field(connection: Connection, name: str) -> str:
@@ -197,18 +180,31 @@ def _which_field(connection: Connection, name: str) -> str:
     return str(click.prompt("which secret", type=choice, err=True))
 
 
-def _overlap(text: str | None) -> int:
-    from engine.core.expressions.durations import DurationError, parse_duration
+@dataclass(frozen=True, slots=True)
+class _Rotation:
+    """When a secret is replaced, and what becomes of the old one: ``begins`` is None for now."""
 
-    if text is None:
-        return 0
-    try:
-        length = parse_duration(text).elapsed
-    except DurationError:
-        length = None
-    if not length or length < 0:
-        raise click.UsageError("--overlap takes a duration, as in 24h or P1D")
-    return length
+    overlap_us: int
+    expires: str | None
+    begins: int | None
+
+    def verb(self) -> Callable[..., ProfileChange]:
+        """What does it."""
+        from engine.credentials import rotation
+
+        if self.begins is not None:
+            return partial(rotation.schedule, begins=self.begins)
+        return partial(rotation.rotate, expires=self.expires)
+
+
+def _asked(overlap: str | None, expires: str | None, at: str | None) -> _Rotation:
+    from engine.cli.spans import span_of
+
+    overlap_us = span_of(overlap, "--overlap") if overlap is not None else 0
+    asked = _Rotation(overlap_us, _expiry(expires), _begins(at))
+    if asked.begins is not None and asked.expires is not None:
+        raise click.UsageError("--expires is said of the current secret: give it after --at")
+    return asked
 
 
 def _begins(text: str | None) -> int | None:

@@ -11,7 +11,6 @@ from engine.cli.context import actor, csv_option, database_option, json_option, 
 from engine.clock import wall
 
 if TYPE_CHECKING:
-    from engine.cli.context import Installation
     from engine.hooks.store import StoredHook
 
 PRESETS = ("standard", "github", "stripe", "shopify")
@@ -63,6 +62,7 @@ def set_(
 
     A new one's secret is asked for, or read from standard input, unless an option says where it is.
     """
+    from engine.cli.secret_input import one_of
     from engine.hooks import keeping, store
     from engine.users.given import json_or_text, pairs_of
 
@@ -73,8 +73,8 @@ def set_(
             stored = store.find(connection, name)
         changes = stored is not None and preset in (None, stored.preset)
         secret = None
-        if from_env or from_file or not changes:
-            secret = _secret(installation, from_env, from_file)
+        if from_env is not None or from_file is not None or not changes:
+            secret = one_of(from_env, from_file, installation.environment, "secret")
         edit = keeping.HookEdit(preset, user, event, when, given or None, secret)
         vault = installation.vault()
         with here.write() as connection:
@@ -96,12 +96,13 @@ def rotate(
     database: str | None,
 ) -> None:
     """Replace the secret of NAME; the next webhook is verified with the new one."""
+    from engine.cli.secret_input import one_of
     from engine.cli.spans import span_of
     from engine.hooks import keeping
 
     span = span_of(overlap, "--overlap") if overlap else 0
     with opened(database) as installation:
-        secret = _secret(installation, from_env, from_file)
+        secret = one_of(from_env, from_file, installation.environment, "secret")
         vault = installation.vault()
         with installation.database().write() as connection:
             keeping.rotate(
@@ -134,16 +135,6 @@ def delete(name: str, database: str | None) -> None:
     with opened(database) as installation, installation.database().write() as connection:
         keeping.delete(connection, name, actor=actor(), now=wall())
     click.echo(f"{name}: deleted", err=True)
-
-
-def _secret(installation: Installation, from_env: str | None, from_file: str | None) -> str:
-    from engine.cli import secret_input
-
-    if from_env and from_file:
-        raise click.UsageError("give one of --from-env and --from-file")
-    if from_env:
-        return secret_input.from_env(from_env, installation.environment)
-    return secret_input.from_file(from_file) if from_file else secret_input.asked("secret")
 
 
 def _row(stored: StoredHook) -> dict[str, object]:

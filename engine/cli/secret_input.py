@@ -36,6 +36,19 @@ def from_file(path: str) -> str:
     return _text(content, path)
 
 
+def one_of(
+    variable: str | None, path: str | None, environment: Mapping[str, str], what: str
+) -> str:
+    """The secret that ``--from-env`` or ``--from-file`` says where it is, or that is asked for as
+    ``what``. Raises OperatorError, and click.UsageError for both.
+    """
+    if variable is not None and path is not None:
+        raise click.UsageError("--from-env and --from-file exclude each other")
+    if variable is not None:
+        return from_env(variable, environment)
+    return asked(what) if path is None else from_file(path)
+
+
 def asked(what: str) -> str:
     """What somebody types (unseen, twice) or pipes in. Raises OperatorError for nothing."""
     if sys.stdin.isatty():

@@ -53,22 +53,10 @@ def try_endpoint(
 
 
 def _run(installation: Installation, attempt: Callable[[Means], Awaitable[Tried]]) -> Tried:
-    import asyncio
-
-    from engine.operations.probe import Means
-    from engine.wire.http_transport import HttpTransport
+    from engine.operations.probe import attempted
 
     database, vault = installation.database(), installation.vault()
-    references, egress = installation.references(), installation.egress()
-
-    async def scenario() -> Tried:
-        transport = HttpTransport(egress)
-        try:
-            return await attempt(Means(database, vault, references, transport))
-        finally:
-            await transport.close()
-
-    return asyncio.run(scenario())
+    return attempted(database, vault, installation.references(), installation.egress(), attempt)
 
 
 def _words(call: TestCall) -> str:

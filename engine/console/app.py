@@ -97,6 +97,7 @@ class Console:
 
     def _endpoint(self, page: Page) -> Callable[[Request], object]:
         async def serve(request: Request) -> Response:
+            """Read the form, if there is one; the rest is done in a thread."""
             request.scope["route_name"] = page.path
             form = Fields()
             try:
@@ -228,6 +229,7 @@ class Console:
 
 def _asset(asset: Asset) -> Callable[[Request], object]:
     async def serve(request: Request) -> Response:
+        """The file, to be kept for ever: its name changes with it."""
         request.scope["route_name"] = "/static/"
         response = Response(asset.body, media_type=asset.content_type)
         response.headers["cache-control"] = FOREVER

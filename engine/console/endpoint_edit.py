@@ -1,4 +1,8 @@
-"""What an endpoint's form says, as fields of its model; and an endpoint as its form shows it."""
+"""What an endpoint's form says, as fields of its model; and an endpoint as its form shows it.
+
+Where an endpoint moves with its auth profile the form demands the profile's secrets. They are
+compared, and never shown again.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from engine.endpoints import store
 from engine.errors import OperatorError
+from engine.telemetry.redact import known_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from engine.console.visit import Fields
     from engine.endpoints.store import Stored
+    from engine.operations.moving import Move
 
 _TEXTS = ("title", "description", "base_url", "delivery", "idempotency_header")
+_SECRET = "secret."
+"""What the names of demanded secrets begin with in the form."""
 
 
 def written_of(stored: Stored) -> dict[str, str]:
@@ -55,6 +63,20 @@ def fields_of(form: Fields) -> dict[str, Any]:
     fields["allow"] = [line.strip() for line in form["allow"].splitlines() if line.strip()]
     fields["contact"] = form["contact"] == "yes"
     return fields
+
+
+def shown_secrets(form: Fields, move: Move, fingerprint: Callable[[str], str]) -> dict[str, str]:
+    """The keyed fingerprints of the secrets that a move demands, of those that the form gives."""
+    given = {name: form.exact(_SECRET + name) for name in move.secrets}
+    known_secrets.learn(given.values())
+    return {name: fingerprint(value) for name, value in given.items() if value}
+
+
+def safe_to_show(form: Fields) -> dict[str, str]:
+    """What a form said that is shown again beside what is wrong with it: no secret."""
+    return {
+        name: text for name, text in form.pairs if not name.startswith(_SECRET) and name != "csrf"
+    }
 
 
 def _whole(form: Fields, name: str) -> int | None:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from engine.console.remembered import Remembered
 from engine.core.expressions.calendar import find_zone
 from engine.core.expressions.scope import UTC_ZONE
 from engine.credentials.references import References
-from engine.operations.probe import Means as ProbeMeans
+from engine.operations.probe import attempted
 from engine.settings import environment
 from engine.versions.store import Versions
 from engine.wire.egress import Egress
-from engine.wire.http_transport import HttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from engine.credentials.vault import Vault
+    from engine.operations.probe import Means as ProbeMeans
+    from engine.operations.probe import Tried
     from engine.operations.store import Finding
     from engine.processes.duties import Post
-
-T = TypeVar("T")
 
 
 class Means:
@@ -49,18 +47,6 @@ class Means:
                 self._vault = self._post.vault()
             return self._vault
 
-    def over_http(self, attempt: Callable[[ProbeMeans], Awaitable[T]]) -> T:
-        """What an attempt gives that sends a request or two of its own, on an event loop of its
-        own: nobody's calls wait for it.
-        """
-        vault = self.vault()
-
-        async def scenario() -> T:
-            transport = HttpTransport(self.egress)
-            try:
-                means = ProbeMeans(self.database, vault, self.references, transport)
-                return await attempt(means)
-            finally:
-                await transport.close()
-
-        return asyncio.run(scenario())
+    def over_http(self, attempt: Callable[[ProbeMeans], Awaitable[Tried]]) -> Tried:
+        """What became of an attempt that sends a request or two: nobody's calls wait for it."""
+        return attempted(self.database, self.vault(), self.references, self.egress, attempt)

@@ -7,22 +7,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.console.rendering import span
+from engine.enrollments.telling import (
+    DECISIONS,
+    WAITS,
+    Ended,
+    by_what,
+    happenings,
+    request_of,
+    what_was_noted,
+)
+from engine.enrollments.told import Noted, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.enrollments.told import (
-        Cause,
-        Noted,
-        PassageTold,
-        RefusalTold,
-        Standing,
-        StepTaken,
-        Why,
-    )
-
-_DECIDED = ("branch", "split")
-_WAITED = ("wait", "wait_for")
+    from engine.enrollments.told import PassageTold, RefusalTold, StepTaken, Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +75,27 @@ def story_of(why: Why) -> Story:
     return Story(
         why,
         tuple(
-            PassageStory(each, _cause(each.entered_by), tuple(_lines(each, why.state)))
+            PassageStory(each, by_what(each.entered_by), tuple(_lines(each, why.state)))
             for each in why.passages
         ),
-        tuple(RefusalStory(each, _cause(each.by)) for each in why.refusals),
+        tuple(RefusalStory(each, by_what(each.by)) for each in why.refusals),
     )
 
 
 def _lines(passage: PassageTold, state: str) -> Iterator[Line]:
     entered = passage.entered_at
     brought = {**passage.inputs, **passage.entered_by.data}
-    yield Line("entered", entered, "", "entered", _cause(passage.entered_by), saw=brought)
-    end = passage.ended_at
-    noted = [one for one in passage.noted if end is None or one.at <= end]
-    for step in passage.steps:
-        while noted and noted[0].at <= step.ended_at:
-            yield _noted(noted.pop(0), entered)
-        yield _step(step, entered)
-    yield from (_noted(one, entered) for one in noted)
-    if passage.standing is not None:
-        yield _stands(passage.standing, entered, state)
-    elif end is not None:
-        yield Line("ended", end, _after(end, entered), passage.outcome or "", _balance(passage))
-        yield from (_noted(one, entered) for one in passage.noted if one.at > end)
+    yield Line("entered", entered, "", "entered", by_what(passage.entered_by), saw=brought)
+    for happened in happenings(passage):
+        match happened:
+            case Noted():
+                yield _noted(happened, entered)
+            case Standing():
+                yield _stands(happened, entered, state)
+            case Ended(at, outcome, balance):
+                yield Line("ended", at, _after(at, entered), outcome, balance)
+            case _:
+                yield _step(happened, entered)
 
 
 def _after(at: int, entered: int) -> str:
@@ -107,8 +104,7 @@ def _after(at: int, entered: int) -> str:
 
 def _noted(noted: Noted, entered: int) -> Line:
     kind = "goal" if noted.what == "goal" else "noted"
-    name = "changed" if noted.what == "attributes" else noted.what
-    what = "" if noted.what == "attributes" else noted.name
+    name, what = what_was_noted(noted)
     return Line(kind, noted.at, _after(noted.at, entered), name, what, saw=noted.data)
 
 
@@ -135,20 +131,13 @@ def _happened(step: StepTaken) -> tuple[str, str]:
         return "skipped", f"skipped ({step.text})" if step.text else "skipped"
     if step.status == "failed":
         said = "; ".join(part for part in (step.text, step.goes) if part)
-        return "failed", "  ".join(part for part in (_request(step), said) if part)
-    if step.type in _DECIDED:
+        return "failed", "  ".join(part for part in (request_of(step), said) if part)
+    if step.type in DECISIONS:
         return "decided", f"→ {step.arm or step.text}"
-    if step.type in _WAITED:
+    if step.type in WAITS:
         waited = f"waited {span(step.ended_at - step.started_at)}"
         return "waited", f"{waited}  {step.text}" if step.text else waited
-    return "done", "  ".join(part for part in (_request(step), step.text) if part)
-
-
-def _request(step: StepTaken) -> str:
-    if step.request is None:
-        return ""
-    method, _, path = step.request.partition(" ")
-    return f"{method} {step.endpoint}{step.kept or path}"
+    return "done", "  ".join(part for part in (request_of(step), step.text) if part)
 
 
 def _terms(step: StepTaken) -> str:
@@ -174,21 +163,3 @@ def _stands(standing: Standing, entered: int, state: str) -> Line:
         terms=", ".join(terms),
         until=standing.until,
     )
-
-
-def _cause(cause: Cause) -> str:
-    match cause.kind:
-        case "run" | "event" | "journey":
-            return f"by {cause.kind} {cause.name}"
-        case "attributes":
-            return f"as {cause.name} changed"
-        case "clock":
-            return "by the clock"
-    return "by command"
-
-
-def _balance(passage: PassageTold) -> str:
-    taken = sum(step.status != "skipped" for step in passage.steps)
-    failed = sum(step.status == "failed" and step.type == "call_api" for step in passage.steps)
-    steps = f"{taken} step{'' if taken == 1 else 's'}"
-    return f"{steps}, {failed} failed call{'' if failed == 1 else 's'}" if failed else steps

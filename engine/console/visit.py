@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from engine.console.means import Means
 
 
+_DIGITS = 18
+"""Whole numbers of more have no place in a database."""
+
+
 class Fields:
     """What a form or a query says: name → texts, in the order given."""
 
@@ -31,6 +35,12 @@ class Fields:
     def exact(self, name: str) -> str:
         """The first text of this name as it was typed: secrets may begin with a space."""
         return next((text for key, text in self._pairs if key == name), "")
+
+    def whole(self, name: str) -> int | None:
+        """The whole number of this name, of at most 18 digits; None for none."""
+        text = self[name]
+        fine = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+        return int(text) if fine else None
 
     def every(self, name: str) -> tuple[str, ...]:
         """All texts of this name."""

@@ -59,8 +59,8 @@ def require_known(move: Move, known: Collection[str], now: int) -> None:
     if missing:
         raise OperatorError(
             f"endpoint {move.endpoint}: changing {move.what} demands {', '.join(missing)} of auth"
-            f" profile {name} again: give the present value in the same command, or take the"
-            " profile away with auth none",
+            f" profile {name} again: give the present value along with the change, or take"
+            " the profile away with auth none",
             code="auth.secret_again",
         )
     if move.secrets:

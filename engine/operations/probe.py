@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,11 @@ from engine.endpoints.send import Sender
 from engine.errors import CredentialFailure, NotFound, OperatorError
 from engine.telemetry.redact import Redactor, known_secrets
 from engine.users.store import find_user
+from engine.wire.http_transport import HttpTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from engine.credentials.credential import Credential
     from engine.credentials.live_versions import LiveEndpoint
     from engine.credentials.references import References
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from engine.credentials.vault import Vault
     from engine.db.connect import Connection, Database
     from engine.endpoints.send import Sent
+    from engine.wire.egress import Egress
     from engine.wire.transport import Transport
 
 
@@ -92,6 +97,28 @@ class Means:
             self.references,
             redactor=self.redactor,
         )
+
+
+def attempted(
+    database: Database,
+    vault: Vault,
+    references: References,
+    egress: Egress,
+    attempt: Callable[[Means], Awaitable[Tried]],
+) -> Tried:
+    """What an attempt gives that sends a request or two, on an event loop and connections of its
+    own: nobody's calls wait for it.
+    """
+
+    async def run() -> Tried:
+        """From connections that are opened to ones that are closed."""
+        transport = HttpTransport(egress)
+        try:
+            return await attempt(Means(database, vault, references, transport))
+        finally:
+            await transport.close()
+
+    return asyncio.run(run())
 
 
 async def try_endpoint(means: Means, call: TestCall, profile: str | None = None) -> Tried:

@@ -9,8 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from engine.access.tokens import well_formed
+from engine.clock import wall
+from engine.credentials import profiles, rotation
+from engine.credentials.kinds.base import AuthKind
+from engine.credentials.kinds.registry import read_profile
+from engine.credentials.references import Given, References
 from engine.credentials.store.profiles import profile_by_name
 from engine.endpoints.store import find
+from engine.operations.edit_endpoint import set_endpoint
 from tests.integration.furnished import SECRET, Browser, Furnished, furnished, put_event, put_user
 from tests.partners import CRM, AuthorizationServer, running
 
@@ -133,6 +139,52 @@ def test_every_kind_can_be_made_and_edited(ada: Browser, kind: str, fields: dict
     assert ada.post("/profiles/other/delete").headers["location"] == "/profiles"
 
 
+def test_an_overlap_is_ended_on_the_page_of_its_profile(console: Furnished, ada: Browser) -> None:
+    form = {"profile": "rotated", "token": "the-token-before"}
+    assert ada.post("/profiles/_new/bearer", form).status_code == 303
+    rotated = ada.post("/profiles/rotated/rotate", {"value": "the-token-after", "overlap": "24h"})
+    assert rotated.status_code == 303
+    with console.served.database.write() as connection:
+        vault, now = console.served.post.vault(), wall()
+        rotation.schedule(
+            *(connection, vault, "rotated", "the-token-to-come"),
+            field="token",
+            actor="ada",
+            now=now,
+            begins=now + 10**12,
+        )
+    button, page = "Keep the current ones only", ada.get("/profiles/rotated").text
+    assert all(text in page for text in (button, '<span class="sub">next'))
+    assert button not in console.browser("vic").get("/profiles/rotated").text
+    assert ada.post("/profiles/rotated/settle").headers["location"] == "/profiles/rotated"
+    page = ada.get("/profiles/rotated").text
+    assert "has its current secrets only" in page
+    assert button not in page
+
+
+def test_a_profile_whose_new_name_is_taken_stays_as_it_was(
+    console: Furnished, ada: Browser
+) -> None:
+    for name in ("first", "second"):
+        form = {"profile": name, "username": "bot", "password": "p"}
+        assert ada.post("/profiles/_new/basic", form).status_code == 303
+    refused = ada.post("/profiles/first/edit", {"profile": "second", "username": "other"})
+    assert (refused.status_code, "second already" in refused.text) == (409, True)
+    with console.served.database.read() as connection:
+        stored = profile_by_name(connection, "first")
+    assert stored is not None
+    assert stored.columns.settings["username"] == "bot"
+
+
+def test_a_number_that_no_database_holds_breaks_no_page(ada: Browser) -> None:
+    long = "9" * 5_000
+    for path in ("source?version", "report?version"):
+        assert ada.get(f"/journeys/greet/{path}={long}").status_code == 200
+    assert ada.get(f"/events/explain?user=u_1&seq={long}").status_code == 404
+    assert ada.get("/journeys/greet/report?version=123456789012345678").status_code == 404
+    assert ada.get("/tokens/nobodys").status_code == 404
+
+
 def test_a_secret_may_be_a_reference(console: Furnished, ada: Browser) -> None:
     form = {
         "profile": "by-variable",
@@ -168,6 +220,62 @@ def test_a_builder_changes_endpoints_and_not_where_a_secret_goes(console: Furnis
     assert "Fingerprint" not in ben.get("/profiles/crm-oauth").text
 
 
+def test_who_moves_an_endpoint_shows_that_he_knows_the_secret_of_its_profile(
+    console: Furnished, ada: Browser
+) -> None:
+    path, field = "/endpoints/moving/edit", 'name="secret.client_secret" type="password" value=""'
+    form = {"base_url": "http://127.0.0.1:9/m", "auth": "crm-oauth"}
+    assert ada.post("/endpoints/_new", {"name": "moving", **form}).status_code == 303
+    assert field not in ada.get(path).text
+    moved = form | {"base_url": "http://127.0.0.1:21/m", "title": "Kept title"}
+    wrong = "n0t-the-secret-of-crm"
+    for given in ({}, {"secret.client_secret": wrong}):
+        refused = ada.post(path, moved | given)
+        assert refused.status_code == 409
+        assert "demands client_secret of auth profile crm-oauth again" in refused.text
+        assert field in refused.text
+        assert "Kept title" in refused.text
+        assert wrong not in refused.text
+    shown = moved | {"secret.client_secret": SECRET}
+    ben = console.browser("ben").post(path, shown)
+    assert (ben.status_code, "only an admin" in ben.text) == (409, True)
+    other = ada.post(path, shown | {"timeout": "nonsense"})
+    assert (other.status_code, SECRET in other.text) == (409, False)
+    done = ada.post(path, shown)
+    assert done.headers.get("location") == "/endpoints/moving", done.text
+    with console.served.database.read() as connection:
+        stored = find(connection, "moving")
+    assert stored is not None
+    assert (stored.endpoint.base_url, stored.endpoint.auth) == (moved["base_url"], "crm-oauth")
+    assert "http://127.0.0.1:21" in ada.get("/profiles/crm-oauth").text
+
+
+def test_authentication_of_an_endpoints_own_is_kept_by_its_forms(
+    console: Furnished, ada: Browser
+) -> None:
+    form = {"base_url": "http://127.0.0.1:9/own", "auth": "none"}
+    assert ada.post("/endpoints/_new", {"name": "own", **form}).status_code == 303
+    written = read_profile({"kind": "bearer", "token": Given("a-token-of-its-own")})
+    assert isinstance(written, AuthKind)
+    vault = console.served.post.vault()
+    with console.served.database.write() as connection:
+        profiles.set_profile(
+            *(connection, vault, References({}, ()), "own", written),
+            inline=True,
+            actor="ada",
+            now=wall(),
+        )
+        set_endpoint(connection, "own", {"auth": "own"}, actor="ada", now=wall())
+    for path in ("/endpoints/own", "/endpoints/own/edit"):
+        assert '<option value="own" selected>Its own</option>' in ada.get(path).text
+    assert ada.post("/endpoints/own/auth", {"auth": "own"}).status_code == 303
+    assert ada.post("/endpoints/own/edit", form | {"auth": "own"}).status_code == 303
+    with console.served.database.read() as connection:
+        stored = find(connection, "own")
+    assert stored is not None
+    assert (stored.endpoint.auth, stored.inline) == ("own", True)
+
+
 def test_an_endpoints_limits_are_set_and_taken_back(console: Furnished, ada: Browser) -> None:
     form = {
         "base_url": "http://127.0.0.1:9/ping",
@@ -200,8 +308,12 @@ def test_only_who_says_so_lets_calls_go_without_a_deleted_profile(
     assert ada.post("/endpoints/_new", form).status_code == 303
     with console.served.database.write() as connection:
         connection.exec_driver_sql("UPDATE endpoints SET auth_lost = 'gone' WHERE name = 'bare'")
-    page = ada.get("/endpoints/bare/edit").text
-    assert '<option value="" selected>gone (deleted)</option>' in page
+    for path in ("/endpoints/bare", "/endpoints/bare/edit"):
+        page = ada.get(path).text
+        assert '<option value="" selected>gone (deleted)</option>' in page
+        assert page.count(" selected>") == page.count("<select")
+    chosen = ada.post("/endpoints/bare/auth", {"auth": ""})
+    assert (chosen.status_code, "choose the auth profile" in chosen.text) == (409, True)
     ben, moved = console.browser("ben"), {"base_url": "http://127.0.0.1:10/bare"}
     said = [
         ben.post("/endpoints/bare/edit", moved),

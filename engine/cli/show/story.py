@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -20,19 +21,21 @@ from engine.cli.show.moments import date_and_time, since
 from engine.cli.show.terminal import Paint, plain
 from engine.cli.show.timeline import joined, line, name_width, pairs
 from engine.core.expressions.calendar import find_zone
+from engine.enrollments.telling import (
+    DECISIONS,
+    WAITS,
+    Ended,
+    by_what,
+    happenings,
+    request_of,
+    what_was_noted,
+)
+from engine.enrollments.told import Noted, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from engine.enrollments.told import (
-        Cause,
-        Noted,
-        PassageTold,
-        RefusalTold,
-        Standing,
-        StepTaken,
-        Why,
-    )
+    from engine.enrollments.told import Cause, PassageTold, RefusalTold, StepTaken, Why
 
 _MOST_SEEN = 600
 _UTC = ZoneInfo("UTC")
@@ -78,29 +81,21 @@ class _Passage:
         brought = passage.entered_by.data
         more = {name: value for name, value in passage.inputs.items() if name not in brought}
         yield self._line(passage.entered_at, "●", "entered", joined(by, _pairs(more)))
-        yield from self._in_order()
-        if passage.standing is not None:
-            yield self._stands(passage.standing)
-        elif passage.ended_at is not None:
-            yield self._line(passage.ended_at, "■", passage.outcome or "", _balance(passage))
-            yield from (self._noted(one) for one in passage.noted if one.at > passage.ended_at)
-
-    def _in_order(self) -> Iterator[str]:
-        """What was noted and the steps, as they came; what moved somebody stands before it. What
-        came after the end stands behind that.
-        """
-        end = self._passage.ended_at
-        noted = [one for one in self._passage.noted if end is None or one.at <= end]
-        for step in self._passage.steps:
-            while noted and noted[0].at <= step.ended_at:
-                yield self._noted(noted.pop(0))
-            yield from self._step(step)
-        yield from map(self._noted, noted)
+        for happened in happenings(passage):
+            match happened:
+                case Noted():
+                    yield self._noted(happened)
+                case Standing():
+                    yield self._stands(happened)
+                case Ended(at, outcome, balance):
+                    yield self._line(at, "■", outcome, balance)
+                case _:
+                    yield from self._step(happened)
 
     def _noted(self, noted: Noted) -> str:
-        name = "changed" if noted.what == "attributes" else noted.what
-        what = "" if noted.what == "attributes" else plain(noted.name)
-        return self._line(noted.at, _MARKS[noted.what], name, joined(what, _pairs(noted.data)))
+        name, what = what_was_noted(noted)
+        said = joined(plain(what), _pairs(noted.data))
+        return self._line(noted.at, _MARKS[noted.what], name, said)
 
     def _step(self, step: StepTaken) -> Iterator[str]:
         seen = dict(step.seen or {})
@@ -109,7 +104,10 @@ class _Passage:
         elif step.status == "failed":
             said = ": ".join(part for part in (step.failure, step.text) if part)
             goes = f"; {step.goes}" if step.goes else ""
-            mark, what = "✗", joined(_request(step), plain(said), _terms(step)) + plain(goes)
+            mark, what = (
+                "✗",
+                joined(plain(request_of(step)), plain(said), _terms(step)) + plain(goes),
+            )
         else:
             mark, what = self._succeeded(step, seen)
         yield self._line(step.ended_at, mark, step.step, what)
@@ -119,9 +117,9 @@ class _Passage:
 
     def _succeeded(self, step: StepTaken, seen: dict[str, object]) -> tuple[str, str]:
         """Mark and words; a moment that was waited for is told here and taken out of ``seen``."""
-        if step.type in ("branch", "split"):
+        if step.type in DECISIONS:
             return "◇", f"→ {plain(step.arm or step.text)}"
-        if step.type in ("wait", "wait_for"):
+        if step.type in WAITS:
             until = seen.pop("until", None)
             zone = find_zone(str(seen.pop("zone", ""))) or self._zone
             what = since(step.ended_at - step.started_at).removeprefix("+")
@@ -130,7 +128,7 @@ class _Passage:
             return "⏸", joined(f"waited {what}", plain(step.text))
         again = f"sent again ({step.redrive})" if step.redrive else ""
         status = str(step.http_status or "")
-        return "✓", joined(_request(step), status, plain(step.text), _terms(step), again)
+        return "✓", joined(plain(request_of(step)), status, plain(step.text), _terms(step), again)
 
     def _moments(self, seen: dict[str, object]) -> dict[str, object]:
         """``seen`` with the time of an event in words."""
@@ -166,13 +164,6 @@ def _pairs(values: Mapping[str, object], most: int = 200) -> str:
     return plain(pairs(values), most)
 
 
-def _request(step: StepTaken) -> str:
-    if step.request is None:
-        return ""
-    method, _, path = step.request.partition(" ")
-    return plain(f"{method} {step.endpoint}{step.kept or path}")
-
-
 def _terms(step: StepTaken) -> str:
     """How often it was tried, and with which version of the credential."""
     parts = [f"{step.attempts} attempts"] if step.attempts > 1 else []
@@ -181,21 +172,7 @@ def _terms(step: StepTaken) -> str:
 
 
 def _cause(cause: Cause) -> str:
-    match cause.kind:
-        case "run" | "event" | "journey":
-            return joined(f"by {cause.kind} {plain(cause.name)}", _pairs(cause.data))
-        case "attributes":
-            return joined(f"as {plain(cause.name)} changed", _pairs(cause.data))
-        case "clock":
-            return "by the clock"
-    return "by command"
-
-
-def _balance(passage: PassageTold) -> str:
-    taken = sum(step.status != "skipped" for step in passage.steps)
-    failed = sum(step.status == "failed" and step.type == "call_api" for step in passage.steps)
-    steps = f"{taken} step{'' if taken == 1 else 's'}"
-    return f"{steps}, {failed} failed call{'' if failed == 1 else 's'}" if failed else steps
+    return joined(by_what(replace(cause, name=plain(cause.name))), _pairs(cause.data))
 
 
 def _never(why: Why) -> Iterator[str]:

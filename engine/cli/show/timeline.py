@@ -18,6 +18,7 @@ from engine.cli.show.moments import date_and_time, since
 from engine.cli.show.terminal import Colour, Paint, plain
 from engine.core.guarded_json import dumps
 from engine.core.interpreter.scope import zone_of
+from engine.enrollments.telling import balance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -143,7 +144,7 @@ class Timeline:
             case "again":
                 told = ("↻", _step_of(passage).id, f"{_request(event.call)}  {text}; tries again")
             case "ended":
-                told = ("■", text, self._balance())
+                told = ("■", text, balance(self._taken, self._failed_calls))
             case "event":
                 told = ("▸", "event", text)
             case "goal":
@@ -151,12 +152,6 @@ class Timeline:
             case "stays":
                 told = ("…", _step_of(passage).id, "is where it stands")
         return told
-
-    def _balance(self) -> str:
-        steps = f"{self._taken} step{'' if self._taken == 1 else 's'}"
-        if not self._failed_calls:
-            return steps
-        return f"{steps}, {self._failed_calls} failed call{'' if self._failed_calls == 1 else 's'}"
 
     def _succeeded(self, event: Event, execution: Execution) -> Told | None:
         self._taken += 1

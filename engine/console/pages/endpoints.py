@@ -5,27 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.access.roles import Permission
-from engine.console.endpoint_edit import fields_of, written_of
+from engine.console.endpoint_edit import fields_of, safe_to_show, shown_secrets, written_of
 from engine.console.listing import as_csv, wants_csv
 from engine.console.rendering import link
 from engine.console.visit import Page, Redirected, Shown
 from engine.credentials.listing import search_profiles, show_profile
 from engine.endpoints import states, store
 from engine.endpoints.model import NO_AUTH
-from engine.errors import Forbidden, NotFound, OperatorError
+from engine.errors import Forbidden, OperatorError
 from engine.operations import probe
-from engine.operations.edit_endpoint import set_endpoint
+from engine.operations.edit_endpoint import move, set_endpoint
 from engine.operations.tables import instant
 from engine.versions.usage import of_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from engine.console.visit import Fields, Reply, Visit
     from engine.credentials.listing import ShownProfile
     from engine.db.connect import Connection
     from engine.endpoints.states import SharedGate
     from engine.endpoints.store import Stored
+    from engine.operations.edit_endpoint import Edited
+    from engine.operations.moving import Move
     from engine.operations.probe import Tried
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
@@ -126,8 +129,6 @@ def _test(visit: Visit) -> Reply:
     try:
         call = _call(visit, asked)
         tried = visit.means.over_http(lambda means: probe.try_endpoint(means, call))
-    except NotFound as error:
-        return _shown(visit, asked, problem=error.message)
     except OperatorError as error:
         return _shown(visit, asked, problem=error.message)
     return _shown(visit, asked, tried)
@@ -166,12 +167,19 @@ def _form(
     stored: Stored | None,
     written: Mapping[str, str],
     problem: str = "",
-    status: int = 200,
+    moved: Move | None = None,
 ) -> Reply:
+    """The form; an endpoint that is to be ``moved`` is asked for secrets."""
     with visit.means.database.read() as connection:
         choices = _choices(connection)
-    values = {"stored": stored, "written": written, "problem": problem, "profiles": choices}
-    return Shown("endpoint_form.html", values, status)
+    values = {
+        "stored": stored,
+        "written": written,
+        "problem": problem,
+        "profiles": choices,
+        "demanded": () if moved is None else moved.secrets,
+    }
+    return Shown("endpoint_form.html", values, 409 if problem else 200)
 
 
 def _create(visit: Visit) -> Reply:
@@ -186,29 +194,42 @@ def _change(visit: Visit) -> Reply:
 
 
 def _save(visit: Visit, name: str, stored: Stored | None) -> Reply:
-    form = visit.form
+    moved: Move | None = None
     try:
-        fields = fields_of(form)
-        auth, before = form["auth"] or None, NO_AUTH
+        fields = _fields(visit, stored)
         if stored is not None:
-            before = written_of(stored)["auth"]
-        if auth is not None and (stored is None or auth != before or _moves(form, stored)):
-            _require_auth(visit, auth, before)
-            fields["auth"] = auth
-        with visit.means.database.write() as connection:
-            if stored is None and store.find(connection, name) is not None:
-                raise OperatorError(f"there is an endpoint {name} already")
-            edited = set_endpoint(connection, name, fields, actor=visit.actor, now=visit.now)
+            moved = _move(visit, name, fields)
+        edited = _written(visit, name, fields, stored, moved)
     except OperatorError as error:
-        written = {**dict(form.pairs), "name": name}
-        return _form(visit, stored, written, error.message, 409)
+        written = {**safe_to_show(visit.form), "name": name}
+        return _form(visit, stored, written, error.message, moved)
     what = "created" if edited.created else "saved" if edited.fields else "unchanged"
     said = "; ".join((f"Endpoint {name} {what}", *edited.notes))
     return Redirected(link(f"/endpoints/{name}"), said)
 
 
+def _fields(visit: Visit, stored: Stored | None) -> dict[str, Any]:
+    """What the form says; its profile only where that is said anew, by who may."""
+    form, before = visit.form, NO_AUTH
+    fields, auth = fields_of(form), form["auth"]
+    if stored is not None:
+        before = written_of(stored)["auth"]
+    if auth and (stored is None or auth != before or _moves(form, stored)):
+        _require_auth(visit, auth, before)
+        fields["auth"] = auth
+    return fields
+
+
 def _moves(form: Fields, stored: Stored) -> bool:
     return form["base_url"] != stored.endpoint.base_url
+
+
+def _move(visit: Visit, name: str, fields: Mapping[str, Any]) -> Move | None:
+    with visit.means.database.read() as connection:
+        moved = move(connection, name, fields)
+    if moved is not None:
+        _require_auth(visit, moved.profile.columns.name)
+    return moved
 
 
 def _require_auth(visit: Visit, *auth: str) -> None:
@@ -217,8 +238,28 @@ def _require_auth(visit: Visit, *auth: str) -> None:
         raise Forbidden("only an admin assigns an auth profile, or moves an endpoint that has one")
 
 
+def _written(
+    visit: Visit,
+    name: str,
+    fields: Mapping[str, Any],
+    stored: Stored | None,
+    moved: Move | None,
+) -> Edited:
+    given: dict[str, str] = {}
+    if moved is not None and moved.secrets:
+        given = shown_secrets(visit.form, moved, visit.means.vault().fingerprint)
+    with visit.means.database.write() as connection:
+        if stored is None and store.find(connection, name) is not None:
+            raise OperatorError(f"there is an endpoint {name} already")
+        return set_endpoint(connection, name, fields, given=given, actor=visit.actor, now=visit.now)
+
+
 def _assign(visit: Visit) -> Reply:
-    name, auth = visit.place["name"], visit.form["auth"] or NO_AUTH
+    name, auth = visit.place["name"], visit.form["auth"]
+    if not auth:
+        raise OperatorError(
+            f"endpoint {name}: choose the auth profile that takes the lost one's place, or None"
+        )
     with visit.means.database.write() as connection:
         edited = set_endpoint(connection, name, {"auth": auth}, actor=visit.actor, now=visit.now)
     what = "Calls carry no credential now" if auth == NO_AUTH else f"Calls carry {auth} now"

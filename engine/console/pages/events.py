@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("at", "event", "data", "received", "seq", "message_id")
 _CHANGE = "(attributes)"
-_DIGITS = 18
 
 
 def _list(visit: Visit) -> Reply:
@@ -47,9 +46,8 @@ def _row(fact: KnownFact) -> dict[str, object]:
 
 def _explain(visit: Visit) -> Reply:
     user, seq = visit.query.exact("user"), visit.query["seq"]
-    number = int(seq) if seq.isascii() and seq.isdecimal() and len(seq) <= _DIGITS else 0
     with visit.means.database.read() as connection:
-        fact = fact_at(connection, user, number)
+        fact = fact_at(connection, user, visit.query.whole("seq") or 0)
         if fact is None:
             raise NotFound(f"{user[:60]!r} has no event {seq[:20]!r}")
         verdicts = explain(connection, visit.means.versions, user, fact)

@@ -103,9 +103,9 @@ def drawn(program: Program, summary: Summary) -> Markup:
 
 def _source(visit: Visit) -> Reply:
     """The text of a version, as a file."""
-    name, number = visit.place["journey"], visit.query["version"]
+    name, number = visit.place["journey"], visit.query.whole("version")
     with visit.means.database.read() as connection:
-        text = export(connection, name, int(number) if number.isdecimal() else None)
+        text = export(connection, name, number)
     return Sent(text.encode(), "application/yaml; charset=utf-8", f"{name}.yaml")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from engine.access import operators
 from engine.access.roles import ROLES, Permission
 from engine.access.store.operators import operators as stored_operators
+from engine.console.doing import doing
 from engine.console.listing import as_csv, wants_csv
 from engine.console.visit import Page, Redirected, Shown
 from engine.errors import OperatorError
@@ -87,19 +88,8 @@ def _role(visit: Visit) -> Reply:
     return Redirected("/operators", f"{name} is {role} now, and has to log in anew")
 
 
-def _log_out(visit: Visit) -> Reply:
-    name = visit.place["name"]
-    with visit.means.database.write() as connection:
-        closed = operators.log_out(connection, name, actor=visit.actor, now=visit.now)
-    return Redirected("/operators", f"{name}: {closed} sessions ended")
-
-
-def _remove(visit: Visit) -> Reply:
-    name = visit.place["name"]
-    with visit.means.database.write() as connection:
-        operators.remove(connection, name, actor=visit.actor, now=visit.now)
-    return Redirected("/operators", f"{name} removed: nobody logs in by that name")
-
+_LOG_OUT = doing(operators.log_out, "/operators", "{name}: {done} sessions ended")
+_REMOVE = doing(operators.remove, "/operators", "{name} removed: nobody logs in by that name")
 
 PAGES = (
     Page("GET", "/operators", Permission.OPERATORS_READ, _list),
@@ -107,6 +97,6 @@ PAGES = (
     Page("GET", "/operators/{name}", Permission.OPERATORS_WRITE, _ask),
     Page("POST", "/operators/{name}/link", Permission.OPERATORS_WRITE, _link),
     Page("POST", "/operators/{name}/role", Permission.OPERATORS_WRITE, _role),
-    Page("POST", "/operators/{name}/logout", Permission.OPERATORS_WRITE, _log_out),
-    Page("POST", "/operators/{name}/remove", Permission.OPERATORS_WRITE, _remove),
+    Page("POST", "/operators/{name}/logout", Permission.OPERATORS_WRITE, _LOG_OUT),
+    Page("POST", "/operators/{name}/remove", Permission.OPERATORS_WRITE, _REMOVE),
 )

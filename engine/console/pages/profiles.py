@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.access.roles import Permission
+from engine.console.doing import doing
 from engine.console.kind_forms import KIND_FORMS, OF_ALL_KINDS, kind_name
 from engine.console.lengths import length_of
 from engine.console.listing import as_csv, wants_csv
@@ -78,6 +79,7 @@ def _shown(visit: Visit, tried: Tried | None = None, problem: str = "") -> Reply
             "previous": [
                 each for each in stored.previous.values() if (each.valid_until or 0) > visit.now
             ],
+            "next": list(stored.next.values()),
             "usage": of_profile(connection, name),
             "sealed": _sealed(stored),
             "overlaps": OVERLAPS,
@@ -178,7 +180,7 @@ def _change(visit: Visit) -> Reply:
     name, kind = stored.columns.name, _require_kind(stored.columns.kind)
     try:
         change, notes = _save(visit, name, kind, stored, "")
-        name = _rename(visit, name, form["profile"])
+        name = form["profile"] or name
     except OperatorError as error:
         return _form(visit, kind, stored, safe_to_show(kind, form), error.message)
     return Redirected(f"/profiles/{name}", _said(name, change, notes))
@@ -187,7 +189,7 @@ def _change(visit: Visit) -> Reply:
 def _save(
     visit: Visit, name: str, kind: str, stored: StoredProfile | None, endpoint: str
 ) -> tuple[ProfileChange, tuple[str, ...]]:
-    """Write the profile, and assign it where that is asked for: both or neither."""
+    """Write the profile, and assign it or rename it where that is asked for: all or nothing."""
     means = visit.means
     written = edited(name, stored, edit_of(kind, visit.form), means.egress)
     vault, who = means.vault(), {"actor": visit.actor, "now": visit.now}
@@ -206,18 +208,11 @@ def _save(
             actor=visit.actor,
             now=visit.now,
         )
+        if stored is not None and visit.form["profile"]:
+            profiles.rename(connection, name, visit.form["profile"], **who)  # type: ignore[arg-type]
         if endpoint:
             notes = set_endpoint(connection, endpoint, {"auth": name}, **who).notes  # type: ignore[arg-type]
     return change, notes
-
-
-def _rename(visit: Visit, old: str, new: str) -> str:
-    """The name that the profile has then."""
-    if not new or new == old:
-        return old
-    with visit.means.database.write() as connection:
-        profiles.rename(connection, old, new, actor=visit.actor, now=visit.now)
-    return new
 
 
 def _said(name: str, change: ProfileChange, notes: tuple[str, ...]) -> str:
@@ -257,6 +252,11 @@ def _rotate(visit: Visit) -> Reply:
     return Redirected(f"/profiles/{name}", said + (until if overlap else ""))
 
 
+_SETTLE = doing(
+    rotation.settle, "/profiles/{name}", "{name} has its current secrets only, and no others"
+)
+
+
 def _expiry(text: str) -> str | None:
     try:
         return read_date(text or None)
@@ -281,5 +281,6 @@ PAGES = (
     Page("GET", "/profiles/{name}/edit", Permission.PROFILES_WRITE, _ask_edit),
     Page("POST", "/profiles/{name}/edit", Permission.PROFILES_WRITE, _change),
     Page("POST", "/profiles/{name}/rotate", Permission.PROFILES_WRITE, _rotate),
+    Page("POST", "/profiles/{name}/settle", Permission.PROFILES_WRITE, _SETTLE),
     Page("POST", "/profiles/{name}/test", Permission.PROFILES_TEST, _test),
 )

@@ -22,10 +22,10 @@ _COLUMNS = ("step", "entered", "succeeded", "failed", "skipped", "waiting", "end
 
 def _show(visit: Visit) -> Reply:
     name, versions = visit.place["journey"], visit.means.versions
-    since, number = since_of(visit), visit.query["version"]
-    only = number.isascii() and number.isdecimal() and len(number) < 10
+    since, number = since_of(visit), visit.query.whole("version")
+    only = number is not None
     with visit.means.database.read() as connection:
-        published = version_of(connection, name, versions, int(number) if only else None)
+        published = version_of(connection, name, versions, number)
         summary = living(connection, published, versions, only=only, since=since)
         arms = by_arm(connection, published, versions, only=only, since=since)
         known = versions_of(connection, name)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from engine.access import issuing
 from engine.access.roles import Permission
 from engine.access.tokens import KINDS
+from engine.console.doing import doing
 from engine.console.lengths import length_of
 from engine.console.listing import as_csv, wants_csv
-from engine.console.visit import Page, Redirected, Shown
-from engine.errors import OperatorError
+from engine.console.visit import Page, Shown
+from engine.errors import NotFound, OperatorError
 from engine.operations.tables import instant
 
 if TYPE_CHECKING:
@@ -97,29 +98,20 @@ def _ask(visit: Visit) -> Reply:
             (each for each in issuing.listed(connection, visit.now) if each.name == name), None
         )
     if found is None:
-        raise OperatorError(f"there is no live API token {name}")
+        raise NotFound(f"there is no live API token {name[:100]}")
     return Shown("token.html", {"token": found})
 
 
-def _revoke(visit: Visit) -> Reply:
-    name = visit.place["name"]
-    with visit.means.database.write() as connection:
-        issuing.revoke(connection, name, actor=visit.actor, now=visit.now)
-    return Redirected("/tokens", f"API token {name} revoked: it lets nobody in any more")
-
-
-def _end_overlap(visit: Visit) -> Reply:
-    name = visit.place["name"]
-    with visit.means.database.write() as connection:
-        issuing.revoke_previous(connection, name, actor=visit.actor, now=visit.now)
-    return Redirected("/tokens", f"API token {name}: the secret before is revoked")
-
+_REVOKE = doing(issuing.revoke, "/tokens", "API token {name} revoked: it lets nobody in any more")
+_END_OVERLAP = doing(
+    issuing.revoke_previous, "/tokens", "API token {name}: the secret before is revoked"
+)
 
 PAGES = (
     Page("GET", "/tokens", Permission.TOKENS_READ, _list),
     Page("POST", "/tokens", Permission.TOKENS_WRITE, _create),
     Page("GET", "/tokens/{name}", Permission.TOKENS_WRITE, _ask),
     Page("POST", "/tokens/{name}/rotate", Permission.TOKENS_WRITE, _rotate),
-    Page("POST", "/tokens/{name}/revoke", Permission.TOKENS_WRITE, _revoke),
-    Page("POST", "/tokens/{name}/end-overlap", Permission.TOKENS_WRITE, _end_overlap),
+    Page("POST", "/tokens/{name}/revoke", Permission.TOKENS_WRITE, _REVOKE),
+    Page("POST", "/tokens/{name}/end-overlap", Permission.TOKENS_WRITE, _END_OVERLAP),
 )

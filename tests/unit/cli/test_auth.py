@@ -139,7 +139,7 @@ def test_the_old_secret_stays_beside_the_new_one_for_an_overlap(journey: Journey
 def test_an_overlap_that_is_no_length_of_time_is_refused(journey: Journey, overlap: str) -> None:
     with_basic(journey)
     ended = journey("auth", "rotate", "loyalty", "--overlap", overlap, stdin="x")
-    assert (ended.code, "--overlap takes a duration" in ended.err) == (2, True)
+    assert (ended.code, "--overlap takes a length of time" in ended.err) == (2, True)
     assert shown(journey, "loyalty")["version"] == 1
 
 
