@@ -70,7 +70,7 @@ class Pages(Protocol):
         """A line for people, said as soon as it is reached."""
         ...
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         """Serve one request."""
         ...
 
