@@ -16,8 +16,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from engine.access.store import tokens as store
+from engine.access.throttling import Budget
 from engine.clock import stopwatch
-from engine.core.expressions.calendar import MINUTE
+from engine.core.expressions.calendar import MINUTE, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,10 @@ KINDS = ("user_data", "journeys", "admin")
 """What a token may be for; what each may do stands in :mod:`engine.access.roles`."""
 
 LOOK_EACH_S = 0.5
-"""A revoked token is refused, and a new one let in, so soon after the commit in every process."""
+"""A revoked token is refused so soon after the commit in every process."""
+
+LOOKS_AGAIN = Budget(10, SECOND // 10)
+"""Looks because of a token that isn't known: it may be new. Who guesses causes no more of them."""
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM, _CHECK = 32, 6
@@ -79,7 +83,8 @@ class _Entry:
 
 class LiveTokens:
     """Which tokens let somebody in now. All live ones are in memory; a counter that rises with
-    every change of them is read each half second, by whoever comes first. For any thread.
+    every change of them is read each half second, by whoever comes first, and, within
+    :data:`LOOKS_AGAIN`, when somebody isn't let in. For any thread.
 
     ``elapsed`` gives seconds that only rise.
     """
@@ -91,6 +96,7 @@ class LiveTokens:
         self._change = -1
         self._looked_at: float | None = None
         self._looking = threading.Lock()
+        self._again_used_until = 0
         self._used: dict[str, int] = {}
         self._written: dict[str, int] = {}
 
@@ -104,12 +110,20 @@ class LiveTokens:
             return None
         self._stay_current()
         given = digest(text)
+        found = self._live(given, now)
+        if found is None and self._look_again():
+            found = self._live(given, now)
+        if found is None:
+            return None
+        self._used[given] = now
+        return found.grant
+
+    def _live(self, given: str, now: int) -> _Entry | None:
         found = self._entries.get(given)
         same = hmac.compare_digest(given, found.digest if found is not None else _NOBODYS)
         if found is None or not same or (found.until is not None and found.until <= now):
             return None
-        self._used[given] = now
-        return found.grant
+        return found
 
     def look(self) -> None:
         """Read what has changed. :meth:`check` does it where the last look is half a second ago;
@@ -152,6 +166,18 @@ class LiveTokens:
         with self._looking:
             if not self._is_current():
                 self._look()
+
+    def _look_again(self) -> bool:
+        """Look for a token that may have been made a moment ago, unless that was done too often;
+        whether it was.
+        """
+        with self._looking:
+            at = int(self._elapsed() * SECOND)
+            if LOOKS_AGAIN.wait(self._again_used_until, at):
+                return False
+            self._again_used_until = LOOKS_AGAIN.spend(self._again_used_until, at)
+            self._look()
+        return True
 
     def _is_current(self) -> bool:
         looked_at = self._looked_at

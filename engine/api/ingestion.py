@@ -80,6 +80,7 @@ class Ingestion:
         most = LARGEST_BATCH if call is None else LARGEST_MESSAGE
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            """Answer when every message that can be taken is durable."""
             try:
                 require_post(scope)
                 self._permits.require(scope, Permission.EVENTS_WRITE, basic=True)

@@ -104,7 +104,10 @@ def headers_of(error: EngineError) -> list[tuple[str, str]]:
 async def send_problem(
     send: Send, error: EngineError, request_id: str, *, with_message: bool = False
 ) -> None:
-    """Answer with the problem. ``with_message``: SDKs of Segment's kind read ``message``, too."""
+    """Answer with the problem. ``with_message``: the detail stands there as ``message``, too. SDKs
+    of Segment's kind read that (theirs for Python raises KeyError without it) and don't know
+    RFC 9457's ``detail``.
+    """
     said = details_of(error, request_id)
     if with_message:
         said["message"] = error.message

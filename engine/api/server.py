@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from engine.api.asgi import Application
+    from engine.api.asgi import Application, Receive, Scope, Send
     from engine.credentials.vault import Vault
     from engine.operations.store import Finding
     from engine.processes.duties import Post
@@ -62,12 +62,25 @@ class HTTPDoors:
         return self._gathering.findings()
 
 
+class Pages(Protocol):
+    """What answers at every path that is none of the API's: an ASGI application."""
+
+    @property
+    def greeting(self) -> str:
+        """A line for people, said as soon as it is reached."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
+        """Serve one request."""
+        ...
+
+
 class OpenPages(Protocol):
-    """Opens what answers at every path that is none of the API's."""
+    """Opens them."""
 
     def __call__(
-        self, post: Post, health: Callable[[], Sequence[Finding]], url: str
-    ) -> AbstractAsyncContextManager[Application]:
+        self, post: Post, health: Callable[[], Sequence[Finding]], url: str, /
+    ) -> AbstractAsyncContextManager[Pages]:
         """``url`` is where the server is reached."""
         ...
 
@@ -94,13 +107,15 @@ async def open_doors(
         port = listening.getsockname()[1]
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host
         url = f"http://{shown}:{port}"
-        otherwise: Application = nothing_here
+        served = None
         if pages is not None:
-            otherwise = await stack.enter_async_context(pages(post, health, url))
-        app = _application(post, health, gathering, permits, metrics, otherwise)
+            served = await stack.enter_async_context(pages(post, health, url))
+        app = _application(post, health, gathering, permits, metrics, served or nothing_here)
         server = _Server(app)
         await server.start(listening)
         stack.push_async_callback(server.stop)
+        if served is not None:
+            post.say(served.greeting)
         post.say(f"HTTP API: {url}")
         yield HTTPDoors(gathering, port)
 

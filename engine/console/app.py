@@ -57,14 +57,14 @@ _ENGINE = "engine"
 async def open_console(
     post: Post, health: Callable[[], Sequence[Finding]], url: str
 ) -> AsyncIterator[Console]:
-    """The console of a process that is reached at ``url``. As long as nobody has ever logged in, a
-    link for that is told. Raises SettingsError.
+    """The console of a process that is reached at ``url``. As long as nobody has ever logged in,
+    its greeting has a link for that. Raises SettingsError.
     """
     means = Means(post, health)
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="console")
     try:
-        post.say(f"console: {url}{await asyncio.to_thread(_opening_path, means)}")
-        yield Console(means, threads)
+        greeting = f"console: {url}{await asyncio.to_thread(_opening_path, means)}"
+        yield Console(means, threads, greeting)
     finally:  # who was inside has been waited for
         threads.shutdown(wait=False, cancel_futures=True)
 
@@ -80,10 +80,11 @@ def _opening_path(means: Means) -> str:
 
 
 class Console:
-    """Serves every path that nothing else does."""
+    """Serves every path that nothing else does. ``greeting`` says where it is."""
 
-    def __init__(self, means: Means, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, means: Means, threads: ThreadPoolExecutor, greeting: str) -> None:
         assets = load_assets()
+        self.greeting = greeting
         self._means = means
         self._threads = threads
         self._templates = Templates(str(Path(__file__).parent / "templates"), assets, means.zone)

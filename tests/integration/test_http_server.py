@@ -6,15 +6,18 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import httpx
 import pytest
 
 from engine.api import connection
+from engine.api.asgi import Receive, Scope, Send, send_answer
 from engine.errors import OperatorError
 from engine.operations.store import Finding
+from engine.processes.duties import Post
 from tests.integration.serving import Served, serving
 
 
@@ -180,6 +183,27 @@ def test_a_port_that_is_taken_is_said_in_one_line(served: Served, tmp_path: obje
 
     with pytest.raises(OperatorError, match="JOURNEY_PORT"):
         _listen("127.0.0.1", served.port)
+
+
+class Welcoming:
+    """Pages of a process that is reached at ``url``."""
+
+    def __init__(self, url: str) -> None:
+        self.greeting = f"pages: {url}/welcome"
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send_answer(send, b"welcome", b"text/plain")
+
+
+@asynccontextmanager
+async def welcoming(_post: Post, _health: object, url: str) -> AsyncIterator[Welcoming]:
+    yield Welcoming(url)
+
+
+def test_pages_are_told_of_when_they_are_reached_and_serve_what_is_left(tmp_path: Path) -> None:
+    with serving(tmp_path, pages=welcoming) as served, served.client() as client:
+        assert served.said == [f"pages: {served.url}/welcome", f"HTTP API: {served.url}"]
+        assert client.get("/welcome").text == "welcome"
 
 
 def test_requests_that_were_begun_are_served_before_the_end(

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from engine.core.expressions.assignment import bucket_of
+from engine.telemetry.redact import known_secrets
 from tests.contract.people import NOW, add_passage, add_version, insert
 from tests.integration.serving import Served, serving
 
@@ -46,7 +47,7 @@ def admin(served: Served) -> Iterator[httpx.Client]:
         yield client
 
 
-def _put_endpoint(admin: httpx.Client, name: str = "api", **fields: Any) -> httpx.Response:
+def _put_endpoint(admin: httpx.Client, name: str = "api", /, **fields: Any) -> httpx.Response:
     return admin.put(f"/endpoints/{name}", json={"base_url": "https://api.example", **fields})
 
 
@@ -122,6 +123,37 @@ def test_a_secret_goes_in_and_comes_out_nowhere(admin: httpx.Client) -> None:
     for given, lost in (({"title": "B"}, "crm"), ({"auth": None}, None)):
         assert admin.put("/endpoints/billing", json=given).status_code == 200
         assert admin.get("/endpoints/billing").json().get("auth_lost") == lost
+
+
+def test_an_endpoint_moves_with_its_secret_when_the_secret_is_shown(admin: httpx.Client) -> None:
+    secret, wrong = "canary-of-the-mover", "canary-of-a-guesser"
+    written = {"kind": "bearer", "secrets": {"token": {"value": secret}}}
+    assert admin.put("/auth-profiles/mover", json=written).status_code == 200
+    _put_endpoint(admin, "movable", auth="mover")
+    moved = {"base_url": "https://elsewhere.example"}
+    said = [
+        _put_endpoint(admin, "movable", **moved, secrets=secrets)
+        for secrets in ({}, {"token": wrong}, {"other": secret}, {"token": [wrong]})
+    ]
+    assert [(each.status_code, each.json()["code"]) for each in said] == [
+        *[(409, "auth.secret_again")] * 3,
+        (422, "request.invalid"),
+    ]
+    said.append(_put_endpoint(admin, "movable", **moved, secrets={"token": secret}))
+    assert said[-1].json()["fields"] == ["base_url"], said[-1].text
+    assert admin.get("/endpoints/movable").json()["base_url"] == moved["base_url"]
+    said.append(admin.get("/audit"))
+    assert not [each.text for each in said if "canary-of" in each.text]
+    assert secret not in known_secrets.redact(f"GET /?{secret}")
+
+
+def test_an_endpoint_keeps_its_name(admin: httpx.Client) -> None:
+    _put_endpoint(admin, "mine")
+    _put_endpoint(admin, "yours")
+    before = admin.get("/endpoints/yours").json()
+    assert _put_endpoint(admin, "mine", name="yours", title="gone").status_code == 422
+    assert admin.get("/endpoints/yours").json() == before
+    assert _put_endpoint(admin, "mine", name="mine", title="T").json()["fields"] == ["title"]
 
 
 def test_lists_go_on_where_their_cursor_says(admin: httpx.Client) -> None:

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from engine import __version__
 from engine.api.bodies import read_body
-from engine.api.management import doors, endpoints, journeys, people
+from engine.api.management import doors, endpoints, journeys, people, profiles
 from engine.api.problems import CONTENT_TYPE, Refused, details_of, headers_of, status_of
 from engine.core import guarded_json
 from engine.errors import EngineError
@@ -63,8 +63,8 @@ def management(backend: Backend, largest: int) -> Application:
         },
     )
     app.state.backend = backend
-    for each in (journeys.router, people.router, endpoints.router, doors.router):
-        app.include_router(each, prefix=PREFIX)
+    for each in (journeys, people, endpoints, profiles, doors):
+        app.include_router(each.router, prefix=PREFIX)
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:

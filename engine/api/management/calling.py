@@ -83,6 +83,7 @@ def allowed(permission: Permission) -> Any:
     async def caller(
         request: Request, _bearer: Annotated[object, Security(_BEARER)] = None
     ) -> Caller:
+        """Who calls. Raises Refused."""
         backend = cast("Backend", request.app.state.backend)
         grant = backend.permits.require(request.scope, permission)
         _refuse_unknown(request)

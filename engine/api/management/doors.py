@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from engine.access import issuing
 from engine.access.roles import Permission
@@ -21,6 +21,7 @@ from engine.api.management.shown import (
     Limit,
     Line,
     Page,
+    SecretText,
     Shown,
     decoded,
     encoded,
@@ -37,7 +38,6 @@ router = APIRouter()
 
 TokenName = Annotated[str, Path(max_length=100, pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]*$")]
 HookName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-SecretText = Annotated[SecretStr, Field(min_length=1, max_length=65_536, strict=False)]
 Expression = Annotated[str, Field(min_length=1, max_length=2_000)]
 _DAY_US = 86_400_000_000
 

@@ -20,8 +20,7 @@ from engine.api.management.shown import (
     Line,
     Page,
     Shown,
-    after,
-    page_of,
+    sorted_page,
 )
 from engine.enrollments.living import living, version_of
 from engine.enrollments.summary_data import summary_data
@@ -112,11 +111,13 @@ def list_journeys(
         lines = listing.every_journey(connection, caller.backend.versions)
     fitting = [
         line
-        for line in after(lines, lambda line: line.journey, cursor)
+        for line in lines
         if state in (None, line.state)
         and any(text.lower() in part.lower() for part in (line.journey, *line.triggers))
     ]
-    return page_of(fitting, JourneyLine.model_validate, lambda line: line.journey, limit)
+    return sorted_page(
+        fitting, JourneyLine.model_validate, lambda line: line.journey, limit, cursor
+    )
 
 
 @router.post("/journeys")

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import Query
-from pydantic import BaseModel, ConfigDict, PlainSerializer, StringConstraints, WithJsonSchema
+from fastapi import Path, Query
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from engine.api.problems import Refused
 from engine.core.expressions.calendar import iso
@@ -28,6 +36,9 @@ Instant = Annotated[
 
 Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """A text of one line, as names and expressions are."""
+
+SecretText = Annotated[SecretStr, Field(min_length=1, max_length=65_536, strict=False)]
+"""A secret that a request brings: no error and no log shows it."""
 
 
 class Shown(BaseModel):
@@ -51,6 +62,8 @@ class Page(BaseModel, Generic[T]):
     next: str | None = None
 
 
+Named = Annotated[str, Path(max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Force = Annotated[bool, Query(description="Though it is used: its calls then fail, visibly.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="So many at most.")]
 Cursor = Annotated[
     str | None, Query(max_length=1000, description="Where to go on: the `next` of the page before.")
@@ -71,12 +84,17 @@ def page_of(
     return Page(items=[shown(one) for one in found[:limit]], next=more)
 
 
-def after(records: Sequence[Any], key: Callable[[Any], Any], cursor: str | None) -> list[Any]:
-    """Those of a short list, sorted by ``key``, behind the cursor."""
-    if cursor is None:
-        return list(records)
-    start = decoded(cursor, str)
-    return [one for one in records if key(one) > start]
+def sorted_page(
+    records: Iterable[Any],
+    shown: Callable[[Any], T],
+    key: Callable[[Any], str],
+    limit: int,
+    cursor: str | None,
+) -> Page[T]:
+    """A page of a short list by ``key``: what comes behind the cursor. Raises Refused."""
+    start = None if cursor is None else decoded(cursor, str)
+    rest = [one for one in sorted(records, key=key) if start is None or key(one) > start]
+    return page_of(rest, shown, key, limit)
 
 
 def encoded(place: object) -> str:
