@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,12 @@ def wait_for(requests: int, had: Callable[[], int], run: Running) -> None:
     while had() < requests:
         assert not run.ended, "the run was over before it was interfered with"
         time.sleep(0.01)
+
+
+def carrying(api: Answers, authorization: str | None, since: int) -> int:
+    """How many requests since a moment (microseconds UTC) were authorized with this."""
+    late = (request for request in list(api.log) if request.at > since)
+    return sum(request.header("authorization") == authorization for request in late)
 
 
 def rotate(partners: Partners, profile: str) -> int:
@@ -130,17 +137,18 @@ def test_a_profile_is_assigned_and_taken_away_with_a_thousand_users_inside(tmp_p
         here.run("journey", "endpoints", "set", "api", "--url", api.url, "--concurrency", "1000")
         command = ("run-journey", "journey.yaml", "--users", "users.csv", "--live", "--json")
         moments: list[tuple[int, int]] = []
+        bearer = f"Bearer {OLD['desk-token']}"
         inside = "SELECT count(*) FROM enrollments WHERE state <> 2"
         api.change(delay=3.0)  # nobody may reach the end before both commands returned
         with here.running(*command) as run:
             wait_for(1, lambda: len(api.log), run)
             wait_for(users, lambda: int(here.query(inside)[0][0]), run)
-            for auth in ("desk-token", "none"):
+            for auth, header in (("desk-token", bearer), ("none", None)):
                 began = now()
                 here.run("journey", "endpoints", "set", "api", "--auth", auth)
                 moments.append((began, now()))
                 assert here.query(inside) == [(users,)], "everybody is still inside"
-                wait_for(len(api.log) + 300, lambda: len(api.log), run)
+                wait_for(300, partial(carrying, api, header, moments[-1][1]), run)
             api.change(delay=0.0)
             summary = run.finish().summary
         versions = dict(
@@ -149,7 +157,6 @@ def test_a_profile_is_assigned_and_taken_away_with_a_thousand_users_inside(tmp_p
 
     assert (summary["finished"], summary["calls"]["failed"]) == (users, 0)
     (began, assigned), (taking, taken) = moments
-    bearer = f"Bearer {OLD['desk-token']}"
     carried = [(request.at, request.header("authorization")) for request in api.log]
     assert {header for at, header in carried if at < began} == {None}
     assert {header for at, header in carried if assigned + SECOND < at < taking} <= {bearer}

