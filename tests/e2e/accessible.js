@@ -19,6 +19,7 @@
   const ids = all("[id]").map((element) => element.id);
   for (const id of new Set(ids)) if (ids.filter((one) => one === id).length > 1) found.push(`twice: #${id}`);
   for (const field of all("input:not([type=hidden]), select, textarea").filter(shown)) {
+    if (field.closest("[aria-hidden=true]")) continue;
     if (!field.labels.length) found.push(`no label: ${field.name}`);
     const about = field.getAttribute("aria-describedby");
     if (about && !document.getElementById(about)) found.push(`described by nothing: ${field.name}`);
