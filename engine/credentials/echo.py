@@ -178,7 +178,7 @@ def _marks(secrets: tuple[str, ...]) -> _Marks:
     plain = {form for form in forms - wide if len(form) >= SHORTEST}
     escaped = {_latin(secret).replace("+", " ") for secret in long}
     unreserved = all(_UNRESERVED.fullmatch(secret) for secret in long)
-    return _Marks(*(_longest_first(each) for each in (plain, wide, escaped)), unreserved)
+    return _Marks(_longest_first(plain), _longest_first(wide), _longest_first(escaped), unreserved)
 
 
 def _forms(secret: str) -> tuple[str, ...]:
