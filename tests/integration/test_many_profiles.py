@@ -43,7 +43,7 @@ class Size:
 
 SIZES = [
     pytest.param(Size(150, 10, 1, 0.5), id="ci"),
-    pytest.param(Size(5_000, 50, 24, 0.5), id="full", marks=pytest.mark.soak),
+    pytest.param(Size(5_000, 50, 16, 0.5), id="full", marks=pytest.mark.soak),
 ]
 RATE = 150
 """Measured calls a second; a quarter as many go to the endpoints that are broken, or stand in."""
