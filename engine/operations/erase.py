@@ -18,8 +18,8 @@ from engine.core.expressions.assignment import bucket_of
 from engine.core.guarded_json import text_of
 from engine.db.ids import IdMaker, entropy
 from engine.enrollments.buckets import AnotherWorker, acquire
-from engine.errors import NotFound
 from engine.enrollments.store.links import TRANSIT
+from engine.errors import NotFound
 from engine.users.incoming import ERASE
 
 if TYPE_CHECKING:
