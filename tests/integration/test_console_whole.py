@@ -15,7 +15,7 @@ import pytest
 
 from engine.clock import wall
 from engine.credentials.kek import find_kek
-from engine.operations import keys
+from engine.operations.key_status import status
 from engine.operations.publish import publish, read_text
 from tests.integration.furnished import JOURNEY, Browser, Furnished, furnished
 
@@ -123,7 +123,7 @@ def test_the_data_key_is_rotated_and_the_old_one_retired(console: Furnished, ada
     kek = find_kek(console.served.post.settings)
     assert kek is not None
     with console.served.database.read() as connection:
-        ring = keys.status(connection, kek).keys
+        ring = status(connection, kek).keys
     assert [key.state for key in ring] == ["retired", "active"]
     rows = list(csv.DictReader(io.StringIO(ada.get("/keys?format=csv").text)))
     assert [row["state"] for row in rows] == ["retired", "active"]

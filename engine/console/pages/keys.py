@@ -10,11 +10,13 @@ from engine.console.visit import Page, Redirected, Shown
 from engine.credentials.kek import find_kek
 from engine.errors import OperatorError
 from engine.operations import keys
+from engine.operations.key_status import status
 from engine.operations.tables import instant
 
 if TYPE_CHECKING:
     from engine.console.visit import Reply, Visit
-    from engine.operations.keys import KeyStatus, Rotated
+    from engine.operations.key_status import KeyStatus
+    from engine.operations.keys import Rotated
 
 _COLUMNS = ("id", "state", "made_at", "values", "opens")
 
@@ -25,7 +27,7 @@ def _show(visit: Visit) -> Reply:
     strays = 0
     if kek is not None:
         with visit.means.database.read() as connection:
-            ring = keys.status(connection, kek)
+            ring = status(connection, kek)
         found, strays = ring.keys, ring.strays
     if wants_csv(visit):
         return as_csv("keys", map(_row, found), _COLUMNS)
