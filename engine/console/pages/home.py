@@ -121,7 +121,7 @@ def _of_endpoints(visit: Visit, connection: Connection) -> Iterator[Matter]:
 def _of_secrets(visit: Visit, connection: Connection) -> Iterator[Matter]:
     if not visit.may(Permission.PROFILES_READ):
         return
-    for profile in search_profiles(connection):
+    for profile in search_profiles(connection, references=visit.means.references):
         to = f"/endpoints/{profile.name}" if profile.inline else f"/profiles/{profile.name}"
         if profile.problem:
             yield Matter("wrong", profile.name, to, profile.problem)
