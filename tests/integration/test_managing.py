@@ -231,12 +231,12 @@ def test_lists_of_calls_go_on_behind_the_last_one(served: Served, admin: httpx.C
             place = {"bucket": bucket_of(user), "enrollment": 100 + n, "step": 0}
             turn = {"visit": 1, "redrive": 0, "next_try_at": None if n < 4 else NOW}
             insert(connection, "calls", **place, **turn, **call, **sent, **failed)
-    for failed, count in (("true", 4), ("false", 5)):
+    for only, count in (("true", 4), ("false", 5)):
         found: list[int] = []
         after: dict[str, str] = {}
         while True:
             page = admin.get(
-                "/calls", params={"journey": "paged", "failed": failed, "limit": 2, **after}
+                "/calls", params={"journey": "paged", "failed": only, "limit": 2, **after}
             ).json()
             found += [each["enrollment"] for each in page["items"]]
             if page["next"] is None:

@@ -13,6 +13,7 @@ import pytest
 
 from engine.api.ingestion import Ingestion
 from engine.api.management.app import OPEN, PREFIX, ROUTERS
+from engine.api.reference.pages import STYLE
 from engine.api.watching import Watching
 from engine.console.routes import PAGES
 from tests.integration.furnished import COOKIE, SECRET, Furnished, furnished
@@ -26,6 +27,7 @@ GET     /healthz                anybody
 GET     /readyz                 anybody
 GET     /metrics                admin
 GET     /api/v1/openapi.json    anybody
+GET     /api/v1/docs            anybody
 POST    /v1/batch               admin user_data
 POST    /v1/import              admin user_data
 POST    /v1/track               admin user_data
@@ -188,7 +190,7 @@ def _rows(table: str, prefix: str = "") -> Rows:
     return rows
 
 
-TOLD_TO_TOKENS = _rows(RAW) | _rows(MANAGED, PREFIX)
+TOLD_TO_TOKENS = _rows(RAW) | {("GET", PREFIX + STYLE): ANYBODY} | _rows(MANAGED, PREFIX)
 TOLD_TO_OPERATORS = _rows(PAGES_OF)
 
 
