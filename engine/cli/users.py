@@ -63,11 +63,16 @@ def import_(file: str, skip_bad: bool, skip: int, database: str | None) -> None:
 @json_option
 @database_option
 def show(user: str, as_json: bool, database: str | None) -> None:
-    """What is known of USER: attributes, zone, his passages, and his last events."""
+    """What is known of USER: attributes, zone, his passages, and his last events.
+
+    An anonymous user who turned out to be a known one is shown as that one.
+    """
     from engine.errors import NotFound
     from engine.users import store
 
     with opened(database) as installation, installation.database().read() as connection:
+        user = store.known_as(connection, user) or user
+        before = store.known_from(connection, user)
         known = store.find_user(connection, user)
         facts = store.facts_of(connection, user, most=_LAST_EVENTS)
         if known is None:
@@ -77,9 +82,9 @@ def show(user: str, as_json: bool, database: str | None) -> None:
             click.echo("he isn't known yet: what is told of him waits for a worker", err=True)
         passages = _passage_rows(connection, store.passages_of(connection, user))
     if as_json:
-        _print_json(known, passages, facts)
+        _print_json(known, before, passages, facts)
     else:
-        _print(known, passages, facts)
+        _print(known, before, passages, facts)
 
 
 def _passage_rows(
@@ -116,24 +121,35 @@ def _passage_rows(
 
 
 def _print_json(
-    user: KnownUser, passages: list[dict[str, object]], facts: Sequence[KnownFact]
+    user: KnownUser,
+    before: Sequence[str],
+    passages: list[dict[str, object]],
+    facts: Sequence[KnownFact],
 ) -> None:
     from json import dumps
 
     from engine.cli.events import fact_row
 
-    about = {"id": user.id, "timezone": user.timezone, "attributes": user.attributes}
+    about: dict[str, object] = {"id": user.id, "anonymous": [*before]}
+    about |= {"timezone": user.timezone, "attributes": user.attributes}
     events = [fact_row(fact, whole=True) for fact in facts]
     click.echo(dumps(about | {"passages": passages, "events": events}, ensure_ascii=False))
 
 
-def _print(user: KnownUser, passages: list[dict[str, object]], facts: Sequence[KnownFact]) -> None:
+def _print(
+    user: KnownUser,
+    before: Sequence[str],
+    passages: list[dict[str, object]],
+    facts: Sequence[KnownFact],
+) -> None:
     from engine.cli.events import fact_row
     from engine.cli.show.terminal import plain
     from engine.cli.tables import show as show_table
     from engine.core.guarded_json import text_of
 
     click.echo(f"user      {plain(user.id, 255)}")
+    for one in before:
+        click.echo(f"was       {plain(one, 255)}")
     if user.timezone is not None:
         click.echo(f"timezone  {plain(user.timezone)}")
     if user.attributes:

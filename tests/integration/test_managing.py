@@ -241,7 +241,7 @@ def test_lists_of_calls_go_on_behind_the_last_one(served: Served, admin: httpx.C
             found += [each["enrollment"] for each in page["items"]]
             if page["next"] is None:
                 break
-            cursor = {"cursor": page["next"]}
+            after = cursor = {"cursor": page["next"]}
         assert sorted(found) == [100 + n for n in range(count)]
     other = admin.get("/calls", params={"failed": "true", **cursor})
     assert (other.status_code, other.json()["code"]) == (400, "request.cursor")

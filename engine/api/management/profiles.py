@@ -131,7 +131,7 @@ def list_profiles(
 ) -> Page[dict[str, Any]]:
     """The auth profiles by name; of secrets whether they are set, and a fingerprint."""
     with caller.backend.database.read() as connection:
-        found = search_profiles(connection, text)
+        found = search_profiles(connection, text, caller.backend.references)
     return sorted_page(found, plain_data, lambda one: one.name, limit, cursor)
 
 
@@ -141,7 +141,8 @@ def show_auth_profile(
 ) -> dict[str, Any]:
     """One auth profile."""
     with caller.backend.database.read() as connection:
-        found: dict[str, Any] = plain_data(show_profile(connection, name))
+        shown = show_profile(connection, name, caller.backend.references)
+    found: dict[str, Any] = plain_data(shown)
     return found
 
 
