@@ -124,6 +124,7 @@ GET     /journeys/{journey}              admin builder viewer
 GET     /journeys/{journey}/source       admin builder viewer
 GET     /journeys/{journey}/passages     admin builder viewer
 GET     /journeys/{journey}/report       admin builder viewer
+GET     /journeys/{journey}/changes      admin builder viewer
 POST    /journeys/{journey}/pause        admin builder
 POST    /journeys/{journey}/resume       admin builder
 GET     /journeys/{journey}/archive      admin builder
@@ -172,6 +173,20 @@ POST    /operators/{name}/link           admin
 POST    /operators/{name}/role           admin
 POST    /operators/{name}/logout         admin
 POST    /operators/{name}/remove         admin
+GET     /webhooks                        admin builder
+GET     /webhooks/_new                   admin
+POST    /webhooks/_new                   admin
+GET     /webhooks/{name}                 admin builder
+GET     /webhooks/{name}/edit            admin
+POST    /webhooks/{name}/edit            admin
+POST    /webhooks/{name}/rotate          admin
+GET     /webhooks/{name}/delete          admin
+POST    /webhooks/{name}/delete          admin
+GET     /policy                          admin builder viewer
+POST    /policy                          admin builder
+GET     /keys                            admin
+POST    /keys/rotate                     admin
+POST    /keys/retire                     admin
 GET     /health                          admin builder viewer
 GET     /audit                           admin builder
 """

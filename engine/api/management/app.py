@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from engine import __version__
+from engine.api.asgi import JSON, header
 from engine.api.bodies import read_body
 from engine.api.management import (
     calls,
@@ -107,7 +108,7 @@ class _Guarded:
             return
         body = await read_body(scope, receive, self._largest)
         if body:
-            _require_json(body)
+            _require_json(scope, body)
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"content-encoding"]
         told = False
 
@@ -127,7 +128,12 @@ def _refuse_nul(scope: Scope) -> None:
         raise Refused(400, "request.nul", "the request's path or query holds a NUL character")
 
 
-def _require_json(body: bytes) -> None:
+def _require_json(scope: Scope, body: bytes) -> None:
+    kind = (header(scope, b"content-type") or b"").partition(b";")[0].strip().lower()
+    if kind != JSON:
+        raise Refused(
+            415, "request.content_type", "the body is to come as Content-Type: application/json"
+        )
     try:
         guarded_json.parse(body)
     except guarded_json.NotGuardedJSON as reason:
