@@ -125,7 +125,9 @@ class AccessTokens:
         held = self._held.get(client.profile_id)
         if held is not None and held.version == client.version:
             now = self._clock.now()
-            failure = held.failure if now < held.next_try_at else None
+            # Further ahead it is of a clock that was put back since.
+            waits = now < held.next_try_at <= now + _LOOK_AGAIN_US
+            failure = held.failure if waits else None
             if failure is not None and not self._may_differ(client, held.failed_with):
                 raise _again(failure)
             if held.token is not None and held.token.fingerprint != rejected and now < held.hard:

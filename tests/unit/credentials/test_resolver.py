@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.clock import VirtualClock
+from engine.clock import VirtualClock, wall
 from engine.core.message import Answer, Request
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.references import Given
@@ -309,6 +309,38 @@ def test_a_token_server_that_refuses_everything_is_asked_seldom(here: Installati
         assert sent(await now(resolver, "scores")) == "Bearer token-3"
 
     oauth(here, work)
+
+
+class SetClock:
+    """Shows what it is set to."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def now(self) -> int:
+        return self.at
+
+
+@pytest.mark.usefixtures("either_database")
+def test_a_clock_that_is_put_back_keeps_nobody_from_asking(tmp_path: Path) -> None:
+    here = Installation(tmp_path, {"TOKEN": "from-env-1"})
+    here.apply("crm", **OAUTH)
+    here.endpoint("scores", "crm")
+    year = 365 * 86_400_000_000
+    server, clock = TokenServer(), SetClock(1_000_000_000_000_000 + year)
+    server.fail = Answer(500)
+
+    async def work(resolver: Resolver) -> None:
+        assert await code_of(resolver) == "credential.unavailable"
+        server.fail = None
+        clock.at -= year
+        assert sent(await now(resolver, "scores")) == "Bearer token-2"
+        here.sql("UPDATE token_states SET sealed_token = NULL, lease_until = ?", wall() + year)
+        other = here.resolver(server, clock=clock)
+        assert sent(await now(other, "scores")) == "Bearer token-3"
+        await other.close()
+
+    run(here, work, transport=server, clock=clock)
 
 
 def test_an_edit_ends_the_standing_back(here: Installation) -> None:
