@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from engine.clock import VirtualClock, wall
 from engine.core.message import Answer, Request
+from engine.credentials import resolver as resolver_module
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.references import Given
 from engine.credentials.resolver import Resolver
@@ -341,6 +343,35 @@ def test_a_clock_that_is_put_back_keeps_nobody_from_asking(tmp_path: Path) -> No
         await other.close()
 
     run(here, work, transport=server, clock=clock)
+
+
+@pytest.mark.usefixtures("either_database")
+def test_profiles_that_are_read_keep_nobody_from_what_stands_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Installation(tmp_path)
+    for number in range(12):
+        here.apply(f"m{number}", kind="bearer", token=Given("secret"))
+        here.endpoint(f"e{number}", f"m{number}")
+    slow, read = threading.Event(), resolver_module.load
+
+    def load(*means: Any) -> Any:
+        slow.wait()
+        return read(*means)
+
+    monkeypatch.setattr(resolver_module, "load", load)
+
+    async def work(resolver: Resolver) -> None:
+        waiting = [asyncio.ensure_future(now(resolver, f"e{number}")) for number in range(12)]
+        try:
+            async with asyncio.timeout(10):
+                await asyncio.sleep(0.05)
+                assert await resolver.current("e1") is not None
+        finally:
+            slow.set()
+        assert {sent(each) for each in await asyncio.gather(*waiting)} == {"Bearer secret"}
+
+    run(here, work)
 
 
 def test_an_edit_ends_the_standing_back(here: Installation) -> None:
