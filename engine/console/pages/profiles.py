@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from engine.operations.probe import Tried
 
 OVERLAPS = (
-    ("", "None: the old one ends now"),
+    ("", "None: it ends now"),
     ("1h", "1 hour"),
     ("24h", "24 hours"),
     ("7d", "7 days"),
