@@ -11,7 +11,7 @@ import pytest
 
 from engine.clock import VirtualClock, wall
 from engine.core.message import Answer, Request
-from engine.credentials import resolver as resolver_module
+from engine.credentials import loaded
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.references import Given
 from engine.credentials.resolver import Resolver
@@ -353,13 +353,13 @@ def test_profiles_that_are_read_keep_nobody_from_what_stands_now(
     for number in range(12):
         here.apply(f"m{number}", kind="bearer", token=Given("secret"))
         here.endpoint(f"e{number}", f"m{number}")
-    slow, read = threading.Event(), resolver_module.load
+    slow = threading.Event()
 
     def load(*means: Any) -> Any:
         slow.wait()
-        return read(*means)
+        return loaded.load(*means)
 
-    monkeypatch.setattr(resolver_module, "load", load)
+    monkeypatch.setattr("engine.credentials.resolver.load", load)
 
     async def work(resolver: Resolver) -> None:
         waiting = [asyncio.ensure_future(now(resolver, f"e{number}")) for number in range(12)]
