@@ -90,13 +90,14 @@ class Ingestion:
                 body = cast("dict[str, object]", said)
                 messages = _batch_of(body) if call is None else [body]
                 rows, refused = await self._taken(messages, call, body)
+                accepted = len(messages) - len(refused)
                 if rows:
                     await self._gathering.append(rows)
             except EngineError as error:
                 await send_problem(send, error, scope["request_id"], with_message=True)
                 return
             if refused:
-                said = {"success": True, "accepted": len(rows), "refused": refused[:MOST_TOLD]}
+                said = {"success": True, "accepted": accepted, "refused": refused[:MOST_TOLD]}
                 await send_answer(send, guarded_json.dumps(said))
                 return
             for message in _TAKEN:
@@ -115,7 +116,12 @@ class Ingestion:
             if index % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
             try:
-                rows.append(self._gathering.row(segment.fact_of(message, call, sending)))
+                fact = segment.fact_of(message, call, sending)
+                row = self._gathering.row(fact)
+                link = segment.link_of(cast("dict[str, object]", message), fact)
+                if link is not None:
+                    rows.append(self._gathering.row(link))
+                rows.append(row)
             except BadRow as bad:
                 self._metrics.refused(bad.code)
                 why = FactRefused(bad).message

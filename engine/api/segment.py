@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from engine.core.expressions.calendar import find_zone, parse_iso
 from engine.core.expressions.scope import UTC_ZONE
-from engine.users.incoming import IncomingChange, IncomingEvent
+from engine.users.incoming import ANONYMOUS, IncomingChange, IncomingEvent, IncomingLink
 from engine.users.row import BadRow, check_event_name, check_message_id, shown
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from engine.users.incoming import Incoming
 
 Said = dict[str, object]
-
-ANONYMOUS = "anon:"
-"""What stands before the id of a user who isn't known by a name yet."""
 
 _NOT_KEPT = frozenset({"library", "traits"})
 """Of the context: which SDK sent it, and what ``identify`` tells."""
@@ -70,14 +67,37 @@ def fact_of(message: object, kind: str | None, sending: Sending) -> Incoming:
     )
 
 
+def link_of(message: Mapping[str, object], fact: Incoming) -> IncomingLink | None:
+    """Which anonymous user a message that was understood as ``fact`` says to be its user: that of
+    an ``identify`` with both ids, the previous one of an ``alias``. None: it says none.
+    """
+    if isinstance(fact, IncomingChange):
+        previous = _id(message, "anonymousId")
+    elif isinstance(fact, IncomingEvent) and fact.name == "alias":
+        previous = _id(message, "previousId")
+    else:
+        return None
+    if not previous or fact.user.startswith(ANONYMOUS):
+        return None
+    return IncomingLink(ANONYMOUS + previous.removeprefix(ANONYMOUS), fact.user, fact.at)
+
+
 def _user_of(said: Said) -> str:
-    for key, prefix in (("userId", ""), ("anonymousId", ANONYMOUS)):
-        given = said.get(key)
-        if isinstance(given, int) and not isinstance(given, bool):
-            given = str(given)
-        if isinstance(given, str) and given:
-            return prefix + given
+    user = _id(said, "userId")
+    if user:
+        return user
+    anonymous = _id(said, "anonymousId")
+    if anonymous:
+        return ANONYMOUS + anonymous
     raise BadRow("events.no_user", "the message names no user", "give userId or anonymousId")
+
+
+def _id(said: Mapping[str, object], key: str) -> str:
+    """An id, as text; '' where there is none."""
+    given = said.get(key)
+    if isinstance(given, str):
+        return given
+    return str(given) if isinstance(given, int) and not isinstance(given, bool) else ""
 
 
 def _time_of(said: Said, sending: Sending) -> int | None:

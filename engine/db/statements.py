@@ -26,8 +26,8 @@ _ROW = re.compile(r"VALUES (\([?0, ]+\))")
 _SIZES = (1, 4, 16, 64, 256)
 """Rows per statement on SQLite: few sizes, so that each is prepared once and stays prepared. A set
 is filled up to one of them with rows that are none (:data:`_NONE`)."""
-_NONE = -1
-"""In every column of a row that is none; no row has it in the first."""
+_NONE = -2
+"""In every column of a row that is none: no bucket, run or user has this number."""
 
 
 @cache

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engine.core.steps.facts import Fact
+from engine.core.steps.facts import Change, Fact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,27 @@ class Rejoin:
     text: str
 
 
+@dataclass(slots=True)
+class Fill:
+    """Attributes that count for a user where he has none: what he said before he was known. ``id``
+    is its message's.
+    """
+
+    at: int
+    values: Mapping[str, object]
+    id: str | None = None
+
+    def change_of(self, user: User) -> Change:
+        """What it changes of the user as he is now."""
+        values = {
+            name: value
+            for name, value in self.values.items()
+            if value is not None
+            and (user.timezone is None if name == "timezone" else name not in user.attributes)
+        }
+        return Change(0, self.at, values, {}, id=self.id)
+
+
 Coming = Fact | Entry | Rejoin
 """What is to happen to a user."""
 
@@ -50,8 +71,11 @@ class Line:
 
     user: User
     made: deque[Coming] = field(default_factory=deque)
-    told: deque[Coming] = field(default_factory=deque)
+    told: deque[Coming | Fill] = field(default_factory=deque)
 
     def next(self) -> Coming:
         """The next of it."""
-        return self.made.popleft() if self.made else self.told.popleft()
+        if self.made:
+            return self.made.popleft()
+        told = self.told.popleft()
+        return told.change_of(self.user) if isinstance(told, Fill) else told

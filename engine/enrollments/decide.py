@@ -16,6 +16,7 @@ from engine.enrollments.erasing import set_aside
 from engine.enrollments.hearing import Hearing
 from engine.enrollments.holding_back import HoldingBack
 from engine.enrollments.ledger import Ledger
+from engine.enrollments.linking import Linking
 from engine.enrollments.listening import Entrances
 from engine.enrollments.present import Present
 from engine.enrollments.receive import arrive, receive
@@ -127,10 +128,13 @@ class Decider:
         holding = HoldingBack(connection, self.journeys, self.holding, now)
         hearing = Hearing(connection, ledger, world, self.around, present, door, holding.back)
         set_aside(turn, self.around, ledger)
+        linking = Linking(connection, turn, self.around, ledger, self.new_id)
+        linking.settle()
         holding.sift(turn, self.around, changed)
         again = redrive.set_apart(turn)
         _introduce(turn, present)
         holding.catch_up(turn, hearing)
+        linking.catch_up(present, hearing)
         if turn.told:
             receive(connection, turn.told, self.around.users, ledger, hearing)
             hearing.play()

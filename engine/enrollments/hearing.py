@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from engine.core.interpreter.advance import World
     from engine.core.interpreter.state import Advanced, Passage, User
     from engine.db.connect import Connection
-    from engine.enrollments.coming import Coming
+    from engine.enrollments.coming import Coming, Fill
     from engine.enrollments.entering import Door
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.pausing import HeldBack
@@ -62,7 +62,7 @@ class Hearing:
         self._lines: dict[str, Line] = {}
 
     # --- what there is to hear ------------------------------------------------------------------
-    def tell(self, user: User, fact: Coming) -> None:
+    def tell(self, user: User, fact: Coming | Fill) -> None:
         """A fact from outside."""
         self._line(user).told.append(fact)
 

@@ -40,7 +40,8 @@ class Ledger:
     """Collects what one turn decides. ``calls`` are new and committed with it, ``retries`` are
     (lane, instant) of calls to be tried later. ``settled`` is how many more users than before
     have nothing to do now: refused, asleep or ended. ``telling`` turns ``told`` on. A passage may
-    be noted several times in a turn; its row is written once, by :meth:`close`.
+    be noted several times in a turn; its row is written once, by :meth:`close`. ``look_again``:
+    something is in the inbox that this turn left or put there.
     """
 
     changes: Changes
@@ -55,6 +56,7 @@ class Ledger:
     ended: int = 0
     settled: int = 0
     next_wake: int | None = None
+    look_again: bool = False
     _moved: dict[int, Passage] = field(default_factory=dict)
     _new: set[int] = field(default_factory=set)
 

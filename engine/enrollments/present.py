@@ -50,7 +50,8 @@ class Calls(Protocol):
 class Surroundings:
     """What outlives a turn: users, versions and calls in memory, who listens, and what lets users
     in. ``erase`` deletes a user's rows, given his id and what the wish says; ``gone`` are passages
-    of users who were erased.
+    of users who were erased. ``lingering`` are anonymous users who are to be linked once their
+    calls on the wire are answered.
     """
 
     versions: Versions
@@ -60,6 +61,7 @@ class Surroundings:
     entrances: Entrances = field(default_factory=Entrances)
     erase: Callable[[str, str, Connection], object] | None = None
     gone: set[int] = field(default_factory=set)
+    lingering: set[str] = field(default_factory=set)
 
 
 class Present:

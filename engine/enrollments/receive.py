@@ -12,15 +12,15 @@ from engine.core.interpreter.state import User
 from engine.core.interpreter.writes import write
 from engine.core.steps.facts import Change, Event
 from engine.enrollments import store
-from engine.enrollments.coming import Entry
+from engine.enrollments.coming import Entry, Fill
 from engine.enrollments.store import facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from engine.core.interpreter.state import Passage
-    from engine.core.steps.facts import Fact
     from engine.db.connect import Connection
+    from engine.enrollments.coming import Coming
     from engine.enrollments.entering import Door
     from engine.enrollments.hearing import Hearing
     from engine.enrollments.ledger import Ledger
@@ -61,6 +61,9 @@ def receive(
             changes.users[user.id] = user
             if isinstance(fact, Entry):
                 fact.known = False
+        if one.kind == facts.JOIN:
+            user.contacts = sorted({*user.contacts, *json.loads(one.data)["contacts"]})
+            changes.users[user.id] = user
         hearing.tell(user, fact)
 
 
@@ -113,12 +116,16 @@ def said_of(row: UserRow) -> dict[str, object]:
     return {**row.attributes, "timezone": row.timezone}
 
 
-def _fact(told: Told) -> Fact | Entry:
+def _fact(told: Told) -> Coming | Fill:
     said = json.loads(told.data)
     if told.kind == facts.EVENT:
         return Event(0, told.at, told.name, said, told.message_id)
     if told.kind == facts.CHANGE:
         return Change(0, told.at, said, {}, id=told.message_id)
+    if told.kind == facts.FILL:
+        return Fill(told.at, said, told.message_id)
+    if told.kind == facts.JOIN:
+        return Fill(told.at, said["attributes"])
     return Entry(
         told.name,
         said.get("inputs", {}),

@@ -25,6 +25,12 @@ class UsersHeld:
         """Whoever this was, he is somebody new from now on."""
         self._users.pop(user_id, None)
 
+    def read_past_anew(self, user_id: str) -> None:
+        """What is stored of a user's past isn't what it was when it was read."""
+        user = self._users.get(user_id)
+        if user is not None:
+            user.past = user.seq = None
+
     def forget_those_in(self, buckets: Container[int]) -> None:
         """Forget the users of buckets that come to this process: others wrote them meanwhile."""
         for user_id, user in list(self._users.items()):

@@ -18,12 +18,15 @@ from engine.core.expressions.assignment import bucket_of
 from engine.core.guarded_json import text_of
 from engine.db.ids import IdMaker, entropy
 from engine.enrollments.buckets import AnotherWorker, acquire
+from engine.enrollments.store.links import TRANSIT
+from engine.errors import NotFound
 from engine.users.incoming import ERASE
 
 if TYPE_CHECKING:
     from engine.db.connect import Connection, Database
 
 _OF_PASSAGES = "enrollment IN (SELECT id FROM enrollments WHERE bucket = ? AND user_id = ?)"
+_OF_LINKS = "id = ? OR user_id = ?"
 HELD: dict[str, str] = {
     "calls": _OF_PASSAGES,
     "executions": _OF_PASSAGES,
@@ -33,43 +36,57 @@ HELD: dict[str, str] = {
     "inbox": "user_id = ?",
     "refusals": "user_id = ?",
     "users": "id = ?",
+    "links": _OF_LINKS,
 }
-"""Every table that holds something of a user, and which of his bucket's rows are his; in the order
-in which they are emptied."""
+"""Every table that holds something of a user, and which of his bucket's rows are his (of links
+those to him, too, whatever their bucket); in the order in which they are emptied."""
 
 _VERB, _KIND = "erase", "user"
 _LOOK_AGAIN_S = 0.05
 
 
 def erase(connection: Connection, bucket: int, user_id: str) -> dict[str, int]:
-    """Delete everything that is held of a user; how many rows that were, by table.
+    """Delete everything that is held of a user; how many rows that were, by table. What he was as
+    an anonymous user goes, too, if it is still on its way to him.
 
     The caller owns ``bucket``, holds nothing of the user in memory any more, and commits.
     """
-    gone: dict[str, int] = {}
-    for table, where in HELD.items():
-        done = connection.exec_driver_sql(
-            f"DELETE FROM {table} WHERE bucket = ? AND {where}",  # noqa: S608  both from HELD
-            _values(where, bucket, user_id),
-        )
-        gone[table] = done.rowcount
+    gone = dict.fromkeys(HELD, 0)
+    for place in _places(connection, bucket, user_id):
+        for table, where in HELD.items():
+            done = connection.exec_driver_sql(
+                f"DELETE FROM {table} WHERE bucket = ? AND {where}",  # noqa: S608  both from HELD
+                _values(where, *place),
+            )
+            gone[table] += done.rowcount
     return gone
 
 
 def held(connection: Connection, user_id: str) -> dict[str, int]:
     """How many rows are held of a user, by table."""
-    bucket = bucket_of(user_id)
+    places = _places(connection, bucket_of(user_id), user_id)
     return {
-        table: connection.exec_driver_sql(
-            f"SELECT count(*) FROM {table} WHERE bucket = ? AND {where}",  # noqa: S608  both from HELD
-            _values(where, bucket, user_id),
-        ).scalar_one()
+        table: sum(
+            connection.exec_driver_sql(
+                f"SELECT count(*) FROM {table} WHERE bucket = ? AND {where}",  # noqa: S608  both from HELD
+                _values(where, *place),
+            ).scalar_one()
+            for place in places
+        )
         for table, where in HELD.items()
     }
 
 
+def _places(connection: Connection, bucket: int, user_id: str) -> list[tuple[int, str]]:
+    """Where rows of a user are: in his bucket, and on their way to him."""
+    linked = connection.exec_driver_sql("SELECT id FROM links WHERE user_id = ?", (user_id,))
+    return [*((TRANSIT, row[0]) for row in linked), (bucket, user_id)]
+
+
 def _values(where: str, bucket: int, user_id: str) -> tuple[object, ...]:
-    return (bucket, bucket, user_id) if where is _OF_PASSAGES else (bucket, user_id)
+    if where is _OF_PASSAGES:
+        return (bucket, bucket, user_id)
+    return (bucket, user_id, user_id) if where is _OF_LINKS else (bucket, user_id)
 
 
 def carry_out(connection: Connection, user_id: str, data: str, *, now: int) -> dict[str, int]:
@@ -92,6 +109,21 @@ def pseudonym(connection: Connection, user_id: str) -> str:
     """What the audit log calls a user who was erased."""
     key: str = connection.exec_driver_sql("SELECT key FROM installation").scalar_one()
     return blake2b(user_id.encode(), key=bytes.fromhex(key), digest_size=12).hexdigest()
+
+
+def erase_user(
+    database: Database, user_id: str, *, actor: str, now: int, patience_s: float
+) -> dict[str, int] | None:
+    """Erase a user, here or by the worker that owns him: how many rows went, by table; None where
+    the worker hasn't done it in that time, and does when it comes to it.
+
+    ``now`` is wall time in microseconds UTC. Raises NotFound where nothing is held of him.
+    """
+    with database.read() as connection:
+        if not any(held(connection, user_id).values()):
+            raise NotFound(f"nothing is held of {user_id[:60]!r}")
+    asked = ask(database, user_id, actor=actor, now=now)
+    return wait(database, asked, now=now, patience_s=patience_s)
 
 
 @dataclass(slots=True, frozen=True)

@@ -274,6 +274,7 @@ class Worker:
             self._backlog.add_sleeper(ledger.next_wake)
         if turn.arrivals is not None:
             self._source.targets = {held.lane for held in ledger.calls}
+        self._told = self._told or ledger.look_again
         self.outbox.notify()
         self._observer.turned(ledger)
 

@@ -33,8 +33,11 @@ LARGEST = 32 * 1024
 AHEAD = 10 * MINUTE
 """How far a sender's clock may be ahead of ours, in microseconds."""
 
-EVENT, CHANGE, ENTRY, ERASE = range(4)
-"""Kinds of rows of the inbox."""
+EVENT, CHANGE, ENTRY, ERASE, LINK = range(5)
+"""Kinds of rows of the inbox that come from outside."""
+
+ANONYMOUS = "anon:"
+"""What stands before the id of a user who isn't known by a name yet."""
 
 _LONG_NUMBER = re.compile(r"[0-9]{19}")
 _INT64 = range(-(2**63), 2**63)
@@ -76,7 +79,19 @@ class IncomingEntry:
     message_id: str | None = None
 
 
-Incoming = IncomingEvent | IncomingChange | IncomingEntry
+@dataclass(slots=True, frozen=True)
+class IncomingLink:
+    """An anonymous user (his id begins with :data:`ANONYMOUS`) who turned out to be the known user
+    ``known``.
+    """
+
+    user: str
+    known: str
+    at: int | None = None
+    message_id: None = None
+
+
+Incoming = IncomingEvent | IncomingChange | IncomingEntry | IncomingLink
 
 InboxRow = tuple[int, int, str, int, str, int, str | None, str]
 """Bucket, id, user, kind, name, own time, message id, data (JSON): as ``insert_inbox`` takes it."""
@@ -95,6 +110,8 @@ def inbox_row(fact: Incoming, id_: int, now: int) -> InboxRow:
         kind, name = CHANGE, ""
         check_attributes(fact.values)
         data = _encoded(fact.values, "the attributes")
+    elif isinstance(fact, IncomingLink):
+        kind, name, data = LINK, check_id(fact.known), "{}"
     else:
         kind, name = ENTRY, _journey(fact.journey)
         data = f'{{"inputs":{_encoded(fact.inputs, "the inputs")}}}'

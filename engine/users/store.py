@@ -48,6 +48,22 @@ def find_user(connection: Connection, user: str) -> KnownUser | None:
     return None if row is None else KnownUser(row[0], row[1], json.loads(row[2]))
 
 
+def known_as(connection: Connection, user: str) -> str | None:
+    """The known user that an anonymous one turned out to be; None for every other user."""
+    found: str | None = connection.exec_driver_sql(
+        "SELECT user_id FROM links WHERE bucket = ? AND id = ?", (bucket_of(user), user)
+    ).scalar()
+    return found
+
+
+def known_from(connection: Connection, user: str) -> list[str]:
+    """The anonymous users who turned out to be this one, the first first."""
+    rows = connection.exec_driver_sql(
+        "SELECT id FROM links WHERE user_id = ? ORDER BY at, id", (user,)
+    )
+    return [row[0] for row in rows]
+
+
 def every_user(connection: Connection, after: str | None = None) -> Iterator[KnownUser]:
     """All users, by bucket and id, read in pages; those behind the user ``after``."""
     bucket, last = (-1, "") if after is None else (bucket_of(after), after)

@@ -13,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.cli.sending import SET
+from engine.operations.sending import SET
 from tests.bench.bare_rows import bare_seconds
 from tests.bench.installation import DATABASES, Place, installations
 from tests.bench.shape import Bench, Case, Figures, Option, repeated, sizes

@@ -101,6 +101,9 @@ def add_everything(connection: Connection, user: str, number: int) -> None:
     why = {"run_id": 0, "version_id": version, "trigger": 0, "reason": "live", "at": NOW}
     dated = {"journey": f"j{number}", "trigger": 1, "value": NOW, "due_at": NOW}
     insert(connection, "date_fires", **place, **dated)
+    anonymous = f"anon:{user}"
+    linked = {"bucket": bucket_of(anonymous), "id": anonymous, "user_id": user, "at": NOW}
+    insert(connection, "links", **linked)
     insert(connection, "refusals", **place, seq=NOW, **why, seen=said)
     insert(
         connection,

@@ -59,6 +59,7 @@ SEARCHES: dict[str, tuple[object, ...]] = {
     "keep_failed_call": (1, 2, 0, 1, 0, 1, 1, 5, "call.timed_out", 5),
     "known_messages": ('[[1, "a", "m"]]',),
     "last_seqs": (USERS,),
+    "load_links": (USERS,),
     "load_users": (USERS,),
     "move_run": (5, 1),
     "newest_run": ("j", "s"),

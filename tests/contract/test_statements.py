@@ -44,6 +44,7 @@ SEARCHES: dict[str, dict[str, str]] = {
         "n": "facts_named (bucket=? AND user_id=? AND name=?)",
     },
     "load_users": {"u": "PRIMARY KEY (bucket=? AND id=?)"},
+    "load_links": {"l": "PRIMARY KEY (bucket=? AND id=?)"},
     "passage": {
         "e": "PRIMARY KEY (bucket=? AND id=?)",
         "u": "PRIMARY KEY (bucket=? AND id=?)",

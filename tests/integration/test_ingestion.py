@@ -17,7 +17,7 @@ from engine.access import issuing
 from engine.clock import wall
 from tests.integration.serving import Served, serving
 
-EVENT, CHANGE = 0, 1
+EVENT, CHANGE, LINK = 0, 1, 4
 SECOND = 1_000_000
 
 
@@ -72,6 +72,7 @@ def test_each_call_means_what_the_page_says(served: Served, client: httpx.Client
         ("ada", EVENT, "screen", {"name": "Cart", "category": "shop"}),
         ("ada", EVENT, "group", {"group_id": "g1", "traits": {"size": 3}}),
         ("ada", EVENT, "alias", {"previous_id": "old"}),
+        ("anon:old", LINK, "ada", {}),
         ("ada", EVENT, "bought", {"context": {"page": {"path": "/"}}}),
     ]
 

@@ -23,7 +23,7 @@ from engine.db.tables.credentials import (
 )
 from engine.db.tables.doors import HookRow, RepeatableRequest
 from engine.db.tables.endpoints import EndpointRow, EndpointState
-from engine.db.tables.facts import FactRow, InboxRow
+from engine.db.tables.facts import FactRow, InboxRow, LinkRow
 from engine.db.tables.installation import AuditRow, Installation
 from engine.db.tables.passages import (
     CallRow,
@@ -70,6 +70,7 @@ __all__ = [
     "Installation",
     "JourneyOrder",
     "JourneyRow",
+    "LinkRow",
     "LoginLink",
     "OperatorRow",
     "ProcessRow",

@@ -13,8 +13,11 @@ from sqlmodel import Field, SQLModel
 class InboxRow(SQLModel, table=True):
     """Something that wasn't received yet. ``id`` is made by whoever tells of it and rises with
     time. ``kind``: 0 an event ``name``, 1 a change of attributes, 2 an entry into journey ``name``,
-    3 a user to erase. ``data`` (JSON) are the properties, the attributes (null removes one), or
-    what the entry brings. ``at`` is its own time; ``message_id`` makes it happen once.
+    3 a user to erase, 4 an anonymous user who is the user ``name``, 5 the user takes over what was
+    the anonymous user ``name``'s, 6 attributes that count where he has none, 7 passages that he
+    took over hear what he was told of meanwhile. ``data`` (JSON) are the properties, the attributes
+    (null removes one), what the entry brings, or which passages and facts. ``at`` is its own time;
+    ``message_id`` makes it happen once.
     """
 
     __tablename__ = "inbox"
@@ -73,3 +76,19 @@ class FactRow(SQLModel, table=True):
     depth: int = Field(default=0, sa_type=SmallInteger)
     message_id: str | None = None
     data: str = "{}"
+
+
+class LinkRow(SQLModel, table=True):
+    """An anonymous user ``id`` who turned out to be the user ``user_id``, known since ``at``:
+    whatever is told of him belongs to that one from then on.
+    """
+
+    __tablename__ = "links"
+    __table_args__ = (Index("links_user", "user_id"), {"sqlite_with_rowid": False})
+
+    bucket: int = Field(
+        sa_column=Column("bucket", SmallInteger, primary_key=True, autoincrement=False)
+    )
+    id: str = Field(primary_key=True)
+    user_id: str
+    at: int = Field(sa_type=BigInteger)

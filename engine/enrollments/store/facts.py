@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.guarded_json import text_of
 from engine.core.steps.facts import MOST_COUNTED, Change, Event
-from engine.db.statements import execute
+from engine.db.statements import execute, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.core.steps.facts import Fact
     from engine.db.connect import Connection
 
-EVENT, CHANGE, ENTRY, ERASURE = range(4)
+EVENT, CHANGE, ENTRY, ERASURE, LINK, JOIN, FILL, CATCH_UP = range(8)
 """Kinds of what is told."""
 
 
@@ -36,6 +36,23 @@ class Told:
     at: int
     message_id: str | None
     data: str
+
+
+def append(connection: Connection, rows: Sequence[Told]) -> None:
+    """Append to the inbox what is to be told later."""
+    write_rows(
+        connection,
+        "insert_inbox",
+        [(t.bucket, t.id, t.user_id, t.kind, t.name, t.at, t.message_id, t.data) for t in rows],
+    )
+
+
+def become(connection: Connection, told: Told, kind: int, data: str) -> None:
+    """Let a row of the inbox tell something else, in its place."""
+    connection.exec_driver_sql(
+        "UPDATE inbox SET kind = ?, data = ? WHERE bucket = ? AND id = ?",
+        (kind, data, told.bucket, told.id),
+    )
 
 
 def anything_told(connection: Connection) -> bool:

@@ -5,6 +5,7 @@ wire.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from engine.db.schema import open_database
 from engine.endpoints import store as endpoints
 from engine.endpoints.model import Endpoint, terms
 from engine.enrollments import store
-from engine.enrollments.backlog import Backlog
+from engine.enrollments.backlog import BUCKETS, Backlog
 from engine.enrollments.decide import Decider
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.listening import Listening
@@ -36,6 +37,7 @@ from engine.users.store import append
 from engine.versions.live import LiveJourneys
 from engine.versions.publish import publish_live
 from engine.versions.store import Versions
+from tests.databases import database_url
 
 NOW = 1_793_000_000_000_000
 CRM = Endpoint.model_validate({"name": "crm", "base_url": "https://crm.example"})
@@ -65,14 +67,15 @@ class InMemory:
 
 
 class Desk:
-    """What decides, in an installation of its own."""
+    """What decides, in the installation of a folder, for the users of some ``buckets``."""
 
-    def __init__(self, folder: Path) -> None:
-        self.database = open_database(f"sqlite:///{folder / 'engine.db'}")
+    def __init__(self, folder: Path, buckets: Iterable[int] = BUCKETS) -> None:
+        self.database = open_database(database_url(folder))
+        self._buckets = tuple(sorted(buckets))
         with self.database.write() as connection:
             endpoints.save(connection, CRM, now=1, actor="test")
             self._installation = runs.installation(connection).key
-        self._ids = IdMaker(lambda: 1)
+        self._ids = IdMaker(lambda: 1 + self._buckets[0])
         self.restart()
 
     def restart(self) -> None:
@@ -83,6 +86,7 @@ class Desk:
             self._versions, self.users, self.calls, Listening(self._versions)
         )
         self.backlog = Backlog(None, self._versions, self.users)
+        self.backlog.own(self._buckets, self._buckets)
         with self.database.read() as connection:
             self._decider().open(connection)
             self.backlog.open(connection)
@@ -188,7 +192,7 @@ class Desk:
             self.around,
             self._journeys,
             Holding(self._journeys, self._versions),
-            lambda: tuple(range(256)),
+            lambda: self._buckets,
             self._ids,
             self._installation,
             "UTC",

@@ -1,0 +1,293 @@
+"""Anonymous users who turn out to be known ones, whatever is under way and whoever owns them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import chain, permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.core.expressions.assignment import bucket_of
+from engine.db.ids import IdMaker
+from engine.enrollments.backlog import BUCKETS
+from engine.enrollments.ledger import Ledger
+from engine.enrollments.store.holding import HELD
+from engine.operations.erase import erase, held
+from engine.users.incoming import Incoming, IncomingChange, IncomingEvent, IncomingLink
+from engine.users.ingest import ingest
+from tests.unit.core.interpreter.passing import DAY, SECOND, call, pause
+from tests.unit.enrollments.deciding import NOW, Desk
+
+pytestmark = pytest.mark.usefixtures("either_database")
+
+ANON, ADA = "anon:a", "ada"
+CART: dict[str, Any] = {"triggers": [{"event": "cart"}]}
+ORDERED: dict[str, Any] = {
+    "id": "answer",
+    "type": "wait_for",
+    "any": [{"event": "ordered"}],
+    "within": "P9D",
+}
+LINK = IncomingLink(ANON, ADA)
+
+_ids = IdMaker(lambda: 1)
+
+
+def did(name: str, user: str = ANON, message: str | None = None, **said: Any) -> IncomingEvent:
+    return IncomingEvent(user, name, said, None, message or f"{user} {name}")
+
+
+def says(user: str = ANON, **values: Any) -> IncomingChange:
+    return IncomingChange(user, values)
+
+
+class House:
+    """A database, and who decides: one for all users, or one for the anonymous and one for the
+    rest.
+    """
+
+    def __init__(self, folder: Path, *, two: bool = False) -> None:
+        first = set(range(bucket_of(ANON) % 2, 256, 2))
+        assert bucket_of(ADA) not in first
+        shares = [first, set(BUCKETS) - first] if two else [set(BUCKETS)]
+        self.desks = [Desk(folder, share) for share in shares]
+        self.desk = self.desks[-1]
+        self.now = NOW
+        self.ledgers: list[Ledger] = []
+
+    def close(self) -> None:
+        for desk in self.desks:
+            desk.database.close()
+
+    def tell(self, *facts: Incoming) -> None:
+        """Put facts into the inbox."""
+        self.now += 1
+        with self.desk.database.write() as connection:
+            ingest(connection, facts, now=self.now, new_id=_ids)
+
+    def turn(self, which: int = 0, **more: Any) -> Ledger:
+        self.now += 1
+        ledger = self.desks[which].turn(self.now, inbox=True, **more)
+        self.ledgers.append(ledger)
+        return ledger
+
+    def settle(self, *facts: Incoming) -> None:
+        """Let everything come to rest."""
+        if facts:
+            self.tell(*facts)
+        for _ in range(20):
+            ledgers = [self.turn(which) for which in range(len(self.desks))]
+            if not any(one.look_again for one in ledgers) and not self.query("SELECT 1 FROM inbox"):
+                return
+        raise AssertionError("it doesn't come to rest")
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.desk.query(sql)
+
+    @property
+    def attributes(self) -> dict[str, dict[str, Any]]:
+        return {
+            row[0]: json.loads(row[1]) for row in self.query("SELECT id, attributes FROM users")
+        }
+
+    @property
+    def events(self) -> list[tuple[str, str]]:
+        rows = self.query("SELECT user_id, name FROM facts WHERE kind = 0 ORDER BY user_id, name")
+        return [(row[0], row[1]) for row in rows]
+
+    @property
+    def passages(self) -> list[tuple[Any, ...]]:
+        return self.query("SELECT user_id, state, outcome FROM enrollments ORDER BY id")
+
+
+@pytest.fixture(params=[False, True], ids=["one worker", "two workers"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path, two=request.param)
+    yield made
+    made.close()
+
+
+def test_what_was_the_anonymous_users_is_the_known_ones_and_goes_on(house: House) -> None:
+    house.desk.publish(ORDERED, entry=CART)
+    house.settle(did("cart"), says(plan="free", city="Bonn"))
+    house.settle(says(ADA, plan="pro"), LINK)
+    assert house.attributes == {ADA: {"plan": "pro", "city": "Bonn"}}
+    assert house.events == [(ADA, "cart")]
+    assert house.passages == [(ADA, 0, None)]
+    house.settle(did("ordered", ADA))
+    assert house.passages == [(ADA, 2, "completed")]
+    assert not house.query("SELECT 1 FROM facts WHERE bucket < 0")
+    counts = (
+        "SELECT kind, name, sum(n) FROM step_counts WHERE kind IN (5, 7) GROUP BY 1, 2 ORDER BY 1"
+    )
+    assert house.query(counts) == [(5, "completed", 1), (7, "", 1)]
+
+
+def test_what_comes_later_for_the_anonymous_user_is_the_known_ones(house: House) -> None:
+    house.desk.publish(ORDERED, entry=CART)
+    house.settle(says(ADA, plan="pro"), LINK)
+    house.settle(did("cart"), says(plan="free", city="Bonn", timezone="Europe/Berlin"))
+    house.settle(did("ordered"))
+    assert house.attributes == {ADA: {"plan": "pro", "city": "Bonn"}}
+    assert house.query("SELECT timezone FROM users") == [("Europe/Berlin",)]
+    assert house.events == [(ADA, "cart"), (ADA, "ordered")]
+    assert house.passages == [(ADA, 2, "completed")]
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one turn", "turn by turn"])
+def test_the_order_in_which_it_is_told_makes_no_difference(house: House, at_once: bool) -> None:
+    house.desk.publish(ORDERED, entry=CART)
+    orders: list[list[Incoming]] = []
+    for number, order in enumerate(permutations(range(4))):
+        who, known = f"{ANON}{number}", f"{ADA}{number}"
+        free, pro = says(who, plan="free", city="Bonn"), says(known, plan="pro")
+        facts: list[Incoming] = [did("cart", who), IncomingLink(who, known), free, pro]
+        orders.append([facts[place] for place in order])
+    for some in [list(chain(*orders))] if at_once else zip(*orders, strict=True):
+        house.settle(*some)
+    house.settle(*(fact for fact in orders[0] if not isinstance(fact, IncomingChange)))  # again
+    known_ones = {f"{ADA}{n}" for n in range(24)}
+    assert house.attributes == {who: {"plan": "pro", "city": "Bonn"} for who in known_ones}
+    assert house.events == sorted((who, "cart") for who in known_ones)
+    assert {row[0] for row in house.passages} == known_ones
+    assert {row[1:] for row in house.passages} == {(0, None)}
+    assert len(house.passages) == 24
+
+
+def test_a_message_that_both_were_told_of_happened_once(house: House) -> None:
+    house.settle(did("cart", message="m1"), did("seen", message="m2"))
+    house.settle(did("cart", ADA, message="m1"), LINK)
+    house.settle(did("seen", message="m2"))
+    assert house.events == [(ADA, "cart"), (ADA, "seen")]
+
+
+def test_facts_of_both_that_came_at_one_moment_keep_their_order(house: House) -> None:
+    house.settle(*(did(f"e{n}", who) for n in range(5) for who in (ANON, ADA)))
+    house.settle(LINK)
+    rows = house.query("SELECT name, seq FROM facts ORDER BY seq")
+    assert [name for name, _ in rows[::2]] == [f"e{n}" for n in range(5)] or len(rows) == 10
+    assert len({seq for _, seq in rows}) == 10
+
+
+def test_history_is_counted_and_heard_by_nobody_again(house: House) -> None:
+    many = "event_count('seen', 'P1D') >= 3"
+    three = {"id": "yes", "type": "exit", "outcome": "many", "when": many}
+    come = {"triggers": [{"event": "go"}]}
+    house.desk.publish(pause("rest", "PT1S"), three, entry=come)
+    house.settle(did("seen", message="1"), did("seen", message="2"), did("seen", ADA, message="3"))
+    house.settle(did("go", ADA))
+    house.settle(LINK)
+    house.now += 2 * SECOND
+    house.settle()
+    assert house.passages == [(ADA, 2, "many")]
+
+
+def test_a_passage_of_a_journey_that_the_known_user_is_on_ends_as_merged(house: House) -> None:
+    house.desk.publish(ORDERED, entry=CART)
+    house.settle(did("cart"), did("cart", ADA), LINK)
+    assert sorted(map(str, house.passages)) == ["('ada', 0, None)", "('ada', 2, 'merged')"]
+    assert house.query("SELECT n FROM step_counts WHERE kind = 5 AND name = 'merged'") == [(1,)]
+
+
+def test_a_call_that_waits_to_be_sent_goes_along(house: House) -> None:
+    house.desk.publish(call("greet"), ORDERED, entry=CART)
+    house.settle(did("cart"))
+    house.settle(LINK)
+    assert not house.desks[0].calls.queued or len(house.desks) == 1
+    lane = ("crm", "j")
+    assert any(one == lane for ledger in house.ledgers for one, _ in ledger.retries)
+    desk = house.desk
+    with desk.database.read() as connection:
+        (found,) = desk.backlog.load_calls(connection, house.now, {lane: 9}, {})
+    assert (found.passage.user.id, found.call.target) == (ADA, "/greet")
+    desk.calls.sent[found.passage.id] = found
+    house.turn(len(house.desks) - 1, answered=desk.answers(200, house.now))
+    assert house.query("SELECT count(*) FROM calls") == [(0,)]
+    house.settle(did("ordered", ADA))
+    assert house.passages == [(ADA, 2, "completed")]
+
+
+def test_a_call_on_the_wire_is_answered_before(house: House) -> None:
+    house.desk.publish(call("greet"), ORDERED, entry=CART)
+    first = house.desks[0]
+    house.settle(did("cart"))
+    first.send()
+    house.tell(LINK)
+    for _ in range(3):
+        assert not house.turn().look_again
+    house.tell(did("seen"))
+    house.turn()
+    assert house.passages == [(ANON, 1, None)]
+    assert house.turn(answered=first.answers(200, house.now)).look_again
+    house.settle(did("ordered", ADA))
+    assert house.passages == [(ADA, 2, "completed")]
+    assert house.events == [(ADA, "cart"), (ADA, "ordered"), (ADA, "seen")]
+    assert house.query("SELECT count(*) FROM executions WHERE step = 0") == [(1,)]
+
+
+def test_whoever_takes_over_from_the_dead_finishes_it(house: House) -> None:
+    house.desk.publish(pause("rest", "PT1H"), entry=CART)
+    house.settle(did("cart"), says(city="Bonn"))
+    house.tell(LINK)
+    house.turn()
+    assert house.query("SELECT bucket, user_id FROM enrollments") == [(-1, ANON)]
+    for desk in house.desks:
+        desk.restart()
+    house.settle()
+    assert house.attributes == {ADA: {"city": "Bonn"}}
+    house.now += 3600 * SECOND
+    house.settle()
+    assert house.passages == [(ADA, 2, "completed")]
+
+
+def test_what_a_pause_holds_is_looked_at_anew(house: House) -> None:
+    house.desk.publish(pause("rest", "PT1H"), entry=CART)
+    house.settle(did("cart"))
+    with house.desk.database.write() as connection:
+        connection.exec_driver_sql("UPDATE enrollments SET wake_at = wake_at + ?", (HELD,))
+    house.settle(LINK)
+    ((wake_at,),) = house.query("SELECT wake_at FROM enrollments")
+    assert NOW < wake_at < NOW + DAY
+
+
+def test_who_orders_as_soon_as_he_is_known_has_ordered(house: House) -> None:
+    house.desk.publish(ORDERED, entry=CART)
+    house.settle(did("cart"), LINK, did("ordered", ADA))
+    assert house.events == [(ADA, "cart"), (ADA, "ordered")]
+    assert house.passages == [(ADA, 2, "completed")]
+
+
+def test_what_the_known_user_did_before_is_not_heard_by_what_he_takes_over(house: House) -> None:
+    house.desk.publish(ORDERED, entry=CART)
+    house.settle(did("ordered", ADA))
+    house.settle(did("cart"), LINK)
+    assert house.passages == [(ADA, 0, None)]
+
+
+def test_the_first_link_stays(house: House) -> None:
+    house.settle(LINK)
+    house.settle(IncomingLink(ANON, "bob"), did("cart"))
+    assert house.events == [(ADA, "cart")]
+    assert house.query("SELECT id, user_id FROM links") == [(ANON, ADA)]
+
+
+def test_who_is_erased_is_gone_with_his_links_and_with_what_is_on_its_way_to_him(
+    house: House,
+) -> None:
+    house.desk.publish(ORDERED, entry=CART)
+    house.settle(did("cart"), says(city="Bonn"), says(ADA, plan="pro"))
+    house.tell(LINK)
+    house.turn()
+    with house.desk.database.write() as connection:
+        assert held(connection, ADA)["enrollments"] == 1
+        gone = erase(connection, bucket_of(ADA), ADA)
+        assert (gone["links"], gone["users"], gone["enrollments"]) == (1, 2, 1)
+        assert not any(held(connection, ADA).values())
+    for table in ("users", "facts", "enrollments", "executions", "links"):
+        assert house.query(f"SELECT count(*) FROM {table}") == [(0,)], table
+    house.desk.users.forget(ADA)
+    house.settle(did("cart"))
+    assert house.events == [(ANON, "cart")]
