@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -44,8 +44,9 @@ _GUARD = '"$@" & cat > /dev/null; kill -QUIT $!; wait $!'
 class Server:
     """A running server. Databases of it have their tables already."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
+        self._settings = settings
         self.port = _free_port()
         self._guard: subprocess.Popen[bytes] | None = None
 
@@ -63,7 +64,9 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
+        settings = [
+            word for key, value in self._settings.items() for word in ("-c", f"{key}={value}")
+        ]
         command = [_binaries() / "postgres", "-D", self.folder / "data", "-p", str(self.port)]
         with (self.folder / "log").open("ab") as log:
             self._guard = subprocess.Popen(
@@ -124,14 +127,17 @@ class Server:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """A server, stopped and its folder removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="journey-postgresql-", dir=_in_memory()) as name:
+def running_server(
+    settings: Mapping[str, str] | None = None, *, in_memory: bool = True
+) -> Iterator[Server]:
+    """A server, stopped and its folder removed at the end; ``settings`` beside the tests' own."""
+    place = _in_memory() if in_memory else None
+    with tempfile.TemporaryDirectory(prefix="journey-postgresql-", dir=place) as name:
         folder = Path(name)
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        server = Server(folder)
+        server = Server(folder, {**_SETTINGS, **(settings or {})})
         server.init()
         server.start()
         try:

@@ -42,6 +42,8 @@ class Permission(StrEnum):
     TOKENS_WRITE = "tokens.write"
     OPERATORS_READ = "operators.read"
     OPERATORS_WRITE = "operators.write"
+    KEYS_READ = "keys.read"
+    KEYS_WRITE = "keys.write"
     AUDIT_READ = "audit.read"
     SYSTEM_READ = "system.read"
 

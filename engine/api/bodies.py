@@ -11,8 +11,8 @@ from engine.api.problems import Refused
 if TYPE_CHECKING:
     from engine.api.asgi import Receive, Scope
 
-_GZIP = 16 + zlib.MAX_WBITS
-_GZIP_NAMES = (b"gzip", b"x-gzip")
+GZIP = 16 + zlib.MAX_WBITS
+GZIP_NAMES = (b"gzip", b"x-gzip")
 
 
 class Gone(Exception):
@@ -27,7 +27,7 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
     """
     announced = header(scope, b"content-length")
     if announced is not None and announced.isdigit() and int(announced) > most:
-        raise _too_large(most)
+        raise too_large(most)
     chunks: list[bytes] = []
     size = 0
     more = True
@@ -38,17 +38,15 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > most:
-            raise _too_large(most)
+            raise too_large(most)
         chunks.append(chunk)
         more = message.get("more_body", False)
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     encoding = header(scope, b"content-encoding")
     if encoding is None or encoding == b"identity":
         return body
-    if encoding.lower() not in _GZIP_NAMES:
-        raise Refused(
-            415, "request.encoding", "the body's encoding isn't known; send it as it is, or as gzip"
-        )
+    if encoding.lower() not in GZIP_NAMES:
+        raise unknown_encoding()
     return _unpacked(body, most)
 
 
@@ -56,18 +54,36 @@ def _unpacked(body: bytes, most: int) -> bytes:
     """What gzip members hold (RFC 1952): never more than ``most`` bytes are made of them."""
     found = b""
     while body:
-        unpacker = zlib.decompressobj(_GZIP)
+        unpacker = zlib.decompressobj(GZIP)
         try:
             found += unpacker.decompress(body, most + 1 - len(found))
         except zlib.error:
-            raise Refused(400, "request.gzip", "the body isn't gzip, as it says it is") from None
+            raise not_gzip() from None
         if len(found) > most:
-            raise _too_large(most)
+            raise too_large(most)
         if not unpacker.eof:
-            raise Refused(400, "request.gzip", "the body's gzip has no end")
+            raise no_end()
         body = unpacker.unused_data
     return found
 
 
-def _too_large(most: int) -> Refused:
+def unknown_encoding() -> Refused:
+    """What is said to a body that is packed otherwise than with gzip."""
+    return Refused(
+        415, "request.encoding", "the body's encoding isn't known; send it as it is, or as gzip"
+    )
+
+
+def too_large(most: int) -> Refused:
+    """What is said to a body of more than ``most`` bytes."""
     return Refused(413, "request.too_large", f"the body is larger than {most:,} bytes; send less")
+
+
+def not_gzip() -> Refused:
+    """What is said to a body that isn't what its ``Content-Encoding`` says."""
+    return Refused(400, "request.gzip", "the body isn't gzip, as it says it is")
+
+
+def no_end() -> Refused:
+    """What is said to a body whose gzip was cut off."""
+    return Refused(400, "request.gzip", "the body's gzip has no end")

@@ -9,7 +9,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from engine.api.bodies import Gone
-from engine.api.problems import Refused, send_problem
+from engine.api.problems import Refused, a_bug, send_problem
 from engine.clock import stopwatch
 from engine.errors import EngineError
 
@@ -80,7 +80,7 @@ class Guard:
         except Exception:  # noqa: BLE001 - the last border: a bug fails one request
             _log.exception("a bug met by request %s", request_id)
             if not status:
-                await send_problem(sending, _bug(), request_id)
+                await send_problem(sending, a_bug(), request_id)
         finally:
             took = stopwatch() - began
             name = str(scope.get("route_name") or getattr(scope.get("route"), "path", "other"))
@@ -120,9 +120,3 @@ def _with_ours(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tupl
     own = {name for name, _ in headers} & _SECURITY_NAMES
     ours = [pair for pair in SECURITY if pair[0] not in own] if own else SECURITY
     return [*headers, *ours, (b"x-request-id", request_id.encode())]
-
-
-def _bug() -> Refused:
-    return Refused(
-        500, "server.bug", "this is a bug in journey; the log has it under the request's id"
-    )

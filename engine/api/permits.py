@@ -46,16 +46,23 @@ class Permits:
         Raises Refused: 401 without a token that is good now (429 where that was tried too often
         from this address), 403 for one that may not do this.
         """
-        given = header(scope, b"authorization") or b""
-        grant = self._grant(given) if basic or given[:5].lower() != b"basic" else None
-        if grant is None:
-            raise self._failed(scope, wall())
+        grant = self.identify(scope, basic=basic)
         if not allows(grant.kind, permission):
             raise Refused(
                 403,
                 "access.kind",
                 f"a token of kind {grant.kind} may not do this; it takes {permission}",
             )
+        return grant
+
+    def identify(self, scope: Scope, *, basic: bool = False) -> Grant:
+        """Whom the request's token stands for, whatever he may. Raises Refused as :meth:`require`,
+        but no 403.
+        """
+        given = header(scope, b"authorization") or b""
+        grant = self._grant(given) if basic or given[:5].lower() != b"basic" else None
+        if grant is None:
+            raise self._failed(scope, wall())
         return grant
 
     def _grant(self, given: bytes) -> Grant | None:

@@ -1,7 +1,7 @@
 """What a request is answered that isn't granted: problem details (RFC 9457) with our codes.
 
-``{"type": "about:blank", "title", "status", "detail", "code", "request_id"}``; of a journey or
-scenario that is wrong also ``problems``, of something that is still used ``used_by``.
+``{"type": "about:blank", "title", "status", "detail", "code", "request_id"}``; of a journey, or a
+file of users, that is wrong also ``problems``, of something that is still used ``used_by``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from engine.errors import (
     NotFound,
     OperatorError,
 )
+from engine.users.findings import RowsError
+from engine.users.ingest import FactRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +36,8 @@ RETRY_AFTER_S = 2
 
 _BY_KIND: tuple[tuple[type[EngineError], HTTPStatus], ...] = (
     (DefinitionError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (RowsError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (FactRefused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (NotFound, HTTPStatus.NOT_FOUND),
     (InUse, HTTPStatus.CONFLICT),
     (Limit, HTTPStatus.CONFLICT),
@@ -57,6 +61,13 @@ class Refused(EngineError):
         self.headers = tuple(headers)
 
 
+def a_bug() -> Refused:
+    """What is said where something broke that nobody outside can do about."""
+    return Refused(
+        500, "server.bug", "this is a bug in journey; the log has it under the request's id"
+    )
+
+
 def status_of(error: EngineError) -> int:
     """The HTTP status that an error stands for; 500 for one that nobody outside can do about."""
     if isinstance(error, Refused):
@@ -77,7 +88,7 @@ def details_of(error: EngineError, request_id: str) -> dict[str, object]:
     }
     if isinstance(error, InUse):
         said["used_by"] = list(error.used_by)
-    if isinstance(error, DefinitionError):
+    if isinstance(error, DefinitionError | RowsError):
         said["problems"] = [
             {
                 "code": each.code,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change. ``at`` is wall time in microseconds UTC; ``kind`` and ``name`` say what it was
-    made to, ``fields`` which of its fields changed.
+    made to, ``fields`` which of its fields changed; ``id`` tells it from any other.
     """
 
     at: int
@@ -23,6 +23,7 @@ class Change:
     kind: str
     name: str
     fields: str
+    id: int
 
 
 def record(
@@ -73,18 +74,21 @@ def changes(
     actor: str = "",
     what: str = "",
     newest: int | None = None,
+    after: tuple[int, int] | None = None,
 ) -> Iterator[Change]:
     """The changes since an instant, the oldest first: those of ``actor``, those whose verb, kind,
     name or fields hold ``what``, whatever the case. With ``newest`` only so many, the newest first.
+    ``after`` is (``at``, ``id``) of the change behind which to go on, in that order.
     """
-    back = "" if newest is None else " DESC"
+    back, beyond = ("", ">") if newest is None else (" DESC", "<")
     limit = "" if newest is None else f" LIMIT {newest:d}"
+    place = "" if after is None else f" AND (at, id) {beyond} (?, ?)"
     rows = connection.exec_driver_sql(
-        "SELECT at, actor, verb, kind, name, fields FROM audit WHERE at >= ?"  # noqa: S608
+        f"SELECT at, actor, verb, kind, name, fields, id FROM audit WHERE at >= ?{place}"  # noqa: S608
         " AND lower(actor) LIKE lower(?) ESCAPE '!'"
         " AND lower(verb || ' ' || kind || ' ' || name || ' ' || fields) LIKE lower(?) ESCAPE '!'"
         f" ORDER BY at{back}, id{back}{limit}",
-        (since, _literal(actor) or "%", f"%{_literal(what)}%"),
+        (since, *(after or ()), _literal(actor) or "%", f"%{_literal(what)}%"),
     )
     for row in rows:
         yield Change(*row)

@@ -69,16 +69,13 @@ def _rehearse(
     """The same on a transaction that is rolled back; without a database, on a throwaway one."""
     from tempfile import TemporaryDirectory
 
-    from engine.credentials.store.keys import data_keys
     from engine.db.schema import open_database
     from engine.operations import apply as operation
 
     with TemporaryDirectory() as folder:
         there = installation.has_database()
         database = installation.database() if there else open_database(f"{folder}/engine.db")
-        with database.read() as connection:
-            sealed = bool(data_keys(connection))
-        vault = installation.vault() if sealed else operation.ThrowawayVault()
+        vault = operation.rehearsal_vault(database, installation.vault)
         keys = operation.Keys(vault, installation.references(), installation.egress(), take_secrets)
         try:
             return operation.apply(database, keys, written, actor=actor(), now=wall(), dry_run=True)

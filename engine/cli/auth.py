@@ -11,6 +11,7 @@ from engine.cli.context import actor, csv_option, database_option, json_option, 
 from engine.clock import wall
 
 if TYPE_CHECKING:
+    from engine.credentials.references import References
     from engine.credentials.store.profiles import StoredProfile
 
 
@@ -41,7 +42,7 @@ def list_(text: str, as_json: bool, as_csv: bool, database: str | None) -> None:
 
     with opened(database) as installation, installation.database().read() as connection:
         rows = [
-            _row(profile)
+            _row(profile, installation.references())
             | {
                 "endpoints": [
                     stored.endpoint.name
@@ -72,7 +73,8 @@ def show(name: str, as_json: bool, database: str | None) -> None:
         if profile is None:
             raise NotFound(f"there is no auth profile {name}; `journey auth list` shows them")
         endpoints = [stored.endpoint.name for stored in using_profile(connection, name)]
-    row = _row(profile) | {
+        references = installation.references()
+    row = _row(profile, references) | {
         "inline": profile.columns.inline,
         "settings": dict(profile.columns.settings),
         "secrets": _secrets(profile),
@@ -150,12 +152,12 @@ def test(
     try_auth(name, endpoint, path, method, as_json=as_json, database_url=database)
 
 
-def _row(profile: StoredProfile) -> dict[str, object]:
+def _row(profile: StoredProfile, references: References) -> dict[str, object]:
     from engine.cli.tables import instant
     from engine.credentials.expiry import ending
 
     columns = profile.columns
-    told = ending(profile, wall())
+    told = ending(profile, wall(), references)
     return {
         "name": columns.name,
         "kind": columns.kind,

@@ -109,7 +109,7 @@ def _row(call: ListedCall) -> dict[str, object]:
     from engine.cli.tables import instant
 
     row = asdict(call) | {"at": instant(call.at), "redrive": call.place[4], "visit": call.place[3]}
-    del row["place"]
+    del row["rank"]
     return row
 
 

@@ -36,14 +36,10 @@ def erase_user(there: Database, user: str) -> dict[str, int]:
     Raises NotFound where nothing is held of him, and OperatorError if the worker takes too long.
     """
     from engine.clock import wall
-    from engine.errors import NotFound, OperatorError
+    from engine.errors import OperatorError
     from engine.operations import erase as operation
 
-    with there.read() as connection:
-        if not any(operation.held(connection, user).values()):
-            raise NotFound(f"nothing is held of {user[:60]!r}")
-    asked = operation.ask(there, user, actor=actor(), now=wall())
-    gone = operation.wait(there, asked, now=wall(), patience_s=_PATIENCE_S)
+    gone = operation.erase_user(there, user, actor=actor(), now=wall(), patience_s=_PATIENCE_S)
     if gone is None:
         raise OperatorError(
             "the worker hasn't erased him within a minute; it does when it comes to it, and"

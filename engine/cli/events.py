@@ -14,14 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from engine.cli.context import Installation
-    from engine.db.connect import Connection
     from engine.operations.explain import Verdict
     from engine.users.incoming import IncomingEvent
     from engine.users.store import KnownFact
 
 _CHANGE = "(attributes)"
 _LONGEST_CELL = 80
-_LOOKED_THROUGH = 100
 
 
 @click.group()
@@ -187,10 +185,11 @@ def explain(user: str, which: str | None, as_json: bool, database: str | None) -
     them as seq) or id.
     """
     from engine.operations.explain import explain as explained
+    from engine.operations.explain import received_fact
     from engine.versions.store import Versions
 
     with opened(database) as installation, installation.database().read() as connection:
-        fact = _find(connection, user, which)
+        fact = received_fact(connection, user, which)
         verdicts = explained(connection, Versions(), user, fact)
     if as_json:
         from json import dumps
@@ -199,28 +198,6 @@ def explain(user: str, which: str | None, as_json: bool, database: str | None) -
             click.echo(dumps(_verdict_data(verdict, fact), ensure_ascii=False))
         return
     _print_verdicts(user, fact, verdicts)
-
-
-def _find(connection: Connection, user: str, which: str | None) -> KnownFact:
-    """The received fact that is meant. Raises NotFound."""
-    from engine.errors import NotFound
-    from engine.users.store import fact_at, fact_of_message, facts_of
-
-    fact = None
-    if which is not None and which.isascii() and which.isdecimal() and len(which) < 19:
-        fact = fact_at(connection, user, int(which))
-    if fact is None:
-        newest = facts_of(connection, user, event=which, most=_LOOKED_THROUGH)
-        received = [one for one in newest if one.seq is not None]
-        fact = next(reversed(received or newest), None)
-    if fact is None and which is not None:
-        fact = fact_of_message(connection, user, which)
-    if fact is None:
-        what = "event" if which is None else f"event {which[:60]!r}"
-        raise NotFound(f"{user[:60]!r} has no {what}; see `journey events list --user`")
-    if fact.seq is None:
-        raise NotFound("that event is not received yet: it waits for a worker")
-    return fact
 
 
 def _verdict_data(verdict: Verdict, fact: KnownFact) -> dict[str, object]:

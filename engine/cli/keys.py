@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from engine.cli.context import Installation
     from engine.credentials.kek import LocalKek
     from engine.db.connect import Database
-    from engine.operations.keys import KeyStatus, Rotated
+    from engine.operations.key_status import KeyStatus
 
 
 @click.group()
@@ -52,7 +52,7 @@ def status(as_json: bool, as_csv: bool, database: str | None) -> int:
     """
     from engine.cli.outcome import CHECK_FAILED
     from engine.cli.tables import show
-    from engine.operations.keys import status as ring_status
+    from engine.operations.key_status import status as ring_status
 
     with opened(database) as installation:
         here, kek = _ring(installation)
@@ -86,7 +86,8 @@ def rotate(replace: bool, database: str | None) -> int:
             _replace(installation, here)
             return 0
         done = operation.rotate(here, kek, actor=actor(), now=wall())
-        names = _names(here, done)
+        with here.read() as connection:
+            names = operation.names_of(connection, done)
     verb = "a rotation that was stopped is done" if done.resumed else "rotated"
     click.echo(f"{verb}: the data key is {done.key}, {_values(done.values)} sealed anew under it")
     for name in names:
@@ -118,16 +119,11 @@ def _ring(installation: Installation) -> tuple[Database, LocalKek]:
     """The database, once its ring was seen to open. Raises SettingsError (exit 78), and NotFound
     where there is none yet.
     """
-    from engine.credentials.store.keys import data_keys
-    from engine.credentials.store.sealed import any_sealed
-    from engine.errors import NotFound
+    from engine.operations.key_status import require_ring
 
     here = installation.database()
     with here.read() as connection:
-        if not data_keys(connection) and not any_sealed(connection):
-            raise NotFound(
-                "there are no keys yet: `journey keys init`, or the first run, makes them"
-            )
+        require_ring(connection)
     installation.vault()
     return here, _kek(installation)
 
@@ -173,15 +169,6 @@ def _row(key: KeyStatus) -> dict[str, object]:
         "values": key.values,
         "opens": key.opens,
     }
-
-
-def _names(here: Database, done: Rotated) -> list[str]:
-    """Profile and field of what couldn't be opened."""
-    from engine.credentials.store.profiles import profile_by_id
-
-    with here.read() as connection:
-        found = [(profile_by_id(connection, row), field) for row, field in done.unreadable]
-    return [f"{p.columns.name}.{field}" for p, field in found if p is not None]
 
 
 def _values(count: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,37 +11,11 @@ from engine.cli.context import csv_option, database_option, opened
 from engine.cli.since import instant_of, since_option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from engine.core.dsl.program import Program
-    from engine.db.connect import Connection
-    from engine.enrollments.arms import ArmTally
-    from engine.enrollments.summary import Summary
+    from engine.operations.report import Reported
 
 COLUMNS = ("step", "entered", "succeeded", "failed", "skipped", "waiting", "endpoint", "failures")
-
-
-@dataclass(slots=True, frozen=True)
-class Asked:
-    """What a report is asked for: of ``run`` (a number, ``all``, or None), or of the journey."""
-
-    journey: str
-    run: str | None
-    version: int | None
-    since: int | None
-    by_arm: bool
-
-
-@dataclass(slots=True, frozen=True)
-class Reported:
-    """What is reported, ready to be shown; ``about`` says in words what it is of."""
-
-    program: Program
-    summary: Summary
-    about: str
-    heading: str
-    data: Mapping[str, object]
-    arms: Sequence[ArmTally]
 
 
 @click.command()
@@ -78,6 +51,9 @@ def report(
     gained over those held out, and the most frequent failures; --csv has a line per step, --html
     writes one page that stands for itself. The numbers are exactly those of the steps taken so far.
     """
+    from engine.operations import report as operation
+    from engine.versions.store import Versions
+
     if sum((as_json, as_csv, html is not None)) > 1:
         raise click.UsageError("--json, --csv and --html exclude each other")
     if run not in (None, "all") and not (version is None and since is None and by is None):
@@ -85,10 +61,11 @@ def report(
     if run not in (None, "all") and not run.isdecimal():
         raise click.BadParameter(f"{run[:60]!r} is no run's id and not 'all'", param_hint="--run")
     start = None if since is None else instant_of(since)
-    asked = Asked(journey, run, version, start, by is not None)
+    which = int(run) if run is not None and run.isdecimal() else run
+    asked = operation.Asked(journey, which, version, start, by is not None)
     with opened(database) as installation:
         with installation.database().read() as connection:
-            found = _reported(connection, asked)
+            found = operation.report(connection, asked, Versions())
         if html is not None:
             _write_page(html, found)
         elif as_json:
@@ -97,75 +74,6 @@ def report(
             _print_csv(found)
         else:
             _print_table(found, installation.environment)
-
-
-def _reported(connection: Connection, asked: Asked) -> Reported:
-    from engine.enrollments.living import lives
-
-    narrowed = asked.version is not None or asked.since is not None or asked.by_arm
-    whole = asked.run == "all" or narrowed
-    if whole or (asked.run is None and lives(connection, asked.journey)):
-        return _of_the_journey(connection, asked)
-    return _of_a_run(connection, asked)
-
-
-def _of_a_run(connection: Connection, asked: Asked) -> Reported:
-    from engine.cli.show.table import users_in_words
-    from engine.cli.tables import instant
-    from engine.core.expressions.calendar import iso
-    from engine.enrollments import reports
-    from engine.enrollments.summary_data import summary_data
-    from engine.versions.store import Versions
-
-    versions = Versions()
-    run = reports.find_run(connection, asked.journey, int(asked.run) if asked.run else None)
-    summary = reports.summary(connection, run, versions)
-    state = f"finished {instant(run.finished_at)}" if run.finished else "not finished"
-    about = f"run {run.id}, opened {instant(run.opened_at)}, {state}"
-    return Reported(
-        program=versions.get(connection, run.version_id).program,
-        summary=summary,
-        about=about,
-        heading=f"{about} · {users_in_words(run.total)}",
-        data={
-            **summary_data(summary),
-            "run": run.id,
-            "state": run.state,
-            "opened_at": iso(run.opened_at),
-            "finished_at": None if run.finished_at is None else iso(run.finished_at),
-        },
-        arms=(),
-    )
-
-
-def _of_the_journey(connection: Connection, asked: Asked) -> Reported:
-    from dataclasses import asdict
-
-    from engine.cli.tables import instant
-    from engine.core.expressions.calendar import iso
-    from engine.enrollments.arms import by_arm
-    from engine.enrollments.living import living, version_of
-    from engine.enrollments.summary_data import summary_data
-    from engine.versions.store import Versions
-
-    versions, only = Versions(), asked.version is not None
-    published = version_of(connection, asked.journey, versions, asked.version)
-    summary = living(connection, published, versions, only=only, since=asked.since)
-    arms: tuple[ArmTally, ...] = ()
-    if asked.by_arm:
-        arms = tuple(by_arm(connection, published, versions, only=only, since=asked.since))
-    newest = f"all versions, the newest {published.number}"
-    about = "all who entered it" if only else f"{newest}, all who entered"
-    if asked.since is not None:
-        about += f", since {instant(asked.since)}"
-    data = {
-        **summary_data(summary, in_full=True),
-        "newest": None if only else published.number,
-        "since": None if asked.since is None else iso(asked.since),
-    }
-    if asked.by_arm:
-        data["by_arm"] = [asdict(arm) for arm in arms]
-    return Reported(published.program, summary, about, about, data, arms)
 
 
 def _print_json(found: Reported) -> None:
@@ -208,11 +116,14 @@ def _print_table(found: Reported, environment: Mapping[str, str]) -> None:
     import sys
 
     from engine.cli.show.arms import arm_lines
-    from engine.cli.show.table import failures_by_step, summary_lines
+    from engine.cli.show.table import failures_by_step, summary_lines, users_in_words
     from engine.cli.show.terminal import Paint
 
     paint = Paint.of(sys.stdout, environment)
-    lines = summary_lines(found.summary, found.heading, paint)
+    heading = found.about
+    if found.users is not None:
+        heading = f"{heading} · {users_in_words(found.users)}"
+    lines = summary_lines(found.summary, heading, paint)
     # The balance stays the last line.
     more = [*failures_by_step(found.summary, paint), *arm_lines(found.arms, paint)]
     for line in [*lines[:-2], *more, *lines[-2:]]:

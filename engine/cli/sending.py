@@ -1,4 +1,4 @@
-"""Facts on their way into the inbox, in sets, with what a person sees of it."""
+"""Facts on their way into the inbox, with what a person sees of it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.show.progress import Progress
-from engine.clock import RealClock, rest, stopwatch
-from engine.db.ids import IdMaker, entropy
-from engine.enrollments.store.runs import installation as installation_of
-from engine.errors import OperatorError
-from engine.users.ingest import Ingested, ingest
+from engine.clock import stopwatch
+from engine.operations.sending import SET, in_sets
+from engine.users.ingest import Ingested
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from engine.db.connect import Database
     from engine.users.incoming import Incoming
-
-SET = 2_000
-"""Facts in one transaction."""
-
-_BREATH_S = 0.002  # between two commits: who writes a single row gets his turn
 
 
 class Rows(Progress):
@@ -42,30 +35,20 @@ class Rows(Progress):
 def send(database: Database, facts: Iterable[Incoming], total: int, skip: int = 0) -> Ingested:
     """Append facts but the first ``skip`` to the inbox, in sets; ``total`` is how many there are.
 
-    An interrupt ends it behind the set at hand, and tells how many were sent. Raises FactRefused,
-    and OperatorError where the database runs on a virtual clock: nobody knows its time but the run.
+    An interrupt ends it behind the set at hand, and tells how many were sent. Raises as
+    :func:`engine.operations.sending.in_sets`.
     """
-    with database.read() as connection:
-        if installation_of(connection).clock == "virtual":
-            raise OperatorError(
-                "this database runs on the virtual clock since its first run; name another one",
-                code="operator.clock",
-            )
     progress = Rows(sys.stderr, stopwatch, on=total > SET, total=max(total, 1), before=skip)
-    clock, new_id, sent = RealClock(), IdMaker(entropy), Ingested()
-    waiting = islice(facts, skip, None)
+    sent = Ingested()
     with _noting_signals() as noted:
-        while some := list(islice(waiting, SET)):
-            if noted:
+        for added in in_sets(database, islice(facts, skip, None)):
+            sent += added
+            progress.add(users=added.total)
+            done = skip + sent.total
+            if noted and done < total:
                 progress.clear()
-                done = skip + sent.total
                 click.echo(f"stopped after {done:,} of {total:,}: --skip {done} goes on", err=True)
                 raise click.exceptions.Exit(128 + noted[0])
-            with database.write() as connection:
-                added = ingest(connection, some, now=clock.now(), new_id=new_id)
-            sent += added
-            progress.add(users=len(some))
-            rest(_BREATH_S)
     progress.clear()
     return sent
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from engine.db.connect import Connection
-    from engine.users.incoming import IncomingChange
-    from engine.users.row import UserRow
     from engine.users.store import KnownFact, KnownPassage, KnownUser
 
 _LAST_EVENTS = 10
@@ -38,16 +36,19 @@ def import_(file: str, skip_bad: bool, skip: int, database: str | None) -> None:
     Lines removes an attribute. A worker receives them; they wait for it.
     """
     from engine.cli.sending import send
+    from engine.operations.sending import change_of, require_importable
     from engine.users.files import UsersFileError, open_users
 
     stdin = sys.stdin.buffer if file == "-" else None
     try:
         with (
             opened(database) as installation,
-            open_users(file, inputs={}, skip_bad=skip_bad, stdin=stdin, also=_check) as given,
+            open_users(
+                file, inputs={}, skip_bad=skip_bad, stdin=stdin, also=require_importable
+            ) as given,
         ):
             there = installation.database(create=True)
-            sent = send(there, map(_change, given.rows()), given.count, skip)
+            sent = send(there, map(change_of, given.rows()), given.count, skip)
             skipped = given.skipped
     except UsersFileError as error:
         for line in error.others:
@@ -55,24 +56,6 @@ def import_(file: str, skip_bad: bool, skip: int, database: str | None) -> None:
         raise
     left_out = f", {skipped:,} bad rows left out" if skipped else ""
     click.echo(f"{sent.changes:,} user{'' if sent.changes == 1 else 's'} sent{left_out}", err=True)
-
-
-def _change(row: UserRow) -> IncomingChange:
-    from engine.users.incoming import IncomingChange
-
-    zone = {} if row.timezone is None else {"timezone": row.timezone}
-    return IncomingChange(row.id, {**row.attributes, **zone})
-
-
-def _check(row: UserRow) -> None:
-    """What a user of a file must be besides, to be imported. Raises BadRow."""
-    from engine.users.incoming import inbox_row
-    from engine.users.row import BadRow
-
-    if row.event is not None:
-        remedy = "`journey events send` takes events"
-        raise BadRow("users.unknown_key", "a user who is imported brings no event", remedy)
-    inbox_row(_change(row), 0, 0)
 
 
 @users.command()
@@ -204,11 +187,12 @@ def list_(
     from engine.cli.show.terminal import plain
     from engine.cli.tables import show as show_table
     from engine.core.guarded_json import text_of
+    from engine.operations.search_users import has, wanted_of
     from engine.users.store import every_user
 
-    wanted = _wanted(attribute)
+    wanted = wanted_of(attribute, "--attribute")
     with opened(database) as installation, installation.database().read() as connection:
-        fitting = (user for user in every_user(connection) if _has(user, wanted))
+        fitting = (user for user in every_user(connection) if has(user, wanted))
         found = list(islice(fitting, limit + 1))
     rows: list[Mapping[str, object]] = [
         {
@@ -224,26 +208,6 @@ def list_(
     show_table(rows, columns, as_json=as_json, as_csv=as_csv, empty="no user fits")
     if len(found) > limit:
         click.echo(f"the first {limit}: --limit shows more", err=True)
-
-
-def _wanted(attribute: tuple[str, ...]) -> dict[str, object]:
-    from engine.errors import OperatorError
-    from engine.users.given import json_or_text, pairs_of, utf8
-    from engine.users.row import BadRow
-
-    try:
-        pairs = pairs_of("--attribute", [*map(utf8, attribute)])
-    except BadRow as bad:
-        raise OperatorError(f"{bad.message}; {bad.remedy}", code=bad.code) from None
-    return {name: json_or_text(text) for name, text in pairs.items()}
-
-
-def _has(user: KnownUser, wanted: Mapping[str, object]) -> bool:
-    for name, value in wanted.items():
-        has = user.timezone if name == "timezone" else user.attributes.get(name)
-        if has != value or isinstance(has, bool) is not isinstance(value, bool):
-            return False
-    return True
 
 
 @users.command()

@@ -184,6 +184,7 @@ class Console:
                 "csrf": sessions.csrf_token(visit.session_id) if visit.session else "",
                 "menu": menu_of(visit, request.url.path),
                 "here": _here(request),
+                "origin": f"{request.url.scheme}://{request.url.netloc}",
                 "csv_link": _here(request, ("format", "csv")),
                 "query": visit.query,
                 "said": said,
@@ -280,9 +281,7 @@ def _to_login(request: Request) -> Response:
     if _is_live(request):
         response = Response(status_code=204)  # the page stays as it is
     else:
-        asked = request.url.path
-        if request.method == "GET" and request.url.query:
-            asked += f"?{request.url.query}"
+        asked = _here(request) if request.method == "GET" else request.url.path
         to = link("/login", next=asked if request.method == "GET" and asked != "/" else None)
         response = RedirectResponse(to, status_code=303)
     safety.protect(request, response)

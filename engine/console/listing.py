@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from engine.console.visit import Visit
 
-MOST = 200
+MOST = 100
 """So many rows stand on a page."""
 
 CSV = "csv"

@@ -28,10 +28,11 @@ class Group:
     entries: tuple[Entry, ...]
 
 
-_GROUPS: tuple[tuple[str, tuple[tuple[str, str, Permission], ...]], ...] = (
+_GROUPS: tuple[tuple[str, tuple[tuple[str, str, Permission | None], ...]], ...] = (
     (
         "Travel",
         (
+            ("Home", "/", None),
             ("Journeys", "/journeys", Permission.JOURNEYS_READ),
             ("Users", "/users", Permission.USERS_READ),
             ("Events", "/events", Permission.EVENTS_READ),
@@ -43,6 +44,8 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, Permission], ...]], ...] = (
         (
             ("Endpoints", "/endpoints", Permission.ENDPOINTS_READ),
             ("Auth profiles", "/profiles", Permission.PROFILES_READ),
+            ("Webhooks", "/webhooks", Permission.HOOKS_READ),
+            ("Policy and catalogue", "/policy", Permission.JOURNEYS_READ),
         ),
     ),
     (
@@ -50,6 +53,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, Permission], ...]], ...] = (
         (
             ("API tokens", "/tokens", Permission.TOKENS_READ),
             ("Operators", "/operators", Permission.OPERATORS_READ),
+            ("Key ring", "/keys", Permission.PROFILES_READ),
         ),
     ),
     (
@@ -68,11 +72,20 @@ def menu_of(visit: Visit, path: str) -> tuple[Group, ...]:
         Group(
             name,
             tuple(
-                Entry(entry, to, path == to or path.startswith(f"{to}/"))
+                Entry(entry, to, _is_of(path, to))
                 for entry, to, permission in entries
-                if visit.may(permission)
+                if permission is None or visit.may(permission)
             ),
         )
         for name, entries in _GROUPS
     )
     return tuple(group for group in found if group.entries)
+
+
+_ALONE = {"/user": "/users"}
+"""Pages that belong to a line without standing below its path."""
+
+
+def _is_of(path: str, to: str) -> bool:
+    own = _ALONE.get(path, path)
+    return own == to or (to != "/" and own.startswith(f"{to}/"))

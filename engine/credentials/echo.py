@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from engine.core.message import Answer
 from engine.credentials.credential import Credential
-from engine.telemetry.redact import MASK, encodings
+from engine.telemetry.redact import MASK, encodings, recodings
 
 LARGEST_PACKED = 4 * 1024 * 1024
 """So much of a packed body is looked through."""
-
-LONGEST_ESCAPED = 4096
-"""Escapes are looked for in secrets of up to so many characters."""
 
 SHORTEST = 8
 """A shorter secret stands in honest answers by chance, and taking it out would spoil them."""
@@ -27,19 +24,22 @@ SHORTEST = 8
 _PACKED = (b"\x1f\x8b", b"x\x01", b"x\x9c", b"x\xda")
 """How gzip and zlib begin (RFC 1952, 1950)."""
 
-_BY_NAME = {
-    '"': ('\\"', "&quot;"),
-    "\\": ("\\\\",),
-    "/": ("\\/",),
-    "'": ("\\'", "&apos;"),
-    "&": ("&amp;",),
-    "<": ("&lt;",),
-    ">": ("&gt;",),
-    " ": ("+", "&nbsp;"),
-    "\t": ("\\t",),
-    "\n": ("\\n",),
-    "\r": ("\\r",),
-}
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}"
+    r"|\\x[0-9a-fA-F]{2}|\\[\"'/tnr]|%[0-9a-fA-F]{2}"
+    r"|&#0*[0-9]{1,7};|&#[xX]0*[0-9a-fA-F]{1,6};|&(?:quot|apos|amp|lt|gt|nbsp);"
+)
+"""Characters as JSON, Python, URLs and HTML escape them."""
+
+_COMMON = {'\\"': '"', "\\n": "\n", "\\/": "/", "\\t": "\t", "\\r": "\r", "\\'": "'"}
+"""Those of which a large answer may hold very many."""
+
+_ENTITIES = {"&quot;": '"', "&apos;": "'", "&amp;": "&", "&lt;": "<", "&gt;": ">", "&nbsp;": " "}
+
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*")
+_UNRESERVED_HEX = r"(?:2[dDeE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|7[eE])"
+_ESCAPED_UNRESERVED = re.compile(rf"(?:%|\\x|\\u00){_UNRESERVED_HEX}|&#")
+"""Where a character is escaped that hardly anybody escapes (RFC 3986, 2.3)."""
 
 
 def without_echo(answer: Answer, credential: Credential) -> Answer:
@@ -64,16 +64,21 @@ def without_secrets(answer: Answer, secrets: tuple[str, ...]) -> Answer:
 
 
 def _echoes(said: str, secrets: tuple[str, ...]) -> bool:
-    plain, wide = _marks(secrets)
-    for mark in plain:
+    marks = _marks(secrets)
+    for mark in marks.plain:
         if mark in said:
             return True
-    if "\0" in said and any(mark in said for mark in wide):
+    if "\0" in said and any(mark in said for mark in marks.wide):
         return True
-    if not ("\\" in said or "%" in said or "&" in said):
+    if not (marks.escaped and ("\\" in said or "%" in said or "&" in said)):
         return False
-    escaped = _escaped(secrets)
-    return escaped is not None and escaped.search(said) is not None
+    if marks.unreserved and _ESCAPED_UNRESERVED.search(said) is None:
+        return False
+    read = said
+    for escaped, meant in _COMMON.items():
+        read = read.replace(escaped, meant)
+    read = _ESCAPE.sub(lambda escape: _meant(escape[0]), read).replace("+", " ")
+    return any(mark in read for mark in marks.escaped)
 
 
 def _unpacked(body: bytes) -> str:
@@ -92,11 +97,50 @@ def _without(value: str, secrets: tuple[str, ...]) -> str:
 
 
 def _replaced(text: str, secrets: tuple[str, ...]) -> str:
-    plain, wide = _marks(secrets)
-    for mark in (*wide, *plain):
+    marks = _marks(secrets)
+    for mark in (*marks.wide, *marks.plain):
         text = text.replace(mark, MASK)
-    escaped = _escaped(secrets)
-    return text if escaped is None else escaped.sub(MASK, text)
+    for mark in marks.escaped:
+        text = _without_escaped(text, mark)
+    return text
+
+
+def _without_escaped(text: str, mark: str) -> str:
+    """``text`` without what is ``mark`` once its escapes are read."""
+    read: list[str] = []
+    spans: list[tuple[int, int]] = []  # where in the text each character that was read stands
+    position = 0
+    for escape in _ESCAPE.finditer(text):
+        read += text[position : escape.start()]
+        spans += ((at, at + 1) for at in range(position, escape.start()))
+        meant = _meant(escape[0])
+        read += meant
+        spans += [escape.span()] * len(meant)
+        position = escape.end()
+    whole = ("".join(read) + text[position:]).replace("+", " ")
+    spans += ((at, at + 1) for at in range(position, len(text)))
+    kept, position, found = [], 0, whole.find(mark)
+    while found >= 0:
+        after = found + len(mark)
+        kept += [text[position : spans[found][0]], MASK]
+        position = spans[after - 1][1]
+        found = whole.find(mark, after)
+    return "".join((*kept, text[position:]))
+
+
+@lru_cache(maxsize=1024)
+def _meant(text: str) -> str:
+    """The character of an escape; one beyond ASCII in its UTF-8, one a byte."""
+    if text[0] == "%" or text[1] == "x":
+        return chr(int(text[-2:], 16))
+    if text[1] == "u":
+        units = bytes.fromhex(text.replace("\\u", ""))
+        return _latin(units.decode("utf-16-be", "surrogatepass"))
+    if text[1] == "#":
+        digits = text[2:-1]
+        number = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
+        return _latin(chr(number)) if number <= 0x10FFFF else text
+    return _COMMON.get(text) or _ENTITIES[text]
 
 
 def _latin(text: str) -> str:
@@ -109,49 +153,39 @@ def _latin(text: str) -> str:
         return text.encode(errors="surrogatepass").decode("latin-1")
 
 
-@lru_cache(maxsize=1024)
-def _marks(secrets: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Forms to look for, those with NULs apart; the longest first: one may hold another. Those
-    with characters escaped aren't among them: an expression of their own finds every mix.
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What is looked for, the longest first: one may hold another.
+
+    ``wide`` are those with NULs. ``escaped`` are the secrets for texts whose escapes were read, a
+    plus sign as a space; ``unreserved``: none of them has a character that is often escaped.
     """
+
+    plain: tuple[str, ...]
+    wide: tuple[str, ...]
+    escaped: tuple[str, ...]
+    unreserved: bool
+
+
+@lru_cache(maxsize=4096)
+def _marks(secrets: tuple[str, ...]) -> _Marks:
+    # Made again for each call where more profiles are in use than are kept: it has to be quick.
     long = [secret for secret in secrets if len(secret) >= SHORTEST]
-    forms = {_latin(form) for secret in long for form in encodings(secret)}
-    escaped = _escaped(secrets)
-    if escaped is not None:
-        forms = {form for form in forms if escaped.fullmatch(form) is None}
-    forms |= {_latin(secret) for secret in long}
+    forms = {_latin(form) for secret in long for form in _forms(secret)}
     wide = {form for form in forms if "\0" in form}
     for way in ("utf-16-le", "utf-16-be"):
         wide |= {secret.encode(way, "surrogatepass").decode("latin-1") for secret in long}
     plain = {form for form in forms - wide if len(form) >= SHORTEST}
-    return _longest_first(plain), _longest_first(wide)
+    escaped = {_latin(secret).replace("+", " ") for secret in long}
+    unreserved = all(_UNRESERVED.fullmatch(secret) for secret in long)
+    return _Marks(_longest_first(plain), _longest_first(wide), _longest_first(escaped), unreserved)
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """Forms besides those that are found by reading escapes."""
+    ambiguous = any(each in secret for each in "\\%& ")
+    return encodings(secret) if ambiguous else recodings(secret)
 
 
 def _longest_first(marks: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(marks, key=lambda mark: (-len(mark), mark)))
-
-
-@lru_cache(maxsize=1024)
-def _escaped(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
-    """The secrets with any of their characters escaped, each in any way: who parses such an answer
-    has them as they were.
-    """
-    long = sorted({each for each in secrets if len(each) >= SHORTEST}, key=len, reverse=True)
-    ways = ["".join(map(_any_way, secret)) for secret in long if len(secret) <= LONGEST_ESCAPED]
-    return re.compile("|".join(ways)) if ways else None
-
-
-@lru_cache(maxsize=1024)
-def _any_way(character: str) -> str:
-    """An expression for one character of a secret, in the UTF-8 that stands as one a byte."""
-    number, units = ord(character), character.encode("utf-16-be", "surrogatepass").hex()
-    octets = [f"{octet:02x}" for octet in character.encode(errors="surrogatepass")]
-    ways = [
-        re.escape(_latin(character)),
-        *(re.escape(way) for way in _BY_NAME.get(character, ())),
-        "".join(rf"(?i:\\u{units[at : at + 4]})" for at in range(0, len(units), 4)),
-        "".join(rf"(?i:%{octet})" for octet in octets),
-        "".join(rf"(?i:\\x{octet})" for octet in octets),
-        rf"(?i:&#(?:0*{number}|x0*{number:x});)",
-    ]
-    return f"(?:{'|'.join(ways)})"

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal
 
+from engine.credentials.references import FromFile
+from engine.errors import CredentialFailure
+from engine.wire.certificates import ends_on
+
 if TYPE_CHECKING:
+    from engine.credentials.references import References
     from engine.credentials.store.profiles import StoredProfile
 
 EXPIRY = "secret_expires"
 """The profile's field, a date: from its first moment in UTC on the secret isn't counted on."""
 
 CLIENT_CERTIFICATE = "client_certificate"
-"""The secret that says by itself when it ends; its row's ``hint`` is that date."""
+"""The secret that says by itself when it ends; a sealed one's row has that date as ``hint``."""
 
 CERTIFICATE = "client certificate"
 SOON_DAYS = 30
@@ -42,15 +47,17 @@ def read_date(written: object) -> str | None:
         raise ValueError("must be a date such as 2027-03-31") from None
 
 
-def ending(stored: StoredProfile, now: int) -> Ending | None:
-    """What is to be told of ``stored`` at ``now`` (wall time): its secret, or its sealed client
+def ending(stored: StoredProfile, now: int, references: References | None = None) -> Ending | None:
+    """What is to be told of ``stored`` at ``now`` (wall time): its secret, or its client
     certificate, ends within 30 days or is over, another secret is to follow, or a previous one is
     still good; None where there is nothing to tell.
+
+    With ``references`` a certificate in a file is read, and told of where it can't be; without
+    them only a sealed one is known.
     """
-    certificate = stored.secrets.get(CLIENT_CERTIFICATE)
     told = [
         expiry(stored.columns.settings.get(EXPIRY), now),
-        expiry(None if certificate is None else certificate.hint, now, of=CERTIFICATE),
+        _of_certificate(stored, now, references),
     ]
     for state in ("wrong", "odd"):
         for each in told:
@@ -63,6 +70,25 @@ def ending(stored: StoredProfile, now: int) -> Ending | None:
     return (
         Ending("ok", f"the previous one is tried until {_minute(until)}") if until > now else None
     )
+
+
+def _of_certificate(
+    stored: StoredProfile, now: int, references: References | None
+) -> Ending | None:
+    written = stored.columns.settings.get(CLIENT_CERTIFICATE)
+    name = written.get("file") if isinstance(written, dict) else None
+    if not isinstance(name, str):
+        sealed = stored.secrets.get(CLIENT_CERTIFICATE)
+        return expiry(None if sealed is None else sealed.hint, now, of=CERTIFICATE)
+    if references is None:
+        return None
+    try:
+        ends = ends_on(references.read(FromFile(name)))
+    except CredentialFailure as failure:
+        return Ending("odd", f"can't be read here: {failure.message}", CERTIFICATE)
+    if ends is None:
+        return Ending("odd", f"can't be read: the file {name} holds none in PEM", CERTIFICATE)
+    return expiry(ends, now, of=CERTIFICATE)
 
 
 def _minute(at: int) -> str:

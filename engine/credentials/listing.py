@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from engine.clock import wall
 from engine.credentials.expiry import Ending, ending
 from engine.credentials.loaded import profile_of
-from engine.credentials.references import FromEnv, FromFile, SecretSource
+from engine.credentials.references import FromEnv, FromFile, References, SecretSource
 from engine.credentials.store import profiles as store
 from engine.credentials.vault import SHOWN_FINGERPRINT
 from engine.errors import CredentialFailure, NotFound
@@ -55,18 +55,26 @@ class ShownProfile:
     ending: Ending | None = None
 
 
-def show_profile(connection: Connection, name: str) -> ShownProfile:
-    """The profile of this name. Raises NotFound."""
+def show_profile(
+    connection: Connection, name: str, references: References | None = None
+) -> ShownProfile:
+    """The profile of this name. Raises NotFound. With ``references`` it is known, too, when a
+    certificate in a file ends.
+    """
     stored = store.profile_by_name(connection, name)
     if stored is None:
         raise NotFound(f"there is no auth profile {name}; `journey auth list` shows them")
-    return _shown(connection, stored)
+    return _shown(connection, stored, references)
 
 
-def search_profiles(connection: Connection, text: str = "") -> list[ShownProfile]:
-    """Profiles whose name, title, kind or a host holds ``text``, whatever the case; by name."""
+def search_profiles(
+    connection: Connection, text: str = "", references: References | None = None
+) -> list[ShownProfile]:
+    """Profiles whose name, title, kind or a host holds ``text``, whatever the case; by name.
+    ``references`` as in :func:`show_profile`.
+    """
     return [
-        _shown(connection, stored)
+        _shown(connection, stored, references)
         for stored in store.all_profiles(connection)
         if text.lower() in _searched(stored)
     ]
@@ -80,7 +88,9 @@ def _searched(stored: StoredProfile) -> str:
     return "\n".join((columns.name, columns.title, columns.kind, *hosts)).lower()
 
 
-def _shown(connection: Connection, stored: StoredProfile) -> ShownProfile:
+def _shown(
+    connection: Connection, stored: StoredProfile, references: References | None
+) -> ShownProfile:
     columns = stored.columns
     secrets: tuple[ShownSecret, ...] = ()
     problem = ""
@@ -107,7 +117,7 @@ def _shown(connection: Connection, stored: StoredProfile) -> ShownProfile:
         secrets,
         store.endpoints_using(connection, stored.id),
         problem,
-        ending(stored, wall()),
+        ending(stored, wall(), references),
     )
 
 

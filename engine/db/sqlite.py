@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_MS = 30_000
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.0005, 0.004
 """Between two tries to begin a transaction that writes."""
+# The driver asks whatever isn't a number or a text how it is to be stored. For what has no adapter
+# it looks for methods that nobody has: 0.7 us for each NULL, of which a user's rows have forty.
+_NULL: dict[None, None] = {}
+sqlite3.register_adapter(type(None), _NULL.get)  # a function in C that gives None for None
+sqlite3.register_adapter(bytes, bytes)
 WORKER_LOCK = ".worker"
 """What follows a database's name in that of the file its worker locks."""
 _PRAGMAS = (

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
 
 _ROW = re.compile(r"VALUES (\([?0, ]+\))")
-_SIZES = (256, 64, 8, 1)
-"""Rows per statement on SQLite: few sizes, so that each is prepared once and stays prepared."""
+_SIZES = (1, 4, 16, 64, 256)
+"""Rows per statement on SQLite: few sizes, so that each is prepared once and stays prepared. A set
+is filled up to one of them with rows that are none (:data:`_NONE`)."""
+_NONE = -2
+"""In every column of a row that is none: no bucket, run or user has this number."""
 
 
 @cache
@@ -42,8 +45,18 @@ def execute(
 
 @cache
 def statement_of_rows(name: str, rows: int) -> str:
-    """SQLite's statement with the one row of its VALUES repeated ``rows`` times."""
-    return _ROW.sub(lambda row: f"VALUES {', '.join([row[1]] * rows)}", statement(name))
+    """SQLite's statement with the one row of its VALUES repeated ``rows`` times. Of an INSERT those
+    that are none are left out; others find nothing that they could change.
+    """
+    text = statement(name)
+
+    def repeated(row: re.Match[str]) -> str:
+        values = f"VALUES {', '.join([row[1]] * rows)}"
+        if rows == 1 or not re.search("^INSERT", text, re.MULTILINE):
+            return values
+        return f"SELECT * FROM ({values}) WHERE column1 <> {_NONE}"  # noqa: S608 - all ours
+
+    return _ROW.sub(repeated, text)
 
 
 def write_rows(connection: Connection, name: str, rows: Sequence[tuple[object, ...]]) -> None:
@@ -52,13 +65,13 @@ def write_rows(connection: Connection, name: str, rows: Sequence[tuple[object, .
         if rows:
             execute(connection, name, (json.dumps(rows, default=_as_bytea),))
         return
-    start = 0
-    for size in _SIZES:
-        text = statement_of_rows(name, size)
-        while len(rows) - start >= size:
-            some = rows[start : start + size]
-            connection.exec_driver_sql(text, tuple(chain.from_iterable(some)))
-            start += size
+    most = _SIZES[-1]
+    for start in range(0, len(rows), most):
+        some = rows[start : start + most]
+        size = next(size for size in _SIZES if size >= len(some))
+        filling = (_NONE,) * ((size - len(some)) * len(some[0]))
+        values = (*chain.from_iterable(some), *filling)
+        connection.exec_driver_sql(statement_of_rows(name, size), values)
 
 
 def _as_bytea(value: bytes) -> str:

@@ -48,7 +48,7 @@ def save(
     and which of its keys changed.
     """
     before = load(connection)
-    old, new = _written(before.policy), _written(policy)
+    old, new = written(before.policy), written(policy)
     if old == new and (before.policy is None) == (policy is None):
         return "unchanged", ()
     connection.exec_driver_sql(
@@ -83,7 +83,8 @@ class LivePolicy:
             self._in_force.policy, self._version = stored.policy, stored.version
 
 
-def _written(policy: ContactPolicy | None) -> dict[str, object]:
+def written(policy: ContactPolicy | None) -> dict[str, object]:
+    """The policy as a file has it, without what is the default; {} for none."""
     if policy is None:
         return {}
     return policy.model_dump(mode="json", by_alias=True, exclude_defaults=True)

@@ -9,7 +9,7 @@ from engine.endpoints import states
 from engine.enrollments.store.holding import HELD, due_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from engine.db.connect import Connection
     from engine.endpoints.states import SharedGate
@@ -22,6 +22,13 @@ SELECT c.bucket, c.enrollment, c.step, c.visit, c.redrive, e.user_id, e.journey,
 FROM calls AS c JOIN enrollments AS e ON e.bucket = c.bucket AND e.id = c.enrollment
 """
 _AT_ONCE = 500
+_PLACE = ("c.bucket", "c.enrollment", "c.step", "c.visit", "c.redrive")
+_FAILED_RANK = ("c.finished_at", *_PLACE)
+_RANK = (
+    "CASE WHEN c.finished_at IS NULL THEN 1 ELSE 0 END",
+    "coalesce(c.finished_at, c.next_try_at, 0)",
+    *_PLACE,
+)
 
 CallState = Literal["failed", "queued", "retry", "held", "redrive", "begun"]
 """Failed for good; to be made; to be tried again; held for its endpoint; sent again after it had
@@ -45,10 +52,11 @@ class CallFilter:
 @dataclass(frozen=True, slots=True)
 class ListedCall:
     """A call. ``at`` is when it failed for good, or is to be made; ``failure`` the last one;
-    ``attempts`` requests were put on the wire for it since it was made, or sent again.
+    ``attempts`` requests were put on the wire for it since it was made, or sent again. ``rank`` is
+    where it stands in the list.
     """
 
-    place: tuple[int, int, int, int, int]
+    rank: tuple[int, ...]
     user: str
     journey: str
     version: int
@@ -63,20 +71,35 @@ class ListedCall:
     at: int
     why: str
 
+    @property
+    def place(self) -> tuple[int, int, int, int, int]:
+        """Its key: bucket, enrollment, step, visit, redrive."""
+        bucket, enrollment, step, visit, redrive = self.rank[-len(_PLACE) :]
+        return bucket, enrollment, step, visit, redrive
 
-def listed(connection: Connection, wanted: CallFilter, versions: Versions) -> Iterator[ListedCall]:
-    """The calls that are meant, those that failed first first."""
+
+def listed(
+    connection: Connection,
+    wanted: CallFilter,
+    versions: Versions,
+    after: Sequence[int] | None = None,
+) -> Iterator[ListedCall]:
+    """The calls that are meant, those that failed first first; those behind the one of this list
+    whose :attr:`ListedCall.rank` is ``after``. Raises ValueError where that is no rank of it.
+    """
+    rank = _FAILED_RANK if wanted.failed else _RANK
     conditions, values = _conditions(wanted)
+    if after is not None:
+        if len(after) != len(rank):
+            raise ValueError("a rank of another list")
+        conditions.append(f"({', '.join(rank)}) > ({', '.join('?' * len(rank))})")
+        values += after
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    rows = connection.exec_driver_sql(
-        f"{_SELECT}{where} ORDER BY c.finished_at IS NULL, c.finished_at, c.next_try_at, c.bucket,"
-        " c.enrollment, c.step, c.visit",
-        tuple(values),
-    )
+    rows = connection.exec_driver_sql(f"{_SELECT}{where} ORDER BY {', '.join(rank)}", tuple(values))
     gates = states.gates(connection)
     while found := rows.fetchmany(_AT_ONCE):
         for row in found:
-            call = _listed(connection, row, versions, gates)
+            call = _listed(connection, row, versions, gates, failed=wanted.failed)
             if wanted.step in (None, call.step):
                 yield call
 
@@ -104,6 +127,8 @@ def _listed(
     row: tuple[object, ...],
     versions: Versions,
     gates: dict[str, SharedGate],
+    *,
+    failed: bool,
 ) -> ListedCall:
     (bucket, enrollment, step, visit, redrive, user, journey, version_id, endpoint) = row[:9]
     (method, target, key, attempts, tries, failure, next_try_at, finished_at, started) = row[9:]
@@ -123,8 +148,10 @@ def _listed(
         state = "redrive"
     else:
         state = "retry" if tries else "queued"
+    when = finished_at if finished_at is not None else next_try_at or 0
+    before = (when,) if failed else (int(finished_at is None), when)
     return ListedCall(
-        place=(bucket, enrollment, step, visit, redrive),  # type: ignore[arg-type]
+        rank=(*before, bucket, enrollment, step, visit, redrive),  # type: ignore[arg-type]
         user=str(user),
         journey=str(journey),
         version=published.number,

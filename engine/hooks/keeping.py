@@ -26,11 +26,15 @@ LONGEST_OVERLAP_US = 90 * 86_400 * 1_000_000
 SHORTEST_SECRET = 16
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_FIELDS = ("preset", "user", "event", "when", "properties", "secret")
 
 
 @dataclass(frozen=True, slots=True)
 class HookEdit:
-    """What is to be set of a hook; None: as it was. ``secret`` is sealed."""
+    """What is to be set of a hook; None: as it was, '' takes ``event`` and ``when`` back to what
+    they are unless said. With ``whole`` the properties are the whole body again. ``secret`` is
+    sealed.
+    """
 
     preset: str | None = None
     user: str | None = None
@@ -38,6 +42,7 @@ class HookEdit:
     when: str | None = None
     properties: Mapping[str, object] | None = None
     secret: str | None = None
+    whole: bool = False
 
 
 def set_hook(
@@ -57,13 +62,7 @@ def set_hook(
             code="hooks.name",
         )
     preset = edit.preset or (stored.preset if stored is not None else None)
-    before = _mapped(stored)
-    mapped = Mapped(
-        edit.user or (before.user if before is not None else ""),
-        edit.event or (before.event if before is not None else Mapped("").event),
-        edit.when if edit.when is not None or before is None else before.when,
-        edit.properties if edit.properties is not None or before is None else before.properties,
-    )
+    mapped = _merged(_mapped(stored), edit)
     _require_usable(name, preset, mapped, edit.secret, stored)
     assert preset is not None  # noqa: S101 - it was just required
     if stored is None:
@@ -73,7 +72,7 @@ def set_hook(
         store.change(connection, hook_id, preset, mapped.stored(), now)
     if edit.secret is not None:
         _seal(connection, vault, (hook_id, version), edit.secret, None, now)
-    fields = [f for f in HookEdit.__dataclass_fields__ if getattr(edit, f) is not None]
+    fields = [f for f in _FIELDS if getattr(edit, f) is not None]
     record(connection, now, actor, "create" if stored is None else "set", AUDITED, name, fields)
     return stored is None
 
@@ -142,10 +141,18 @@ def _seal(
     store.put_secret(connection, hook_id, sealed, previous_until, now)
 
 
-def _mapped(stored: StoredHook | None) -> Mapped | None:
-    if stored is None:
-        return None
-    return Mapped(**json.loads(stored.mapping))
+def _mapped(stored: StoredHook | None) -> Mapped:
+    return Mapped("") if stored is None else Mapped(**json.loads(stored.mapping))
+
+
+def _merged(before: Mapped, edit: HookEdit) -> Mapped:
+    """The mapping as it is to be."""
+    return Mapped(
+        edit.user or before.user,
+        before.event if edit.event is None else edit.event or Mapped("").event,
+        before.when if edit.when is None else edit.when or None,
+        None if edit.whole else before.properties if edit.properties is None else edit.properties,
+    )
 
 
 def _require_usable(

@@ -11,6 +11,7 @@ from engine.core.dsl.problems import did_you_mean, in_file_order
 from engine.credentials.kek import KEY_BYTES, LocalKek
 from engine.credentials.key_ring import KeyRing, new_fingerprint_key, new_key
 from engine.credentials.profiles import extend_origins, set_profile
+from engine.credentials.store.keys import data_keys
 from engine.credentials.store.profiles import StoredProfile, all_profiles
 from engine.credentials.vault import Vault
 from engine.endpoints import store
@@ -21,7 +22,7 @@ from engine.users.catalogue import save_catalogue
 from engine.wire.origin import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from engine.credentials.key_ring import Place
     from engine.credentials.references import References
@@ -84,6 +85,15 @@ def apply(
     except _RolledBackError:
         pass
     return changes
+
+
+def rehearsal_vault(database: Database, vault: Callable[[], Vault]) -> Vault:
+    """What a dry run seals with: the database's own vault, or one that nothing outlives where there
+    are no keys yet, so that it makes none.
+    """
+    with database.read() as connection:
+        sealed = bool(data_keys(connection))
+    return vault() if sealed else ThrowawayVault()
 
 
 class ThrowawayVault(Vault):

@@ -19,6 +19,7 @@ from engine.core.guarded_json import text_of
 from engine.db.ids import IdMaker, entropy
 from engine.enrollments.buckets import AnotherWorker, acquire
 from engine.enrollments.store.links import TRANSIT
+from engine.errors import NotFound
 from engine.users.incoming import ERASE
 
 if TYPE_CHECKING:
@@ -108,6 +109,21 @@ def pseudonym(connection: Connection, user_id: str) -> str:
     """What the audit log calls a user who was erased."""
     key: str = connection.exec_driver_sql("SELECT key FROM installation").scalar_one()
     return blake2b(user_id.encode(), key=bytes.fromhex(key), digest_size=12).hexdigest()
+
+
+def erase_user(
+    database: Database, user_id: str, *, actor: str, now: int, patience_s: float
+) -> dict[str, int] | None:
+    """Erase a user, here or by the worker that owns him: how many rows went, by table; None where
+    the worker hasn't done it in that time, and does when it comes to it.
+
+    ``now`` is wall time in microseconds UTC. Raises NotFound where nothing is held of him.
+    """
+    with database.read() as connection:
+        if not any(held(connection, user_id).values()):
+            raise NotFound(f"nothing is held of {user_id[:60]!r}")
+    asked = ask(database, user_id, actor=actor, now=now)
+    return wait(database, asked, now=now, patience_s=patience_s)
 
 
 @dataclass(slots=True, frozen=True)

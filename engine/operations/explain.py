@@ -10,7 +10,8 @@ from engine.core.dsl.trigger import AudienceTrigger, EventTrigger
 from engine.core.expressions.assignment import bucket_of
 from engine.core.expressions.reads import step_into
 from engine.enrollments.entered_by import LONGEST_TURN, fact_of_turn
-from engine.users.store import passages_of
+from engine.errors import NotFound
+from engine.users.store import fact_at, fact_of_message, facts_of, passages_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,9 @@ NO_TRIGGER = "no_trigger"
 PUBLISHED_LATER = "published_later"
 NOT_MET = "not_met"
 NOT_RECORDED = "not_recorded"
+
+_SEQ_DIGITS = 19
+_LOOKED_THROUGH = 100
 
 
 @dataclass(slots=True, frozen=True)
@@ -54,6 +58,27 @@ class _Recorded:
     seq: int
     refused: Mapping[tuple[int, int], tuple[str, Mapping[str, object] | None]]
     begun: Mapping[int, Sequence[KnownPassage]]
+
+
+def received_fact(connection: Connection, user: str, which: str | None) -> KnownFact:
+    """The received fact of a user that ``which`` means: a ``seq``, the newest of that name, or an
+    id; the newest of all where it is None. Raises NotFound.
+    """
+    fact = None
+    if which is not None and which.isascii() and which.isdecimal() and len(which) < _SEQ_DIGITS:
+        fact = fact_at(connection, user, int(which))
+    if fact is None:
+        newest = facts_of(connection, user, event=which, most=_LOOKED_THROUGH)
+        received = [one for one in newest if one.seq is not None]
+        fact = next(reversed(received or newest), None)
+    if fact is None and which is not None:
+        fact = fact_of_message(connection, user, which)
+    if fact is None:
+        what = "event" if which is None else f"event {which[:60]!r}"
+        raise NotFound(f"{user[:60]!r} has no {what}; see `journey events list --user`")
+    if fact.seq is None:
+        raise NotFound("that event is not received yet: it waits for a worker")
+    return fact
 
 
 def explain(

@@ -18,6 +18,7 @@ from engine.credentials.kek_file import succeed
 from engine.credentials.key_ring import FINGERPRINTS, KeyRing, new_key, unwrapped, wrapped
 from engine.credentials.store import keys as store
 from engine.credentials.store import sealed
+from engine.credentials.store.profiles import profile_by_id
 from engine.errors import CredentialFailure, InUse, NotFound, OperatorError, SettingsError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.credentials.kek import KeyEncryption, LocalKek
-    from engine.credentials.key_ring import KeyState, WrappedKey
+    from engine.credentials.key_ring import WrappedKey
     from engine.credentials.store.sealed import SealedColumn, SealedValue
     from engine.db.connect import Connection, Database
     from engine.settings import Settings
@@ -35,27 +36,6 @@ SET = 100
 """How many values are sealed anew in one transaction."""
 _REST_S = 0.002
 """Between two sets others write: back-to-back commits keep them waiting."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyStatus:
-    """One data key. ``made_at`` is wall time in microseconds, ``values`` how many are sealed under
-    it, ``opens`` whether the key-encryption key opens it (None for a retired one).
-    """
-
-    id: str
-    state: KeyState
-    made_at: int
-    values: int
-    opens: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class RingStatus:
-    """The ring. ``strays`` are values under keys that it doesn't have: they don't open."""
-
-    keys: tuple[KeyStatus, ...]
-    strays: int
 
 
 @dataclass(slots=True)
@@ -82,21 +62,10 @@ class Replaced:
     kept: Path | None
 
 
-def status(connection: Connection, kek: KeyEncryption) -> RingStatus:
-    """How the ring stands, the oldest key first."""
-    counts = dict(sealed.count_by_key(connection))
-    shown = tuple(
-        KeyStatus(
-            each.key.id,
-            each.key.state,
-            each.made_at,
-            counts.pop(each.key.id, 0),
-            None if each.key.state == "retired" else unwrapped(kek, each.key) is not None,
-        )
-        for each in store.stored_keys(connection)
-        if each.key.id != FINGERPRINTS
-    )
-    return RingStatus(shown, sum(counts.values()))
+def names_of(connection: Connection, done: Rotated) -> list[str]:
+    """Profile and field, as ``crm.password``, of what a rotation couldn't open."""
+    found = [(profile_by_id(connection, row), field) for row, field in done.unreadable]
+    return [f"{profile.columns.name}.{field}" for profile, field in found if profile is not None]
 
 
 def rotate(database: Database, kek: LocalKek, *, actor: str, now: int) -> Rotated:

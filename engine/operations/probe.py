@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.clock import RealClock
+from engine.core import guarded_json
 from engine.core.expressions.calendar import find_zone
 from engine.core.expressions.errors import ExpressionError, Unfillable
 from engine.core.expressions.paths import compile_path
 from engine.core.expressions.scope import UTC_ZONE, Scope
+from engine.core.expressions.values import compile_value
 from engine.credentials.access_tokens.answer import Refused
 from engine.credentials.access_tokens.ask import TokenServers
 from engine.credentials.kinds.oauth2 import OAuth2
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from engine.wire.transport import Transport
 
 
+_OF_USER = frozenset({"user"})
 LOOKED_THROUGH, EXCERPT = 64 * 1024, 2_000
 """Bytes of an answer that are searched for secrets, and characters of it that are shown."""
 
@@ -178,18 +181,35 @@ def target_as(connection: Connection, user: str, template: str, now: int) -> str
     Raises NotFound for an unknown user, and OperatorError for a path that can't be filled in.
     """
     path, mark, query = template.partition("?")
-    known = find_user(connection, user)
-    if known is None:
-        raise NotFound(f"there is no user {user[:60]!r}")
-    zone = find_zone(known.timezone or "") or UTC_ZONE
-    attributes = {**known.attributes, "id": known.id, "timezone": known.timezone}
+    scope = _scope_of(connection, user, now)
     try:
-        filled = compile_path(path, allow=frozenset({"user"})).render(
-            Scope(now, zone, user=attributes)
-        )
+        filled = compile_path(path, allow=_OF_USER).render(scope)
     except (ExpressionError, Unfillable) as error:
         raise OperatorError(f"the path can't be filled in: {error}", code="probe.path") from None
     return f"{filled}{mark}{query}"
+
+
+def body_as(connection: Connection, user: str, template: bytes, now: int) -> bytes:
+    """The JSON of a body, filled in as :func:`target_as` does; an empty one stays empty."""
+    scope = _scope_of(connection, user, now)
+    if not template:
+        return b""
+    try:
+        written = compile_value(guarded_json.parse(template), allow=_OF_USER)
+        return guarded_json.dumps(written.render(scope))
+    except guarded_json.NotGuardedJSON as error:
+        raise OperatorError(f"the body is {error}", code="probe.body") from None
+    except (ExpressionError, Unfillable) as error:
+        raise OperatorError(f"the body can't be filled in: {error}", code="probe.body") from None
+
+
+def _scope_of(connection: Connection, user: str, now: int) -> Scope:
+    """What expressions see of a user. Raises NotFound."""
+    known = find_user(connection, user)
+    if known is None:
+        raise NotFound(f"there is no user {user[:60]!r}")
+    attributes = {**known.attributes, "id": known.id, "timezone": known.timezone}
+    return Scope(now, find_zone(known.timezone or "") or UTC_ZONE, user=attributes)
 
 
 def only_endpoint_of(database: Database, profile: str) -> str:

@@ -17,11 +17,13 @@ from engine.clock import RealClock
 from engine.core.expressions.calendar import DAY, HOUR, MINUTE, SECOND
 from engine.core.expressions.schedules import Fires
 from engine.credentials.listing import search_profiles
+from engine.credentials.references import References
 from engine.credentials.store.tokens import tokens_to_renew
 from engine.db import upkeep
 from engine.operations.backup import back_up, keep_newest, name_of
 from engine.operations.retention import Kept, Retention
 from engine.processes.renewal import renew
+from engine.settings import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,8 +175,9 @@ def back_up_nightly(post: Post) -> str:
 
 def warn_of_endings(post: Post) -> str:
     """Warn of secrets that end within 30 days, or have ended."""
+    references = References(environment(), post.settings.secret_folders)
     with post.database.read() as connection:
-        profiles = search_profiles(connection)
+        profiles = search_profiles(connection, references=references)
     told = [
         f"{profile.name}: its {profile.ending.of} {profile.ending.text}"
         for profile in profiles

@@ -12,7 +12,7 @@ import re
 import threading
 from base64 import b64encode
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from urllib.parse import quote, quote_plus
 
 MASK = "[redacted]"
@@ -25,6 +25,8 @@ _REMEMBERED = 20_000
 _WINDOW = 64 * 1024
 """Characters that are looked through before another thread has its turn."""
 
+_MANY_PAIRS = 256
+
 
 class Redactor:
     """Takes known values out of texts. May be used from any thread.
@@ -35,8 +37,7 @@ class Redactor:
     def __init__(self) -> None:
         self._values: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._forms: dict[str, dict[str, int]] = {}
-        self._pairs: dict[str, set[str]] = {}
-        self._pair: re.Pattern[str] | None = None
+        self._beginnings = _Beginnings()
         self._lock = threading.Lock()
 
     def learn(self, values: Iterable[str]) -> None:
@@ -50,7 +51,7 @@ class Redactor:
                     continue
                 self._values[value] = forms = encodings(value)
                 for form in forms:
-                    self._expect(form)
+                    self._beginnings.add(form)
                     of_beginning = self._forms.setdefault(form[:_SHORTEST], {})
                     of_beginning[form] = of_beginning.get(form, 0) + 1
                 if len(self._values) > _REMEMBERED:
@@ -69,12 +70,6 @@ class Redactor:
                 position += 1
         return "".join((*kept, text[start:])) if kept else text
 
-    def _expect(self, form: str) -> None:
-        seconds = self._pairs.setdefault(form[0], set())
-        if form[1] not in seconds:
-            seconds.add(form[1])
-            self._pair = None
-
     def _next_beginning(self, text: str, position: int) -> int:
         """Where from ``position`` on two characters stand with which a value begins; -1: nowhere.
 
@@ -82,9 +77,9 @@ class Redactor:
         fast.
         """
         with self._lock:
-            if not self._pairs:
-                return -1
-            pattern = self._pair = self._pair or _any_pair(self._pairs)
+            pattern = self._beginnings.pattern()
+        if pattern is None:
+            return -1
         while position < len(text):
             found = pattern.search(text, position, position + _WINDOW + 1)
             if found is not None:
@@ -111,6 +106,47 @@ class Redactor:
                 del of_beginning[form]
             if not of_beginning:
                 del self._forms[form[:_SHORTEST]]
+
+
+class _Beginnings:
+    """The two characters with which values begin, as an expression that finds any of them.
+
+    Made anew it takes milliseconds for thousands of values that begin at random. Beyond
+    ``_MANY_PAIRS`` it is one of any first and any second character, which soon stays the same.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, set[str]] = {}
+        self._second: set[str] = set()
+        self._pairs = 0
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, form: str) -> None:
+        """A value may stand in this form."""
+        first, second = form[0], form[1]
+        seconds = self._seconds.setdefault(first, set())
+        if second in seconds:
+            return
+        if self._pairs <= _MANY_PAIRS or not seconds or second not in self._second:
+            self._pattern = None
+        seconds.add(second)
+        self._second.add(second)
+        self._pairs += 1
+
+    def pattern(self) -> re.Pattern[str] | None:
+        """The expression; None where there is no value."""
+        if self._pattern is None and self._pairs:
+            if self._pairs > _MANY_PAIRS:
+                text = _any_of(self._seconds) + _any_of(self._second)
+            else:
+                ways = sorted(self._seconds.items())
+                text = "|".join(re.escape(first) + _any_of(seconds) for first, seconds in ways)
+            self._pattern = re.compile(text)
+        return self._pattern
+
+
+def _any_of(characters: Iterable[str]) -> str:
+    return f"[{''.join(map(re.escape, sorted(characters)))}]"
 
 
 _SAFE_IN_HTML = re.compile("[<>&'=]")
@@ -154,7 +190,15 @@ def encodings(value: str) -> tuple[str, ...]:
     JSON, in HTML, in hex, in UTF-16, in other capitals, and inside of anything in base64 (a Basic
     pair, a data URL). Of a private key in PEM also each line, since few texts hold it whole.
     """
-    forms = {form for each in (value, *_key_lines(value)) for form in _forms(each)}
+    forms = {form for each in (value, *_key_lines(value)) for form in _escaped(each)}
+    return (*(form for form in forms if len(form) >= _SHORTEST), *recodings(value))
+
+
+def recodings(value: str) -> tuple[str, ...]:
+    """The forms of :func:`encodings` that have no character escaped: as it is, in other capitals,
+    in hex, in UTF-16, inside of base64.
+    """
+    forms = {form for each in (value, *_key_lines(value)) for form in _recoded(each)}
     return tuple(form for form in forms if len(form) >= _SHORTEST)
 
 
@@ -164,39 +208,41 @@ def _key_lines(pem: str) -> list[str]:
     return [line for line in body.split() if len(line) >= _SHORTEST_BASE64]
 
 
-def _forms(value: str) -> set[str]:
-    from html import escape  # noqa: PLC0415 - two thousand names that most commands never need
-
-    percent = quote(value, safe="")
-    forms = {
-        *(value, percent, quote(value), quote_plus(value)),
-        *(_lower_percent(percent), _lower_percent(quote_plus(value))),
-        *(json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], escape(value)),
-        *(value.encode().hex(), value.encode().hex().upper()),
-        repr(value)[1:-1],
-    }
+def _recoded(value: str) -> set[str]:
+    in_hex = value.encode().hex()
+    forms = {value, in_hex, in_hex.upper(), "\0".join(value)}
     for inner in {value, quote_plus(value)}:
         forms.update(_inside_base64(inner.encode()))
-    return forms | _as_others_write(value)
+    if len(value) >= _SHORTEST_BASE64:
+        forms |= {value.lower(), value.upper(), value.swapcase()}
+    return forms
+
+
+def _escaped(value: str) -> set[str]:
+    from html import escape  # noqa: PLC0415 - two thousand names that most commands never need
+
+    percent, plus = quote(value, safe=""), quote_plus(value)
+    forms = {
+        *(percent, quote(value), plus, _lower_percent(percent), _lower_percent(plus)),
+        *(json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], escape(value)),
+        repr(value)[1:-1],
+    }
+    return (forms | _as_others_write(value)) - {value}
 
 
 def _as_others_write(value: str) -> set[str]:
     """What escapes otherwise, or more, than Python does: PHP and Java in JSON, entities by number,
-    UTF-16 in what was read as something else; and the capitals of who changes them.
+    UTF-16 in what was read as something else.
     """
     quoted, units = json.dumps(value)[1:-1], value.encode("utf-16-be", "surrogatepass")
-    forms = {
+    return {
         quoted.replace("/", "\\/"),
         _SAFE_IN_HTML.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted),
         "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)),
         *("".join(f"&#{ord(each)};" if odd(each) else each for each in value) for odd in _ODD),
         *("".join(f"&#x{ord(each):x};" if odd(each) else each for each in value) for odd in _ODD),
         "".join(f"%{octet:02x}" for octet in value.encode(errors="surrogatepass")),
-        "\0".join(value),
     }
-    if len(value) >= _SHORTEST_BASE64:
-        forms |= {value.lower(), value.upper(), value.swapcase()}
-    return forms
 
 
 def _lower_percent(text: str) -> str:
@@ -215,15 +261,6 @@ def _inside_base64(value: bytes) -> set[str]:
         if len(inner) >= _SHORTEST_BASE64:
             forms |= {inner, inner.replace("+", "-").replace("/", "_")}
     return forms
-
-
-def _any_pair(pairs: Mapping[str, Iterable[str]]) -> re.Pattern[str]:
-    return re.compile(
-        "|".join(
-            f"{re.escape(first)}[{''.join(re.escape(second) for second in sorted(seconds))}]"
-            for first, seconds in sorted(pairs.items())
-        )
-    )
 
 
 def _message(record: logging.LogRecord) -> str:

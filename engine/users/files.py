@@ -135,14 +135,15 @@ class UsersFile:
 
 
 def open_users(
-    path: str | Path,
+    path: str | Path | Source,
     *,
     inputs: Mapping[str, str],
     skip_bad: bool = False,
     stdin: BinaryIO | None = None,
     also: Callable[[UserRow], object] | None = None,
 ) -> UsersFile:
-    """Check all users in ``path`` (``-``: standard input): CSV or JSON Lines, by name or content.
+    """Check all users in ``path`` (``-``: standard input; or an open source, which is closed with
+    the users): CSV or JSON Lines, by name or content.
 
     ``inputs`` are the journey's, name to type (text, number, boolean, date, any); every user must
     bring them. ``also`` raises BadRow for a user who is no good besides. With ``skip_bad`` bad rows
@@ -150,7 +151,7 @@ def open_users(
     :class:`UsersFileError` for bad rows, an unreadable file, and one without users.
     """
     try:
-        source = Source.open(path, stdin)
+        source = path if isinstance(path, Source) else Source.open(path, stdin)
     except UnreadableFile as error:
         raise UsersFileError(error.message) from None
     try:

@@ -145,7 +145,8 @@ class Egress:
         The refusal names the address, its kind, and the setting's line that would allow it.
         """
         for text in addresses:
-            address = ip_address(text)
+            # fe80::1%eth0 is fe80::1, by one of the ways there are to it.
+            address = ip_address(text.partition("%")[0])
             kind = kind_of(address)
             if kind is not None and not self._opened(host, port, address, kind):
                 return self._refusal(address, kind)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -16,14 +18,55 @@ FAILED_LIFETIME_S = 2.0
 DOUBTED_AFTER_S = 1.0
 QUERY_TIMEOUT_S = 5.0
 
+MAX_QUERIES = 128
+"""So many names may be asked for at a time, those included that nobody waits for any more."""
+
+MAX_KNOWN = 10_000
+"""Beyond so many names, those are forgotten that have to be asked for anew."""
+
 Query = Callable[[str], Awaitable[Sequence[str]]]
 """Name → addresses, best first; raises ``OSError`` where there are none."""
 
 
 async def system_query(host: str) -> Sequence[str]:
-    """Ask the operating system (getaddrinfo): hosts file, DNS, in the order of RFC 6724."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+    """Ask the operating system (getaddrinfo): hosts file, DNS, in the order of RFC 6724.
+
+    By a thread of its own: where a name server is silent the system waits for half a minute, and a
+    few such names would take every thread that the event loop has for others. Nobody waits for it
+    at the end, either.
+    """
+    if sum(each.name == _THREAD for each in threading.enumerate()) >= MAX_QUERIES:
+        raise socket.gaierror(socket.EAI_AGAIN, "too many names are being asked for")
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Sequence[str]] = loop.create_future()
+    threading.Thread(target=_query, args=(host, loop, answer), name=_THREAD, daemon=True).start()
+    return await answer
+
+
+_THREAD = "name lookup"
+
+
+def _query(
+    host: str, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Sequence[str]]
+) -> None:
+    addresses: Sequence[str] = ()
+    problem: Exception | None = None
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+    except (OSError, UnicodeError) as error:
+        problem = error
+
+    def settle() -> None:
+        if answer.done():  # given up
+            return
+        if problem is None:
+            answer.set_result(addresses)
+        else:
+            answer.set_exception(problem)
+
+    with suppress(RuntimeError):  # the loop has ended meanwhile
+        loop.call_soon_threadsafe(settle)
 
 
 @dataclass(slots=True)
@@ -108,6 +151,8 @@ class Lookup:
         except (OSError, UnicodeError) as error:
             again = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
             addresses, problem = (), "the name server didn't answer" if again else "name not found"
+        if len(self._known) >= MAX_KNOWN:
+            self._known = {name: each for name, each in self._known.items() if each.until > asked}
         life = self.lifetime_s if addresses else FAILED_LIFETIME_S
         known = self._known[host] = _Known(addresses, problem, asked, stopwatch() + life)
         return known

@@ -1,44 +1,125 @@
-"""``scripts/bench NAME``: figures with their spread, and ratios to a bare limit of the same run."""
+"""Figures of the engine with their spread, and their ratio to a bare limit of the same run.
+
+``scripts/bench NAME`` prints a table, and at the end one line of JSON; ``scripts/bench NAME
+--help`` says what it measures. ``--save FILE`` appends the line to a file, ``--compare FILE`` tells
+the ratio of each figure to that of such a file; without NAME everything in the file is measured
+again, with the options it was measured with.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from tests.bench import ingest_http, latency, main_job, sleepers
+from tests.bench import (
+    fair,
+    growth,
+    ingest,
+    ingest_http,
+    latency,
+    main_job,
+    pure,
+    resolve,
+    sleepers,
+    start,
+    wake,
+    workers,
+)
+from tests.bench.shape import Bench, line, summary, table
 
-
-def main() -> None:
-    """Run the bench that the command line names."""
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    benches = parser.add_subparsers(dest="bench", required=True)
-    job = benches.add_parser("main-job", help="five steps with one POST, SQLite, one command")
-    job.add_argument(
-        "--users", default="1000,10000,50000,200000", help="sizes, separated by commas"
+BENCHES: dict[str, Bench] = {
+    module.BENCH.name: module.BENCH
+    for module in (
+        main_job,
+        pure,
+        sleepers,
+        wake,
+        ingest,
+        ingest_http,
+        resolve,
+        latency,
+        growth,
+        workers,
+        start,
+        fair,
     )
-    job.add_argument("--runs", type=int, default=3, help="how often each size is run")
-    late = benches.add_parser("latency", help="from an event to the first byte of its first call")
-    late.add_argument("--rate", type=int, default=500, help="events a second")
-    late.add_argument("--seconds", type=int, default=20, help="for how long")
-    late.add_argument("--idle", type=int, default=60, help="single events before that")
-    late.add_argument("--sleepers", type=int, default=10_000, help="who wake in one second")
-    asleep = benches.add_parser("sleepers", help="what users who sleep cost, and their events")
-    asleep.add_argument("--users", default="10,1000000", help="sizes, separated by commas")
-    doors = benches.add_parser("ingest-http", help="events in over HTTP, SQLite, a server beside")
-    doors.add_argument("--serve", choices=["api", "up"], default="api", help="which process serves")
-    doors.add_argument("--seconds", type=float, default=8, help="for how long each")
-    doors.add_argument("--rate", type=int, default=500, help="events a second, where it is fixed")
-    given = parser.parse_args()
-    if given.bench == "latency":
-        latency.measure(given.rate, given.seconds, given.idle, given.sleepers)
-        return
-    if given.bench == "ingest-http":
-        ingest_http.measure(given.serve, given.seconds, given.rate)
-        return
-    sizes = [int(size) for size in given.users.split(",")]
-    if given.bench == "sleepers":
-        sleepers.measure(sizes)
+}
+_OURS = {"bench", "compare", "save"}
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the bench that the command line names, or those of the file it compares with."""
+    given = vars(_parser().parse_args(words))
+    then = _saved(given["compare"]) if given["compare"] else {}
+    if given["bench"] is not None:
+        options = {name: value for name, value in given.items() if name not in _OURS}
+        wanted = {given["bench"]: options}
     else:
-        main_job.measure(sizes, given.runs)
+        wanted = {name: told["given"] for name, told in then.items() if name in BENCHES}
+    if not wanted:
+        sys.exit("scripts/bench: name a bench, or a file with --compare; see --help")
+    for name, options in wanted.items():
+        _run(BENCHES[name], options, then.get(name), given["save"])
+
+
+def _run(
+    bench: Bench, options: Mapping[str, object], then: dict[str, Any] | None, save: Path | None
+) -> None:
+    cases = list(bench.measure(argparse.Namespace(**options)))
+    for each in table(summary(cases), then["cases"] if then else {}):
+        print(each)
+    said = line(bench.name, options, cases)
+    print(said, flush=True)
+    if save is not None:
+        with save.open("a", encoding="utf-8") as file:
+            file.write(said + "\n")
+
+
+def _saved(path: Path) -> dict[str, dict[str, Any]]:
+    """The last line of each bench in a file; lines that are no JSON objects are passed over."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    told = [json.loads(each) for each in lines if each.startswith("{")]
+    return {each["bench"]: each for each in told}
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    for name, help_text in (
+        ("compare", "tell the ratio of each figure to the one in FILE"),
+        ("save", "append the line of JSON to FILE"),
+    ):
+        shared.add_argument(
+            f"--{name}", type=Path, metavar="FILE", help=help_text, default=argparse.SUPPRESS
+        )
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description=__doc__,
+        parents=[shared],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(compare=None, save=None)
+    benches = parser.add_subparsers(dest="bench", metavar="NAME")
+    for bench in BENCHES.values():
+        one = benches.add_parser(
+            bench.name,
+            help=bench.about.splitlines()[0],
+            description=bench.about,
+            parents=[shared],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        for option in bench.options:
+            one.add_argument(
+                f"--{option.name}",
+                type=type(option.default),
+                default=option.default,
+                choices=option.choices,
+                help=f"{option.help} ({option.default} unless said)",
+            )
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The bare limit: the engine's HTTP client in a loop of its own, with nothing around it.
 
-Prints calls a second: ``python -m tests.bench.bare_client URL CALLS``.
+Prints calls a second of it, and of fixed bytes over kept connections:
+``python -m tests.bench.bare_client URL CALLS``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from engine.core.message import Request
 from engine.wire.egress import Egress
 from engine.wire.http_transport import HttpTransport
 from engine.wire.transport import Transport
+from tests.bench.fixed_bytes import call_all
 
 CONCURRENCY = 100
 HEADERS = (
@@ -46,5 +48,10 @@ async def rate(url: str, calls: int) -> float:
     return calls / took
 
 
+async def rates(url: str, calls: int) -> tuple[float, float]:
+    """Calls a second of the client, and of fixed bytes."""
+    return await rate(url, calls), await call_all(url, calls)
+
+
 if __name__ == "__main__":
-    print(uvloop.run(rate(f"{sys.argv[1]}/send", int(sys.argv[2]))))
+    print(*uvloop.run(rates(f"{sys.argv[1]}/send", int(sys.argv[2]))))

@@ -2,74 +2,72 @@
 
 Single events and batches as fast as 64 and eight connections can send them, each waiting for
 its answer; then single events at a fixed rate, timed from when each was meant to be sent.
+``of_bare`` is beside a server that reads such requests and answers, and does nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvloop
 
 from engine.access import issuing
 from engine.clock import wall
-from engine.db.connect import Database
+from tests.bench import spending
+from tests.bench.installation import Installation, installations
+from tests.bench.shape import Bench, Case, Figures, Option, percentiles
+from tests.bench.spending import cpu_s, memory_mib
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-BIN = Path(sys.executable).parent
 BATCH = 100
 SINGLES, BATCHES = 64, 8
 _EVENT = {"type": "track", "event": "cart_updated", "properties": {"total": 129.9, "items": [1, 2]}}
 
 
-def measure(command: str, seconds: float, rate: int) -> None:
-    """Print the figures as a table and one JSON line. ``command``: ``api`` alone, or ``up``."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        _served(Path(folder), command) as (port, token, pid),
-    ):
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            used = [_cpu_s(pid)]
-            single = runner.run(_as_fast_as_it_goes(port, token, SINGLES, 1, seconds))
-            used.append(_cpu_s(pid))
-            batched = runner.run(_as_fast_as_it_goes(port, token, BATCHES, BATCH, seconds))
-            used.append(_cpu_s(pid))
-            time.sleep(1)
-            late = sorted(runner.run(_paced(port, token, rate, seconds)))
-        file = Database(f"sqlite:///{folder}/engine.db")
-        with closing(file) as database, database.read() as connection:
-            rows = "SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM facts)"
-            durable = connection.exec_driver_sql(rows).scalar_one()
-    sent = single[1] + batched[1] + len(late)
-    figures = {
-        "singles_per_s": round(single[0]),
-        "in_batches_per_s": round(batched[0]),
-        "cpu_us_a_single": round((used[1] - used[0]) / single[1] * 1e6, 1),
-        "cpu_us_in_a_batch": round((used[2] - used[1]) / batched[1] * 1e6, 1),
-        f"at_{rate}_per_s_p50_ms": round(late[len(late) // 2] * 1000, 1),
-        f"at_{rate}_per_s_p99_ms": round(late[len(late) * 99 // 100] * 1000, 1),
-        "lost": sent - durable,
-    }
-    for name, figure in figures.items():
-        print(f"{name:>24} {figure:>10,}")
-    print(json.dumps({"bench": "ingest-http", "command": command, **figures}))
+def measure(given: Namespace) -> Iterator[Case]:
+    """Single events, batches, and single events at a rate."""
+    cases = {name: Case(name) for name in ("singles", "batches", f"{given.rate} a second")}
+    with installations() as place, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        for _ in range(given.runs):
+            for case, figures in zip(cases.values(), _once(place(), runner, given), strict=True):
+                case.add(figures)
+    yield from cases.values()
 
 
-def _cpu_s(pid: int) -> float:
-    """The processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _once(
+    installation: Installation, runner: asyncio.Runner, given: Namespace
+) -> tuple[Figures, Figures, Figures]:
+    with _served(installation, given.serve) as (port, token, pid), bare_server() as bare:
+
+        def fast(lines: int, size: int) -> tuple[float, Figures]:
+            used, seconds = cpu_s(pid), given.seconds
+            alone, _ = runner.run(_as_fast_as_it_goes(bare, "", lines, size, seconds / 4))
+            rate, sent = runner.run(_as_fast_as_it_goes(port, token, lines, size, seconds))
+            figures = {
+                "events_per_s": rate,
+                "cpu_us_an_event": (cpu_s(pid) - used) / sent * 1e6,
+                "of_bare": rate / alone,
+            }
+            return sent, figures
+
+        singles, single = fast(SINGLES, 1)
+        batches, batched = fast(BATCHES, BATCH)
+        time.sleep(given.seconds / 8)
+        late = runner.run(_paced(port, token, given.rate, given.seconds))
+        paced = dict(percentiles("took_*_ms", [each * 1e3 for each in late]))
+        paced["memory_mib"] = memory_mib(pid, peak=True)
+    durable = installation.count(
+        "SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM facts)"
+    )
+    paced["lost"] = singles + batches + len(late) - durable
+    return single, batched, paced
 
 
 class _Line:
@@ -88,6 +86,11 @@ class _Line:
     async def open(self) -> None:
         """Connect."""
         self._reads, self._writes = await asyncio.open_connection("127.0.0.1", self._port)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self._writes.close()
+        await self._writes.wait_closed()
 
     async def send(self) -> None:
         """Send one request and wait for its answer."""
@@ -118,6 +121,7 @@ async def _as_fast_as_it_goes(
         while time.monotonic() < end:
             await line.send()
             sent += size
+        await line.close()
         return sent
 
     began = time.monotonic()
@@ -146,28 +150,45 @@ async def _paced(port: int, token: str, rate: int, seconds: float) -> list[float
             at = begin + n / rate
             await asyncio.sleep(max(0.0, at - time.monotonic()))
             group.create_task(one(at))
+    while not free.empty():
+        await free.get_nowait().close()
     return took
 
 
 @contextmanager
-def _served(folder: Path, command: str) -> Iterator[tuple[int, str, int]]:
+def _served(installation: Installation, command: str) -> Iterator[tuple[int, str, int]]:
     """A server's port, a token for it, and its process."""
-    environment = {**os.environ, "JOURNEY_HOME": str(folder), "JOURNEY_PORT": "0"}
-    with subprocess.Popen(
-        [BIN / "journey", command], env=environment, stderr=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stderr is not None
-        port = next(
-            int(found[1])
-            for line in server.stderr
-            if (found := re.search(r"http://.*:(\d+)", line))
-        )
-        file = Database(f"sqlite:///{folder}/engine.db")
-        with closing(file) as database, database.write() as connection:
+    with installation.process(command) as server:
+        found = re.search(r"HTTP API: http://.*:(\d+)", installation.said(command))
+        assert found is not None
+        with installation.opened() as database, database.write() as connection:
             new = issuing.create(connection, "bench", "user_data", actor="bench", now=wall())
-        time.sleep(1)
+        yield int(found[1]), new.text, server.pid
+
+
+@contextmanager
+def bare_server() -> Iterator[int]:
+    """A server that reads requests and answers, with nothing behind; its port."""
+    command = [sys.executable, "-m", "tests.bench.loopback"]
+    with spending.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
         try:
-            yield port, new.text, server.pid
+            yield int(server.stdout.readline())
         finally:
-            server.terminate()
-            server.wait(60)
+            server.stdin.close()
+
+
+BENCH = Bench(
+    "ingest-http",
+    "events in over HTTP, singly and in batches\n\n" + (__doc__ or ""),
+    (
+        Option("serve", "api", "which process serves", ("api", "up")),
+        Option("seconds", 8.0, "for how long each"),
+        Option("rate", 500, "events a second, where it is fixed"),
+        Option("runs", 1, "how often"),
+    ),
+    measure,
+)

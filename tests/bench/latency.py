@@ -1,155 +1,152 @@
-"""``latency``: from an event that was accepted to the first byte of its first call, and how late
-sleepers wake; a worker in a process of its own, SQLite.
+"""``latency``: from an event that was accepted to the first byte of its first call.
 
-An event is accepted when the transaction that appended it is committed. The stopwatch is the
-machine's, so times of different processes can be compared.
+A worker in a process of its own, SQLite. An event is accepted when the transaction that appended
+it is committed. The stopwatch is the machine's, so times of different processes can be compared.
+First single events, then so many a second; with ``--enrolling`` a ``run-journey --live`` takes that
+many users through the main job meanwhile, handed over to the same worker. Beside it (``bare``)
+commits of one row, each followed by a request on a kept connection: no worker could be faster.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import random
+import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import contextmanager
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from engine.clock import wall
-from engine.db.connect import Database
-from engine.db.ids import IdMaker, entropy
 from engine.users.incoming import IncomingEvent
-from engine.users.ingest import ingest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from tests.bench import spending
+from tests.bench.installation import Installation, Place, installations, until, users_file
+from tests.bench.main_job import JOURNEY as MAIN_JOB
+from tests.bench.shape import Bench, Case, Option, percentiles
+from tests.bench.spending import BIN, cpu_s, memory_mib
+from tests.bench.telling import appending
+from tests.partners import spawned
 
 ANSWERING = """\
 dsl: 1
 journey: answering
 entry: {triggers: [{event: asked}], inputs: {n: number}, key: inputs.n, reentry: after_exit}
 steps:
-  - {id: post, type: call_api, endpoint: api, path: /x, body: {n: "{{ inputs.n }}"}}
+  - {id: post, type: call_api, endpoint: stamps, path: /x, body: {n: "{{ inputs.n }}"}}
 """
-SLEEPING = """\
-dsl: 1
-journey: sleeping
-entry: {triggers: [{event: slept}], inputs: {at: text}}
-steps:
-  - {id: rest, type: wait, until: {date: inputs.at, missing: exit}}
-  - {id: up, type: set, values: {vars.up: 1}}
-"""
-BIN = Path(sys.executable).parent
+_BARE = 200
+_ANSWERED = "SELECT count(*) FROM enrollments WHERE journey = 'answering' AND state = 2"
 
 
-def measure(rate: int, seconds: int, idle: int, sleepers: int) -> None:
-    """Print a table of the figures and one JSON line."""
-    with tempfile.TemporaryDirectory() as folder, _installed(Path(folder)) as (database, stamps):
-        made = _Events(database)
-        for _ in range(idle):
-            time.sleep(random.uniform(0.15, 0.35))
-            made.tell()
-        calm = len(made.accepted)
-        begin = time.monotonic()
-        for n in range(rate * seconds):
-            time.sleep(max(0.0, begin + n / rate - time.monotonic()))
-            made.tell()
-        rested = made.sleep(sleepers)
-        late = _lateness(database, sleepers, rested)
-        time.sleep(2)
+def measure(given: Namespace) -> Iterator[Case]:
+    """Bare, calm and at a rate."""
+    calm, busy, bare = Case("single events"), Case(f"{given.rate} a second"), Case("bare")
+    with installations() as place:
+        for _ in range(given.runs):
+            _once(place, given, calm, busy, bare)
+    yield bare
+    yield calm
+    yield busy
+
+
+def _once(place: Place, given: Namespace, calm: Case, busy: Case, bare: Case) -> None:
+    installation = place()
+    accepted: list[int] = []
+    with (
+        spawned("load") as servers,
+        _stamping() as (port, stamps),
+    ):
+        installation.endpoints(stamps=f"http://127.0.0.1:{port}", api=servers["load"].url)
+        installation.publish(answering=ANSWERING)
+        with installation.process("worker") as worker, appending(installation) as append:
+
+            def tell() -> None:
+                n = len(accepted)
+                append([IncomingEvent(f"u{n}", "asked", {"n": n})])
+                accepted.append(time.monotonic_ns())
+
+            for _ in range(given.idle):
+                time.sleep(random.uniform(0.15, 0.35))
+                tell()
+            before = cpu_s(worker.pid)
+            with _enrolling(installation, given.enrolling):
+                begin = time.monotonic()
+                for n in range(int(given.rate * given.seconds)):
+                    time.sleep(max(0.0, begin + n / given.rate - time.monotonic()))
+                    tell()
+                until(lambda: installation.count(_ANSWERED) >= len(accepted), worker)
+            cpu = cpu_s(worker.pid) - before
+            memory = memory_mib(worker.pid, peak=True)
+        bare_times = _bare(installation.folder, int(port), len(accepted))
         came = stamps()
-    waited = [(came[str(n)] - at) / 1e6 for n, at in enumerate(made.accepted) if str(n) in came]
-    lost = len(made.accepted) - len(waited)
-    figures = {
-        "idle_ms": _spread(waited[:calm]),
-        f"at_{rate}_per_s_ms": _spread(waited[calm:]),
-        f"wake_{sleepers}_ms": _spread(late),
-        "lost": lost,
-    }
-    for name, figure in figures.items():
-        print(f"{name:>20} {figure}")
-    print(json.dumps({"bench": "latency", **figures}))
-
-
-class _Events:
-    """Tells of events one by one; ``accepted`` is when each was."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._new_id = IdMaker(entropy)
-        self.accepted: list[int] = []
-
-    def tell(self) -> None:
-        """One more, of another user each time."""
-        n = len(self.accepted)
-        self._append([IncomingEvent(f"u{n}", "asked", {"n": n})])
-        self.accepted.append(time.monotonic_ns())
-
-    def sleep(self, count: int) -> int:
-        """So many users fall asleep until moments of one second; when that second begins."""
-        begins = wall() + 15_000_000
-        for start in range(0, count, 1_000):
-            self._append(
-                [
-                    IncomingEvent(f"s{n}", "slept", {"at": _iso(begins + n * 1_000_000 // count)})
-                    for n in range(start, min(count, start + 1_000))
-                ]
-            )
-        return begins
-
-    def _append(self, events: list[IncomingEvent]) -> None:
-        with self._database.write() as connection:
-            ingest(connection, events, now=wall(), new_id=self._new_id)
-
-
-def _lateness(database: Database, count: int, begins: int) -> list[float]:
-    """By how many milliseconds each sleeper woke too late."""
-    time.sleep(max(0.0, (begins - wall()) / 1e6 + 5))
-    with database.read() as connection:
-        rows = connection.exec_driver_sql(
-            "SELECT e.user_id, x.ended_at FROM executions AS x"
-            " JOIN enrollments AS e ON e.bucket = x.bucket AND e.id = x.enrollment"
-            " WHERE x.step = 0 AND e.journey = 'sleeping'"
-        ).fetchall()
-    found = [(ended - (begins + int(user[1:]) * 1_000_000 // count)) / 1e3 for user, ended in rows]
-    assert len(found) == count, f"{len(found)} of {count} woke"
-    assert min(found) >= 0, "somebody woke too early"
-    return found
-
-
-def _iso(instant: int) -> str:
-    seconds, micro = divmod(instant, 1_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{micro:06d}Z"
+    waited = [(came[str(n)] - at) / 1e6 for n, at in enumerate(accepted) if str(n) in came]
+    bare_ms = [(came[str(n)] - at) / 1e6 for n, at in bare_times.items()]
+    bare.add(percentiles("first_byte_*_ms", bare_ms))
+    calm.add(percentiles("first_byte_*_ms", waited[: given.idle]))
+    calm.add(
+        {"of_bare": bare.figures["first_byte_p50_ms"][-1] / calm.figures["first_byte_p50_ms"][-1]}
+    )
+    busy.add(percentiles("first_byte_*_ms", waited[given.idle :]))
+    busy.add({"lost": len(accepted) - len(waited), "memory_mib": memory})
+    if not given.enrolling:
+        busy.add({"cpu_us_an_event": cpu / (given.rate * given.seconds) * 1e6})
 
 
 @contextmanager
-def _installed(folder: Path) -> Iterator[tuple[Database, Callable[[], dict[str, int]]]]:
-    """A worker at work, and a server that notes when requests came."""
-    server = subprocess.Popen(
+def _enrolling(installation: Installation, users: int) -> Iterator[None]:
+    """``run-journey --live`` beside, over so many users; given up at the end."""
+    if not users:
+        yield
+        return
+    path = users_file(installation.folder / "users.csv", users)
+    journey = installation.file("main.yaml", MAIN_JOB)
+    command = [str(BIN / "run-journey"), journey, "--live", "--quiet", "--users", path]
+    process = spending.Popen(
+        command, env=installation.environment, stdout=subprocess.DEVNULL, cwd=installation.folder
+    )
+    try:
+        while not installation.count(
+            "SELECT count(*) FROM enrollments WHERE journey <> 'answering'"
+        ):
+            time.sleep(0.1)
+        yield
+        if process.poll() is not None:
+            print("all were enrolled before the events were told: give more users", file=sys.stderr)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _bare(folder: Path, port: int, first: int) -> dict[int, int]:
+    """When each row was committed; a request that names it follows."""
+    committed: dict[int, int] = {}
+    with (
+        closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as database,
+        closing(http.client.HTTPConnection("127.0.0.1", port)) as connection,
+    ):
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE events (n INTEGER PRIMARY KEY)")
+        for n in range(first, first + _BARE):
+            database.execute("INSERT INTO events VALUES (?)", (n,))
+            committed[n] = time.monotonic_ns()
+            connection.request("POST", "/x", json.dumps({"n": n}))
+            connection.getresponse().read()
+    return committed
+
+
+@contextmanager
+def _stamping() -> Iterator[tuple[str, Callable[[], dict[str, int]]]]:
+    """A server that notes when requests came: its port, and what ends it and gives them."""
+    server = spending.Popen(
         [sys.executable, "-m", "tests.bench.stamping"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert server.stdout is not None
-    port = server.stdout.readline().strip()
-    env = {"JOURNEY_HOME": str(folder / "home"), "JOURNEY_EGRESS_ALLOW": "127.0.0.0/8"}
-
-    def command(*words: str) -> list[str]:
-        return [str(BIN / "journey"), *words]
-
-    def ask(*words: str) -> None:
-        subprocess.run(command(*words), env=env, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-    ask("endpoints", "set", "api", "--url", f"http://127.0.0.1:{port}")
-    for name, text in (("answering", ANSWERING), ("sleeping", SLEEPING)):
-        (folder / f"{name}.yaml").write_text(text)
-        ask("publish", f"{name}.yaml")
-    log = (folder / "worker.log").open("w+")
-    worker = subprocess.Popen(command("worker"), env=env, cwd=folder, stderr=log)
-    database = Database(f"sqlite:///{folder / 'home' / 'engine.db'}")
 
     def stamps() -> dict[str, int]:
         said, _ = server.communicate()
@@ -157,18 +154,21 @@ def _installed(folder: Path) -> Iterator[tuple[Database, Callable[[], dict[str, 
         return came
 
     try:
-        while "journeys that users enter" not in (folder / "worker.log").read_text():
-            time.sleep(0.1)
-        time.sleep(2)
-        yield database, stamps
+        yield server.stdout.readline().strip(), stamps
     finally:
-        worker.terminate()
-        worker.wait()
-        log.close()
-        database.close()
+        if server.poll() is None:
+            server.communicate()
 
 
-def _spread(values: list[float]) -> dict[str, float]:
-    ordered = sorted(values)
-    at = {"p50": 0.5, "p99": 0.99, "max": 1.0}
-    return {k: round(ordered[int((len(ordered) - 1) * q)], 1) for k, q in at.items()}
+BENCH = Bench(
+    "latency",
+    "from an event to the first byte of its first call\n\n" + (__doc__ or ""),
+    (
+        Option("rate", 500, "events a second"),
+        Option("seconds", 15.0, "for how long"),
+        Option("idle", 60, "single events before that"),
+        Option("enrolling", 0, "users who are taken through the main job meanwhile"),
+        Option("runs", 1, "how often"),
+    ),
+    measure,
+)

@@ -1,19 +1,29 @@
-"""``main-job``: five steps with one POST, SQLite, everything durable, the whole command measured.
+"""``main-job``: a journey of five steps with one POST, every step durable, the whole command.
 
-Each size is measured beside a bare loop of the same HTTP client, in turn, so that the ratio holds
-whatever the machine does meanwhile. Times include the command's start.
+Each run is measured beside two bare loops of as many POSTs to the same server, on the same event
+loop: the engine's own HTTP client with nothing around it (``of_bare``), and fixed bytes over kept
+connections (``of_fixed_bytes``). Times include the command's start. With ``--workers`` the command
+hands its users to so many workers; CPU and memory are then those of all of them together.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import statistics
 import sys
-import tempfile
-from pathlib import Path
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 
-from tests.bench.spending import BIN, Spent, spend
+from tests.bench.installation import (
+    DATABASES,
+    Installation,
+    Place,
+    installations,
+    until,
+    users_file,
+)
+from tests.bench.shape import Bench, Case, Figures, Option, repeated, sizes
+from tests.bench.spending import cpu_s, memory_mib, spend
 from tests.partners import spawned
 
 JOURNEY = """\
@@ -34,56 +44,92 @@ steps:
   - {id: done, type: exit, outcome: sent}
 """
 STEPS = 5
+_OWNED = "SELECT count(DISTINCT owner) FROM buckets WHERE owner IS NOT NULL"
+_FREE = "SELECT count(*) FROM buckets WHERE owner IS NULL"
 
 
-def measure(sizes: list[int], runs: int) -> None:
-    """Print a table of the figures and one JSON line."""
-    with spawned("load") as servers, tempfile.TemporaryDirectory() as folder:
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run took: seconds of wall and CPU, MiB at most, of all processes of the engine."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+    def of(self, users: int) -> Figures:
+        """As figures of so many users."""
+        return {
+            "users_per_s": users / self.wall,
+            "steps_per_s": users * STEPS / self.wall,
+            "cpu_us_a_user": self.cpu / users * 1e6,
+            "memory_mib": self.memory,
+        }
+
+
+def measure(given: Namespace) -> Iterator[Case]:
+    """A case for each size."""
+    if given.workers > 1 and given.database == "sqlite":
+        raise SystemExit("on SQLite one worker works: --database postgresql")
+    with spawned("load") as servers, installations(given.database) as place:
         url = servers["load"].url
-        print(
-            f"{'users':>9} {'users/s':>22} {'steps/s':>9} {'of bare':>8} {'µs CPU':>7} {'MiB':>6}"
-        )
-        figures = [_one_size(Path(folder), url, size, runs) for size in sizes]
-    print(json.dumps({"bench": "main-job", "runs": runs, "sizes": figures}))
+        for size in sizes(given.users):
+            name = f"{size:,} users"
+            yield repeated(name, given.runs, _once, place, url, size, given)
 
 
-def _one_size(folder: Path, url: str, users: int, runs: int) -> dict[str, object]:
-    spent: list[Spent] = []
-    ratios: list[float] = []
-    for run in range(runs):
-        calls = str(max(users, 5_000))
-        spend([sys.executable, "-m", "tests.bench.bare_client", url, calls], folder)
-        calls_per_s = float((folder / "out").read_text().split()[0])
-        home = folder / f"home-{users}-{run}"
-        spent.append(_main_job(folder, home, url, users))
-        ratios.append(users / spent[-1].wall / calls_per_s)
-    rates = sorted(users / s.wall for s in spent)
-    rate, ratio = statistics.median(rates), statistics.median(ratios)
-    cpu = statistics.median(s.cpu for s in spent) / users * 1e6
-    memory = max(s.memory for s in spent)
-    spread = f"{rate:,.0f} ({rates[0]:,.0f}-{rates[-1]:,.0f})"
-    print(
-        f"{users:>9,} {spread:>22} {rate * STEPS:>9,.0f} {ratio:>8.2f} {cpu:>7.0f} {memory:>6.0f}"
-    )
-    return {
-        "users": users,
-        "users_per_s": [round(r) for r in rates],
-        "of_bare": [round(r, 3) for r in sorted(ratios)],
-        "cpu_us": round(cpu),
-        "memory_mib": round(memory),
-    }
+def _once(place: Place, url: str, users: int, given: Namespace) -> Figures:
+    installation = place()
+    bare, fixed = bare_rates(installation, url, bare_calls(users))
+    work = five_steps(installation, url, users, given.workers)
+    rate = users / work.wall
+    return work.of(users) | {"of_bare": rate / bare, "of_fixed_bytes": rate / fixed}
 
 
-def _main_job(folder: Path, home: Path, url: str, users: int) -> Spent:
-    """One run of the command over fresh users in a fresh installation."""
-    os.environ["JOURNEY_HOME"] = str(home)
-    os.environ["JOURNEY_EGRESS_ALLOW"] = "127.0.0.0/8,[::1]"
-    (folder / "journey.yaml").write_text(JOURNEY)
-    (folder / "endpoints.yaml").write_text(f"endpoints:\n  api: {{base_url: {url}}}\n")
-    with (folder / "users.csv").open("w") as file:
-        file.write("id,email,tier\n")
-        for n in range(users):
-            file.write(f"u{n},u{n}@example.com,{'gold' if n % 3 else 'base'}\n")
-    spend([str(BIN / "journey"), "apply", str(folder / "endpoints.yaml")], folder)
-    command = [str(BIN / "run-journey"), str(folder / "journey.yaml"), "--live", "--quiet"]
-    return spend([*command, "--users", str(folder / "users.csv")], folder)
+def bare_calls(users: int) -> int:
+    """Of how many calls the rate is steady, for so many users."""
+    return min(max(users, 5_000), 5 * users)
+
+
+def bare_rates(installation: Installation, url: str, calls: int) -> tuple[float, float]:
+    """Calls a second of the engine's client alone, and of fixed bytes."""
+    command = [sys.executable, "-m", "tests.bench.bare_client", url, str(calls)]
+    spend(command, installation.folder)
+    client, fixed = (installation.folder / "out").read_text().split()
+    return float(client), float(fixed)
+
+
+def five_steps(
+    installation: Installation, url: str, users: int, workers: int = 0, journey: str = JOURNEY
+) -> Work:
+    """Take so many users through the journey, by the command itself or by workers beside it."""
+    installation.endpoints(api=url)
+    path = users_file(installation.folder / "users.csv", users)
+    if not workers:
+        spent = installation.live(journey, path)
+        return Work(spent.wall, spent.cpu, spent.memory)
+    installation.publish(journey=journey)
+    with ExitStack() as stack:
+        team = [stack.enter_context(installation.process("worker")).pid for _ in range(workers)]
+        until(lambda: _shared(installation, workers))
+        before = sum(map(cpu_s, team))
+        spent = installation.live(journey, path)
+        cpu = spent.cpu + sum(map(cpu_s, team)) - before
+        memory = spent.memory + sum(memory_mib(process, peak=True) for process in team)
+    return Work(spent.wall, cpu, memory)
+
+
+def _shared(installation: Installation, workers: int) -> bool:
+    return installation.count(_OWNED) == workers and not installation.count(_FREE)
+
+
+BENCH = Bench(
+    "main-job",
+    "five steps with one POST, durable, beside the bare loop of the client\n\n" + (__doc__ or ""),
+    (
+        Option("users", "1000,10000,50000,200000", "sizes, separated by commas"),
+        Option("runs", 3, "how often each size is run"),
+        Option("database", "sqlite", "where the state is", DATABASES),
+        Option("workers", 0, "workers beside the command; 0: it works its run itself"),
+    ),
+    measure,
+)

@@ -1,25 +1,25 @@
-"""``sleepers``: what users who sleep cost in bytes, and what an idle ``journey up`` takes beside
-them; what as many events take in memory, sent and received.
+"""``sleepers``: what users who sleep cost, and what an idle ``journey up`` takes beside them.
+
+How many fall asleep in a second (the whole command), their bytes in the file with indexes, and
+``of_bare`` beside ``executemany`` of the same rows; then CPU and memory of an idle ``journey up``;
+then as many events, sent by file and received: at what rate, and in what memory.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sqlite3
-import subprocess
-import tempfile
 import time
-from contextlib import closing, contextmanager
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tests.bench.spending import BIN, cpu_s, memory_mib, spend
+from tests.bench.bare_rows import bare_seconds
+from tests.bench.installation import Installation, Place, installations, users_file
+from tests.bench.shape import Bench, Case, Figures, Option, repeated, sizes
+from tests.bench.spending import cpu_s, memory_mib
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-RESTING = """\
+JOURNEY = """\
 dsl: 1
 journey: resting
 entry: {triggers: [{event: came}]}
@@ -27,73 +27,70 @@ steps:
   - {id: rest, type: wait, for: P30D}
   - {id: up, type: set, values: {vars.up: 1}}
 """
-IDLE_S = 30
 SETTLE_S = 10
-TERMINATED = 143
+_WAITING = "SELECT count(*) FROM (SELECT 1 FROM inbox LIMIT 1) AS one"
 
 
-def measure(sizes: list[int]) -> None:
-    """Print a table of the figures and one JSON line."""
-    with tempfile.TemporaryDirectory() as folder:
-        figures = []
-        print(
-            f"{'users':>9} {'asleep/s':>9} {'bytes each':>10} {'run MiB':>8} {'idle %':>7}", end=""
-        )
-        print(f" {'idle MiB':>8} {'send MiB':>8} {'received/s':>10} {'up MiB':>7}")
-        for size in sizes:
-            found = _one_size(Path(folder), size)
-            figures.append(found)
-            print(
-                f"{size:>9,} {found['asleep_per_s']:>9,.0f} {found['bytes_each']:>10.0f}"
-                f" {found['run_mib']:>8.0f} {found['idle_percent']:>7.3f} {found['idle_mib']:>8.0f}"
-                f" {found['send_mib']:>8.0f} {found['received_per_s']:>10,.0f}"
-                f" {found['up_mib']:>7.0f}"
-            )
-    print(json.dumps({"bench": "sleepers", "sizes": figures}))
+def measure(given: Namespace) -> Iterator[Case]:
+    """A case for each size."""
+    with installations() as place:
+        for size in sizes(given.users):
+            yield repeated(f"{size:,} users", given.runs, _once, place, size, given.idle)
 
 
-def _one_size(folder: Path, users: int) -> dict[str, float]:
-    folder = folder / str(users)
-    folder.mkdir()
-    os.chdir(folder)
-    home = folder / "home"
-    os.environ["JOURNEY_HOME"] = str(home)
-    os.environ["JOURNEY_LOG_LEVEL"] = "warning"
-    (folder / "resting.yaml").write_text(RESTING)
-    with (folder / "users.csv").open("w") as rows:
-        rows.write("id,email\n")
-        rows.writelines(f"u{n},u{n}@example.com\n" for n in range(users))
-    with (folder / "events.csv").open("w") as rows:
-        rows.write("user,event,at,total\n")
-        rows.writelines(f"u{n},seen,2026-01-01T00:00:00Z,{n}\n" for n in range(users))
-    command = [str(BIN / "run-journey"), "resting.yaml", "--live", "--quiet", "--users"]
-    run = spend([*command, "users.csv"], folder)
-    spend([str(BIN / "journey"), "publish", "resting.yaml"], folder)
-    found = {
-        "users": users,
+def _once(place: Place, users: int, idle_s: float) -> Figures:
+    installation = place()
+    path = users_file(installation.folder / "users.csv", users)
+    run = installation.live(JOURNEY, path)
+    file = installation.folder / "home" / "engine.db"
+    bare = bare_seconds(file, ("users", "enrollments"), max(1, users // 1_000))
+    figures = {
         "asleep_per_s": users / run.wall,
-        "bytes_each": _bytes_of_sleepers(home) / users,
-        "run_mib": run.memory,
+        "cpu_us_a_user": run.cpu / users * 1e6,
+        "of_bare": bare / run.wall,
+        "bytes_a_user": _bytes_of_sleepers(file) / users,
+        "memory_mib": run.memory,
     }
-    with _up(folder) as process:
-        time.sleep(SETTLE_S)
-        before = cpu_s(process)
-        time.sleep(IDLE_S)
-        found["idle_percent"] = (cpu_s(process) - before) / IDLE_S * 100
-        found["idle_mib"] = memory_mib(process)
-        sent = spend([str(BIN / "journey"), "events", "send", "events.csv"], folder)
+    return figures | _beside(installation, users, idle_s)
+
+
+def _beside(installation: Installation, users: int, idle_s: float) -> Figures:
+    """What ``journey up`` takes, idle and with an event for each sleeper."""
+    installation.publish(resting=JOURNEY)
+    events = events_file(installation.folder / "events.csv", users)
+    with installation.process("up") as up:
+        time.sleep(min(SETTLE_S, idle_s))
+        before = cpu_s(up.pid)
+        time.sleep(idle_s)
+        idle = (cpu_s(up.pid) - before) / idle_s
+        idle_memory = memory_mib(up.pid)
+        before = cpu_s(up.pid)
         since = time.monotonic()
-        while _waiting(home):
+        sent = installation.ask("events", "send", events)
+        while installation.count(_WAITING):
             time.sleep(0.2)
-        found["send_mib"] = sent.memory
-        found["received_per_s"] = users / (sent.wall + time.monotonic() - since)
-        found["up_mib"] = memory_mib(process, peak=True)
-    return found
+        took = time.monotonic() - since
+        return {
+            "idle_cpu_percent": idle * 100,
+            "idle_memory_mib": idle_memory,
+            "events_received_per_s": users / took,
+            "cpu_us_an_event": (cpu_s(up.pid) - before) / users * 1e6,
+            "up_memory_mib": memory_mib(up.pid, peak=True),
+            "send_memory_mib": sent.memory,
+        }
 
 
-def _bytes_of_sleepers(home: Path) -> int:
+def events_file(path: Path, events: int) -> str:
+    """A CSV file with an event of each user; its path."""
+    with path.open("w") as file:
+        file.write("user,event,at,total\n")
+        file.writelines(f"u{n},seen,2026-01-01T00:00:00Z,{n}\n" for n in range(events))
+    return str(path)
+
+
+def _bytes_of_sleepers(file: Path) -> int:
     """What users and enrollments take in the file, with their indexes."""
-    with closing(sqlite3.connect(home / "engine.db")) as connection:
+    with closing(sqlite3.connect(file)) as connection:
         total: int = connection.execute(
             "SELECT sum(pgsize) FROM dbstat WHERE aggregate = TRUE AND name IN (SELECT name FROM"
             " sqlite_master WHERE tbl_name IN ('users', 'enrollments'))"
@@ -101,19 +98,13 @@ def _bytes_of_sleepers(home: Path) -> int:
     return total
 
 
-def _waiting(home: Path) -> bool:
-    with closing(sqlite3.connect(home / "engine.db")) as connection:
-        return connection.execute("SELECT 1 FROM inbox LIMIT 1").fetchone() is not None
-
-
-@contextmanager
-def _up(folder: Path) -> Iterator[int]:
-    """``journey up``; its process."""
-    with (folder / "up.log").open("w") as log:
-        process = subprocess.Popen([str(BIN / "journey"), "up"], cwd=folder, stderr=log)
-        try:
-            yield process.pid
-        finally:
-            process.terminate()
-            if process.wait(60) != TERMINATED:
-                raise SystemExit((folder / "up.log").read_text())
+BENCH = Bench(
+    "sleepers",
+    "what users who sleep cost, and their events\n\n" + (__doc__ or ""),
+    (
+        Option("users", "10,100000", "sizes, separated by commas"),
+        Option("idle", 10.0, "seconds that an idle process is watched"),
+        Option("runs", 1, "how often each size is run"),
+    ),
+    measure,
+)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
 import sys
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
+Popen: type[subprocess.Popen[str]] = subprocess.Popen
+"""How processes are started that go on."""
+_STARTER = str(Path(__file__).with_name("starting.py"))
 
 
 @dataclass(frozen=True)
@@ -20,19 +23,24 @@ class Spent:
     memory: float
 
 
-def spend(command: list[str], folder: Path) -> Spent:
-    """Run a command to its end; what it took. Its output goes to ``folder/out``."""
-    since = time.perf_counter()
-    output = os.open(folder / "out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    process = os.posix_spawn(
-        command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, output, 1)]
+def spend(command: list[str], folder: Path, environment: Mapping[str, str] | None = None) -> Spent:
+    """Run a command to its end; what it took. Its output goes to ``folder/out``; if it fails, what
+    it says goes on standard error.
+    """
+    code, wall, cpu, memory = started(command, folder, environment).split()
+    if int(code):
+        sys.stderr.write((folder / "err").read_text())
+        raise SystemExit(f"{' '.join(command)} ended with {int(code)}")
+    return Spent(float(wall), float(cpu), float(memory) / 1024)
+
+
+def started(command: list[str], folder: Path, environment: Mapping[str, str] | None) -> str:
+    """What ``tests/bench/starting.py`` tells of a command."""
+    starter = [sys.executable, "-I", "-S", _STARTER, str(folder)]
+    told = subprocess.run(
+        [*starter, *command], env=environment, check=True, stdout=subprocess.PIPE, text=True
     )
-    os.close(output)
-    _, status, usage = os.wait4(process, 0)
-    if status:
-        raise SystemExit(f"{command[0]} ended with {os.waitstatus_to_exitcode(status)}")
-    wall = time.perf_counter() - since
-    return Spent(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return told.stdout
 
 
 def cpu_s(process: int) -> float:

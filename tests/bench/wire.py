@@ -9,12 +9,8 @@ unfair to neither::
 from __future__ import annotations
 
 import argparse
-import contextlib
-import subprocess
-import sys
 import time
-from collections.abc import Awaitable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable
 
 import uvloop
 
@@ -23,6 +19,7 @@ from engine.wire.egress import Egress
 from engine.wire.http_transport import HttpTransport
 from tests.bench.bare_client import send_all
 from tests.bench.fixed_bytes import call_all
+from tests.bench.ingest_http import bare_server
 
 HEADERS = (
     ("content-type", "application/json"),
@@ -30,22 +27,6 @@ HEADERS = (
     ("authorization", "Bearer a-token-of-usual-length-0123456789"),
 )
 BODY = b'{"user_id": "user-000001", "score": 4711, "note": "as long as such bodies usually are"}'
-
-
-@contextlib.contextmanager
-def loopback() -> Iterator[int]:
-    """The answering server in a process of its own; gives its port."""
-    program = Path(__file__).with_name("loopback.py")
-    server = subprocess.Popen(
-        [sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert server.stdin is not None
-    assert server.stdout is not None
-    try:
-        yield int(server.stdout.readline())
-    finally:
-        server.stdin.close()
-        server.wait()
 
 
 async def timed(work: Awaitable[object], calls: int) -> tuple[float, float]:
@@ -81,7 +62,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     wanted = parser.parse_args()
-    with loopback() as port:
+    with bare_server() as port:
         uvloop.run(compare(port, wanted.calls, wanted.concurrency, wanted.rounds))
 
 

@@ -244,7 +244,7 @@ def test_a_user_has_one_live_passage_for_each_journey_and_key(database: Database
         _insert(database, id=15)
 
 
-@pytest.mark.parametrize("rows", [0, 1, 7, 8, 63, 64, 65, 200])
+@pytest.mark.parametrize("rows", [0, 1, 4, 5, 16, 63, 64, 65, 256, 300])
 def test_a_set_of_any_size_is_written_whole(database: Database, rows: int) -> None:
     some = [(n % 256, f"u{n}", None, "{}", "[1]") for n in range(rows)]
     with database.write() as connection:

@@ -37,6 +37,7 @@ MAY_READ_ALL = {
 
 FILLED = """
 INSERT INTO users (bucket, id, attributes) SELECT n % 256, 'u' || n, '{}' FROM numbers;
+INSERT INTO links (bucket, id, user_id, at) SELECT n % 256, 'a' || n, 'u' || n, 1 FROM numbers;
 INSERT INTO enrollments (
     bucket, id, user_id, journey, key, slot, version_id, run_id, state, reason, position, started,
     wake_at, entered_at, data

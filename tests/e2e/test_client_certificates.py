@@ -186,5 +186,5 @@ def test_the_end_of_a_certificate_is_told_in_time(
     assert made.code == 0, made.err
     told = here.call("journey", "doctor").out
     assert f"client_certificate {word}" in told or f"client certificate {word}" in told, told
-    if way == "sealed":
-        assert f"client certificate {word}" in here.call("journey", "auth", "list").out
+    assert f"client certificate {word}" in here.call("journey", "auth", "list").out
+    assert f"client certificate {word}" in here.call("journey", "auth", "show", "bank").out

@@ -16,6 +16,7 @@ from engine.console.rendering import visible
 from engine.core.guarded_json import text_of
 from engine.endpoints.store import find
 from tests.integration.furnished import Browser, Furnished, furnished, put_event, put_user
+from tests.integration.hostile_rows import NAMES, put_doors, put_journeys
 from tests.integration.hostile_texts import HOSTILE
 
 SEQ = 1_700_000_000_000_000
@@ -26,7 +27,7 @@ ELEMENTS = {
     *("nav", "h1", "h2", "h3", "ul", "ol", "li", "p", "b", "br", "span", "form", "input"),
     *("button", "main", "footer", "time", "table", "thead", "tbody", "tr", "th", "td", "code"),
     *("pre", "section", "dl", "dt", "dd", "label", "select", "option", "optgroup", "textarea"),
-    *("fieldset", "legend", "details", "summary", "figure", "meter"),
+    *("fieldset", "legend", "details", "summary", "figure", "meter", "abbr"),
 }
 OF_DRAWINGS = {
     "svg",
@@ -47,10 +48,11 @@ ATTRIBUTES = {
     *("method", "action", "value", "tabindex", "role", "scope", "data-label", "for", "required"),
     *("autocomplete", "spellcheck", "rows", "selected", "checked", "datetime", "title", "open"),
     *("data-hx-get", "data-hx-post", "data-hx-trigger", "data-hx-select", "data-hx-swap"),
-    *("data-hx-target", "label", "min", "max", "list", "readonly", "autofocus"),
+    *("data-hx-target", "label", "min", "max", "list", "readonly", "autofocus", "data-copied"),
 }
 OF_DRAWINGS_TOO = {
     *("viewBox", "aria-labelledby", "d", "x", "y", "rx", "transform", "space", "xmlns"),
+    *("width", "height", "role", "aria-label"),
 }
 
 
@@ -58,6 +60,8 @@ OF_DRAWINGS_TOO = {
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
     with furnished(tmp_path_factory.mktemp("console")) as here:
         _fill(here)
+        put_doors(here.served.database)
+        put_journeys(here.served.database)
         yield here
 
 
@@ -113,7 +117,7 @@ def _require_inert(page: str) -> None:
                 assert value.startswith(("/", "#")), value
                 assert not value.startswith("//"), value
     scripts: list[Any] = [each for each in tree.iter() if each.tag == "script"]
-    assert [bool(each.get("src")) for each in scripts] == [True]
+    assert [bool(each.get("src")) for each in scripts] == [True, True]
 
 
 def _shows(page: str, text: str) -> bool:
@@ -125,6 +129,7 @@ PAGES = (
     *("/users", "/endpoints", "/endpoints?q=%3Cscript%3E", "/audit", "/health", "/profiles"),
     *("/journeys", "/journeys/greet", "/journeys/greet/report", "/calls", "/tokens", "/operators"),
     *("/profiles/_new/oauth2", "/profiles/crm-oauth/edit", "/endpoints/crm", "/journeys/_publish"),
+    *("/", "/webhooks", "/webhooks/_new", "/keys", "/policy", "/calls/redrive"),
 )
 
 
@@ -163,6 +168,28 @@ def test_an_endpoint_of_any_title_is_shown_and_can_be_edited(console: Furnished)
     assert shown > len(HOSTILE) / SAMPLED / 2
 
 
+NAMED = (
+    *("/journeys/{}", "/journeys/{}/report", "/journeys/{}/passages", "/journeys/{}/changes"),
+    *("/webhooks/{}", "/webhooks/{}/edit", "/webhooks/{}/delete", "/operators/{}", "/tokens/{}"),
+    "/user?journey={0}&id={0}",
+)
+
+
+@pytest.mark.parametrize("path", NAMED)
+def test_what_has_any_name_has_its_page_and_nothing_of_it_is_markup(
+    console: Furnished, path: str
+) -> None:
+    ada, shown = console.browser("ada"), 0
+    names = NAMES[NAMED.index(path) % SAMPLED :: SAMPLED]
+    for name in names:
+        answer = ada.get(path.format(quote(name, safe="")))
+        # A part of a path holds no "/", and names of operators no capital.
+        assert answer.status_code in (200, 404, 405), (path, name)
+        _require_inert(answer.text)
+        shown += answer.status_code == 200 and _shows(answer.text, name)
+    assert shown > len(names) * 0.4, path
+
+
 FIELDS = ("q", "user", "what", "actor", "since", "journey", "step", "code", "state", "id", "show")
 WITH_QUERIES = ("/users", "/events", "/audit", "/calls", "/journeys", "/endpoints", "/profiles")
 
@@ -177,12 +204,21 @@ def test_a_query_of_anything_breaks_no_page(console: Furnished) -> None:
             _require_inert(answer.text)
 
 
+FORMS = (
+    *("/endpoints/_new", "/profiles/_new/oauth2", "/tokens", "/operators", "/webhooks/_new"),
+    *("/policy", "/journeys/_publish"),
+)
+SAID = (
+    *("name", "profile", "title", "base_url", "kind", "role", "preset", "user", "event", "when"),
+    *("properties", "text"),
+)
+
+
 def test_a_form_of_anything_is_shown_again_as_text(console: Furnished) -> None:
     ada: Browser = console.browser("ada")
     for text in HOSTILE[::12]:
-        for path in ("/endpoints/_new", "/profiles/_new/oauth2", "/tokens", "/operators"):
-            form = dict.fromkeys(("name", "profile", "title", "base_url", "kind", "role"), text)
-            answer = ada.post(path, form)
-            assert answer.status_code in (409, 303), (path, text)
-            if answer.status_code == 409:
+        for path in FORMS:
+            answer = ada.post(path, dict.fromkeys(SAID, text))
+            assert answer.status_code in (409, 422, 303), (path, text)
+            if answer.status_code != 303:
                 _require_inert(answer.text)

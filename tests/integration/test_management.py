@@ -119,7 +119,8 @@ def test_a_secret_goes_in_and_comes_out_nowhere(admin: httpx.Client) -> None:
     assert said[1].json()["secrets"][0]["is_set"]
     _put_endpoint(admin, "billing", auth="crm")
     assert admin.delete("/auth-profiles/crm").status_code == 409
-    assert admin.delete("/auth-profiles/crm", params={"force": True}).status_code == 204
+    gone = admin.delete("/auth-profiles/crm", params={"force": True})
+    assert "billing" in gone.json()["used_by"][0], gone.text
     for given, lost in (({"title": "B"}, "crm"), ({"auth": None}, None)):
         assert admin.put("/endpoints/billing", json=given).status_code == 200
         assert admin.get("/endpoints/billing").json().get("auth_lost") == lost
@@ -204,7 +205,7 @@ def test_the_rest_can_be_read(admin: httpx.Client) -> None:
         ("/users", 200),
         ("/users/nobody", 404),
         ("/events?user=ada", 200),
-        ("/events/explain?user=ada&seq=1", 404),
+        ("/events/explain?user=ada&which=1", 404),
         ("/enrollments?state=waiting", 200),
         ("/enrollments/7", 404),
         ("/calls?failed=true", 200),
@@ -264,31 +265,9 @@ def test_what_a_body_may_not_be_is_said_as_a_problem(admin: httpx.Client) -> Non
     assert admin.put("/journeys", json={}).status_code == 405
 
 
-def test_every_route_asks_for_a_token_of_the_right_kind(
-    served: Served, admin: httpx.Client
-) -> None:
-    document = admin.get("/openapi.json").json()
-    assert document["openapi"].startswith("3.1")
-    reads = {"journeys", "plans", "users", "events", "enrollments", "why", "calls"}
-    with (
-        served.client("user_data") as data,
-        served.client("journeys") as some,
-        served.client() as nobody,
-    ):
-        for path, methods in document["paths"].items():
-            for method in methods:
-                url = path.replace("{", "").replace("}", "")
-                body: dict[str, object] | None = {} if method in ("post", "put") else None
-                assert nobody.request(method, url, json=body).status_code == 401, (method, path)
-                assert data.request(method, url, json=body).status_code == 403, (method, path)
-                status = some.request(method, url, json=body).status_code
-                reading = method == "get" and path.split("/")[3] in reads
-                may = reading or path.endswith(("/plans", "/enroll"))
-                assert (status != 403) == may, (method, path, status)
-
-
 def test_the_document_names_every_problem(admin: httpx.Client) -> None:
     document = admin.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
     assert json.dumps(document["components"]["schemas"]["Problem"])
     for methods in document["paths"].values():
         for operation in methods.values():

@@ -26,8 +26,10 @@ EXCLUDED = [ignored_auth, positive_data_acceptance]
 """Our own headers are sent where it leaves out its own (test_management.py looks at that); and no
 schema says what a journey's text, a cursor or an expression is.
 """
-REFUSALS = ["400", "401", "403", "404", "405", "409", "413", "415", "422"]
-"""What a wrong request is answered with: a text that is too long may make a body that is, too."""
+REFUSALS = ["400", "401", "403", "404", "405", "409", "413", "415", "422", "429"]
+"""What a wrong request is answered with: a text that is too long may make a body that is, too; and
+who comes without a token too often is told to wait.
+"""
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,20 @@ from starlette.exceptions import HTTPException
 
 from engine import __version__
 from engine.api.bodies import read_body
-from engine.api.management import doors, endpoints, journeys, people, profiles
-from engine.api.problems import CONTENT_TYPE, Refused, details_of, headers_of, status_of
+from engine.api.management import (
+    calls,
+    doors,
+    endpoints,
+    events,
+    installation,
+    journeys,
+    operators,
+    passages,
+    people,
+    profiles,
+    published,
+)
+from engine.api.problems import CONTENT_TYPE, Refused, a_bug, details_of, headers_of, status_of
 from engine.core import guarded_json
 from engine.errors import EngineError
 
@@ -21,8 +33,24 @@ if TYPE_CHECKING:
 
     from engine.api.asgi import Application, Message, Receive, Scope, Send
     from engine.api.management.calling import Backend
+    from engine.api.permits import Permits
 
 PREFIX = "/api/v1"
+ROUTERS = tuple(
+    each.router
+    for each in (
+        *(journeys, published, people, events, passages, calls),
+        *(endpoints, profiles, doors, operators, installation),
+    )
+)
+"""Every route of it, by group."""
+STREAMED = frozenset({f"{PREFIX}{people.IMPORT}"})
+"""Routes that read their bodies themselves."""
+
+OPENAPI = f"{PREFIX}/openapi.json"
+OPEN = frozenset({OPENAPI})
+"""What anybody may read: it is the same for every installation of this version."""
+
 _MOST_PROBLEMS = 20
 _PROBLEM = {
     "type": "object",
@@ -51,7 +79,7 @@ def management(backend: Backend, largest: int) -> Application:
         title="Journey Engine",
         version=__version__,
         summary="Customer journeys: what the commands do, over HTTP.",
-        openapi_url=f"{PREFIX}/openapi.json",
+        openapi_url=OPENAPI,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -60,11 +88,12 @@ def management(backend: Backend, largest: int) -> Application:
             EngineError: _engine_error,
             RequestValidationError: _invalid,
             HTTPException: _http_error,
+            Exception: _bug,
         },
     )
     app.state.backend = backend
-    for each in (journeys, people, endpoints, profiles, doors):
-        app.include_router(each.router, prefix=PREFIX)
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX)
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -73,18 +102,26 @@ def management(backend: Backend, largest: int) -> Application:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
-    return _Guarded(cast("ASGIApp", app), largest)
+    return _Guarded(cast("ASGIApp", app), backend.permits, largest)
 
 
 class _Guarded:
-    """Gives a request on when its body has come whole, within the bound, and without traps."""
+    """Gives a request on when its body has come whole, within the bound, and without traps. Whoever
+    has no token is turned away before anything of him is read.
+    """
 
-    def __init__(self, inner: ASGIApp, largest: int) -> None:
+    def __init__(self, inner: ASGIApp, permits: Permits, largest: int) -> None:
         self._inner = inner
+        self._permits = permits
         self._largest = largest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         _refuse_nul(scope)
+        if scope["path"] not in OPEN:
+            self._permits.identify(scope)
+        if scope["path"] in STREAMED:
+            await self._inner(scope, receive, send)
+            return
         body = await read_body(scope, receive, self._largest)
         if body:
             _require_json(body)
@@ -118,9 +155,12 @@ def _require_json(body: bytes) -> None:
 
 async def _engine_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, EngineError)  # noqa: S101 - it is registered for those
-    if status_of(error) == 500:
-        raise error
     return _problem(request, error)
+
+
+async def _bug(request: Request, _error: Exception) -> JSONResponse:
+    """The guard before this application logs it: it is raised again behind the answer."""
+    return _problem(request, a_bug())
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -12,6 +12,7 @@ from engine.access.roles import Permission
 from engine.api.management.calling import Backend, Caller, allowed
 from engine.api.management.shown import (
     Cursor,
+    Deleted,
     Force,
     Given,
     Limit,
@@ -21,11 +22,10 @@ from engine.api.management.shown import (
     SecretText,
     sorted_page,
 )
-from engine.api.management.trying import try_now
 from engine.api.problems import Refused
 from engine.endpoints import store
 from engine.endpoints.states import UNTOUCHED, SharedGate, gate_of, gates
-from engine.operations import delete, probe
+from engine.operations import delete, probe, revoking
 from engine.operations.edit_endpoint import move, set_endpoint
 from engine.operations.plain_data import plain_data
 from engine.telemetry.redact import known_secrets
@@ -53,7 +53,10 @@ class Trial(Given):
     """One request, as a journey's call would be sent."""
 
     method: Annotated[str, Field(pattern=r"^[A-Z]{1,20}$")] = "GET"
-    path: Annotated[str, Field(max_length=2000, pattern=r"^/[^\x00-\x20\x7f]*$")] = "/"
+    path: Annotated[str, Field(max_length=2000, pattern=r"^/[^\x00-\x1f\x7f]*$")] = "/"
+    user: Annotated[
+        str | None, Field(max_length=255, description="Fill in `path` ({{ user.id }}) as for him.")
+    ] = None
 
 
 @router.get("/endpoints")
@@ -107,13 +110,18 @@ def put_endpoint(
     return {"created": done.created, "fields": list(done.fields), "notes": list(done.notes)}
 
 
-@router.delete("/endpoints/{name}", status_code=204)
+@router.delete("/endpoints/{name}")
 def delete_endpoint(
     name: Named, force: Force = False, caller: Caller = allowed(Permission.ENDPOINTS_WRITE)
-) -> None:
+) -> Deleted:
     """Delete an endpoint; refused while journeys call it."""
-    with caller.backend.database.write() as connection:
-        delete.delete_endpoint(connection, name, force=force, actor=caller.actor, now=caller.now)
+    backend = caller.backend
+    with backend.database.write() as connection:
+        tokens = revoking.revocable_of_endpoint(connection, backend.vault, backend.references, name)
+        used = delete.delete_endpoint(
+            connection, name, force=force, actor=caller.actor, now=caller.now
+        )
+    return Deleted(used_by=list(used), notes=backend.revoked(tokens))
 
 
 @router.get("/endpoints/{name}/usage")
@@ -133,9 +141,13 @@ def try_endpoint(
     caller: Caller = allowed(Permission.ENDPOINTS_TEST),
 ) -> dict[str, Any]:
     """Send one request now, as a journey's call would be sent, and say what became of it."""
-    asked = given or Trial()
-    call = probe.TestCall(name, asked.method, asked.path)
-    return try_now(caller.backend, lambda means: probe.try_endpoint(means, call))
+    asked, backend = given or Trial(), caller.backend
+    target = asked.path
+    if asked.user is not None:
+        with backend.database.read() as connection:
+            target = probe.target_as(connection, asked.user, target, caller.now)
+    call = probe.TestCall(name, asked.method, target)
+    return backend.attempted(lambda means: probe.try_endpoint(means, call))
 
 
 def _endpoint(stored: store.Stored, fares: SharedGate, now: int) -> dict[str, Any]:

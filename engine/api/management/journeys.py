@@ -1,37 +1,35 @@
-"""Journeys: lists, publishing, plans, pauses, reports, and letting users in."""
+"""Journeys: lists, publishing, plans, pauses, and letting users in."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Response
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import Field
 
 from engine.access.roles import Permission
 from engine.api.management.calling import Caller, allowed
 from engine.api.management.repeats import answered_once
 from engine.api.management.shown import (
-    INT64,
     Cursor,
     Given,
     Instant,
+    JourneyName,
     Limit,
     Line,
     Page,
+    ProblemShown,
     Shown,
     sorted_page,
 )
-from engine.enrollments.living import living, version_of
-from engine.enrollments.summary_data import summary_data
-from engine.operations import archive, enroll, pause, plan, publish
-from engine.operations.export import export
+from engine.operations import archive, check, enroll, pause, plan, publish
 from engine.operations.plain_data import plain_data
 from engine.versions import listing
 
 router = APIRouter(tags=["journeys"])
 
-Journey = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,62}$", description="Its name.")]
+_CALLED = "journey.yaml"
+
 Text = Annotated[str, Field(description="The journey's file: YAML.")]
 
 
@@ -54,6 +52,13 @@ class JourneyFile(Given):
     """A journey's text."""
 
     text: Text
+
+
+class CheckedText(Shown):
+    """What was found. `journey` is its name, null where the text has errors."""
+
+    journey: str | None
+    problems: list[ProblemShown]
 
 
 class Published(Shown):
@@ -125,7 +130,7 @@ def publish_journey(
     given: JourneyFile, caller: Caller = allowed(Permission.JOURNEYS_WRITE)
 ) -> Published:
     """Publish a journey: new users enter this version, who is inside stays on his."""
-    text = publish.read_text("journey.yaml", given.text.encode())
+    text = publish.read_text(_CALLED, given.text.encode())
     with caller.backend.database.write() as connection:
         (done,) = publish.publish(connection, [text], now=caller.now, actor=caller.actor)
     return Published.model_validate(done)
@@ -136,15 +141,27 @@ def plan_journey(
     given: JourneyFile, caller: Caller = allowed(Permission.JOURNEYS_READ)
 ) -> dict[str, Any]:
     """What publishing this text would do; nothing is written."""
-    text = publish.read_text("journey.yaml", given.text.encode())
+    text = publish.read_text(_CALLED, given.text.encode())
     with caller.backend.database.read() as connection:
         found: dict[str, Any] = plain_data(plan.plan(connection, text, now=caller.now))
     return found
 
 
+@router.post("/checks")
+def check_journey(
+    given: JourneyFile, caller: Caller = allowed(Permission.JOURNEYS_READ)
+) -> CheckedText:
+    """Every error of a text; where there is none, every warning, also of endpoints, attributes and
+    events that aren't here. Nothing is written.
+    """
+    with caller.backend.database.read() as connection:
+        found = check.check(connection, given.text.encode(), _CALLED)
+    return CheckedText.model_validate(found)
+
+
 @router.get("/journeys/{journey}")
 def show_journey(
-    journey: Journey, caller: Caller = allowed(Permission.JOURNEYS_READ)
+    journey: JourneyName, caller: Caller = allowed(Permission.JOURNEYS_READ)
 ) -> dict[str, Any]:
     """One journey: its versions, endpoints, and where its users stand."""
     with caller.backend.database.read() as connection:
@@ -154,33 +171,10 @@ def show_journey(
     return line | shown
 
 
-@router.get("/journeys/{journey}/text", response_class=PlainTextResponse)
-def journey_text(
-    journey: Journey,
-    version: Annotated[int | None, Query(ge=1, le=INT64)] = None,
-    caller: Caller = allowed(Permission.JOURNEYS_READ),
-) -> PlainTextResponse:
-    """The text of a journey, as it was published; of the newest version unless said."""
-    with caller.backend.database.read() as connection:
-        return PlainTextResponse(export(connection, journey, version))
-
-
-@router.get("/journeys/{journey}/report")
-def report_journey(
-    journey: Journey,
-    version: Annotated[int | None, Query(ge=1, le=INT64)] = None,
-    caller: Caller = allowed(Permission.JOURNEYS_READ),
-) -> dict[str, Any]:
-    """What became of everybody in it, or in one version, of all time."""
-    versions = caller.backend.versions
-    with caller.backend.database.read() as connection:
-        published = version_of(connection, journey, versions, version)
-        found = living(connection, published, versions, only=version is not None)
-    return summary_data(found, in_full=True)
-
-
 @router.post("/journeys/{journey}/pause")
-def pause_journey(journey: Journey, caller: Caller = allowed(Permission.JOURNEYS_WRITE)) -> Moved:
+def pause_journey(
+    journey: JourneyName, caller: Caller = allowed(Permission.JOURNEYS_WRITE)
+) -> Moved:
     """Hold everybody who is in it, and whoever enters it."""
     with caller.backend.database.write() as connection:
         now = caller.now
@@ -190,7 +184,7 @@ def pause_journey(journey: Journey, caller: Caller = allowed(Permission.JOURNEYS
 
 @router.post("/journeys/{journey}/resume", status_code=204)
 def resume_journey(
-    journey: Journey,
+    journey: JourneyName,
     given: Resuming | None = None,
     caller: Caller = allowed(Permission.JOURNEYS_WRITE),
 ) -> None:
@@ -202,7 +196,9 @@ def resume_journey(
 
 
 @router.post("/journeys/{journey}/archive")
-def archive_journey(journey: Journey, caller: Caller = allowed(Permission.JOURNEYS_WRITE)) -> Moved:
+def archive_journey(
+    journey: JourneyName, caller: Caller = allowed(Permission.JOURNEYS_WRITE)
+) -> Moved:
     """Let everybody leave it, for good, and nobody enter."""
     with caller.backend.database.write() as connection:
         now = caller.now
@@ -212,7 +208,7 @@ def archive_journey(journey: Journey, caller: Caller = allowed(Permission.JOURNE
 
 @router.post("/journeys/{journey}/enroll")
 def enroll_users(
-    journey: Journey,
+    journey: JourneyName,
     given: Entering,
     response: Response,
     idempotency_key: Annotated[

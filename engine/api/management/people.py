@@ -1,39 +1,63 @@
-"""Users, what they did, their passages, and why they are where they are."""
+"""Users: who is known, importing many of them, erasing one."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import asyncio
+from itertools import islice
+from typing import Annotated, Any, BinaryIO
 
-from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from engine.access.roles import Permission
 from engine.api.management.calling import Caller, allowed
 from engine.api.management.shown import (
-    INT64,
     Cursor,
-    Instant,
     Limit,
     Line,
     Page,
+    ProblemShown,
     Shown,
     decoded,
+    encoded,
     page_of,
 )
 from engine.api.problems import Refused
-from engine.core.expressions.calendar import parse_iso
-from engine.core.expressions.scope import UTC_ZONE
-from engine.enrollments import listing
-from engine.enrollments.why import why
+from engine.api.spooling import spooled
+from engine.core import guarded_json
 from engine.errors import NotFound
-from engine.operations.explain import ENTERED, explain, in_words
-from engine.operations.plain_data import plain_data
+from engine.operations import erase
+from engine.operations.import_users import Imported, import_users
+from engine.operations.search_users import has, wanted_of
 from engine.users import store
+from engine.users.source import Source
 
-router = APIRouter(tags=["users"])
+router = APIRouter(prefix="/users", tags=["users"])
 
-UserId = Annotated[str, Query(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Since = Annotated[str | None, Query(max_length=40, description="ISO 8601.")]
+IMPORT = "/users/import"
+"""The route whose body is a file, and isn't held in memory."""
+LARGEST_FILE = 256 * 1024 * 1024
+"""Bytes of it, unpacked."""
+LOOKED_THROUGH = 20_000
+"""Users that one request looks at for those with certain attributes."""
+_ERASING_S = 10.0
+_LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
+_FILES = {"text/csv": "body.csv", **dict.fromkeys(_LINES, "body.jsonl")}
+_EXAMPLE = {"id": "ada", "timezone": "Europe/Istanbul", "attributes": {"plan": "pro"}}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "array", "items": {"type": "object"}},
+                "example": [_EXAMPLE],
+            },
+            "application/x-ndjson": {"schema": {"type": "string"}},
+            "text/csv": {"schema": {"type": "string"}, "example": "id,plan\nada,pro\n"},
+        },
+    }
+}
+
+UserPath = Annotated[str, Path(min_length=1, max_length=255)]
 
 
 class User(Shown):
@@ -44,66 +68,78 @@ class User(Shown):
     attributes: dict[str, Any]
 
 
-class Enrollment(Shown):
-    """A passage. `step` is where it stands ('' if it has ended), `waits` why in a word."""
+class ImportDone(Shown):
+    """How many users were told of; how many bad rows were left out, and the first of those."""
 
-    id: int
-    user: str
-    journey: str
-    version: int
-    key: str
-    state: str
-    step: str
-    waits: str
-    until: Instant | None
-    entered_at: Instant
-    ended_at: Instant | None
-    outcome: str | None
-    run: int | None
+    accepted: int
+    skipped: int
+    problems: list[ProblemShown]
 
 
-class Fact(Shown):
-    """An event, or (`event` null) a change of attributes. `seq` is its place among the user's
-    facts, null while it waits to be received.
-    """
+class Erased(Shown):
+    """How many rows were deleted, by table; null: a worker does it when it comes to it."""
 
-    event: str | None = Field(validation_alias="name")
-    at: Instant
-    seq: int | None
-    id: str | None = Field(validation_alias="message_id")
-    data: dict[str, Any]
+    erased: dict[str, int] | None
 
 
-class Explained(Shown):
-    """What an event did for one trigger of a journey."""
-
-    journey: str
-    version: int
-    trigger: int | None
-    entered: bool
-    enrollment: int | None
-    why: str
-    seen: Any = None
-
-
-@router.get("/users")
+@router.get("")
 def list_users(
+    attribute: Annotated[
+        list[Line] | None,
+        Query(max_length=20, description="As plan=pro: users who have this value. May be repeated"),
+    ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     caller: Caller = allowed(Permission.USERS_READ),
 ) -> Page[User]:
-    """Users and their attributes, in an order that stays."""
-    start = None if cursor is None else decoded(cursor, str)
+    """Users and their attributes, in an order that stays. With `attribute` a page may have few
+    users or none, and a `next`: a request looks at so many at most.
+    """
+    wanted = wanted_of(attribute or (), "attribute")
     with caller.backend.database.read() as connection:
-        found = store.every_user(connection, after=start)
-        return page_of(found, User.model_validate, lambda user: user.id, limit)
+        everybody = store.every_user(connection, after=decoded(cursor, str))
+        if not wanted:
+            return page_of(everybody, User.model_validate, lambda user: user.id, limit)
+        return _fitting(islice(everybody, LOOKED_THROUGH), wanted, limit)
 
 
-@router.get("/users/{user:path}")
-def show_user(
-    user: Annotated[str, Path(min_length=1, max_length=255)],
-    caller: Caller = allowed(Permission.USERS_READ),
-) -> User:
+@router.post("/import", openapi_extra=_BODY)
+async def import_file(
+    request: Request,
+    skip_bad: Annotated[
+        bool, Query(description="Leave bad rows out, and count them; else one refuses all.")
+    ] = False,
+    caller: Caller = allowed(Permission.USERS_WRITE),
+) -> ImportDone:
+    """Set the attributes of many users: a file (CSV or JSON Lines, gzip or not), or a JSON array of
+    objects with `id`, `timezone` and `attributes`. All of it is checked before the first is taken.
+    What isn't in a row stays; null removes an attribute.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    name = "body.jsonl" if kind == "application/json" else _FILES.get(kind)
+    if name is None:
+        raise Refused(
+            415,
+            "request.content_type",
+            "users come as application/json, application/x-ndjson or text/csv",
+        )
+    if not caller.backend.importing.acquire(blocking=False):
+        raise Refused(
+            503, "request.busy", "other files are being imported", (("retry-after", "5"),)
+        )
+    try:
+        whole = kind == "application/json"
+        most = caller.backend.settings.bytes_in_a_body if whole else LARGEST_FILE
+        async with spooled(request.scope, request.receive, most) as file:
+            done = await asyncio.to_thread(_import, caller, file, name, whole, skip_bad)
+    finally:
+        caller.backend.importing.release()
+    problems = [ProblemShown.model_validate(each) for each in done.problems]
+    return ImportDone(accepted=done.users, skipped=done.skipped, problems=problems)
+
+
+@router.get("/{user:path}")
+def show_user(user: UserPath, caller: Caller = allowed(Permission.USERS_READ)) -> User:
     """What is known of a user."""
     with caller.backend.database.read() as connection:
         known = store.find_user(connection, user)
@@ -112,100 +148,51 @@ def show_user(
     return User.model_validate(known)
 
 
-@router.get("/events")
-def list_events(
-    user: UserId,
-    event: Annotated[Line | None, Query(min_length=1, description="Events of this name.")] = None,
-    since: Since = None,
-    limit: Limit = 100,
-    caller: Caller = allowed(Permission.EVENTS_READ),
-) -> Page[Fact]:
-    """The newest events and changes of a user, in the order of their own time."""
-    start = None if since is None else instant_of(since)
-    with caller.backend.database.read() as connection:
-        found = store.facts_of(connection, user, event=event, since=start, most=limit)
-    return Page(items=[Fact.model_validate(one) for one in found])
-
-
-@router.get("/events/explain")
-def explain_event(
-    user: UserId,
-    seq: Annotated[int, Query(ge=0, le=INT64, description="As the list of events has it.")],
-    caller: Caller = allowed(Permission.EVENTS_READ),
-) -> Page[Explained]:
-    """Which journeys an event let its user into, and why others didn't take him."""
-    with caller.backend.database.read() as connection:
-        fact = store.fact_at(connection, user, seq)
-        if fact is None:
-            raise NotFound(f"{user[:60]!r} has no received event {seq}")
-        verdicts = explain(connection, caller.backend.versions, user, fact)
-    return Page(
-        items=[
-            Explained(
-                journey=one.journey,
-                version=one.version,
-                trigger=one.trigger or None,
-                entered=one.result == ENTERED,
-                enrollment=None if one.passage is None else one.passage.id,
-                why=in_words(one),
-                seen=one.seen,
-            )
-            for one in verdicts
-        ]
+@router.delete("/{user:path}", responses={202: {"model": Erased}})
+def erase_user(
+    user: UserPath, response: Response, caller: Caller = allowed(Permission.USERS_ERASE)
+) -> Erased:
+    """Delete everything that is held of a person, for good. 202: a worker owns him, and is slow."""
+    gone = erase.erase_user(
+        caller.backend.database,
+        user,
+        actor=caller.actor,
+        now=caller.now,
+        patience_s=_ERASING_S,
     )
+    response.status_code = 202 if gone is None else 200
+    return Erased(erased=gone)
 
 
-@router.get("/enrollments")
-def list_enrollments(
-    journey: Annotated[Line | None, Query(min_length=1)] = None,
-    user: UserId | None = None,
-    state: Literal["waiting", "calling", "ended"] | None = None,
-    step: Annotated[
-        Line | None, Query(min_length=1, description="Who stands at this step now.")
-    ] = None,
-    outcome: Annotated[Line | None, Query(min_length=1)] = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-    caller: Caller = allowed(Permission.ENROLLMENTS_READ),
-) -> Page[Enrollment]:
-    """Passages, the newest first."""
-    before = None if cursor is None else decoded(cursor, int)
-    wanted = listing.Wanted(journey, user, state, step, outcome, limit + 1, before)
-    with caller.backend.database.read() as connection:
-        found = listing.passages(connection, wanted, caller.backend.versions)
-    return page_of(found, Enrollment.model_validate, lambda one: one.id, limit)
+def _fitting(some: islice[store.KnownUser], wanted: dict[str, object], limit: int) -> Page[User]:
+    """Those among ``some`` who fit; ``next`` where there may be more behind the last one."""
+    found: list[User] = []
+    looked, last = 0, ""
+    for user in some:
+        looked, last = looked + 1, user.id
+        if has(user, wanted):
+            found.append(User.model_validate(user))
+            if len(found) == limit:
+                return Page(items=found, next=encoded(last))
+    return Page(items=found, next=encoded(last) if looked == LOOKED_THROUGH else None)
 
 
-@router.get("/enrollments/{enrollment}")
-def show_enrollment(
-    enrollment: Annotated[int, Path(ge=0, le=INT64)],
-    caller: Caller = allowed(Permission.ENROLLMENTS_READ),
-) -> Enrollment:
-    """One passage."""
-    with caller.backend.database.read() as connection:
-        found = listing.passage(connection, enrollment, caller.backend.versions)
-    return Enrollment.model_validate(found)
+def _import(caller: Caller, file: BinaryIO, name: str, whole: bool, skip_bad: bool) -> Imported:
+    if whole:
+        _as_lines(file)
+    return import_users(caller.backend.database, Source(file, name), skip_bad=skip_bad)
 
 
-@router.get("/why")
-def explain_user(
-    user: UserId,
-    journey: Annotated[Line, Query(min_length=1)],
-    enrollment: Annotated[int | None, Query(ge=0, le=INT64)] = None,
-    caller: Caller = allowed(Permission.ENROLLMENTS_READ),
-) -> dict[str, Any]:
-    """What became of a user in a journey: each step, what decisions saw, what is waited for."""
-    backend = caller.backend
-    zone = backend.settings.timezone
-    with backend.database.read() as connection:
-        told = why(connection, user, journey, backend.versions, zone=zone, enrollment=enrollment)
-    shown: dict[str, Any] = plain_data(told)
-    return shown
-
-
-def instant_of(text: str) -> int:
-    """A query's time. Raises Refused."""
-    instant = parse_iso(text, UTC_ZONE)
-    if instant is None:
-        raise Refused(422, "request.invalid", "since is no ISO 8601 time")
-    return instant
+def _as_lines(file: BinaryIO) -> None:
+    """Make JSON Lines of a JSON array. Raises Refused."""
+    file.seek(0)
+    try:
+        said = guarded_json.parse(file.read())
+    except guarded_json.NotGuardedJSON as reason:
+        raise Refused(400, "request.bad_json", f"the body is {reason}") from None
+    if not isinstance(said, list):
+        raise Refused(422, "request.invalid", "body: an array of users is wanted")
+    file.seek(0)
+    file.truncate()
+    file.writelines(guarded_json.dumps(each) + b"\n" for each in said)
+    file.flush()

@@ -6,7 +6,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Path, Query
 from pydantic import (
@@ -20,7 +20,9 @@ from pydantic import (
 )
 
 from engine.api.problems import Refused
+from engine.core import guarded_json
 from engine.core.expressions.calendar import iso
+from engine.operations.since import instant_since
 
 T = TypeVar("T")
 
@@ -47,6 +49,26 @@ class Shown(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+class ProblemShown(Shown):
+    """Something that is wrong with a text or a file, and where."""
+
+    code: str
+    message: str
+    remedy: str
+    line: int
+    column: int
+    severity: Literal["error", "warning"]
+
+
+class Deleted(Shown):
+    """What was deleted though it was used: `used_by`. `notes` say what a token server, told that
+    its token is over, answered.
+    """
+
+    used_by: list[str]
+    notes: list[str]
+
+
 class Given(BaseModel):
     """What a request brings: other keys are refused, so that a slip of the pen is noticed."""
 
@@ -63,11 +85,32 @@ class Page(BaseModel, Generic[T]):
 
 
 Named = Annotated[str, Path(max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+JourneyName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,62}$", description="Its name.")]
+VersionNumber = Annotated[int, Query(ge=1, le=INT64)]
+UserId = Annotated[str, Query(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Force = Annotated[bool, Query(description="Though it is used: its calls then fail, visibly.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="So many at most.")]
 Cursor = Annotated[
     str | None, Query(max_length=1000, description="Where to go on: the `next` of the page before.")
 ]
+
+
+Since = Annotated[
+    str | None,
+    Query(max_length=40, description="From then on: ISO 8601 (UTC), or how long ago, as 7d."),
+]
+
+
+def since_of(text: str | None, now: int) -> int | None:
+    """A query's instant, in what a database can hold. Raises Refused."""
+    if text is None:
+        return None
+    found = instant_since(text, now)
+    if found is None:
+        raise Refused(
+            422, "request.invalid", "since: give ISO 8601, as in 2026-11-22, or a length, as in 7d"
+        )
+    return min(max(found, 0), INT64)
 
 
 def page_of(
@@ -92,7 +135,7 @@ def sorted_page(
     cursor: str | None,
 ) -> Page[T]:
     """A page of a short list by ``key``: what comes behind the cursor. Raises Refused."""
-    start = None if cursor is None else decoded(cursor, str)
+    start = decoded(cursor, str)
     rest = [one for one in sorted(records, key=key) if start is None or key(one) > start]
     return page_of(rest, shown, key, limit)
 
@@ -103,13 +146,27 @@ def encoded(place: object) -> str:
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decoded(cursor: str, kind: type[T]) -> T:
-    """The place in a cursor. Raises Refused for one that isn't ours."""
+def decoded(cursor: str | None, *kinds: type) -> Any:
+    """The place in a cursor: a value of the one kind, or a list with one of each; None without a
+    cursor. Raises Refused for one that isn't ours.
+    """
+    if cursor is None:
+        return None
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        place = json.loads(urlsafe_b64decode(padded))
-    except (ValueError, RecursionError):
+        place = guarded_json.parse(urlsafe_b64decode(padded))
+    except (ValueError, guarded_json.NotGuardedJSON):
         place = None
-    if not isinstance(place, kind) or (isinstance(place, int) and not 0 <= place <= INT64):
+    parts = place if len(kinds) > 1 and isinstance(place, list) else [place]
+    fits = len(parts) == len(kinds) and all(map(_is_a, parts, kinds))
+    if not fits:
         raise Refused(400, "request.cursor", "the cursor isn't one of ours; begin without")
     return place
+
+
+def _is_a(part: object, kind: type) -> bool:
+    if isinstance(part, bool) or not isinstance(part, kind):
+        return False
+    if isinstance(part, str):
+        return "\x00" not in part
+    return not isinstance(part, int) or 0 <= part <= INT64

@@ -1,4 +1,4 @@
-"""Endpoints: where journeys' calls go, how, and what they authenticate with."""
+"""An endpoint: where journeys' calls go, how, and what they authenticate with; trying it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from engine.access.roles import Permission
 from engine.console.endpoint_edit import fields_of, safe_to_show, shown_secrets, written_of
-from engine.console.listing import as_csv, wants_csv
+from engine.console.pages.endpoint_list import figures_of
 from engine.console.rendering import link
 from engine.console.visit import Page, Redirected, Shown
 from engine.credentials.listing import search_profiles, show_profile
 from engine.endpoints import states, store
 from engine.endpoints.model import NO_AUTH
+from engine.enrollments.endpoint_figures import EndpointFigures
 from engine.errors import Forbidden, OperatorError
 from engine.operations import probe
 from engine.operations.edit_endpoint import move, set_endpoint
-from engine.operations.tables import instant
 from engine.versions.usage import of_endpoint
 
 if TYPE_CHECKING:
@@ -25,50 +25,13 @@ if TYPE_CHECKING:
     from engine.console.visit import Fields, Reply, Visit
     from engine.credentials.listing import ShownProfile
     from engine.db.connect import Connection
-    from engine.endpoints.states import SharedGate
     from engine.endpoints.store import Stored
     from engine.operations.edit_endpoint import Edited
     from engine.operations.moving import Move
     from engine.operations.probe import Tried
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
-_COLUMNS = ("name", "base_url", "auth", "title", "state", "version", "changed_at")
 _LONGEST_BODY = 64 * 1024
-
-
-def _list(visit: Visit) -> Reply:
-    text = visit.query["q"].lower()
-    with visit.means.database.read() as connection:
-        gates = states.gates(connection)
-        found = [
-            (stored, gates.get(stored.endpoint.name, states.UNTOUCHED))
-            for stored in store.load_all(connection)
-            if _holds(stored, text)
-        ]
-        kinds = {each.name: each for each in search_profiles(connection)}
-    if wants_csv(visit):
-        return as_csv("endpoints", (_row(*each, visit.now) for each in found), _COLUMNS)
-    return Shown("endpoints.html", {"found": found, "profiles": kinds})
-
-
-def _holds(stored: Stored, text: str) -> bool:
-    endpoint = stored.endpoint
-    places = (endpoint.name, endpoint.title or "", endpoint.base_url, endpoint.auth)
-    return any(text in place.lower() for place in places)
-
-
-def _row(stored: Stored, shared: SharedGate, now: int) -> dict[str, object]:
-    endpoint = stored.endpoint
-    lost = stored.auth_lost
-    return {
-        "name": endpoint.name,
-        "base_url": endpoint.base_url,
-        "auth": endpoint.auth if lost is None else f"{lost} (deleted)",
-        "title": endpoint.title,
-        "state": shared.gate.words(now),
-        "version": stored.version,
-        "changed_at": instant(stored.changed_at),
-    }
 
 
 def _show(visit: Visit) -> Reply:
@@ -90,6 +53,7 @@ def _shown(
             "profile": profile,
             "profiles": _choices(connection),
             "usage": of_endpoint(connection, name),
+            "own": figures_of(visit, connection).get(name, EndpointFigures()),
             "settings": _settings(stored),
             "methods": [(each, each) for each in METHODS],
             "asked": asked,
@@ -143,6 +107,7 @@ def _call(visit: Visit, asked: Mapping[str, str]) -> probe.TestCall:
     if asked["user"]:
         with visit.means.database.read() as connection:
             target = probe.target_as(connection, asked["user"], target, visit.now)
+            body = probe.body_as(connection, asked["user"], body, visit.now)
     return probe.TestCall(
         visit.place["name"],
         asked["method"],
@@ -267,7 +232,6 @@ def _assign(visit: Visit) -> Reply:
 
 
 PAGES = (
-    Page("GET", "/endpoints", Permission.ENDPOINTS_READ, _list),
     Page("GET", "/endpoints/_new", Permission.ENDPOINTS_WRITE, _ask_new),
     Page("POST", "/endpoints/_new", Permission.ENDPOINTS_WRITE, _create),
     Page("GET", "/endpoints/{name}", Permission.ENDPOINTS_READ, _show),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from engine.access.roles import Permission
+from engine.console.funnel import stages
 from engine.console.listing import MOST, as_csv, wants_csv
 from engine.console.rendering import span
 from engine.console.visit import Page, Redirected, Sent, Shown
@@ -91,6 +92,7 @@ def _show(visit: Visit) -> Reply:
         "journey": journey,
         "summary": summary,
         "graph": drawn(published.program, summary),
+        "stages": stages(journey, summary),
         "rules": RULES,
     }
     return Shown("journey.html", values)

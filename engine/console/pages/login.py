@@ -75,10 +75,6 @@ def _log_out(visit: Visit) -> Reply:
     return Redirected(link("/login"), session="")
 
 
-def _home(_visit: Visit) -> Reply:
-    return Redirected("/journeys")
-
-
 def _problem(refused: Refused, otherwise: str) -> tuple[str, int]:
     """What to say, and the status."""
     if refused.wait:
@@ -93,7 +89,6 @@ def _local(path: str) -> str:
 
 
 PAGES = (
-    Page("GET", "/", None, _home),
     Page("GET", "/login", None, _ask, open=True),
     Page("POST", "/login", None, _by_password, open=True),
     Page("GET", "/login/{token}", None, _ask_by_link, open=True),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from engine.operations.probe import Tried
 
 OVERLAPS = (
-    ("", "None: the old one ends now"),
+    ("", "None: it ends now"),
     ("1h", "1 hour"),
     ("24h", "24 hours"),
     ("7d", "7 days"),
@@ -44,7 +44,8 @@ _COLUMNS = ("name", "kind", "title", "hosts", "endpoints", "version", "changed_a
 
 def _list(visit: Visit) -> Reply:
     with visit.means.database.read() as connection:
-        found = [each for each in search_profiles(connection, visit.query["q"]) if not each.inline]
+        every = search_profiles(connection, visit.query["q"], visit.means.references)
+        found = [each for each in every if not each.inline]
     if wants_csv(visit):
         rows = (
             {
@@ -70,7 +71,7 @@ def _show(visit: Visit) -> Reply:
 def _shown(visit: Visit, tried: Tried | None = None, problem: str = "") -> Reply:
     name = visit.place["name"]
     with visit.means.database.read() as connection:
-        profile = show_profile(connection, name)
+        profile = show_profile(connection, name, visit.means.references)
         stored = profiles.require_profile(connection, name)
         values = {
             "profile": profile,

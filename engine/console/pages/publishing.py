@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.access.roles import Permission
 from engine.console.visit import Page, Redirected, Shown
+from engine.core.dsl.problems import render
 from engine.errors import DefinitionError, OperatorError, StepFailure
 from engine.operations.export import export
 from engine.operations.plan import plan
@@ -25,7 +26,7 @@ def _ask(visit: Visit) -> Reply:
     text = ""
     if name:
         with visit.means.database.read() as connection:
-            text = export(connection, name, None)
+            text = export(connection, name, visit.query.whole("version"))
     return _shown(text)
 
 
@@ -35,7 +36,8 @@ def _shown(
     problems: tuple[Problem, ...] = (),
     problem: str = "",
 ) -> Reply:
-    values = {"text": text, "plan": planned, "problems": problems, "problem": problem}
+    printed = [render(each, _FILE) for each in problems]
+    values = {"text": text, "plan": planned, "problems": printed, "problem": problem}
     wrong = problem or (problems and planned is None)
     return Shown("publish.html", values, 422 if wrong else 200)
 

@@ -8,6 +8,7 @@ from engine.access.roles import PERMISSIONS, ROLES, Permission, allows
 from engine.access.tokens import KINDS
 from tests.house.source import DOCS
 
+_ADMINS = ("tokens", "operators", "keys")
 HOLDERS = ("admin", "builder", "viewer", "journeys", "user_data")
 
 
@@ -23,7 +24,7 @@ def test_an_admin_may_everything_and_a_stranger_nothing() -> None:
 
 def test_only_an_admin_touches_what_lets_somebody_in_or_sends_a_secret() -> None:
     guarded = {
-        *(each for each in Permission if each.partition(".")[0] in ("tokens", "operators")),
+        *(each for each in Permission if each.partition(".")[0] in _ADMINS),
         *(Permission.PROFILES_WRITE, Permission.PROFILES_TEST, Permission.ENDPOINTS_AUTH),
         *(Permission.HOOKS_WRITE, Permission.USERS_ERASE),
     }

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import string
 import zlib
 from base64 import b64encode
 from collections.abc import Callable
 from html import escape
+from time import thread_time
 from urllib.parse import quote, quote_plus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.core.message import Answer
 from engine.credentials.credential import Credential, Placement
@@ -84,3 +88,38 @@ def test_a_secret_within_another_is_taken_out_with_it() -> None:
     assert without_echo(answer, credential("12345678", "12345678abcd")).body == (
         b"key=[redacted]&id=[redacted]"
     )
+
+
+@given(
+    secret=st.text(string.ascii_letters + string.digits + "-_+/=\"'<ü\U0001f511", min_size=8),
+    ways=st.lists(st.integers(0, 9), min_size=1),
+    around=st.sampled_from(["", "\\", "%", "&", "\\u00", "a\\n", "\\\\"]),
+)
+def test_any_mix_of_escapes_is_taken_out(secret: str, ways: list[int], around: str) -> None:
+    echoed = "".join(_written(each, ways[at % len(ways)]) for at, each in enumerate(secret))
+    answer = Answer(200, {}, f"<{around} {echoed} {around}>".encode())
+    clean = without_echo(answer, credential(secret))
+    assert clean.body == f"<{around} [redacted] {around}>".encode()
+
+
+def _written(character: str, way: int) -> str:
+    octets = character.encode()
+    units = character.encode("utf-16-be").hex()
+    ways = [
+        json.dumps(character)[1:-1],
+        "".join(f"\\u{units[at : at + 4].upper()}" for at in range(0, len(units), 4)),
+        "".join(f"%{octet:02x}" for octet in octets),
+        "".join(f"%{octet:02X}" for octet in octets),
+        "".join(f"\\x{octet:02x}" for octet in octets),
+        *(f"&#{ord(character)};", f"&#X00{ord(character):x};", escape(character)),
+        "\\/" if character == "/" else character,
+    ]
+    return ways[way] if way < len(ways) else character
+
+
+def test_what_is_looked_for_is_made_in_a_moment_for_each_of_thousands_of_profiles() -> None:
+    began = thread_time()
+    for number in range(1000):
+        answer = Answer(200, {}, b'{"id": 1, "path": "a\\/b"}')
+        assert without_echo(answer, credential(f"{SECRET}-{number:06}")) is answer
+    assert thread_time() - began < 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,10 @@ import pytest
 
 from engine.clock import wall
 from engine.credentials.expiry import Ending, ending, read_date
-from engine.credentials.listing import show_profile
+from engine.credentials.listing import search_profiles, show_profile
 from engine.credentials.references import Given
 from engine.credentials.store.profiles import ProfileColumns, StoredProfile
+from tests.contract.test_transport_tls import AUTHORITY
 from tests.unit.credentials.installation import NOW, Installation
 
 TODAY = 1_700_000_000_000_000  # 2023-11-14
@@ -74,3 +76,25 @@ def test_an_old_file_puts_back_neither_the_secret_nor_its_end(tmp_path: Path) ->
     assert again.fields == ()
     taken = here.apply("m", **written, at=wall(), take_secrets=True)
     assert set(taken.fields) == {"secret_expires", "token"}
+
+
+def test_the_end_of_a_certificate_in_a_file_is_told_and_so_is_a_file_that_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    here = Installation(tmp_path)
+    file = here.settings.secret_folders[-1] / "bank.pem"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(AUTHORITY.leaf("client-a", timedelta(-20), timedelta(5)))
+    written: dict[str, Any] = {"kind": "none", "client_certificate": {"file": "bank.pem"}}
+    here.apply("bank", **written)
+
+    def listed() -> str:
+        with here.database.read() as connection:
+            assert search_profiles(connection)[0].ending is None
+            return str(search_profiles(connection, references=here.references)[0].ending)
+
+    assert listed().startswith("client certificate expires in")
+    file.write_text("no certificate")
+    assert listed() == "client certificate can't be read: the file bank.pem holds none in PEM"
+    file.unlink()
+    assert listed().startswith("client certificate can't be read here: the secret file bank.pem")

@@ -18,7 +18,7 @@ from engine.credentials.store.keys import data_keys
 from engine.credentials.store.profiles import all_profiles
 from engine.credentials.vault import Vault
 from engine.errors import CredentialFailure, InUse, NotFound, OperatorError, SettingsError
-from engine.operations import keys
+from engine.operations import key_status, keys
 from engine.settings import Settings
 from engine.telemetry.redact import Redactor
 from tests.unit.credentials.installation import NOW, Installation
@@ -226,7 +226,7 @@ def test_status_says_what_is_sealed_under_which_key(here: Installation) -> None:
     rotate(here)
     here.sql("UPDATE auth_secrets SET sealed = 'v1.0badcafe.AAAA' WHERE id = 1")
     with here.database.read() as connection:
-        found = keys.status(connection, kek_of(here))
+        found = key_status.status(connection, kek_of(here))
     assert [(key.state, key.values, key.opens) for key in found.keys] in (
         [("decrypt_only", 0, True), ("active", len(VALUES) - 1, True)],
         [("active", len(VALUES) - 1, True), ("decrypt_only", 0, True)],

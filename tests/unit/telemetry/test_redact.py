@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from base64 import b64encode, urlsafe_b64encode
+from hashlib import sha256
 from html import escape
 from time import thread_time
 from urllib.parse import quote, quote_plus
@@ -97,6 +98,18 @@ def test_a_megabyte_is_redacted_in_a_moment_and_a_value_across_two_windows_is_fo
     assert thread_time() - began < 1
     for before in range(_WINDOW - 20, _WINDOW + 3):
         assert known.redact("." * before + "value-7-" + SECRET) == "." * before + MASK
+
+
+def test_thousands_of_values_that_begin_at_random_are_learned_between_lines_in_a_moment() -> None:
+    known, line = Redactor(), "auth profile crm: new access token"
+    values = [sha256(str(number).encode()).hexdigest()[:20] for number in range(500)]
+    values = [b64encode(value.encode()).decode() + value for value in values]
+    began = thread_time()
+    for value in values:
+        known.learn((value,))
+        assert known.redact(line) == line
+        assert known.redact(f"x {value} y") == f"x {MASK} y"
+    assert thread_time() - began < 2
 
 
 def test_a_log_record_is_redacted_whole() -> None:

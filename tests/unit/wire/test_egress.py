@@ -115,6 +115,12 @@ def test_metadata_is_opened_by_its_exact_address_only(address: str) -> None:
     assert Egress.parse(port).check("metadata.internal", 81, [address]) is not None
 
 
+def test_the_interface_behind_an_address_changes_nothing_of_what_it_is() -> None:
+    allow = Egress.parse("fe80::/10")
+    assert allow.check("host", 80, ["fe80::1%eth0"]) is None
+    assert "metadata" in (allow.check("host", 80, ["fe80::a9fe:a9fe%eth0"]) or "")
+
+
 def test_a_range_of_nat64_opens_public_addresses_behind_it_alone() -> None:
     egress = Egress.parse("64:ff9b::/96")
     assert egress.check("a.example", 80, ["64:ff9b::8.8.8.8"]) is None

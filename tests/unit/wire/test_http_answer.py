@@ -98,7 +98,62 @@ def test_the_server_says_whether_its_connection_goes_on(head: bytes, reusable: b
         (b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", "the answer is not HTTP"),
         (b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n", "the answer is not HTTP"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "the answer is not HTTP"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", "the answer is not HTTP"),
+        *(
+            (b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\nok", "the answer is not HTTP")
+            for head in (
+                b"Content-Length: 2, 2",
+                b"Content-Length: 2\r\nContent-Length: 2",
+                b"Content-Length: 2\r\nContent-Length: 3",
+                b"Content-Length: +2",
+                b"Content-Length: 0x2",
+                b"Content-Length: 2 2",
+                b"Content-Length: \xb2",
+                b"Content-Length: 18446744073709551618",
+                b"Content-Length:",
+                b"Content-Length : 2",
+                b" Content-Length: 2",
+                b"Transfer-Encoding : chunked",
+                b"Transfer-Encoding: \x0bchunked",
+                b"Transfer-Encoding:\r\n chunked",
+                b"Transfer-Encoding:\r\nContent-Length: 2",
+                b"X: a\nContent-Length: 2",
+                b"X: a\rContent-Length: 2",
+                b"X: a\r\r\nContent-Length: 2",
+                b"X: a\x00b\r\nContent-Length: 2",
+                b"X Y: 1\r\nContent-Length: 2",
+                b"No colon\r\nContent-Length: 2",
+                b"Content-Length: 2\r\n\nok",
+            )
+        ),
+        *(
+            (line + b"\r\nContent-Length: 2\r\n\r\nok", "the answer is not HTTP")
+            for line in (
+                b"HTTP/1.1 20 OK",
+                b"HTTP/1.1 2000 OK",
+                b"HTTP/1.1 099 OK",
+                b"HTTP/1.1 -200 OK",
+                b"HTTP/1.1  200 OK",
+                b"HTTP/1.10 200 OK",
+                b"HTTP/1.1 200 O\rK",
+            )
+        ),
+        *(
+            (CHUNKED + body, "the answer's body is not valid HTTP")
+            for body in (
+                b" 2\r\nok\r\n0\r\n\r\n",
+                b"2 \r\nok\r\n0\r\n\r\n",
+                b"0x2\r\nok\r\n0\r\n\r\n",
+                b"+2\r\nok\r\n0\r\n\r\n",
+                b"2\nok\r\n0\r\n\r\n",
+                b"2\r\nok\n0\r\n\r\n",
+                b"2\r\nok\r\n0\n\r\n",
+                b"2\r\nok0\r\n\r\n",
+                b"2;a\x00\r\nok\r\n0\r\n\r\n",
+                b'2;a="\r\n"\r\nok\r\n0\r\n\r\n',
+                b"2\r\nok\r\n0\r\nContent-Length: 9\r\n\r\n",
+                b"2\r\nok\r\n0\r\nX: a\nY: b\r\n\r\n",
+            )
+        ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
             "the answer is not HTTP",

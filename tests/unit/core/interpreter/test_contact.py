@@ -215,6 +215,6 @@ def test_what_cant_be_computed_for_somebody_suppresses() -> None:
 def test_a_step_by_itself_is_what_it_was() -> None:
     program = journey(call(title="Ask", outputs={"vars.n": "response.body.n"}, timeout="3s"))
     step, same = (one.nodes[0].step for one in (program, governed(program, policy(suppress="1"))))
-    assert same == step or vars(same) == vars(step)
+    assert vars(step).items() <= vars(same).items()
     assert governed(program, None) is program
     assert governed(journey(call(contact=False)), policy()).nodes[0].step.__class__ is type(step)

@@ -1,0 +1,114 @@
+"""``fair``: what one endpoint that takes five seconds costs the users of those that are fast.
+
+Users of one file call, in turn, one of some fast endpoints or the slow one; each run is paired with
+one in which that one is as fast as the others. Measured is how long it takes until the last user of
+a fast endpoint has left (``of_bare``: the paired time against it), and by how much more
+(``slowed_percent``).
+"""
+
+from __future__ import annotations
+
+import subprocess
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from tests.bench import spending
+from tests.bench.installation import Installation, Place, installations, until
+from tests.bench.shape import Bench, Case, Figures, Option, repeated
+from tests.bench.spending import BIN, cpu_s, memory_mib
+from tests.partners import Remote, spawned
+
+_FAST = 4
+_DONE = "SELECT sum(n) FROM step_counts WHERE step = -1 AND kind = 5 AND name = 'fast'"
+_TOOK = "SELECT max(ended_at) - min(entered_at) FROM enrollments WHERE outcome = 'fast'"
+_STEP = """\
+  - {{id: {name}, type: call_api, endpoint: {name}, path: /send, body: {{to: "{{{{ user.id }}}}"}}}}
+  - {{id: {name}_done, type: exit, outcome: {outcome}}}
+"""
+
+
+def _journey() -> str:
+    names = ["slow", *(f"fast{n}" for n in range(_FAST))]
+    paths = "".join(f"      - {{name: {n}, when: user.api == '{n}', next: {n}}}\n" for n in names)
+    steps = "".join(
+        _STEP.format(name=name, outcome="slow" if name == "slow" else "fast") for name in names
+    )
+    return (
+        "dsl: 1\njourney: fair\nsteps:\n  - id: which\n    type: branch\n    paths:\n"
+        + paths
+        + steps
+    )
+
+
+def measure(given: Namespace) -> Iterator[Case]:
+    """One case: the pairs."""
+    with spawned("load", "answers") as servers, installations() as place:
+        yield repeated(f"{given.slow}% slow", given.runs, _pair, place, servers, given)
+
+
+def _pair(place: Place, servers: Mapping[str, Remote], given: Namespace) -> Figures:
+    alone, beside = (
+        _until_fast_are_done(place(), servers, given, delay) for delay in (0.0, given.delay)
+    )
+    ratio = beside["took_s"] / alone["took_s"]
+    return {
+        "fast_users_per_s": given.users * (1 - given.slow / 100) / beside["took_s"],
+        "slowed_percent": (ratio - 1) * 100,
+        "of_bare": 1 / ratio,
+        "cpu_us_a_user": beside["cpu_us_a_user"],
+        "memory_mib": beside["memory_mib"],
+    }
+
+
+def _until_fast_are_done(
+    installation: Installation, servers: Mapping[str, Remote], given: Namespace, delay: float
+) -> Figures:
+    fast, slow = servers["load"], servers["answers"]
+    slow.change(delay=delay)
+    installation.endpoints(slow=slow.url, **{f"fast{n}": fast.url for n in range(_FAST)})
+    with (installation.folder / "users.csv").open("w") as file:
+        file.write("id,api\n")
+        for n in range(given.users):
+            api = "slow" if n * given.slow % 100 < given.slow else f"fast{n % _FAST}"
+            file.write(f"u{n},{api}\n")
+    slow_ones = sum(1 for n in range(given.users) if n * given.slow % 100 < given.slow)
+    with _running(installation) as process:
+        until(lambda: installation.count(_DONE) == given.users - slow_ones, process)
+        cpu, memory = cpu_s(process.pid), memory_mib(process.pid, peak=True)
+        took = installation.count(_TOOK) / 1e6
+    return {"took_s": took, "cpu_us_a_user": cpu / given.users * 1e6, "memory_mib": memory}
+
+
+@contextmanager
+def _running(installation: Installation) -> Iterator[subprocess.Popen[str]]:
+    """The run; killed when the fast ones are done."""
+    with installation.opened():
+        pass
+    command = [str(BIN / "run-journey"), installation.file("journey.yaml", _journey()), "--live"]
+    command += ["--quiet", "--users", str(installation.folder / "users.csv")]
+    process = spending.Popen(
+        command,
+        env=installation.environment,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        cwd=installation.folder,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+BENCH = Bench(
+    "fair",
+    "one endpoint that takes five seconds among fast ones\n\n" + (__doc__ or ""),
+    (
+        Option("users", 20_000, "how many in each run"),
+        Option("slow", 5, "how many of a hundred call the slow endpoint"),
+        Option("delay", 5.0, "seconds that it takes"),
+        Option("runs", 3, "how many pairs"),
+    ),
+    measure,
+)
