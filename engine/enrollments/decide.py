@@ -93,6 +93,8 @@ class Decider:
         hearing: Hearing,
         door: Door,
         present: Present,
+        *,
+        now_due: bool,
     ) -> None:
         """Let in whose time has come; look at the dates of those who were written."""
         if self.clocks is None:
@@ -100,7 +102,7 @@ class Decider:
         self.clocks.hold(self.buckets())
         changes, now = ledger.changes, ledger.now
         at = self.clocks.next_at
-        if at is not None and at <= now:
+        if now_due and at is not None and at <= now:
             found = self.clocks.take(
                 connection, now, ENTERING_PER_TURN, changes.clocks, present.remember_of
             ).candidates
@@ -113,11 +115,18 @@ class Decider:
             self.clocks.changed(connection, user, now, changes.clocks, recall=present.remember_of)
 
     def decide(
-        self, connection: Connection, turn: Turn, terms: Mapping[str, Terms], now: int
+        self,
+        connection: Connection,
+        turn: Turn,
+        terms: Mapping[str, Terms],
+        now: int,
+        *,
+        clocks: bool = True,
     ) -> Ledger:
         """Decide for everybody in the turn. Nothing is written: what was decided can be written as
         often as it takes, so a full disk costs time and not users. ``turn.calls`` loses those that
-        will not be made.
+        will not be made. Only with ``clocks`` does anybody enter by the clock, who is written at
+        once: then ``connection`` is one that writes.
         """
         changed = self._look_at_journeys(connection, now)
         run_id = None if self.run is None else self.run[0]
@@ -143,7 +152,7 @@ class Decider:
         _go_on(turn, going, world, ledger, hearing, present, holding)
         redrive.settle(connection, again, world, ledger, hearing)
         hearing.play()
-        self._let_in_by_clocks(connection, ledger, hearing, door, present)
+        self._let_in_by_clocks(connection, ledger, hearing, door, present, now_due=clocks)
         turn.calls = [held for held in turn.calls if held.passage.id not in present.dropped]
         turn.calls += again.calls
         for held in turn.starting:

@@ -22,7 +22,7 @@ from engine.errors import DatabaseUnavailable
 from engine.processes.handing_over import HandingOver
 from engine.processes.opening import LINGER_US, tell_opened
 from engine.processes.supply import Stay
-from engine.processes.worker import PATIENCE_S
+from engine.processes.committing import PATIENCE_S
 from engine.versions.store import Versions
 
 if TYPE_CHECKING:

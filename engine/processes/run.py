@@ -26,7 +26,7 @@ from engine.processes.model import RunResult
 from engine.processes.opening import LINGER_US, clock_of, plan, tell_opened
 from engine.processes.sending import open_sending
 from engine.processes.supply import Source
-from engine.processes.worker import PATIENCE_S
+from engine.processes.committing import PATIENCE_S
 from engine.versions.publish import require_endpoints
 from engine.versions.store import Versions
 from engine.wire.egress import Egress

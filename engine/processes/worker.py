@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from engine.clock import VirtualClock, rest, stopwatch
 from engine.db.watch import watch
-from engine.enrollments import store
 from engine.enrollments.receive import Arrivals
 from engine.enrollments.turn import Answered, Turn
 from engine.errors import DatabaseUnavailable, DecidedByHalf
 from engine.processes.bell import Bell
+from engine.processes.committing import Committing
 from engine.processes.sharing import Share
 from engine.processes.supply import Loading, Source, Stay, has_come, unknown
 
@@ -44,8 +44,6 @@ SLEEPERS_PER_TURN = 512
 REST_S = 0.002
 """After a commit the worker rests: other processes' writes wait for such a gap."""
 LONGEST_REST_S = 1.0  # the clock may be set, or the machine have slept
-PATIENCE_S = 60.0
-"""How long a database that can't be written is waited for."""
 
 
 class Worker:
@@ -82,6 +80,7 @@ class Worker:
         self._lasts = source is None
         self._observer = observer
         self._stay = Stay(horizon, linger)
+        self._committing = Committing(database, owned, observer, lasts=source is None)
         self._owned = owned
         self._share = Share(database, owned, outbox, backlog)
         self._feed = feed
@@ -89,7 +88,7 @@ class Worker:
         self._watch = watch(database)
         self._told = self._stale = True
         self.woken = Bell()
-        self._stopping = self._deciding = False
+        self._stopping = False
 
     def wake(self) -> None:
         """Something came in: look again."""
@@ -97,7 +96,7 @@ class Worker:
 
     def stop(self) -> None:
         """Begin nothing new; the work ends when the calls on the wire are answered."""
-        self._stopping = True
+        self._stopping = self._committing.stopping = True
         self.outbox.close()
         self.wake()
 
@@ -197,29 +196,19 @@ class Worker:
         """One turn: load, decide, commit."""
         if rows := self._source.take(loading.arrivals):
             turn.arrivals = Arrivals(rows, self._source.position)
-        decided: tuple[Ledger, list[Held]] | None = None
-        since, waited = stopwatch(), False
-        receipt: int | None = None
-        self._deciding = False
-        while True:
-            try:
-                if decided is None or receipt is None or not self._owned.made(receipt):
-                    with self._database.write(waits=1, alone=False) as connection:
-                        decided = decided or self._decide(connection, turn, loading)
-                        store.write(connection, decided[0].changes)
-                        receipt = self._owned.fence(connection)
-            except DatabaseUnavailable as error:
-                if self._deciding and decided is None:
-                    raise DecidedByHalf(error.message) from error
-                self._hold_out(error, since)
-                waited = True
-            else:
-                if waited:
-                    self._observer.resumed()
-                return decided
+        loaded: list[Held] = []
+        # Whoever enters by the clock is written page by page as he is decided.
+        apart = self._database.is_file and not (loading.clocks or loading.journeys)
+
+        def decide(connection: Connection) -> Ledger:
+            ledger, calls = self._decide(connection, turn, loading, clocks=not apart)
+            loaded.extend(calls)
+            return ledger
+
+        return self._committing.commit(decide, apart=apart), loaded
 
     def _decide(
-        self, connection: Connection, turn: Turn, loading: Loading
+        self, connection: Connection, turn: Turn, loading: Loading, *, clocks: bool
     ) -> tuple[Ledger, list[Held]]:
         now = self._clock.now()
         # The turn itself stays as it is: if the database fails here, it is loaded for once more.
@@ -235,8 +224,11 @@ class Worker:
             loaded.calls = [held for held in calls if not held.call.started_by]
         self._stale = False
         terms = self._endpoints.terms(connection)
-        self._deciding = True
-        ledger = self._decider.decide(connection, loaded, terms, now)
+        try:
+            with self._database.translated():
+                ledger = self._decider.decide(connection, loaded, terms, now, clocks=clocks)
+        except DatabaseUnavailable as error:
+            raise DecidedByHalf(error.message) from error
         return ledger, loaded.calls
 
     def _load_told(self, connection: Connection, now: int) -> list[Told]:
@@ -247,13 +239,6 @@ class Worker:
             told = self._feed.due(now, TOLD_PER_TURN)
             self._fed = len(told)
         return told
-
-    def _hold_out(self, error: DatabaseUnavailable, since: float) -> None:
-        """Wait a moment for a database that can't be written; raise when patience is over."""
-        if self._stopping or (not self._lasts and stopwatch() - since > PATIENCE_S):
-            raise error
-        self._observer.paused(error.message)
-        rest(0.5)
 
     def _after(self, turn: Turn, ledger: Ledger, loaded: list[Held]) -> None:
         """What follows from a committed turn."""

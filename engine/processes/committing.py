@@ -1,0 +1,72 @@
+"""Committing what a turn decides: others write meanwhile, for as long as that is right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.clock import rest, stopwatch
+from engine.enrollments import store
+from engine.errors import DatabaseUnavailable, DecidedByHalf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.db.connect import Connection, Database
+    from engine.enrollments.buckets import Owned
+    from engine.enrollments.ledger import Ledger
+    from engine.processes.supply import Observer
+
+PATIENCE_S = 60.0
+"""How long a database that can't be used is waited for."""
+
+
+class Committing:
+    """Writes turns, one after another. ``lasts`` waits for the database without end, until
+    ``stopping`` is set; what was decided is kept meanwhile, and written as it is.
+    """
+
+    def __init__(
+        self, database: Database, owned: Owned, observer: Observer, *, lasts: bool
+    ) -> None:
+        self._database = database
+        self._owned = owned
+        self._observer = observer
+        self._lasts = lasts
+        self.stopping = False
+
+    def commit(self, decide: Callable[[Connection], Ledger], *, apart: bool) -> Ledger:
+        """What ``decide`` gives, once it is committed. It only reads, of one moment, and so it may
+        be done ``apart``, before the transaction that writes: deciding takes most of a turn, and a
+        file lets nobody else write while somebody does.
+
+        Raises DatabaseUnavailable when patience is over, DecidedByHalf, BucketsLost.
+        """
+        since, waited = stopwatch(), False
+        ledger: Ledger | None = None
+        receipt: int | None = None
+        while True:
+            try:
+                if apart and ledger is None:
+                    with self._database.read() as connection:
+                        ledger = decide(connection)
+                if ledger is None or receipt is None or not self._owned.made(receipt):
+                    with self._database.write(waits=1, alone=False) as connection:
+                        ledger = decide(connection) if ledger is None else ledger
+                        store.write(connection, ledger.changes)
+                        receipt = self._owned.fence(connection)
+            except DecidedByHalf:
+                raise
+            except DatabaseUnavailable as error:
+                self._hold_out(error, since)
+                waited = True
+            else:
+                if waited:
+                    self._observer.resumed()
+                return ledger
+
+    def _hold_out(self, error: DatabaseUnavailable, since: float) -> None:
+        """Wait a moment for a database that can't be used; raise when patience is over."""
+        if self.stopping or (not self._lasts and stopwatch() - since > PATIENCE_S):
+            raise error
+        self._observer.paused(error.message)
+        rest(0.5)
