@@ -34,10 +34,11 @@ class Connection(HttpToolsProtocol):
         """Take it, unless there are too many."""
         super().connection_made(transport)
         self._since: float | None = stopwatch()
+        self._idle_since: float | None = None
         self._stuck_since: float | None = None
         self._in_head = self._only_head = True
         self._head = 0
-        if len(self.connections) > MOST:
+        if len(self.connections) > MOST and not _make_room(self.connections, self):
             self._refuse(503, "request.too_many", "too many connections", b"retry-after: 1\r\n")
 
     def data_received(self, data: bytes) -> None:
@@ -45,7 +46,7 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._since is None:
-            self._since = stopwatch()
+            self._since, self._idle_since = stopwatch(), None
         self._only_head = self._in_head
         super().data_received(data)
         if self._only_head:
@@ -68,6 +69,16 @@ class Connection(HttpToolsProtocol):
         self._since = None
         self._in_head, self._head = True, 0
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """It is answered."""
+        if self._since is None and not self.pipeline:
+            self._idle_since = stopwatch()
+        super().on_response_complete()
+
+    def waits_since(self) -> float | None:
+        """Since when nothing is there to do but wait for the other side; None: there is."""
+        return self._idle_since if self._since is None else self._since
 
     def pause_writing(self) -> None:
         """Nobody reads the answer just now."""
@@ -101,6 +112,21 @@ class Connection(HttpToolsProtocol):
             + body
         )
         self.transport.close()
+
+
+def _make_room(connections: Iterable[Any], newest: Connection) -> bool:
+    """End the connection whose other side has kept us waiting for the longest: whoever opens many
+    and says nothing loses his own, and others are served. Whether there was one.
+    """
+    waiting = [
+        (since, id(each), each)
+        for each in connections
+        if each is not newest and (since := each.waits_since()) is not None
+    ]
+    if not waiting:
+        return False
+    min(waiting)[2].transport.abort()
+    return True
 
 
 def hang_up_on_the_overdue(connections: Iterable[Any], now: float) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from engine.core.expressions.calendar import find_zone, parse_iso
 from engine.core.expressions.scope import UTC_ZONE
 from engine.users.incoming import ANONYMOUS, IncomingChange, IncomingEvent, IncomingLink
-from engine.users.row import BadRow, check_event_name, check_message_id, shown
+from engine.users.row import BadRow, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,7 +63,7 @@ def fact_of(message: object, kind: str | None, sending: Sending) -> Incoming:
         said,
         _user_of(said),
         _time_of(said, sending),
-        None if own is None or own == "" else check_message_id(own),
+        cast("str", own) if own else None,  # what it must be is looked at with all the rest
     )
 
 
@@ -128,14 +128,15 @@ def _object(said: Said, key: str) -> Said:
 def _event(
     said: Said, name: str, data: Said, user: str, at: int | None, own: str | None
 ) -> Incoming:
-    context = {k: v for k, v in _object(said, "context").items() if k not in _NOT_KEPT}
-    if context and "context" not in data:
-        data = {**data, "context": context}
+    if "context" in said and "context" not in data:
+        context = {k: v for k, v in _object(said, "context").items() if k not in _NOT_KEPT}
+        if context:
+            data = {**data, "context": context}
     return IncomingEvent(user, name, data, at, own)
 
 
 def _track(said: Said, user: str, at: int | None, own: str | None) -> Incoming:
-    name = check_event_name(said.get("event"))
+    name = cast("str", said.get("event"))
     return _event(said, name, _object(said, "properties"), user, at, own)
 
 

@@ -18,6 +18,7 @@ MAX_DEPTH = 64
 
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _BLANKS = " \t\n\r"
+_CONTAINERS = frozenset({dict, list})  # what the reader makes: no subclasses, so quick to tell
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -107,13 +108,15 @@ def _deeper_than(value: object, depth: int, text: str) -> bool:
     """Whether ``value``, said by ``text``, is: by levels, for recursion has a limit of its own."""
     if text.count("{") + text.count("[") <= depth:
         return False
-    level = [value] if isinstance(value, (dict, list)) else []
+    level: list[Any] = [value] if type(value) in _CONTAINERS else []
     for _ in range(depth):
+        if not level:
+            return False
         level = [
             child
             for container in level
-            for child in (container.values() if isinstance(container, dict) else container)
-            if isinstance(child, (dict, list))
+            for child in (container.values() if type(container) is dict else container)
+            if type(child) in _CONTAINERS
         ]
     return bool(level)
 

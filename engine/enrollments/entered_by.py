@@ -10,6 +10,8 @@ from engine.enrollments.store.facts import CHANGE, EVENT, read_fact
 from engine.enrollments.told import Cause
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.core.dsl.trigger import Trigger
     from engine.core.interpreter.state import Passage
     from engine.core.steps.facts import Fact
@@ -29,7 +31,14 @@ def entered_by(connection: Connection, passage: Passage) -> Cause:
         ).scalar()
         return Cause("journey", journey or "")
     fact = (
-        _fact_at(connection, passage) if passage.entered_seq else _first_fact(connection, passage)
+        _fact_at(connection, passage)
+        if passage.entered_seq
+        else fact_of_turn(
+            connection,
+            (passage.user.bucket, passage.user.id, passage.version_id, passage.entered_at),
+            passage.id,
+            passage.program.journey.entry.triggers,
+        )
     )
     if isinstance(fact, Event):
         return Cause("event", fact.name, fact.at, fact.properties)
@@ -49,38 +58,51 @@ def _fact_at(connection: Connection, passage: Passage) -> Fact | None:
         (passage.user.bucket, passage.user.id, passage.entered_seq),
     ).one_or_none()
     fact = None if row is None else read_fact(row)
-    return fact if fact is not None and _triggers_about(passage, fact) else None
+    triggers = passage.program.journey.entry.triggers
+    return fact if fact is not None and _triggers_about(triggers, fact) else None
 
 
-def _first_fact(connection: Connection, passage: Passage) -> Fact | None:
-    """The first fact of the turn that a passage began in that a trigger is about and didn't refuse:
-    a journey that listens to nothing besides its triggers notes no place among the facts.
+def fact_of_turn(
+    connection: Connection,
+    place: tuple[int, str, int, int],
+    passage_id: int,
+    triggers: Sequence[Trigger],
+) -> Fact | None:
+    """The fact of the turn that a passage began in that let its user in: a journey that listens to
+    nothing besides its triggers notes no place among the facts. ``place`` is (bucket, user, version
+    id, time of the entry).
+
+    Facts that a trigger is about and didn't refuse let in one after another; so did passages of
+    several keys begin. An audience that a change of attributes didn't come into leaves no trace, so
+    events explain as many entries as they can.
     """
+    bucket, user, version_id, entered_at = place
+    passages = connection.exec_driver_sql(
+        "SELECT id FROM enrollments WHERE bucket = ? AND user_id = ? AND version_id = ?"
+        " AND entered_at = ? ORDER BY id",
+        place,
+    ).fetchall()
     rows = connection.exec_driver_sql(
         "SELECT f.seq, f.kind, f.name, f.at, f.data, (SELECT count(*) FROM refusals AS r"
         " WHERE r.bucket = f.bucket AND r.user_id = f.user_id AND r.seq = f.seq"
         " AND r.version_id = ?) FROM facts AS f WHERE f.bucket = ? AND f.user_id = ?"
         " AND f.seq >= ? AND f.seq < ? AND f.kind IN (?, ?) ORDER BY f.seq",
-        (
-            passage.version_id,
-            passage.user.bucket,
-            passage.user.id,
-            passage.entered_at,
-            passage.entered_at + LONGEST_TURN,
-            EVENT,
-            CHANGE,
-        ),
+        (version_id, bucket, user, entered_at, entered_at + LONGEST_TURN, EVENT, CHANGE),
     )
+    letting_in: list[Fact] = []
     for *row, refused in rows:
         fact = read_fact(row)
-        if _triggers_about(passage, fact) > refused:
-            return fact
-    return None
+        letting_in += [fact] * (_triggers_about(triggers, fact) - refused)
+    events: list[Fact] = [fact for fact in letting_in if isinstance(fact, Event)]
+    if len(events) >= len(passages):
+        letting_in = events
+    before = sum(row[0] < passage_id for row in passages)
+    return letting_in[before] if before < len(letting_in) else None
 
 
-def _triggers_about(passage: Passage, fact: Fact) -> int:
-    """How many triggers of a passage's version look out for such a fact."""
-    return sum(_is_about(each, fact) for each in passage.program.journey.entry.triggers)
+def _triggers_about(triggers: Sequence[Trigger], fact: Fact) -> int:
+    """How many of a version's triggers look out for such a fact."""
+    return sum(_is_about(each, fact) for each in triggers)
 
 
 def _is_about(trigger: Trigger, fact: Fact) -> bool:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from engine.core.dsl.trigger import AudienceTrigger, EventTrigger
 from engine.core.expressions.assignment import bucket_of
 from engine.core.expressions.reads import step_into
-from engine.enrollments.entered_by import LONGEST_TURN
+from engine.enrollments.entered_by import LONGEST_TURN, fact_of_turn
 from engine.errors import NotFound
-from engine.users.store import fact_at, fact_of_message, facts_of, first_seq, passages_of
+from engine.users.store import fact_at, fact_of_message, facts_of, passages_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,7 +88,7 @@ def explain(
     versions that took part in it, and of those whose triggers are on now.
     """
     assert fact.seq is not None  # noqa: S101
-    recorded = _recorded(connection, user, fact, fact.seq)
+    recorded = _recorded(connection, versions, user, fact.seq)
     triggered = dict(_triggered_versions(connection))
     concerned = {version for version, _ in recorded.refused} | set(recorded.begun) | set(triggered)
     found = [versions.get(connection, version) for version in concerned]
@@ -99,7 +99,7 @@ def explain(
     return verdicts
 
 
-def _recorded(connection: Connection, user: str, fact: KnownFact, seq: int) -> _Recorded:
+def _recorded(connection: Connection, versions: Versions, user: str, seq: int) -> _Recorded:
     rows = connection.exec_driver_sql(
         "SELECT version_id, trigger, reason, seen FROM refusals"
         " WHERE bucket = ? AND user_id = ? AND seq = ?",
@@ -108,13 +108,13 @@ def _recorded(connection: Connection, user: str, fact: KnownFact, seq: int) -> _
     refused = {(row[0], row[1]): (row[2], json.loads(row[3]) if row[3] else None) for row in rows}
     begun: dict[int, list[KnownPassage]] = {}
     for passage in passages_of(connection, user):
-        if _was_let_in(connection, user, passage, fact, seq):
+        if _was_let_in(connection, versions, user, passage, seq):
             begun.setdefault(passage.version_id, []).insert(0, passage)
     return _Recorded(seq, refused, begun)
 
 
 def _was_let_in(
-    connection: Connection, user: str, passage: KnownPassage, fact: KnownFact, seq: int
+    connection: Connection, versions: Versions, user: str, passage: KnownPassage, seq: int
 ) -> bool:
     """Whether a passage began with a fact. Both have the time of their turn; the user's facts of
     one turn follow one another by a microsecond each.
@@ -123,7 +123,10 @@ def _was_let_in(
         return False
     if passage.entered_seq is not None:
         return passage.entered_seq == seq
-    return first_seq(connection, user, fact, passage.entered_at) == seq
+    triggers = versions.get(connection, passage.version_id).program.journey.entry.triggers
+    place = (bucket_of(user), user, passage.version_id, passage.entered_at)
+    found = fact_of_turn(connection, place, passage.id, triggers)
+    return found is not None and found.seq == seq
 
 
 def _triggered_versions(connection: Connection) -> list[tuple[int, int]]:

@@ -144,19 +144,6 @@ def fact_at(connection: Connection, user: str, seq: int) -> KnownFact | None:
     return None if row is None else _fact(row)
 
 
-def first_seq(connection: Connection, user: str, fact: KnownFact, since: int) -> int | None:
-    """The ``seq`` of a user's first fact like ``fact`` (of its name) that was received at ``since``
-    or later.
-    """
-    kind = CHANGE if fact.name is None else EVENT
-    found: int | None = connection.exec_driver_sql(
-        "SELECT min(seq) FROM facts"
-        " WHERE bucket = ? AND user_id = ? AND seq >= ? AND kind = ? AND name = ?",
-        (bucket_of(user), user, since, kind, fact.name or ""),
-    ).scalar()
-    return found
-
-
 def fact_of_message(connection: Connection, user: str, message_id: str) -> KnownFact | None:
     """A received fact of a user by its sender's id."""
     row = connection.exec_driver_sql(

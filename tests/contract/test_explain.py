@@ -119,6 +119,32 @@ def test_a_passage_that_hears_nothing_belongs_to_the_first_such_fact_of_its_turn
     assert entered == ["not_recorded", "entered", "not_recorded"]
 
 
+def test_a_fact_that_was_refused_let_nobody_in_and_the_next_one_did(
+    connection: Connection,
+) -> None:
+    cart = add_version(connection, "cart", CART)
+    for seq in (NOW, NOW + 1):
+        add_fact(connection, seq)
+    for trigger in (0, 1):
+        refuse(connection, NOW, cart, trigger, "where_false")
+    refuse(connection, NOW + 1, cart, 0, "where_false")
+    add_passage(connection, "u", "cart", cart, 7)
+    assert "entered" not in {result for *_, result in told(connection, NOW)}
+    assert told(connection, NOW + 1)[1][2] == "entered"
+
+
+def test_passages_of_several_keys_that_began_in_one_turn_each_have_their_own_fact(
+    connection: Connection,
+) -> None:
+    cart = add_version(connection, "cart", CART)
+    for number in range(3):
+        add_fact(connection, NOW + number)
+        refuse(connection, NOW + number, cart, 0, "where_false")
+        add_passage(connection, "u", "cart", cart, 7 + number, key=f"k{number}")
+    found = [verdicts(connection, NOW + number)[1].passage for number in range(3)]
+    assert [one and one.id for one in found] == [7, 8, 9]
+
+
 def test_who_enters_by_command_after_it_didnt_enter_by_it(connection: Connection) -> None:
     cart = add_version(connection, "cart", CART)
     add_fact(connection, NOW)

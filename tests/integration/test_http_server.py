@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -159,6 +159,27 @@ def test_headers_without_end_are_refused(served: Served) -> None:
                 pass
             else:
                 assert b" 431 " in _answered(open_)[:20]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"POST /v1/track HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{", b"whole"],
+    ids=["nothing", "half a request", "a request, and then nothing"],
+)
+def test_whoever_keeps_many_connections_keeps_nobody_out(
+    served: Served, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(connection, "MOST", 8)
+    whole = sent == b"whole"
+    with ExitStack() as stack:
+        for _ in range(20):
+            open_ = stack.enter_context(_connect(served))
+            open_.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n" if whole else sent)
+            if whole:
+                assert open_.recv(15) == b"HTTP/1.1 200 OK"
+        for _ in range(3):
+            with served.client() as client:
+                assert client.get("/healthz").status_code == 200
 
 
 def test_what_is_not_http_is_answered_400_without_repeating_it(served: Served) -> None:
