@@ -53,7 +53,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, Permission | None], ...]], ...] 
         (
             ("API tokens", "/tokens", Permission.TOKENS_READ),
             ("Operators", "/operators", Permission.OPERATORS_READ),
-            ("Key ring", "/keys", Permission.PROFILES_READ),
+            ("Key ring", "/keys", Permission.KEYS_READ),
         ),
     ),
     (

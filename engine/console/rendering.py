@@ -86,14 +86,14 @@ class Templates:
         return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, shown)
 
 
-def span(microseconds: int) -> str:
-    """A length of time by its two largest units: ``1 d 3 h``, ``45 min``, ``12 s``, ``85 ms``."""
+def span(microseconds: int, units: int = 2) -> str:
+    """A length of time by its largest units: ``1 d 3 h``, ``45 min``, ``12 s``, ``85 ms``."""
     if microseconds < SECOND:
         return f"{max(0, microseconds) / 1000:.0f} ms"
-    units = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"))
-    at = next(index for index, (size, _) in enumerate(units) if microseconds >= size)
+    known = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"))
+    at = next(index for index, (size, _) in enumerate(known) if microseconds >= size)
     parts = []
-    for size, name in units[at : at + 2]:
+    for size, name in known[at : at + units]:
         count, microseconds = divmod(microseconds, size)
         if count:
             parts.append(f"{count} {name}")

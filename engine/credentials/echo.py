@@ -98,10 +98,10 @@ def _without(value: str, secrets: tuple[str, ...]) -> str:
 
 def _replaced(text: str, secrets: tuple[str, ...]) -> str:
     marks = _marks(secrets)
+    for mark in marks.escaped:  # first: of an escaped character nothing may be left
+        text = _without_escaped(text, mark)
     for mark in (*marks.wide, *marks.plain):
         text = text.replace(mark, MASK)
-    for mark in marks.escaped:
-        text = _without_escaped(text, mark)
     return text
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,11 @@ _log = logging.getLogger(__name__)
 _LOT = SystemRandom().random
 _RELOADS = 5
 
+_THREADS = 4
+"""Those of a resolver's own: thousands of profiles and tokens that are read at once are no queue
+before the read of what stands now, which every call waits for.
+"""
+
 
 class Resolver:
     """Resolves credentials. One per event loop; close it before the transport and the database.
@@ -60,10 +66,13 @@ class Resolver:
         self._references = references
         self._redactor = redactor or known_secrets
         self._versions = LiveVersions(versions_reader(database))
-        self._tokens = AccessTokens(database, vault, transport, clock, self._redactor, lot)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="credentials")
+        self._tokens = AccessTokens(
+            database, vault, transport, clock, self._redactor, lot, self._threads
+        )
         self._loaded: dict[int, Loaded] = {}
-        self._recording: set[asyncio.Task[None]] = set()
-        self._loading: dict[tuple[int, int], asyncio.Task[Loaded | None]] = {}
+        self._recording: set[asyncio.Future[None]] = set()
+        self._loading: dict[tuple[int, int], asyncio.Future[Loaded | None]] = {}
 
     async def current(self, endpoint: str) -> LiveEndpoint | None:
         """Which versions of the endpoint and its profile stand now; None if there is no such one.
@@ -103,6 +112,7 @@ class Resolver:
         loading = list(self._loading.values())
         await asyncio.gather(*loading, *self._recording, return_exceptions=True)
         await self._tokens.close()
+        await asyncio.to_thread(self._threads.shutdown)
         self._versions.close()
 
     def _fixed(self, loaded: Loaded, not_this: Credential | None) -> Credential:
@@ -110,8 +120,8 @@ class Resolver:
         credential = loaded.credential(not_this)
         if loaded.fell_back and not told:
             _log.warning("auth profile %s: %s", loaded.name, PREVIOUS_NEEDED)
-            task = asyncio.get_running_loop().create_task(
-                asyncio.to_thread(self._record_fall_back, loaded.profile_id)
+            task = asyncio.get_running_loop().run_in_executor(
+                self._threads, self._record_fall_back, loaded.profile_id
             )
             # The call doesn't wait for it; the loop itself keeps no task alive.
             self._recording.add(task)
@@ -137,11 +147,9 @@ class Resolver:
         key = (profile_id, version)
         task = self._loading.get(key)
         if task is None:
-            task = asyncio.get_running_loop().create_task(
-                asyncio.to_thread(
-                    load, self._database, self._vault, self._references, self._redactor, profile_id
-                )
-            )
+            means = self._database, self._vault, self._references, self._redactor
+            loop = asyncio.get_running_loop()
+            task = loop.run_in_executor(self._threads, load, *means, profile_id)
             self._loading[key] = task
             task.add_done_callback(lambda done: self._done(key, done))
         loaded = await asyncio.shield(task)
@@ -156,7 +164,7 @@ class Resolver:
             self._loaded[profile_id] = known = loaded
         return known
 
-    def _done(self, key: tuple[int, int], task: asyncio.Task[Loaded | None]) -> None:
+    def _done(self, key: tuple[int, int], task: asyncio.Future[Loaded | None]) -> None:
         del self._loading[key]
         if not task.cancelled():
             task.exception()  # whoever still waits has it

@@ -27,9 +27,10 @@ from tests.bench import (
     sleepers,
     start,
     wake,
+    wire,
     workers,
 )
-from tests.bench.shape import Bench, line, summary, table
+from tests.bench.shape import Bench, Case, line, summary, table
 
 BENCHES: dict[str, Bench] = {
     module.BENCH.name: module.BENCH
@@ -46,6 +47,7 @@ BENCHES: dict[str, Bench] = {
         workers,
         start,
         fair,
+        wire,
     )
 }
 _OURS = {"bench", "compare", "save"}
@@ -69,9 +71,11 @@ def main(words: Sequence[str] | None = None) -> None:
 def _run(
     bench: Bench, options: Mapping[str, object], then: dict[str, Any] | None, save: Path | None
 ) -> None:
-    cases = list(bench.measure(argparse.Namespace(**options)))
-    for each in table(summary(cases), then["cases"] if then else {}):
-        print(each)
+    cases: list[Case] = []
+    for case in bench.measure(argparse.Namespace(**options)):
+        head, *rows = table(summary([case]), then["cases"] if then else {})
+        print(*rows if cases else [head, *rows], sep="\n", flush=True)
+        cases.append(case)
     said = line(bench.name, options, cases)
     print(said, flush=True)
     if save is not None:

@@ -118,7 +118,7 @@ async def _as_fast_as_it_goes(
         line = _Line(port, token, size)
         await line.open()
         sent = 0
-        while time.monotonic() < end:
+        while not sent or time.monotonic() < end:
             await line.send()
             sent += size
         await line.close()

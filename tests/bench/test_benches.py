@@ -25,6 +25,7 @@ SMALL = {
     "growth": "--users 10",
     "workers": "--users 20 --workers 1 --disks slow --runs 1",
     "start": "--runs 1 --commands run-journey",
+    "wire": "--calls 100 --runs 1",
     "fair": "--users 40 --delay 0.1 --runs 1",
 }
 SOAK = {"workers"}

@@ -1,16 +1,15 @@
-"""Calls per second through the transport, beside the bare loop of fixed bytes.
+"""``wire``: calls a second through the engine's HTTP client, beside fixed bytes (``of_bare``).
 
-Rounds of both alternate in one process against one loopback server, so that a busy machine is
-unfair to neither::
-
-    python -m tests.bench.wire [--concurrency 100] [--calls 10000] [--rounds 5]
+Both take turns in one process against one server, so that a busy machine is unfair to neither.
 """
 
 from __future__ import annotations
 
-import argparse
+import asyncio
+import os
 import time
-from collections.abc import Awaitable
+from argparse import Namespace
+from collections.abc import Awaitable, Iterator
 
 import uvloop
 
@@ -20,6 +19,8 @@ from engine.wire.http_transport import HttpTransport
 from tests.bench.bare_client import send_all
 from tests.bench.fixed_bytes import call_all
 from tests.bench.ingest_http import bare_server
+from tests.bench.shape import Bench, Case, Figures, Option, repeated
+from tests.bench.spending import memory_mib
 
 HEADERS = (
     ("content-type", "application/json"),
@@ -29,42 +30,46 @@ HEADERS = (
 BODY = b'{"user_id": "user-000001", "score": 4711, "note": "as long as such bodies usually are"}'
 
 
-async def timed(work: Awaitable[object], calls: int) -> tuple[float, float]:
-    """Wall and CPU microseconds per call, of this process alone."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    await work
-    return (
-        (time.perf_counter() - wall) / calls * 1e6,
-        (time.process_time() - cpu) / calls * 1e6,
-    )
+def measure(given: Namespace) -> Iterator[Case]:
+    """One case."""
+    with bare_server() as port, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_round(port, 1_000, given.concurrency))
+
+        def once() -> Figures:
+            return runner.run(_round(port, given.calls, given.concurrency))
+
+        yield repeated(f"{given.concurrency} at a time", given.runs, once)
 
 
-async def compare(port: int, calls: int, concurrency: int, rounds: int) -> None:
-    """Print the best round of both: noise only ever adds."""
+async def _round(port: int, calls: int, concurrency: int) -> Figures:
     url = f"http://127.0.0.1:{port}/v1/score"
     transport = HttpTransport(Egress.parse("127.0.0.0/8"))
     request = Request("POST", url, HEADERS, BODY)
-    measured: dict[str, list[tuple[float, float]]] = {"bare": [], "transport": []}
-    for _ in range(rounds + 1):
-        measured["bare"].append(await timed(call_all(url, calls, concurrency), calls))
-        sending = send_all(transport, request, calls, concurrency)
-        measured["transport"].append(await timed(sending, calls))
-    for name, figures in measured.items():
-        wall, cpu = (min(each) for each in zip(*figures[1:], strict=True))
-        print(f"{name:>10}  {1e6 / wall:8,.0f} calls/s  {cpu:6.1f} µs of CPU a call")
+    bare, _ = await _timed(call_all(url, calls, concurrency))
+    wall, cpu = await _timed(send_all(transport, request, calls, concurrency))
     await transport.close()
+    return {
+        "calls_per_s": calls / wall,
+        "cpu_us_a_call": cpu / calls * 1e6,
+        "of_bare": bare / wall,
+        "memory_mib": memory_mib(os.getpid(), peak=True),
+    }
 
 
-def main() -> None:
-    """Read the arguments and measure."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--concurrency", type=int, default=100)
-    parser.add_argument("--calls", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    wanted = parser.parse_args()
-    with bare_server() as port:
-        uvloop.run(compare(port, wanted.calls, wanted.concurrency, wanted.rounds))
+async def _timed(work: Awaitable[object]) -> tuple[float, float]:
+    """Seconds of wall and of CPU, of this process alone."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    await work
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
-if __name__ == "__main__":
-    main()
+BENCH = Bench(
+    "wire",
+    "calls through the engine's HTTP client\n\n" + (__doc__ or ""),
+    (
+        Option("concurrency", 100, "calls at a time"),
+        Option("calls", 10_000, "how many in each run"),
+        Option("runs", 5, "how often"),
+    ),
+    measure,
+)

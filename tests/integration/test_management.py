@@ -259,10 +259,27 @@ def test_what_a_body_may_not_be_is_said_as_a_problem(admin: httpx.Client) -> Non
         )
         assert answer.headers["content-type"] == "application/problem+json"
         assert (400 <= answer.status_code <= 422, answer.json()["code"]) == (True, code)
+    for kind in ({}, {"content-type": "text/plain"}):
+        answer = admin.post("/journeys", content=b'{"text": "a"}', headers=kind)
+        assert (answer.status_code, answer.json()["code"]) == (415, "request.content_type")
     assert admin.get("/users/%00").status_code == 400
     for query in ("limt=3", "limit=3&limit=4"):
         assert admin.get(f"/journeys?{query}").json()["code"] == "request.parameter"
     assert admin.put("/journeys", json={}).status_code == 405
+
+
+def test_of_two_tokens_in_one_request_none_counts(served: Served) -> None:
+    good = f"Bearer {served.tokens['admin']}"
+    for second in ("Bearer x", good):
+        headers = [("authorization", good), ("authorization", second)]
+        assert httpx.get(f"{served.url}/api/v1/users", headers=headers).status_code == 401
+
+
+def test_whoever_has_no_token_is_turned_away_before_his_body_is_read(served: Served) -> None:
+    with served.client() as nobody:
+        for content in (b"{", b"[" * 100_000):
+            answer = nobody.post("/api/v1/journeys", content=content)
+            assert (answer.status_code, answer.json()["code"]) == (401, "access.token")
 
 
 def test_the_document_names_every_problem(admin: httpx.Client) -> None:

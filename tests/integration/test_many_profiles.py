@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,7 @@ class Measured:
         self.ended[kind, sent.failure or str(sent.answer.status)] += 1
 
     async def pairs(
-        self, good: list[str], standing_in: list[str], broken: list[str], size: Size
+        self, good: Iterator[str], standing_in: Iterator[str], broken: Iterator[str], size: Size
     ) -> Pairs:
         """The same calls, once with as many that succeed going beside them, once with those of the
         broken ones; which of the two comes first changes from pair to pair.
@@ -127,16 +128,16 @@ class Measured:
             found.append((without, beside))
         return found
 
-    async def phase(self, good: list[str], beside: list[str], seconds: float) -> float:
+    async def phase(self, good: Iterator[str], beside: Iterator[str], seconds: float) -> float:
         """The median of the measured calls with others going ``beside`` them, in seconds."""
         self.took = []
         async with asyncio.TaskGroup() as group:
             end, number = stopwatch() + seconds, 0
             while stopwatch() < end:
-                group.create_task(self.call(good[number % len(good)], measured=True))
+                group.create_task(self.call(next(good), measured=True))
                 if number % 4 == 0:
                     # Not waited for here: one of them takes longer than a phase.
-                    task = asyncio.create_task(self.call(beside[number // 4 % len(beside)]))
+                    task = asyncio.create_task(self.call(next(beside)))
                     self._beside.add(task)
                     task.add_done_callback(self._beside.discard)
                 number += 1
@@ -160,12 +161,13 @@ def test_broken_profiles_and_a_slow_token_server_slow_nobody_else_down(
         transport = HttpTransport(Egress.parse("127.0.0.0/8,[::1]"))
         resolver = here.resolver(transport)
         measured = Measured(Sender(here.database, resolver, transport))
-        good, broken = names[GOOD], [*names[REFUSED], *names[SLOW]]
+        good, broken = names[GOOD], [*names[SLOW], *names[REFUSED]]
         try:
             for first in range(0, len(good), 50):  # everybody has his token before
                 await asyncio.gather(*map(measured.call, good[first : first + 50]))
             await asyncio.gather(*map(measured.call, names[STANDING_IN]))
-            pairs = await measured.pairs(good, names[STANDING_IN], broken, size)
+            going = cycle(good), cycle(names[STANDING_IN]), cycle(broken)
+            pairs = await measured.pairs(*going, size)
             await measured.end(wait=size.profiles >= 5_000)
             return pairs, measured
         finally:

@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     from schemathesis.generation import GenerationMode
     from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
-DRAWN = 8
+DRAWN = [8, pytest.param(200, marks=pytest.mark.soak)]
 """Requests of each kind for each operation."""
 EXCLUDED = [ignored_auth, positive_data_acceptance]
 """Our own headers are sent where it leaves out its own (test_management.py looks at that); and no
@@ -38,9 +38,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
+@pytest.mark.parametrize("drawn", DRAWN)
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_the_answer_to_any_request_is_one_that_the_document_knows(
-    served: Served, mode: GenerationMode
+    served: Served, mode: GenerationMode, drawn: int
 ) -> None:
     served.client("admin").close()
     headers = {"authorization": f"Bearer {served.tokens['admin']}"}
@@ -53,7 +54,7 @@ def test_the_answer_to_any_request_is_one_that_the_document_knows(
         operation = cast("Any", found).ok()
 
         @settings(
-            max_examples=DRAWN, deadline=None, database=None, suppress_health_check=[*HealthCheck]
+            max_examples=drawn, deadline=None, database=None, suppress_health_check=[*HealthCheck]
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def try_it(case: Any) -> None:

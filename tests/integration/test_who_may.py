@@ -13,6 +13,7 @@ import pytest
 
 from engine.api.ingestion import Ingestion
 from engine.api.management.app import OPEN, PREFIX, ROUTERS
+from engine.api.reference.pages import STYLE
 from engine.api.watching import Watching
 from engine.console.routes import PAGES
 from tests.integration.furnished import COOKIE, SECRET, Furnished, furnished
@@ -26,6 +27,7 @@ GET     /healthz                anybody
 GET     /readyz                 anybody
 GET     /metrics                admin
 GET     /api/v1/openapi.json    anybody
+GET     /api/v1/docs            anybody
 POST    /v1/batch               admin user_data
 POST    /v1/import              admin user_data
 POST    /v1/track               admin user_data
@@ -122,6 +124,7 @@ GET     /journeys/{journey}              admin builder viewer
 GET     /journeys/{journey}/source       admin builder viewer
 GET     /journeys/{journey}/passages     admin builder viewer
 GET     /journeys/{journey}/report       admin builder viewer
+GET     /journeys/{journey}/changes      admin builder viewer
 POST    /journeys/{journey}/pause        admin builder
 POST    /journeys/{journey}/resume       admin builder
 GET     /journeys/{journey}/archive      admin builder
@@ -170,6 +173,20 @@ POST    /operators/{name}/link           admin
 POST    /operators/{name}/role           admin
 POST    /operators/{name}/logout         admin
 POST    /operators/{name}/remove         admin
+GET     /webhooks                        admin builder
+GET     /webhooks/_new                   admin
+POST    /webhooks/_new                   admin
+GET     /webhooks/{name}                 admin builder
+GET     /webhooks/{name}/edit            admin
+POST    /webhooks/{name}/edit            admin
+POST    /webhooks/{name}/rotate          admin
+GET     /webhooks/{name}/delete          admin
+POST    /webhooks/{name}/delete          admin
+GET     /policy                          admin builder viewer
+POST    /policy                          admin builder
+GET     /keys                            admin
+POST    /keys/rotate                     admin
+POST    /keys/retire                     admin
 GET     /health                          admin builder viewer
 GET     /audit                           admin builder
 """
@@ -188,7 +205,7 @@ def _rows(table: str, prefix: str = "") -> Rows:
     return rows
 
 
-TOLD_TO_TOKENS = _rows(RAW) | _rows(MANAGED, PREFIX)
+TOLD_TO_TOKENS = _rows(RAW) | {("GET", PREFIX + STYLE): ANYBODY} | _rows(MANAGED, PREFIX)
 TOLD_TO_OPERATORS = _rows(PAGES_OF)
 
 

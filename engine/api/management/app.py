@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from engine import __version__
+from engine.api.asgi import JSON, header
 from engine.api.bodies import read_body
 from engine.api.management import (
     calls,
@@ -24,7 +25,9 @@ from engine.api.management import (
     profiles,
     published,
 )
+from engine.api.management.described import describe_with
 from engine.api.problems import CONTENT_TYPE, Refused, a_bug, details_of, headers_of, status_of
+from engine.api.reference.pages import DOCS, STYLE, reference_routes
 from engine.core import guarded_json
 from engine.errors import EngineError
 
@@ -48,23 +51,10 @@ STREAMED = frozenset({f"{PREFIX}{people.IMPORT}"})
 """Routes that read their bodies themselves."""
 
 OPENAPI = f"{PREFIX}/openapi.json"
-OPEN = frozenset({OPENAPI})
+OPEN = frozenset({OPENAPI, f"{PREFIX}{DOCS}", f"{PREFIX}{STYLE}"})
 """What anybody may read: it is the same for every installation of this version."""
 
-_MOST_PROBLEMS = 20
-_PROBLEM = {
-    "type": "object",
-    "description": "Problem details (RFC 9457). `code` is stable, `detail` is for people.",
-    "required": ["type", "title", "status", "detail", "code", "request_id"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string"},
-        "request_id": {"type": "string"},
-    },
-}
+_MOST_PROBLEMS, _LONGEST_PART = 20, 100
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "A problem",
@@ -94,14 +84,8 @@ def management(backend: Backend, largest: int) -> Application:
     app.state.backend = backend
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
-    describe = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = describe()
-        document["components"]["schemas"]["Problem"] = _PROBLEM
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
+    describe_with(app, PREFIX, ROUTERS)
+    app.include_router(reference_routes(PREFIX, OPENAPI, app.openapi), prefix=PREFIX)
     return _Guarded(cast("ASGIApp", app), backend.permits, largest)
 
 
@@ -124,7 +108,7 @@ class _Guarded:
             return
         body = await read_body(scope, receive, self._largest)
         if body:
-            _require_json(body)
+            _require_json(scope, body)
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"content-encoding"]
         told = False
 
@@ -144,7 +128,12 @@ def _refuse_nul(scope: Scope) -> None:
         raise Refused(400, "request.nul", "the request's path or query holds a NUL character")
 
 
-def _require_json(body: bytes) -> None:
+def _require_json(scope: Scope, body: bytes) -> None:
+    kind = (header(scope, b"content-type") or b"").partition(b";")[0].strip().lower()
+    if kind != JSON:
+        raise Refused(
+            415, "request.content_type", "the body is to come as Content-Type: application/json"
+        )
     try:
         guarded_json.parse(body)
     except guarded_json.NotGuardedJSON as reason:
@@ -167,7 +156,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     """What doesn't fit the schema, by its place; never the value, which may be a secret."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for those
     found = [
-        {"place": ".".join(str(part) for part in one["loc"]), "message": one["msg"]}
+        {"place": ".".join(str(part)[:_LONGEST_PART] for part in one["loc"]), "message": one["msg"]}
         for one in error.errors()[:_MOST_PROBLEMS]
     ]
     first = found[0]

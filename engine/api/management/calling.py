@@ -20,6 +20,8 @@ from engine.operations.plain_data import plain_data
 from engine.versions.store import Versions
 
 if TYPE_CHECKING:
+    from fastapi.routing import APIRoute
+
     from engine.api.permits import Permits
     from engine.credentials.access_tokens.revoke import Revocable
     from engine.credentials.references import References
@@ -119,4 +121,11 @@ def allowed(permission: Permission) -> Any:
         _refuse_unknown(request)
         return Caller(grant.token_id, grant.name, grant.kind, backend)
 
+    caller.permission = permission  # type: ignore[attr-defined]
     return Depends(caller)
+
+
+def permission_of(route: APIRoute) -> Permission | None:
+    """What a route asks for; None: nothing."""
+    calls = (each.call for each in route.dependant.dependencies)
+    return next((found for each in calls if (found := getattr(each, "permission", None))), None)

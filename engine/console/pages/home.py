@@ -114,14 +114,14 @@ def _of_endpoints(visit: Visit, connection: Connection) -> Iterator[Matter]:
             yield Matter("wrong", name, to, text)
         gate = gates.get(name, states.UNTOUCHED).gate
         if gate.since is not None:
-            length = span(max(0, visit.now - gate.since))
+            length = span(max(0, visit.now - gate.since), 1)
             yield Matter("wrong", name, to, f"{gate.words(visit.now)} for {length}: {gate.text}")
 
 
 def _of_secrets(visit: Visit, connection: Connection) -> Iterator[Matter]:
     if not visit.may(Permission.PROFILES_READ):
         return
-    for profile in search_profiles(connection):
+    for profile in search_profiles(connection, references=visit.means.references):
         to = f"/endpoints/{profile.name}" if profile.inline else f"/profiles/{profile.name}"
         if profile.problem:
             yield Matter("wrong", profile.name, to, profile.problem)
@@ -140,7 +140,7 @@ def _of_tokens(visit: Visit, connection: Connection) -> Iterator[Matter]:
     for token in issuing.listed(connection, visit.now):
         ends = token.expires_at
         if ends is not None and ends - visit.now < SOON_US:
-            text = f"this API token ends in {span(ends - visit.now)}"
+            text = f"this API token ends in {span(ends - visit.now, 1)}"
             yield Matter("odd", token.name, f"/tokens/{token.name}", text)
 
 
@@ -150,7 +150,7 @@ def _of_calls(visit: Visit, connection: Connection) -> Iterator[Matter]:
     found = visit.means.remembered.get("failed calls", lambda: failed_calls(connection))
     for each in found[:_MOST_FAILURES]:
         calls = "1 call" if each.count == 1 else f"{each.count:,} calls"
-        ago = span(max(0, visit.now - each.last_at))
+        ago = span(max(0, visit.now - each.last_at), 1)
         text = f"{calls} failed for good with {each.failure}, the last one {ago} ago"
         to = link("/calls", endpoint=each.endpoint, code=each.failure)
         yield Matter("odd", each.endpoint, to, text)

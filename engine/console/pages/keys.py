@@ -76,7 +76,7 @@ def _retire(visit: Visit) -> Reply:
 
 
 PAGES = (
-    Page("GET", "/keys", Permission.PROFILES_READ, _show),
-    Page("POST", "/keys/rotate", Permission.PROFILES_WRITE, _rotate),
-    Page("POST", "/keys/retire", Permission.PROFILES_WRITE, _retire),
+    Page("GET", "/keys", Permission.KEYS_READ, _show),
+    Page("POST", "/keys/rotate", Permission.KEYS_WRITE, _rotate),
+    Page("POST", "/keys/retire", Permission.KEYS_WRITE, _retire),
 )

@@ -11,6 +11,7 @@ from engine.console.visit import Page, Redirected, Shown
 from engine.core.dsl import catalogue
 from engine.core.dsl.problems import render
 from engine.endpoints.contact_policy import load
+from engine.endpoints.contact_policy import written as written_policy
 from engine.endpoints.file import POLICY, read_file
 from engine.errors import DefinitionError, OperatorError
 from engine.operations.apply import Keys, apply
@@ -65,7 +66,7 @@ def _text_of(policy: ContactPolicy | None, declared: Catalogue) -> str:
     """What is stored, as a text that changes nothing."""
     written: dict[str, Any] = {}
     if policy is not None:
-        written[POLICY] = policy.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        written[POLICY] = written_policy(policy)
     written |= {name: part for name, part in declared.model_dump(mode="json").items() if part}
     if not written:
         return ""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
@@ -74,8 +76,11 @@ Outcome = AccessToken | CredentialFailure | OutdatedProfile
 class _Turn:
     """The right to ask, by the lease that was taken."""
 
-    def __init__(self, rows: row.Rows, profile_id: int, leased: row.Leased) -> None:
+    def __init__(
+        self, rows: row.Rows, threads: Executor, profile_id: int, leased: row.Leased
+    ) -> None:
         self._rows = rows
+        self._threads = threads
         self._profile_id = profile_id
         self._fence = leased.fence
         self._until = leased.until
@@ -87,16 +92,18 @@ class _Turn:
     async def once_more(self, *, forget_refresh: bool) -> bool:
         """Count one more request; the lease begins anew."""
         until = stopwatch() + row.LEASE_US / SECOND
-        mine = await asyncio.to_thread(
-            self._rows.once_more, self._profile_id, self._fence, forget_refresh=forget_refresh
-        )
+        count = partial(self._rows.once_more, forget_refresh=forget_refresh)
+        loop = asyncio.get_running_loop()
+        mine = await loop.run_in_executor(self._threads, count, self._profile_id, self._fence)
         if mine:
             self._until = until
         return mine
 
 
 class AccessTokens:
-    """Tokens of all OAuth profiles. One per event loop; close it before the transport."""
+    """Tokens of all OAuth profiles. One per event loop; close it before the transport. What waits
+    for the database is done by ``threads``.
+    """
 
     def __init__(
         self,
@@ -106,8 +113,10 @@ class AccessTokens:
         clock: Clock,
         redactor: Redactor,
         lot: Callable[[], float],
+        threads: Executor,
     ) -> None:
         self._rows = row.Rows(database, vault, token_hex(8), lot)
+        self._threads = threads
         self._servers = TokenServers(transport, redactor)
         self._clock = clock
         self._redactor = redactor
@@ -125,7 +134,9 @@ class AccessTokens:
         held = self._held.get(client.profile_id)
         if held is not None and held.version == client.version:
             now = self._clock.now()
-            failure = held.failure if now < held.next_try_at else None
+            # Further ahead it is of a clock that was put back since.
+            waits = now < held.next_try_at <= now + _LOOK_AGAIN_US
+            failure = held.failure if waits else None
             if failure is not None and not self._may_differ(client, held.failed_with):
                 raise _again(failure)
             if held.token is not None and held.token.fingerprint != rejected and now < held.hard:
@@ -161,9 +172,10 @@ class AccessTokens:
     async def _obtain(self, client: Client, rejected: str | None) -> Outcome:
         until = stopwatch() + LONGEST_WAIT_S
         asks = client.profile_id, client.version, rejected
+        beside = partial(asyncio.get_running_loop().run_in_executor, self._threads)
         while stopwatch() < until:
             seen: row.Seen | row.Leased
-            seen = await asyncio.to_thread(self._rows.look, *asks, self._clock.now())
+            seen = await beside(self._rows.look, *asks, self._clock.now())
             changed = seen.verdict is Verdict.BACKING_OFF and self._may_differ(
                 client, seen.failed_with
             )
@@ -177,7 +189,7 @@ class AccessTokens:
                     return failure
                 shown = self._rows.secrets(secrets.current, seen.failed_with)
                 self._tried[client.profile_id] = (client.version, shown.fingerprint)
-                seen = await asyncio.to_thread(self._rows.lease, *asks, self._clock.now(), shown)
+                seen = await beside(self._rows.lease, *asks, self._clock.now(), shown)
                 if isinstance(seen, row.Leased):
                     outcome = await self._ask(client, secrets, seen)
                     if outcome is not None:
@@ -218,17 +230,18 @@ class AccessTokens:
     async def _ask(self, client: Client, opened: Opened, leased: row.Leased) -> Outcome | None:
         """Ask under the lease and store what came; None where somebody else has the say by now."""
         rows, profile_id, started = self._rows, client.profile_id, self._clock.now()
+        beside = partial(asyncio.get_running_loop().run_in_executor, self._threads)
         try:
-            turn = _Turn(rows, profile_id, leased)
+            turn = _Turn(rows, self._threads, profile_id, leased)
             asked = await self._servers.ask(client.profile, opened, leased.refresh_token, turn)
             if asked is None:
                 return None
             secret_version = opened.previous_version if asked.with_previous else opened.version
-            seen = await asyncio.to_thread(
+            seen = await beside(
                 rows.keep, profile_id, leased, asked, secret_version, started, self._clock.now()
             )
         except BaseException:
-            await asyncio.to_thread(rows.release, profile_id, leased.fence)
+            await beside(rows.release, profile_id, leased.fence)
             raise
         if not isinstance(asked.outcome, Grant):
             _log.info("auth profile %s: %s", client.name, asked.outcome.text)

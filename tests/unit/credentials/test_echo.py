@@ -102,6 +102,12 @@ def test_any_mix_of_escapes_is_taken_out(secret: str, ways: list[int], around: s
     assert clean.body == f"<{around} [redacted] {around}>".encode()
 
 
+def test_json_that_repeats_a_secret_is_json_still() -> None:
+    secret = '"quoted" secret'
+    answer = Answer(400, {}, json.dumps({"sent": secret}).encode())
+    assert json.loads(without_echo(answer, credential(secret)).body) == {"sent": "[redacted]"}
+
+
 def _written(character: str, way: int) -> str:
     octets = character.encode()
     units = character.encode("utf-16-be").hex()

@@ -3,13 +3,15 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.clock import VirtualClock
+from engine.clock import VirtualClock, wall
 from engine.core.message import Answer, Request
+from engine.credentials import loaded
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.references import Given
 from engine.credentials.resolver import Resolver
@@ -309,6 +311,67 @@ def test_a_token_server_that_refuses_everything_is_asked_seldom(here: Installati
         assert sent(await now(resolver, "scores")) == "Bearer token-3"
 
     oauth(here, work)
+
+
+class SetClock:
+    """Shows what it is set to."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def now(self) -> int:
+        return self.at
+
+
+@pytest.mark.usefixtures("either_database")
+def test_a_clock_that_is_put_back_keeps_nobody_from_asking(tmp_path: Path) -> None:
+    here = Installation(tmp_path, {"TOKEN": "from-env-1"})
+    here.apply("crm", **OAUTH)
+    here.endpoint("scores", "crm")
+    year = 365 * 86_400_000_000
+    server, clock = TokenServer(), SetClock(1_000_000_000_000_000 + year)
+    server.fail = Answer(500)
+
+    async def work(resolver: Resolver) -> None:
+        assert await code_of(resolver) == "credential.unavailable"
+        server.fail = None
+        clock.at -= year
+        assert sent(await now(resolver, "scores")) == "Bearer token-2"
+        here.sql("UPDATE token_states SET sealed_token = NULL, lease_until = ?", wall() + year)
+        other = here.resolver(server, clock=clock)
+        assert sent(await now(other, "scores")) == "Bearer token-3"
+        await other.close()
+
+    run(here, work, transport=server, clock=clock)
+
+
+@pytest.mark.usefixtures("either_database")
+def test_profiles_that_are_read_keep_nobody_from_what_stands_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Installation(tmp_path)
+    for number in range(12):
+        here.apply(f"m{number}", kind="bearer", token=Given("secret"))
+        here.endpoint(f"e{number}", f"m{number}")
+    slow = threading.Event()
+
+    def load(*means: Any) -> Any:
+        slow.wait()
+        return loaded.load(*means)
+
+    monkeypatch.setattr("engine.credentials.resolver.load", load)
+
+    async def work(resolver: Resolver) -> None:
+        waiting = [asyncio.ensure_future(now(resolver, f"e{number}")) for number in range(12)]
+        try:
+            async with asyncio.timeout(10):
+                await asyncio.sleep(0.05)
+                assert await resolver.current("e1") is not None
+        finally:
+            slow.set()
+        assert {sent(each) for each in await asyncio.gather(*waiting)} == {"Bearer secret"}
+
+    run(here, work)
 
 
 def test_an_edit_ends_the_standing_back(here: Installation) -> None:

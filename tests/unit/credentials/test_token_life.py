@@ -54,6 +54,13 @@ def test_without_a_token_one_asks_and_the_others_wait() -> None:
     assert said(TokenRow(profile_version=3, leased=True), 5) is Verdict.WAIT
 
 
+def test_an_instant_of_a_clock_that_was_put_back_holds_nobody() -> None:
+    year = 365 * 24 * 60 * MINUTE
+    assert said(TokenRow(profile_version=3, next_try_at=60 * MINUTE), 5) is Verdict.BACKING_OFF
+    assert said(TokenRow(profile_version=3, next_try_at=year), 5) is Verdict.ASK
+    assert said(replace(ROW, next_forced_at=year), 50, rejected="f") is Verdict.ASK
+
+
 def test_only_the_token_that_was_refused_is_out() -> None:
     assert said(ROW, 50, rejected="f") is Verdict.ASK
     assert said(ROW, 50, rejected="an older one") is Verdict.USE

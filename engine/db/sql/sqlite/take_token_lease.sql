@@ -1,8 +1,9 @@
--- The lease, if it is free and the fence still what was seen.
+-- The lease, if it is free (as in token_row) and the fence still what was seen.
 UPDATE token_states
 SET
     fence = fence + 1, lease_owner = ?, requests = requests + 1, profile_version = ?,
     lease_until = CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) + ?
 WHERE
     profile_id = ? AND fence = ? AND profile_version <= ?
-    AND lease_until <= CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)
+    AND lease_until - CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)
+    NOT BETWEEN 1 AND 60000000

@@ -1,6 +1,8 @@
--- A profile's token row; whether its lease lasts is the database's word, by its own clock.
+-- A profile's token row; whether its lease lasts is the database's word, by its own clock. One that
+-- would last a minute was taken before that clock was put back.
 SELECT
-    profile_version, fence, lease_until > CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER),
+    profile_version, fence,
+    lease_until - CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) BETWEEN 1 AND 60000000,
     sealed_token, sealed_refresh, sealed_fence, fingerprint, soft_expiry, hard_expiry, failures,
     failure_text, failed_with, next_try_at, forced_count, next_forced_at, coalesce(secret_version, profile_version)
 FROM token_states
