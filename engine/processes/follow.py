@@ -19,10 +19,10 @@ from engine.enrollments.following import StepsTaken, look
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.store import Changes, runs
 from engine.errors import DatabaseUnavailable
+from engine.processes.committing import PATIENCE_S
 from engine.processes.handing_over import HandingOver
 from engine.processes.opening import LINGER_US, tell_opened
 from engine.processes.supply import Stay
-from engine.processes.committing import PATIENCE_S
 from engine.versions.store import Versions
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from engine.enrollments.buckets import AnotherWorker
 from engine.enrollments.store import runs
 from engine.errors import DatabaseUnavailable, DecidedByHalf
 from engine.processes.assemble import Task, assemble
+from engine.processes.committing import PATIENCE_S
 from engine.processes.event_loop import listening, loop_factory
 from engine.processes.follow import follow, require_followable
 from engine.processes.heartbeat import beating, while_mine
@@ -26,7 +27,6 @@ from engine.processes.model import RunResult
 from engine.processes.opening import LINGER_US, clock_of, plan, tell_opened
 from engine.processes.sending import open_sending
 from engine.processes.supply import Source
-from engine.processes.committing import PATIENCE_S
 from engine.versions.publish import require_endpoints
 from engine.versions.store import Versions
 from engine.wire.egress import Egress
