@@ -19,11 +19,13 @@ from engine.access.store import tokens as store
 from engine.access.throttling import Budget
 from engine.clock import stopwatch
 from engine.core.expressions.calendar import MINUTE, SECOND
+from engine.db.watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.db.connect import Database
+    from engine.db.watch import Watch
 
 KINDS = ("user_data", "journeys", "admin")
 """What a token may be for; what each may do stands in :mod:`engine.access.roles`."""
@@ -96,6 +98,8 @@ class LiveTokens:
         self._change = -1
         self._looked_at: float | None = None
         self._looking = threading.Lock()
+        self._watch: Watch | None = None
+        self._stale = True
         self._again_used_until = 0
         self._used: dict[str, int] = {}
         self._written: dict[str, int] = {}
@@ -125,6 +129,24 @@ class LiveTokens:
             return None
         return found
 
+    def is_stale(self) -> bool:
+        """Whether there may be something to :meth:`look` for; where there isn't, that is as good as
+        a look, and costs next to nothing. To be called by one thread, which closes it at the end.
+        """
+        at = self._elapsed()
+        if self._watch is None:
+            self._watch = watch(self._database)
+        self._stale = self._watch.changed() or self._stale
+        if not self._stale:
+            self._looked_at = at
+        return self._stale
+
+    def close(self) -> None:
+        """Look no more for what changes."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
     def look(self) -> None:
         """Read what has changed. :meth:`check` does it where the last look is half a second ago;
         a process that calls it more often, in a thread, never has a request wait for it.
@@ -143,6 +165,7 @@ class LiveTokens:
                 self._entries = {each.digest: each for row in rows for each in _entries(row)}
                 self._change = change
         self._looked_at = at
+        self._stale = False
 
     def write_uses(self) -> None:
         """Write down when tokens were last used, to the minute: one short transaction for all, and

@@ -101,13 +101,15 @@ class Permits:
         waiting = asyncio.ensure_future(stopping())
         while not waiting.done():
             with suppress(DatabaseUnavailable):  # whoever comes with a token meets the reason
-                await asyncio.to_thread(self._tokens.look)
+                if self._tokens.is_stale():
+                    await asyncio.to_thread(self._tokens.look)
                 if looks % int(USES_EACH_S / LOOK_EACH_S) == 0:
                     await asyncio.to_thread(self._tokens.write_uses)
             looks += 1
             await asyncio.wait({waiting}, timeout=LOOK_EACH_S)
         with suppress(DatabaseUnavailable):
             await asyncio.to_thread(self._tokens.write_uses)
+        self._tokens.close()
 
 
 def _token_of(given: bytes) -> str:

@@ -136,6 +136,30 @@ def test_what_is_revoked_is_refused_in_every_process_within_half_a_second(
     assert tokens.check(text, NOW) is None
 
 
+def test_where_nothing_was_committed_tokens_stay_known_without_a_look(
+    database: Database, elapsed: Elapsed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not database.is_file:
+        pytest.skip("a server says nothing by itself: it is asked each time")
+    text = create(database)
+    tokens = LiveTokens(database, elapsed=elapsed)
+    assert tokens.is_stale(), "nothing was read yet"
+    tokens.look()
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "change", None)  # whoever reads it raises
+        for _ in range(3):
+            elapsed.seconds += 10 * LOOK_EACH_S
+            assert not tokens.is_stale()
+            assert tokens.check(text, NOW) is not None
+    with database.write() as connection:
+        issuing.revoke(connection, "shop", actor="ann", now=NOW)
+    assert tokens.is_stale()
+    assert tokens.is_stale(), "until there was a look"
+    tokens.look()
+    assert tokens.check(text, NOW) is None
+    tokens.close()
+
+
 def test_a_token_that_was_made_a_moment_ago_is_let_in_at_once(
     database: Database, elapsed: Elapsed
 ) -> None:
