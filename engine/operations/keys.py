@@ -18,7 +18,6 @@ from engine.credentials.kek_file import succeed
 from engine.credentials.key_ring import FINGERPRINTS, KeyRing, new_key, unwrapped, wrapped
 from engine.credentials.store import keys as store
 from engine.credentials.store import sealed
-from engine.credentials.store.profiles import profile_by_id
 from engine.errors import CredentialFailure, InUse, NotFound, OperatorError, SettingsError
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.credentials.kek import KeyEncryption, LocalKek
-    from engine.credentials.key_ring import WrappedKey
+    from engine.credentials.key_ring import Place, WrappedKey
     from engine.credentials.store.sealed import SealedColumn, SealedValue
     from engine.db.connect import Connection, Database
     from engine.settings import Settings
@@ -41,14 +40,13 @@ _REST_S = 0.002
 @dataclass(slots=True)
 class Rotated:
     """What a rotation did: the active key, how many values were sealed anew, and those that
-    couldn't be opened before: profile id and field. ``resumed`` says that it finished one that had
-    been stopped.
+    couldn't be opened before. ``resumed`` says that it finished one that had been stopped.
     """
 
     key: str
     resumed: bool = False
     values: int = 0
-    unreadable: list[tuple[int, str]] = field(default_factory=list)
+    unreadable: list[Place] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +61,9 @@ class Replaced:
 
 
 def names_of(connection: Connection, done: Rotated) -> list[str]:
-    """Profile and field, as ``crm.password``, of what a rotation couldn't open."""
-    found = [(profile_by_id(connection, row), field) for row, field in done.unreadable]
-    return [f"{profile.columns.name}.{field}" for profile, field in found if profile is not None]
+    """Whose and which, as ``crm.password``, of what a rotation couldn't open."""
+    found = [(sealed.owner_of(connection, place), place.field) for place in done.unreadable]
+    return [f"{owner}.{field}" for owner, field in found if owner is not None]
 
 
 def rotate(database: Database, kek: LocalKek, *, actor: str, now: int) -> Rotated:
@@ -236,7 +234,7 @@ def _seal_anew(
             if column.forgettable:
                 anew.append((each, None))
             else:
-                done.unreadable.append((int(each.place.row), each.place.field))
+                done.unreadable.append(each.place)
     with database.write() as connection:
         if not store.is_active(connection, ring.active):
             raise _overtaken()

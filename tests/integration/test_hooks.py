@@ -72,6 +72,11 @@ def _rotates(served: Served, client: httpx.Client) -> None:
         keeping.rotate(connection, vault, "shop", signed.PLAIN, actor="ada", now=wall())
     assert (status(OTHER), status(signed.PLAIN)) == (401, 200)
     with served.database.write() as connection:
+        connection.exec_driver_sql("UPDATE hooks SET sealed = sealed || 'AAAA'")
+    done = keys.rotate(served.database, kek, actor="ada", now=wall())
+    with served.database.read() as connection:
+        assert keys.names_of(connection, done) == ["webhook shop.secret"]
+    with served.database.write() as connection:
         keeping.delete(connection, "shop", actor="ada", now=wall())
     assert status(signed.PLAIN) == 404
 

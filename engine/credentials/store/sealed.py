@@ -71,6 +71,13 @@ COLUMNS = (
 )
 
 
+_OWNERS = {
+    "auth_secrets": ("auth_profiles", ""),
+    "token_states": ("auth_profiles", ""),
+    "hooks": ("hooks", "webhook "),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class SealedValue:
     """One sealed value as it stands in ``row`` of its column."""
@@ -78,6 +85,16 @@ class SealedValue:
     row: int
     place: Place
     sealed: str
+
+
+def owner_of(connection: Connection, place: Place) -> str | None:
+    """The name of what a value belongs to: an auth profile's, or ``webhook NAME``."""
+    table, what = _OWNERS[place.table]
+    name: str | None = connection.exec_driver_sql(
+        f"SELECT name FROM {table} WHERE id = ?",  # noqa: S608 - one of ours
+        (int(place.row),),
+    ).scalar_one_or_none()
+    return None if name is None else f"{what}{name}"
 
 
 def any_sealed(connection: Connection) -> bool:
