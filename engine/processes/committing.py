@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.clock import rest, stopwatch
+from engine.db.connect import IntegrityError
 from engine.enrollments import store
 from engine.errors import DatabaseUnavailable, DecidedByHalf
 
@@ -56,6 +57,9 @@ class Committing:
                         receipt = self._owned.fence(connection)
             except DecidedByHalf:
                 raise
+            except IntegrityError:
+                self._require_ours()
+                raise
             except DatabaseUnavailable as error:
                 self._hold_out(error, since)
                 waited = True
@@ -63,6 +67,13 @@ class Committing:
                 if waited:
                     self._observer.resumed()
                 return ledger
+
+    def _require_ours(self) -> None:
+        """Raise BucketsLost where another worker has the users by now: then what it has written
+        stands in the way of what was decided here.
+        """
+        with self._database.write(waits=1, alone=False) as connection:
+            self._owned.fence(connection)
 
     def _hold_out(self, error: DatabaseUnavailable, since: float) -> None:
         """Wait a moment for a database that can't be used; raise when patience is over."""

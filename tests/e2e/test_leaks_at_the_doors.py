@@ -226,9 +226,19 @@ def test_no_secret_comes_out_of_any_door(tmp_path: Path) -> None:
         apply, journey = written({fate: urls[fate] for fate in FATES}, oauth.token_url)
         journey = journey.replace("\nsteps:", "\nentry: {triggers: [{event: hello}]}\nsteps:")
         talk = here.write("talk.yaml", _talking(talkative.token_url))
-        for name, text in (("apply.yaml", apply), ("journey.yaml", journey)):
+        first = journey.replace("dsl: 1", "dsl: 1\nmax_age: 9d", 1)
+        for name, text in (
+            ("apply.yaml", apply),
+            ("first.yaml", first),
+            ("journey.yaml", journey),
+        ):
             here.write(name, text)
-        for command in (("apply", "apply.yaml"), ("apply", talk), ("publish", "journey.yaml")):
+        for command in (
+            ("apply", "apply.yaml"),
+            ("apply", talk),
+            ("publish", "first.yaml"),  # a second version: what changed has a page, too
+            ("publish", "journey.yaml"),
+        ):
             done = here.call("journey", *command)
             assert done.code == 0, done.err
         token = here.call("journey", "tokens", "create", "all", "--kind", "admin").out.strip()
