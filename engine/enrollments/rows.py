@@ -37,7 +37,7 @@ def encode_data(passage: Passage) -> str:
         parts.append(f',"v":{text_of(passage.vars)}')
     if passage.goals:
         parts.append(f',"g":{text_of({str(n): at for n, at in passage.goals.items()})}')
-    if passage.seen_seq:
+    if passage.seen_seq or passage.depth:
         late = passage.entered_at - (passage.began or passage.entered_at)
         noticed = passage.started - (passage.since or passage.started)
         seen = f"{passage.entered_seq},{passage.seen_seq},{passage.depth},{late},{noticed}"
