@@ -155,12 +155,16 @@ class Decider:
         self._let_in_by_clocks(connection, ledger, hearing, door, present, now_due=clocks)
         turn.calls = [held for held in turn.calls if held.passage.id not in present.dropped]
         turn.calls += again.calls
-        for held in turn.starting:
-            if self.around.calls.is_unsent(held):  # else this turn has withdrawn it
-                ledger.start(held)
+        self._start(turn, ledger)
         ledger.close()
         holding.close(ledger)
         return ledger
+
+    def _start(self, turn: Turn, ledger: Ledger) -> None:
+        """Mark the calls that may be made at most once, but for those this turn has withdrawn."""
+        for held in turn.starting:
+            if self.around.calls.is_unsent(held):
+                ledger.start(held)
 
     def _arrive(
         self, connection: Connection, turn: Turn, ledger: Ledger, hearing: Hearing, door: Door

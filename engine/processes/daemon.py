@@ -97,6 +97,7 @@ class _Daemon:
         return BROKEN if self._broken else 128 + self._signal
 
     async def run(self) -> None:
+        """Do the work until a signal ends it, or a part breaks; see :attr:`code`."""
         self._ended, self._broke = asyncio.Event(), asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._patience = Patience(self._ended, self._orders.say)

@@ -209,6 +209,7 @@ class _Stricter:
         self._check = check
 
     def rows(self, lines: Lines) -> Iterator[UserRow | BadRow]:
+        """The rows; one that the check refuses is a bad one."""
         for row in self._reader.rows(lines):
             try:
                 if isinstance(row, UserRow):

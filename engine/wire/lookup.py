@@ -58,6 +58,7 @@ def _query(
         problem = error
 
     def settle() -> None:
+        """Answer on the loop, if anybody still waits."""
         if answer.done():  # given up
             return
         if problem is None:

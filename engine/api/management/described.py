@@ -84,6 +84,7 @@ def describe_with(app: FastAPI, prefix: str, routers: Sequence[APIRouter]) -> No
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
+        """The document, made once."""
         if app.openapi_schema is not None:
             return app.openapi_schema
         document = describe()

@@ -71,6 +71,7 @@ class _Passage:
         self._width = name_width([*names, standing.step] if standing else names)
 
     def lines(self) -> Iterator[str]:
+        """Line by line, as a terminal shows it."""
         passage, why = self._passage, self._why
         head = [paint_bold(self._paint, why.journey), f"user {plain(why.user)}"]
         head += [f"key {plain(passage.key)}"] if passage.key else []

@@ -257,5 +257,6 @@ def test_rows_of_duties_are_as_they_were_written(tmp_path: Path) -> None:
     assert posted.rows() == {"x": replace(state, failures=4)}
 
 
-def test_the_libraries_own_lines_are_not_logged() -> None:
+def test_the_libraries_own_lines_are_not_logged(tmp_path: Path) -> None:
+    Posted(tmp_path).scheduler(duty(fine))
     assert logging.getLogger("apscheduler").getEffectiveLevel() >= logging.ERROR
