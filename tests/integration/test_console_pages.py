@@ -10,6 +10,7 @@ import pytest
 
 from engine.access.tokens import well_formed
 from engine.clock import wall
+from engine.core.expressions.assignment import bucket_of
 from engine.credentials import profiles, rotation
 from engine.credentials.kinds.base import AuthKind
 from engine.credentials.kinds.registry import read_profile
@@ -17,6 +18,7 @@ from engine.credentials.references import Given, References
 from engine.credentials.store.profiles import profile_by_name
 from engine.endpoints.store import find
 from engine.operations.edit_endpoint import set_endpoint
+from tests.contract.people import insert
 from tests.integration.furnished import SECRET, Browser, Furnished, furnished, put_event, put_user
 from tests.partners import CRM, AuthorizationServer, running
 
@@ -412,3 +414,15 @@ def test_what_was_changed_stands_in_the_audit_log_by_who_did_it(ada: Browser) ->
 def test_failed_calls_are_counted_before_they_are_sent_again(ada: Browser) -> None:
     assert "nothing to send" in ada.get("/calls/redrive?journey=greet").text
     assert ada.get("/calls?since=nonsense").status_code == 400
+
+
+def test_what_an_anonymous_user_turned_out_to_be_is_told_on_both_pages(
+    console: Furnished, ada: Browser
+) -> None:
+    with console.served.database.write() as connection:
+        link = {"bucket": bucket_of("anon:7"), "id": "anon:7", "user_id": "u_1", "at": 1}
+        insert(connection, "links", **link)
+    assert "/user?id=anon%3A7" in ada.get("/user?id=u_1").text
+    before = ada.get("/users?q=anon:7")
+    assert before.headers["location"] == "/user?id=anon%3A7"
+    assert 'He turned out to be <a href="/user?id=u_1">u_1</a>' in ada.get("/user?id=anon:7").text

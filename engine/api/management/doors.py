@@ -23,7 +23,7 @@ from engine.api.management.shown import (
     page_of,
     sorted_page,
 )
-from engine.hooks import keeping
+from engine.hooks import deliveries, keeping
 from engine.hooks import store as hook_store
 from engine.operations.plain_data import plain_data
 from engine.telemetry.redact import known_secrets
@@ -80,6 +80,24 @@ class HookRotation(Given):
 
     secret: SecretText
     overlap_s: Annotated[int, Field(ge=0, le=90 * 86_400)] = 0
+
+
+class HookDelivered(Shown):
+    """What came to a hook, and what became of it: its event was received (`event`: `seq` among the
+    facts of `user`), `waits` to be, was counted already (`repeated`) or is `forgotten`; it is no
+    event (`ignored`), or was `refused`. `size` are bytes.
+    """
+
+    id: int
+    at: Instant
+    result: Literal["event", "waits", "repeated", "forgotten", "ignored", "refused"]
+    code: str | None
+    detail: str | None
+    size: int
+    event: str | None
+    message_id: str | None
+    user: str | None
+    seq: int | None
 
 
 @router.get("/tokens", tags=["tokens"])
@@ -154,6 +172,23 @@ def show_hook(name: HookName, caller: Caller = allowed(Permission.HOOKS_READ)) -
         return _hook(keeping.require(connection, name))
 
 
+@router.get("/hooks/{name}/deliveries", tags=["hooks"])
+def list_deliveries(
+    name: HookName,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    caller: Caller = allowed(Permission.HOOKS_READ),
+) -> Page[HookDelivered]:
+    """What came to a hook, the newest first: the last 50 that were taken, and the last 50 that were
+    refused; never a body. A new one is here within a second.
+    """
+    before = decoded(cursor, int)
+    with caller.backend.database.read() as connection:
+        hook = keeping.require(connection, name)
+        found = deliveries.of_hook(connection, hook.id, before=before, most=limit + 1)
+    return page_of(found, _delivered, lambda one: one.delivery.id, limit)
+
+
 @router.put("/hooks/{name}", tags=["hooks"])
 def put_hook(
     name: HookName, given: HookGiven, caller: Caller = allowed(Permission.HOOKS_WRITE)
@@ -193,6 +228,22 @@ def delete_hook(name: HookName, caller: Caller = allowed(Permission.HOOKS_WRITE)
 
 def _end(now: int, days: int | None) -> int | None:
     return None if days is None else now + days * _DAY_US
+
+
+def _delivered(one: deliveries.Became) -> HookDelivered:
+    came = one.delivery
+    return HookDelivered(
+        id=came.id,
+        at=came.at,
+        result=one.result,
+        code=came.code or None,
+        detail=came.detail or None,
+        size=came.size,
+        event=came.event,
+        message_id=came.message_id,
+        user=one.user,
+        seq=one.seq,
+    )
 
 
 def _hook(stored: hook_store.StoredHook) -> dict[str, Any]:

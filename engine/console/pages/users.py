@@ -32,7 +32,7 @@ def _list(visit: Visit) -> Reply:
     wanted = visit.query.exact("q")
     if wanted:
         with visit.means.database.read() as connection:
-            known = _is_known(connection, wanted)
+            known = _is_known(connection, store.known_as(connection, wanted) or wanted)
         if known:
             return Redirected(link("/user", id=wanted))
     with visit.means.database.read() as connection:
@@ -49,8 +49,10 @@ def _list(visit: Visit) -> Reply:
 
 
 def _is_known(connection: Connection, user: str) -> bool:
-    return store.find_user(connection, user) is not None or bool(
-        store.facts_of(connection, user, most=1)
+    return (
+        store.find_user(connection, user) is not None
+        or bool(store.facts_of(connection, user, most=1))
+        or bool(store.known_from(connection, user))
     )
 
 
@@ -58,8 +60,10 @@ def _show(visit: Visit) -> Reply:
     user, only = visit.query.exact("id"), visit.query["journey"]
     means = visit.means
     with means.database.read() as connection:
-        if not user or not _is_known(connection, user):
+        known_as = store.known_as(connection, user)
+        if not user or not (known_as or _is_known(connection, user)):
             raise NotFound(f"there is no user {user[:60]!r}")
+        anonymous = store.known_from(connection, user)
         known = store.find_user(connection, user)
         journeys = list(dict.fromkeys(one.journey for one in store.passages_of(connection, user)))
         told = [only] if only else journeys[:_JOURNEYS_TOLD]
@@ -70,7 +74,9 @@ def _show(visit: Visit) -> Reply:
         facts = store.facts_of(connection, user, most=_LAST_EVENTS)
     values = {
         "user": known or KnownUser(user, None, {}),
-        "waits": known is None,
+        "waits": known is None and known_as is None,
+        "known_as": known_as,
+        "anonymous": anonymous,
         "stories": stories,
         "others": [one for one in journeys if one not in told],
         "facts": facts[::-1],

@@ -16,7 +16,7 @@ from engine.console.visit import Page, Redirected, Shown
 from engine.core import guarded_json
 from engine.core.guarded_json import NotGuardedJSON
 from engine.errors import OperatorError
-from engine.hooks import keeping, store
+from engine.hooks import deliveries, keeping, store
 from engine.hooks.mapping import EVENT_NAME
 from engine.operations.tables import instant
 from engine.telemetry.redact import known_secrets
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.console.visit import Fields, Reply, Visit
+    from engine.hooks.deliveries import Became
     from engine.hooks.store import StoredHook
 
 PRESETS = {
@@ -37,6 +38,7 @@ PRESETS = {
 """The ways of signing, as people call them."""
 
 _COLUMNS = ("name", "preset", "user", "event", "when", "properties", "changed_at")
+_CAME = ("at", "result", "event", "user", "seq", "message_id", "size", "code", "detail")
 _TEXTS = ("preset", "user", "event", "when", "properties")
 
 
@@ -63,18 +65,40 @@ def _row(stored: StoredHook, mapping: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _show(visit: Visit) -> Reply:
-    return _shown(visit)
+    if not wants_csv(visit):
+        return _shown(visit)
+    name = visit.place["name"]
+    with visit.means.database.read() as connection:
+        found = deliveries.of_hook(connection, keeping.require(connection, name).id)
+    return as_csv(f"{name}-deliveries", map(_came, found), _CAME)
+
+
+def _came(one: Became) -> dict[str, object]:
+    came = one.delivery
+    return {
+        "at": instant(came.at),
+        "result": one.result,
+        "event": came.event,
+        "user": one.user,
+        "seq": one.seq,
+        "message_id": came.message_id,
+        "size": came.size,
+        "code": came.code,
+        "detail": came.detail,
+    }
 
 
 def _shown(visit: Visit, problem: str = "") -> Reply:
     with visit.means.database.read() as connection:
         stored = keeping.require(connection, visit.place["name"])
+        came = deliveries.of_hook(connection, stored.id)
     overlaps = (stored.previous_until or 0) > visit.now
     values = {
         "hook": stored,
         "mapping": _mapping(stored),
         "presets": PRESETS,
         "previous_until": stored.previous_until if overlaps else None,
+        "came": came,
         "problem": problem,
     }
     return Shown("webhook.html", values, 409 if problem else 200)
