@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -426,3 +427,39 @@ def test_what_an_anonymous_user_turned_out_to_be_is_told_on_both_pages(
     before = ada.get("/users?q=anon:7")
     assert before.headers["location"] == "/user?id=anon%3A7"
     assert 'He turned out to be <a href="/user?id=u_1">u_1</a>' in ada.get("/user?id=anon:7").text
+
+
+def _seen(form: str) -> str:
+    (seen,) = re.findall(r'name="seen" value="([^"]*)"', form)
+    return str(seen)
+
+
+@pytest.mark.parametrize(
+    ("page", "typed"),
+    [
+        ("/endpoints/ping", {"base_url": "http://127.0.0.1:9/ping", "auth": "none"}),
+        ("/profiles/of-two", {"profile": "of-two", "username": "bot"}),
+        ("/webhooks/of-two", {"preset": "github", "user": "event.sender.login"}),
+    ],
+)
+def test_of_two_who_edit_the_same_the_second_is_told_and_keeps_what_he_typed(
+    console: Furnished, ada: Browser, page: str, typed: dict[str, str]
+) -> None:
+    own = "title" if "webhooks" not in page else "when"
+    if "profiles" in page:
+        made = {**typed, "password": "any-s3cret", "profile": "of-two"}
+        assert ada.post("/profiles/_new/basic", made).status_code == 303
+    if "webhooks" in page:
+        made = {**typed, "name": "of-two", "secret": "what-the-sender-signs-with"}
+        assert ada.post("/webhooks/_new", made).status_code == 303
+    eve = console.browser("ada")
+    adas, eves = (_seen(one.get(f"{page}/edit").text) for one in (ada, eve))
+    assert ada.post(f"{page}/edit", {**typed, own: "1 == 1", "seen": adas}).status_code == 303
+    refused = eve.post(f"{page}/edit", {**typed, own: "2 == 2", "seen": eves})
+    assert refused.status_code == 409
+    assert "somebody else has changed" in refused.text
+    assert 'value="2 == 2"' in refused.text
+    assert "1 == 1" in ada.get(f"{page}/edit").text
+    again = eve.post(f"{page}/edit", {**typed, own: "2 == 2", "seen": _seen(refused.text)})
+    assert again.status_code == 303
+    assert "2 == 2" in ada.get(f"{page}/edit").text

@@ -247,6 +247,43 @@ def test_lists_of_calls_go_on_behind_the_last_one(served: Served, admin: httpx.C
     assert (other.status_code, other.json()["code"]) == (400, "request.cursor")
 
 
+@pytest.mark.parametrize(
+    ("path", "first", "second"),
+    [
+        ("/endpoints/tagged", {"base_url": "https://a.example"}, {"title": "B"}),
+        (
+            "/auth-profiles/tagged",
+            {"kind": "basic", "fields": {"username": "a"}, "secrets": {"password": {"value": "p"}}},
+            {"title": "B"},
+        ),
+        (
+            "/hooks/tagged",
+            {"preset": "github", "user": "event.a", "secret": "a secret of the sender"},
+            {"when": "event.b"},
+        ),
+    ],
+)
+def test_a_change_is_made_for_what_was_seen_or_not_at_all(
+    admin: httpx.Client, path: str, first: dict[str, object], second: dict[str, object]
+) -> None:
+    nothing_there = admin.put(path, json=first, headers={"if-match": "*"})
+    assert (nothing_there.status_code, nothing_there.json()["code"]) == (412, "operator.changed")
+    made = admin.put(path, json=first)
+    assert made.status_code == 200, made.text
+    tag = admin.get(path).headers["etag"]
+    assert tag == made.headers["etag"]
+    changed = admin.put(path, json=second, headers={"if-match": f'"other", {tag}'})
+    assert changed.status_code == 200, changed.text
+    assert changed.headers["etag"] == admin.get(path).headers["etag"] != tag
+    for late in (tag, f"W/{tag}", '"x"'):
+        refused = admin.put(path, json=second, headers={"if-match": late})
+        assert refused.status_code == 412, late
+    assert admin.put(path, json=second, headers={"if-match": "*"}).status_code == 200
+    assert admin.delete(path).is_success
+    admin.put(path, json=first)
+    assert admin.get(path).headers["etag"] != tag
+
+
 def test_events_go_on_before_the_last_one_that_was_shown(
     served: Served, admin: httpx.Client
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field
 
 from engine.access import issuing
@@ -14,6 +14,7 @@ from engine.api.management.calling import Caller, allowed
 from engine.api.management.shown import (
     Cursor,
     Given,
+    IfMatch,
     Instant,
     Limit,
     Page,
@@ -21,10 +22,13 @@ from engine.api.management.shown import (
     Shown,
     decoded,
     page_of,
+    seen_of,
     sorted_page,
+    tag_with,
 )
 from engine.hooks import deliveries, keeping
 from engine.hooks import store as hook_store
+from engine.operations.marks import hook_mark, require_same
 from engine.operations.plain_data import plain_data
 from engine.telemetry.redact import known_secrets
 
@@ -166,10 +170,14 @@ def list_hooks(
 
 
 @router.get("/hooks/{name}", tags=["hooks"])
-def show_hook(name: HookName, caller: Caller = allowed(Permission.HOOKS_READ)) -> dict[str, Any]:
+def show_hook(
+    name: HookName, response: Response, caller: Caller = allowed(Permission.HOOKS_READ)
+) -> dict[str, Any]:
     """One hook with its mapping; never a secret."""
     with caller.backend.database.read() as connection:
-        return _hook(keeping.require(connection, name))
+        stored = keeping.require(connection, name)
+    tag_with(response, hook_mark(stored))
+    return _hook(stored)
 
 
 @router.get("/hooks/{name}/deliveries", tags=["hooks"])
@@ -191,7 +199,11 @@ def list_deliveries(
 
 @router.put("/hooks/{name}", tags=["hooks"])
 def put_hook(
-    name: HookName, given: HookGiven, caller: Caller = allowed(Permission.HOOKS_WRITE)
+    name: HookName,
+    given: HookGiven,
+    response: Response,
+    if_match: IfMatch = None,
+    caller: Caller = allowed(Permission.HOOKS_WRITE),
 ) -> dict[str, Any]:
     """Create a hook, or change what is named. It is served at `/hooks/NAME`."""
     secret = None if given.secret is None else given.secret.get_secret_value()
@@ -202,8 +214,12 @@ def put_hook(
     vault = caller.backend.vault()
     with caller.backend.database.write() as connection:
         actor, now = caller.actor, caller.now
+        before = hook_store.find(connection, name)
+        require_same(f"hook {name}", seen_of(if_match), hook_mark(before))
         created = keeping.set_hook(connection, vault, name, edit, actor=actor, now=now)
-        return {"created": created, **_hook(keeping.require(connection, name))}
+        stored = keeping.require(connection, name)
+    tag_with(response, hook_mark(stored))
+    return {"created": created, **_hook(stored)}
 
 
 @router.post("/hooks/{name}/rotate", status_code=204, tags=["hooks"])

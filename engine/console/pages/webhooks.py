@@ -12,12 +12,14 @@ from engine.access.roles import Permission
 from engine.console.doing import doing
 from engine.console.lengths import length_of
 from engine.console.listing import as_csv, wants_csv
+from engine.console.seen import require_unchanged
 from engine.console.visit import Page, Redirected, Shown
 from engine.core import guarded_json
 from engine.core.guarded_json import NotGuardedJSON
 from engine.errors import OperatorError
 from engine.hooks import deliveries, keeping, store
 from engine.hooks.mapping import EVENT_NAME
+from engine.operations.marks import hook_mark
 from engine.operations.tables import instant
 from engine.telemetry.redact import known_secrets
 
@@ -126,6 +128,7 @@ def _ask_edit(visit: Visit) -> Reply:
 def _form(stored: StoredHook | None, written: Mapping[str, str], problem: str = "") -> Reply:
     values = {
         "hook": stored,
+        "mark": hook_mark(stored) or "",
         "written": written,
         "presets": tuple(PRESETS.items()),
         "problem": problem,
@@ -153,6 +156,9 @@ def _save(visit: Visit, name: str, stored: StoredHook | None) -> Reply:
         edit = _edit_of(visit.form)
         vault = visit.means.vault()
         with visit.means.database.write() as connection:
+            if stored is not None:
+                present = hook_mark(store.find(connection, name))
+                require_unchanged(visit.form, f"webhook {name}", present)
             new = keeping.set_hook(connection, vault, name, edit, actor=visit.actor, now=visit.now)
     except OperatorError as error:
         return _form(stored, _said(visit.form), error.message)
