@@ -70,7 +70,7 @@ class Hooks:
         try:
             answer = await self._take(*found, await read_body(scope, receive, self._largest), scope)
         except BadRow as bad:
-            self._note_refused(found[0], scope, bad.code, "")  # its message says what came
+            self._note_refused(found[0], scope, bad.code, bad.remedy)  # its message says what came
             raise Refused(422, bad.code, FactRefused(bad).message) from None
         except EngineError as error:
             self._note_refused(found[0], scope, error.code, error.message)
