@@ -100,11 +100,17 @@ def remove(connection: Connection, hook_id: int) -> None:
     connection.exec_driver_sql("DELETE FROM hook_deliveries WHERE hook_id = ?", (hook_id,))
 
 
-def forget(connection: Connection, before: int) -> int:
-    """Forget what came before an instant; how many that were."""
-    return connection.exec_driver_sql(
-        "DELETE FROM hook_deliveries WHERE at < ?", (before,)
-    ).rowcount
+def count_old(connection: Connection, before: int) -> int:
+    """How much came before an instant."""
+    found: int = connection.exec_driver_sql(
+        "SELECT count(*) FROM hook_deliveries WHERE at < ?", (before,)
+    ).scalar_one()
+    return found
+
+
+def forget(connection: Connection, before: int) -> None:
+    """Forget what came before an instant."""
+    connection.exec_driver_sql("DELETE FROM hook_deliveries WHERE at < ?", (before,))
 
 
 def of_hook(

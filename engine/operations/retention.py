@@ -114,8 +114,7 @@ class Retention:
             self._forget_passages(self._now - kept.passages)
         if kept.events is not None:
             self._forget_facts(self._now - kept.events)
-            with self._writing() as connection:  # they are few, whatever came
-                forgotten.deliveries = deliveries.forget(connection, self._now - kept.events)
+            self._forget_deliveries(self._now - kept.events)
         if kept.audit is not None:
             changes_before = self._now - kept.audit
             forgotten.changes = self._remove(
@@ -136,6 +135,15 @@ class Retention:
         for bucket in range(BUCKETS):
             find = partial(_facts, bucket, before)
             self.forgotten.facts += self._remove(find, store.delete_facts)
+
+    def _forget_deliveries(self, before: int) -> None:
+        """They are few, whatever came."""
+        with self._database.read() as connection:
+            old = deliveries.count_old(connection, before)
+        if old and not self._stopping():
+            with self._writing() as connection:
+                deliveries.forget(connection, before)
+            self.forgotten.deliveries = old
 
     def _passages(self, bucket: int, before: int, asked: Mapping[str, int]) -> None:
         after, id_before = -1, IdMaker(lambda: 0)(before)

@@ -463,3 +463,14 @@ def test_of_two_who_edit_the_same_the_second_is_told_and_keeps_what_he_typed(
     again = eve.post(f"{page}/edit", {**typed, own: "2 == 2", "seen": _seen(refused.text)})
     assert again.status_code == 303
     assert "2 == 2" in ada.get(f"{page}/edit").text
+
+
+def test_users_are_found_by_an_attribute(console: Furnished, ada: Browser) -> None:
+    put_user(console.served, "paying", {"plan": "gold", "points": 5})
+    for having in ("plan=gold", "points=5"):
+        page = ada.get(f"/users?having={having}").text
+        assert ("paying" in page, "u_1" in page) == (True, False)
+        rows = list(csv.DictReader(io.StringIO(ada.get(f"/users?having={having}&format=csv").text)))
+        assert [row["user"] for row in rows] == ["paying"]
+    assert "Nobody found" in ada.get("/users?having=plan=tin").text
+    assert ada.get("/users?having=tin").status_code == 409

@@ -14,12 +14,16 @@ from engine.core.guarded_json import text_of
 from engine.enrollments.why import why
 from engine.errors import NotFound, OperatorError
 from engine.operations import erase
+from engine.operations.search_users import has, wanted_of
 from engine.users import store
 from engine.users.store import KnownUser
 
 if TYPE_CHECKING:
     from engine.console.visit import Reply, Visit
     from engine.db.connect import Connection
+
+LOOKED_THROUGH = 20_000
+"""Users among whom those with an attribute are looked for."""
 
 _JOURNEYS_TOLD = 3
 _LAST_EVENTS = 20
@@ -28,8 +32,9 @@ _COLUMNS = ("user", "timezone", "attributes")
 
 
 def _list(visit: Visit) -> Reply:
-    """The first users, or the one who is looked for."""
-    wanted = visit.query.exact("q")
+    """The first users, of all or of those who have an attribute; or the one who is looked for."""
+    wanted, having = visit.query.exact("q"), visit.query["having"]
+    asked = wanted_of((having,), "with attribute") if having else {}
     if wanted:
         with visit.means.database.read() as connection:
             known = _is_known(connection, store.known_as(connection, wanted) or wanted)
@@ -41,10 +46,17 @@ def _list(visit: Visit) -> Reply:
             rows = (
                 {"user": one.id, "timezone": one.timezone, "attributes": text_of(one.attributes)}
                 for one in everybody
+                if has(one, asked)
             )
             return as_csv("users", rows, _COLUMNS)
-        found = list(islice(everybody, MOST + 1))
-    values = {"found": found[:MOST], "more": len(found) > MOST, "missed": wanted}
+        some = islice(everybody, LOOKED_THROUGH) if having else everybody
+        found = list(islice((one for one in some if has(one, asked)), MOST + 1))
+    values = {
+        "found": found[:MOST],
+        "more": len(found) > MOST,
+        "missed": wanted,
+        "looked_through": LOOKED_THROUGH,
+    }
     return Shown("users.html", values, 404 if wanted else 200)
 
 
