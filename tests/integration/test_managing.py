@@ -302,7 +302,7 @@ def test_events_go_on_before_the_last_one_that_was_shown(
         for number in range(3):
             insert(connection, "inbox", **place, id=number, name=f"i{number}", at=NOW + 1)
     found: list[str] = []
-    asked = {"user": "paged", "limit": 2}
+    asked: dict[str, str | int] = {"user": "paged", "limit": 2}
     for _ in range(4):
         page = admin.get("/events", params=asked).json()
         found += [one["event"] for one in page["items"]]
