@@ -35,7 +35,8 @@ class Committing:
         self._lasts = lasts
         self.stopping = False
         self.held_s = 0.0
-        """For how long the last turn kept others from writing, until it began to be committed."""
+        """For how long the last turn that was decided apart kept others from writing, until it began
+        to be committed."""
 
     def commit(self, decide: Callable[[Connection], Ledger], *, apart: bool) -> Ledger:
         """What ``decide`` gives, once it is committed. It only reads, of one moment, and so it may
@@ -58,7 +59,7 @@ class Committing:
                         ledger = decide(connection) if ledger is None else ledger
                         store.write(connection, ledger.changes)
                         receipt = self._owned.fence(connection)
-                        self.held_s = stopwatch() - begun
+                        self.held_s = stopwatch() - begun if apart else 0.0
             except DecidedByHalf:
                 raise
             except IntegrityError:

@@ -83,7 +83,9 @@ class Worker:
         self._stay = Stay(horizon, linger)
         self._committing = Committing(database, owned, observer, lasts=source is None)
         self._owned = owned
-        self._pace, self._size = Pace(), 0
+        # A run of its own is over soon, and who writes beside it may wait; a service isn't.
+        self._pace = Pace() if source is None else Pace(math.inf)
+        self._size = 0
         self._share = Share(database, owned, outbox, backlog)
         self._feed = feed
         self._fed = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from engine.processes.pace import FEWEST, HELD_S, Pace
 
 
@@ -22,3 +24,12 @@ def test_turns_that_take_long_to_write_get_smaller_and_larger_again() -> None:
     for _ in range(60):
         pace.took(HELD_S / 2_048, 1_024)
     assert pace.at_most(1_024) == 1_024
+
+
+def test_turns_during_which_others_could_write_stay_large() -> None:
+    pace = Pace()
+    pace.took(0.0, 1_000)
+    assert pace.at_most(1_024) == 1_024
+    alone = Pace(math.inf)
+    alone.took(60.0, 1_000)
+    assert alone.at_most(1_024) == 1_024
