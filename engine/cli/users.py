@@ -67,11 +67,15 @@ def show(user: str, as_json: bool, database: str | None) -> None:
 
     An anonymous user who turned out to be a known one is shown as that one.
     """
+    from engine.cli.show.terminal import plain
     from engine.errors import NotFound
     from engine.users import store
 
     with opened(database) as installation, installation.database().read() as connection:
-        user = store.known_as(connection, user) or user
+        known_as = store.known_as(connection, user)
+        if known_as is not None:
+            click.echo(f"{plain(user, 255)} turned out to be {plain(known_as, 255)}", err=True)
+            user = known_as
         before = store.known_from(connection, user)
         known = store.find_user(connection, user)
         facts = store.facts_of(connection, user, most=_LAST_EVENTS)
