@@ -35,8 +35,8 @@ class Committing:
         self._lasts = lasts
         self.stopping = False
         self.held_s = 0.0
-        """For how long the last turn that was decided apart kept others from writing, until it began
-        to be committed."""
+        """For how long the last turn that was decided apart kept others from writing, until its
+        commit began."""
 
     def commit(self, decide: Callable[[Connection], Ledger], *, apart: bool) -> Ledger:
         """What ``decide`` gives, once it is committed. It only reads, of one moment, and so it may
