@@ -1,10 +1,12 @@
-"""Lists that leave the console: the same rows, by the same filter, as CSV."""
+"""Lists: a page of one, and the same rows by the same filter as CSV."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from engine.console.refusals import Refusal
+from engine.console.rendering import link
 from engine.console.visit import Sent
 from engine.operations.since import instant_since
 from engine.operations.tables import csv_text
@@ -14,11 +16,51 @@ if TYPE_CHECKING:
 
     from engine.console.visit import Visit
 
+Row = TypeVar("Row")
+
 MOST = 100
 """So many rows stand on a page."""
 
 CSV = "csv"
 """``?format=csv``: the list as a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[Row]):
+    """What of a list stands on one page: ``rows``, from the ``first`` (counted from 1) to the
+    ``last`` of ``count``. ``before`` and ``after`` are the addresses of the pages beside it, None
+    where there is none.
+    """
+
+    rows: Sequence[Row]
+    first: int
+    last: int
+    count: int
+    before: str | None
+    after: str | None
+
+
+def part_of(visit: Visit, path: str, found: Sequence[Row]) -> Part[Row]:
+    """The page of ``found`` that ``?page=`` asks for, the first unless said; behind the end it is
+    the last one. ``path`` is the list's: links to other pages keep the filter.
+    """
+    pages = max(1, -(-len(found) // MOST))
+    number = min(max(visit.query.whole("page") or 1, 1), pages)
+    start = (number - 1) * MOST
+    rows = found[start : start + MOST]
+    asked: dict[str, str | int | None] = dict(visit.query.pairs)
+
+    def at(page: int) -> str:
+        return link(path, **{**asked, "page": page if page > 1 else None})
+
+    return Part(
+        rows,
+        first=start + 1,
+        last=start + len(rows),
+        count=len(found),
+        before=at(number - 1) if number > 1 else None,
+        after=at(number + 1) if number < pages else None,
+    )
 
 
 def wants_csv(visit: Visit) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -73,12 +73,21 @@ def search_profiles(
     """Profiles whose name, title, kind or a host holds ``text``, whatever the case; by name.
     ``references`` as in :func:`show_profile`.
     """
+    return show_profiles(connection, find_profiles(connection, text), references)
+
+
+def find_profiles(connection: Connection, text: str = "") -> list[StoredProfile]:
+    """Those of :func:`search_profiles` as they are stored: to show but some of them."""
+    text = text.lower()
+    return [each for each in store.all_profiles(connection) if text in _searched(each)]
+
+
+def show_profiles(
+    connection: Connection, found: Iterable[StoredProfile], references: References | None = None
+) -> list[ShownProfile]:
+    """Stored profiles as people may see them; ``references`` as in :func:`show_profile`."""
     used_by = store.endpoints_by_profile(connection)
-    return [
-        _shown(stored, used_by.get(stored.id, ()), references)
-        for stored in store.all_profiles(connection)
-        if text.lower() in _searched(stored)
-    ]
+    return [_shown(each, used_by.get(each.id, ()), references) for each in found]
 
 
 def _searched(stored: StoredProfile) -> str:

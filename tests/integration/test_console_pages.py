@@ -15,7 +15,7 @@ from engine.core.expressions.assignment import bucket_of
 from engine.credentials import profiles, rotation
 from engine.credentials.kinds.base import AuthKind
 from engine.credentials.kinds.registry import read_profile
-from engine.credentials.references import Given, References
+from engine.credentials.references import FromEnv, Given, References
 from engine.credentials.store.profiles import profile_by_name
 from engine.endpoints.store import find
 from engine.operations.edit_endpoint import set_endpoint
@@ -474,3 +474,37 @@ def test_users_are_found_by_an_attribute(console: Furnished, ada: Browser) -> No
         assert [row["user"] for row in rows] == ["paying"]
     assert "Nobody found" in ada.get("/users?having=plan=tin").text
     assert ada.get("/users?having=tin").status_code == 409
+
+
+@pytest.mark.parametrize("path", ["/endpoints", "/profiles"])
+def test_long_lists_go_on_on_the_next_page_by_the_same_search(
+    console: Furnished, ada: Browser, path: str
+) -> None:
+    names = [f"zz-{number:03}" for number in range(101)]
+    written = read_profile({"kind": "bearer", "token": FromEnv("ZZ_TOKEN")})
+    assert isinstance(written, AuthKind)
+    vault, references = console.served.post.vault(), References({"ZZ_TOKEN": "s3cret"}, ())
+    with console.served.database.write() as connection:
+        for name in names:
+            if path == "/endpoints":
+                fields = {"base_url": "http://127.0.0.1:9/zz"}
+                set_endpoint(connection, name, fields, actor="ada", now=wall())
+            else:
+                profiles.set_profile(
+                    connection, vault, references, name, written, actor="ada", now=wall()
+                )
+
+    def shown(query: str) -> tuple[list[str], list[str]]:
+        """The rows, and where the links beside them lead."""
+        page = ada.get(f"{path}?{query}").text
+        rows = re.findall(rf'<th scope="row"><a href="{path}/(zz-[0-9]+)"', page)
+        return rows, re.findall(r'rel="(?:prev|next)" href="([^"]*)"', page)
+
+    assert shown("q=zz-") == (names[:100], [f"{path}?q=zz-&amp;page=2"])
+    for behind in ("2", "99", "9" * 18):
+        assert shown(f"q=zz-&page={behind}") == (names[100:], [f"{path}?q=zz-"])
+    for first in ("0", "-1", "x", "1"):
+        assert shown(f"q=zz-&page={first}")[0] == names[:100]
+    assert shown("q=zz-007") == (["zz-007"], [])
+    rows = csv.DictReader(io.StringIO(ada.get(f"{path}?q=zz-&page=2&format=csv").text))
+    assert [row["name"] for row in rows] == names

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.access.roles import Permission
-from engine.console.listing import as_csv, wants_csv
+from engine.console.listing import as_csv, part_of, wants_csv
 from engine.console.visit import Page, Shown
 from engine.core.expressions.calendar import DAY
-from engine.credentials.listing import search_profiles
+from engine.credentials.store.profiles import kinds
 from engine.endpoints import states, store
 from engine.enrollments.endpoint_figures import EndpointFigures, endpoint_figures
 from engine.operations.tables import instant
@@ -38,14 +38,16 @@ def _list(visit: Visit) -> Reply:
             for stored in store.load_all(connection)
             if _holds(stored, text)
         ]
-        kinds = {each.name: each for each in search_profiles(connection)}
+        kind_of = kinds(connection)
         figures = figures_of(visit, connection)
     if wants_csv(visit):
         rows = (_row(*each, figures, visit.now) for each in found)
         return as_csv("endpoints", rows, _COLUMNS)
+    part = part_of(visit, "/endpoints", found)
     values = {
-        "found": found,
-        "profiles": kinds,
+        "found": part.rows,
+        "part": part,
+        "kind_of": kind_of,
         "figures": figures,
         "none_called": EndpointFigures(),
     }

@@ -8,13 +8,13 @@ from engine.access.roles import Permission
 from engine.console.doing import doing
 from engine.console.kind_forms import KIND_FORMS, OF_ALL_KINDS, kind_name
 from engine.console.lengths import length_of
-from engine.console.listing import as_csv, wants_csv
+from engine.console.listing import as_csv, part_of, wants_csv
 from engine.console.profile_edit import WAYS, edit_of, safe_to_show, written_of
 from engine.console.seen import require_unchanged
 from engine.console.visit import Page, Redirected, Shown
 from engine.credentials import profiles, rotation
 from engine.credentials.expiry import read_date
-from engine.credentials.listing import search_profiles, show_profile
+from engine.credentials.listing import find_profiles, show_profile, show_profiles
 from engine.credentials.loaded import profile_of
 from engine.credentials.store.profiles import profile_by_name
 from engine.endpoints.store import load_all
@@ -46,8 +46,12 @@ _COLUMNS = ("name", "kind", "title", "hosts", "endpoints", "version", "changed_a
 
 def _list(visit: Visit) -> Reply:
     with visit.means.database.read() as connection:
-        every = search_profiles(connection, visit.query["q"], visit.means.references)
-        found = [each for each in every if not each.inline]
+        stored = [
+            each for each in find_profiles(connection, visit.query["q"]) if not each.columns.inline
+        ]
+        part = part_of(visit, "/profiles", stored)
+        asked = stored if wants_csv(visit) else part.rows
+        found = show_profiles(connection, asked, visit.means.references)
     if wants_csv(visit):
         rows = (
             {
@@ -63,7 +67,7 @@ def _list(visit: Visit) -> Reply:
             for each in found
         )
         return as_csv("auth-profiles", rows, _COLUMNS)
-    return Shown("profiles.html", {"found": found, "kind_name": kind_name})
+    return Shown("profiles.html", {"found": found, "part": part, "kind_name": kind_name})
 
 
 def _show(visit: Visit) -> Reply:

@@ -88,6 +88,12 @@ def all_profiles(connection: Connection) -> list[StoredProfile]:
     return [_profile(row, secrets.get(row[0], ())) for row in rows]
 
 
+def kinds(connection: Connection) -> dict[str, str]:
+    """Every profile's kind, by the profile's name."""
+    rows = connection.exec_driver_sql("SELECT name, kind FROM auth_profiles")
+    return {row[0]: row[1] for row in rows}
+
+
 def endpoints_using(connection: Connection, profile_id: int) -> tuple[str, ...]:
     """The names of the endpoints that have this profile."""
     rows = connection.exec_driver_sql(
