@@ -14,6 +14,7 @@ from engine.api.problems import Refused, send_problem
 from engine.core import guarded_json
 from engine.core.expressions.calendar import parse_iso
 from engine.errors import EngineError
+from engine.users.event_rows import KEYS, values_of
 from engine.users.incoming import IncomingChange, IncomingEvent
 from engine.users.ingest import FactRefused
 from engine.users.row import BadRow, shown
@@ -37,7 +38,6 @@ SLICE = 200
 """Facts that are translated before others get their turn."""
 
 _TAKEN = answer_of(b'{"success":true}')
-_KEYS = ("user", "event", "at", "properties", "attributes", "id")
 _LINES = (b"application/x-ndjson", b"application/jsonl", b"application/x-jsonlines")
 
 
@@ -157,16 +157,13 @@ class Ingestion:
         if not isinstance(said, dict):
             raise BadRow("events.bad_json", "an event is no object", "give an object each")
         for key in said:
-            if key not in _KEYS:
+            if key not in KEYS:
                 remedy = "an event's own data goes into 'properties'"
                 raise BadRow("events.bad_json", f"an event has no {shown(key)}", remedy)
         user, name, at = said.get("user"), said.get("event"), said.get("at")
         if not isinstance(user, str):
             raise BadRow("events.no_user", "the event has no user", "a user's id is text")
-        key = "attributes" if name is None else "properties"
-        values = said.get(key) or {}
-        if not isinstance(values, dict):
-            raise BadRow("events.bad_json", f"{key!r} is no object", "it must be one")
+        values = values_of(said)
         instant = None
         if at is not None:
             instant = parse_iso(at, self._zone) if isinstance(at, str) else None

@@ -6,7 +6,7 @@ attributes: its other columns, or ``attributes``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.core.expressions.calendar import parse_iso
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KEYS = ("user", "event", "at", "properties", "attributes", "id")
 
+_DATA = ("properties", "attributes")
 _NEEDED = ("user", "event", "at")
 _KNOWN = (*_NEEDED, "event_id")
 
@@ -42,6 +43,36 @@ class EventRow(NamedTuple):
     values: dict[str, object]
     id: str | None
     line: int
+
+
+def values_of(said: Mapping[str, object]) -> dict[str, object]:
+    """What an object says: the properties of its event, or, without an event, the attributes that
+    change. Raises :class:`BadRow` where that is no object or isn't there, and where the other of
+    the two holds something: nobody would hear of it.
+    """
+    is_event = said.get("event") is not None
+    key, other = _DATA if is_event else _DATA[::-1]
+    values = said.get(key)
+    if said.get(other):
+        raise _beside_nothing(other, is_event)
+    if values is None and not is_event:
+        raise BadRow(
+            "events.no_data", "the row has neither 'event' nor 'attributes'", "give one of them"
+        )
+    values = values or {}
+    if not isinstance(values, dict):
+        raise BadRow("events.bad_json", f"{key!r} is {kind_of(values)}", "it must be an object")
+    return values
+
+
+def _beside_nothing(key: str, is_event: bool) -> BadRow:
+    if is_event:
+        remedy = (
+            "the event's own data goes into 'properties', the user's into a row without 'event'"
+        )
+        return BadRow("events.misplaced", f"{key!r} stands beside an event", remedy)
+    remedy = "name the event, or call them 'attributes' if they are the user's"
+    return BadRow("events.misplaced", f"{key!r} stands in a row without 'event'", remedy)
 
 
 class EventRows:
@@ -66,12 +97,8 @@ class EventRows:
         for key in said:
             if key not in KEYS:
                 raise unknown_key(key, KEYS, "events", "an event's own data goes into 'properties'")
-        name = said.get("event")
-        key = "attributes" if name is None else "properties"
-        values = said.get(key) or {}
-        if not isinstance(values, dict):
-            raise BadRow("events.bad_json", f"{key!r} is {kind_of(values)}", "it must be an object")
-        return self._row(line, said.get("user"), said.get("at"), name, values, said.get("id"))
+        user, name = said.get("user"), said.get("event")
+        return self._row(line, user, said.get("at"), name, values_of(said), said.get("id"))
 
     def _csv(self, lines: Lines) -> Iterator[EventRow | BadRow]:
         try:

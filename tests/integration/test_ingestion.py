@@ -240,10 +240,21 @@ def test_events_of_the_plain_route_are_taken_all_or_none(
     headers = {"content-type": "application/x-ndjson"}
     answer = client.post("/api/v1/events", content=lines, headers=headers)
     assert answer.json() == {"accepted": 3}
-    answer = client.post("/api/v1/events", json=[event, {"event": "x"}])
-    assert answer.status_code == 400
-    assert "event 1" in answer.json()["detail"]
-    assert len(served.inbox()) == 6
+    for bad, why in (
+        ({"event": "x"}, "the event has no user"),
+        ({"user": "a"}, "the row has neither 'event' nor 'attributes'"),
+        ({"user": "a", "attributes": None}, "the row has neither 'event' nor 'attributes'"),
+        ({**event, "attributes": {"plan": "pro"}}, "'attributes' stands beside an event"),
+        ({**change, "properties": {"n": 1}}, "'properties' stands in a row without 'event'"),
+        ({**change, "attributes": "pro"}, "'attributes' is a text; it must be an object"),
+    ):
+        answer = client.post("/api/v1/events", json=[event, bad])
+        assert answer.status_code == 400
+        assert f"event 1: {why}" in answer.json()["detail"]
+    nothing: dict[str, object] = {"user": "ada", "attributes": {}, "properties": None}
+    answer = client.post("/api/v1/events", json=[{**event, "attributes": {}}, nothing])
+    assert answer.json() == {"accepted": 2}
+    assert len(served.inbox()) == 8
 
 
 def test_another_method_or_path_is_refused_as_a_problem(client: httpx.Client) -> None:

@@ -113,6 +113,15 @@ def test_all_bad_rows_are_counted_and_the_first_named(tmp_path: Path) -> None:
         ('{"user": "a", "evnt": "x"}\n', "unknown key 'evnt'; did you mean 'event'?"),
         ('{"user": 7, "event": "x", "at": "2026-11-22"}\n', "a user's id is text"),
         ('{"user": "a"\n', "isn't JSON"),
+        ('{"user": "a", "at": "2026-11-22"}\n', "neither 'event' nor 'attributes'; give one"),
+        (
+            '{"user": "a", "event": "x", "at": "2026-11-22", "attributes": {"n": 1}}\n',
+            "'attributes' stands beside an event; the event's own data goes into 'properties'",
+        ),
+        (
+            '{"user": "a", "at": "2026-11-22", "attributes": {}, "properties": {"n": 1}}\n',
+            "'properties' stands in a row without 'event'; name the event",
+        ),
     ],
 )
 def test_a_file_that_cant_be_taken_says_why(tmp_path: Path, text: str, said: str) -> None:
