@@ -15,7 +15,7 @@ from engine.core.expressions.errors import Unfillable
 from engine.errors import CredentialFailure, EngineError
 from engine.hooks import keeping, store
 from engine.hooks.mapping import compiled
-from engine.hooks.signatures import NotSigned, verify
+from engine.hooks.signatures import NotSigned, content_of, verify
 from engine.telemetry.redact import known_secrets
 from engine.users.ingest import FactRefused
 from engine.users.row import BadRow
@@ -121,7 +121,7 @@ class Hooks:
         except NotSigned as reason:
             raise Refused(401, "hooks.not_signed", str(reason)) from None
         try:
-            said = guarded_json.parse(body)
+            said = guarded_json.parse(content_of(stored.preset, body))
         except guarded_json.NotGuardedJSON as reason:
             raise Refused(400, "events.bad_json", f"the body is {reason}") from None
         if not isinstance(said, dict):

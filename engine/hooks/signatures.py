@@ -12,8 +12,11 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from urllib.parse import unquote_to_bytes
 
 from engine.core.expressions.calendar import MINUTE, SECOND
+
+_FORM = b"payload="
 
 TOLERANCE = 5 * MINUTE
 """How far a signed time may be from ours."""
@@ -98,6 +101,19 @@ PRESETS: dict[str, Verify] = {
     "stripe": _stripe,
     "shopify": _shopify,
 }
+
+
+def content_of(preset: str, body: bytes) -> bytes:
+    """The JSON in a signed body: GitHub sends it as it is, or as the field ``payload`` of a form.
+
+    The body itself tells which, as the signature doesn't cover the header that would: what somebody
+    wrote into signed JSON must never be read as a form.
+    """
+    if preset != "github" or not body.startswith(_FORM):
+        return body
+    # https://docs.github.com/webhooks/using-webhooks/creating-webhooks
+    written = body.removeprefix(_FORM).partition(b"&")[0]
+    return unquote_to_bytes(written.replace(b"+", b" "))
 
 
 def standard_key(secret: str) -> bytes:

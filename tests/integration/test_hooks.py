@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -113,6 +114,24 @@ def test_a_webhook_with_a_time_is_taken_while_it_is_young(tmp_path: Path) -> Non
         for at, status in ((now, 200), (now - 400, 401)):
             headers = signed.standard(BODY, at)
             assert client.post("/hooks/pay", content=BODY, headers=headers).status_code == status
+
+
+def test_a_webhook_of_github_may_come_as_a_form(tmp_path: Path) -> None:
+    with serving(tmp_path) as served, served.client() as client:
+        _set(served, "code", preset="github", user="event.sender.login")
+        said = {"sender": {"login": "ada"}, "zen": "Half measures & 100% + ünïcode"}
+        body = urlencode({"payload": json.dumps(said, ensure_ascii=False)}).encode()
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        answer = client.post("/hooks/code", content=body, headers={**form, **signed.github(body)})
+        assert answer.json() == {"taken": True}
+        ((user, _, name, _, _, data),) = served.inbox()
+        assert (user, name, json.loads(str(data))) == ("ada", "push", said)
+        headers = {**form, **signed.github(json.dumps(said).encode())}
+        assert client.post("/hooks/code", content=body, headers=headers).status_code == 401
+        for bad in (b"payload=", b"payload=%7B", b"other=%7B%7D"):
+            headers = {**form, **signed.github(bad)}
+            answer = client.post("/hooks/code", content=bad, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (400, "events.bad_json")
 
 
 def test_what_came_is_told_and_of_a_body_nothing_but_its_size(tmp_path: Path) -> None:

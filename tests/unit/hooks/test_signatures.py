@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.hooks.signatures import NotSigned, verify
+from engine.hooks.signatures import NotSigned, content_of, verify
 from tests.unit.hooks import signed
 
 NOW = 1_700_000_000
@@ -77,3 +77,19 @@ def test_a_webhook_without_an_id_is_not_taken_for_the_one_before() -> None:
     headers = {**signed.standard(BODY, NOW, own=""), "webhook-id": ""}
     with pytest.raises(NotSigned, match="id is missing"):
         verify("standard", headers, BODY, [signed.STANDARD], NOW * US)
+
+
+@pytest.mark.parametrize(
+    ("preset", "body", "content"),
+    [
+        ("github", b"payload=%7B%22a%22%3A+%22x%2By%26%22%7D", b'{"a": "x+y&"}'),
+        ("github", b"payload=%7B%7D&payload=%7B%22a%22%3A1%7D", b"{}"),
+        ("github", b'{"title": "&payload=%7B%7D"}', b'{"title": "&payload=%7B%7D"}'),
+        ("github", b"a=1&payload=%7B%7D", b"a=1&payload=%7B%7D"),
+        ("shopify", b"payload=%7B%7D", b"payload=%7B%7D"),
+    ],
+)
+def test_the_body_itself_says_whether_it_is_a_form(
+    preset: str, body: bytes, content: bytes
+) -> None:
+    assert content_of(preset, body) == content
