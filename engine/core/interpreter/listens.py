@@ -42,8 +42,8 @@ def touches(passage: Passage, fact: Fact) -> bool:
 
 def apply(walk: Walk, facts: Sequence[Fact]) -> None:
     """Apply ``facts`` to the walk's passage one by one in order of ``seq``: goals first, then exit
-    rules, then the step. Those applied before are passed over. The walk is left walking if there is
-    more to do now.
+    rules, then the step. Those applied before are passed over, and so are events from before the
+    entry; goals count from the entry on. The walk is left walking if there is more to do now.
     """
     passage = walk.passage
     walk.walking = False
@@ -59,8 +59,12 @@ def apply(walk: Walk, facts: Sequence[Fact]) -> None:
 
 def _apply(walk: Walk, fact: Fact) -> None:
     passage = walk.passage
-    if fact.at < (passage.began or passage.entered_at):
-        return
+    began = passage.began or passage.entered_at
+    is_earlier = fact.at < began
+    if is_earlier:
+        if isinstance(fact, Event):
+            return
+        walk.moment = began  # what he is counts as it stands, however late it was told of
     journey = passage.program.journey
     if not journey.goals and not journey.exit:
         if passage.outcome is None and fact.at <= walk.expires_at:
@@ -68,7 +72,7 @@ def _apply(walk: Walk, fact: Fact) -> None:
         return
     scope = PassageScope(passage, walk.now, walk.world.zone)
     outcome = None
-    for number, goal in goals_met(passage, fact, scope):
+    for number, goal in () if is_earlier else goals_met(passage, fact, scope):
         passage.goals[number] = fact.at
         walk.done.goals = (*walk.done.goals, number)
         if goal.exit and outcome is None:

@@ -144,6 +144,30 @@ def test_what_happened_before_the_entry_is_no_goal() -> None:
     assert (passage.goals, passage.outcome) == ({}, None)
 
 
+@pytest.mark.parametrize(
+    ("rules", "step", "outcome"),
+    [
+        ({"exit": [{"when": "user.gone"}]}, pause(), "exit:1"),
+        ({}, {**LISTEN, "any": [{"when": "user.gone", "next": "end"}]}, "clicked"),
+        (
+            {},
+            {**pause(), "for": None, "until": {"date": "user.day", "missing": "exit"}},
+            "missed:rest",
+        ),
+        ({"goals": [{"name": "won", "when": "user.gone"}]}, pause(), None),
+    ],
+)
+def test_what_a_user_is_counts_however_old_the_change_is_said_to_be(
+    rules: dict[str, Any], step: dict[str, Any], outcome: str | None
+) -> None:
+    said = {key: value for key, value in step.items() if value is not None}
+    passage = entered(journey(said, END, **rules), day="2027-01-01")
+    go(passage)
+    passage.user.attributes = {"gone": True}
+    hear(passage, change(at=NOW - DAY, gone=None, day="2027-01-01"))
+    assert (passage.outcome, passage.goals) == (outcome, {})
+
+
 def test_a_goals_condition_has_to_become_true() -> None:
     goal = {"name": "gold", "when": "user.tier == 'gold'"}
     passage = entered(journey(pause(), goals=[goal]), tier="gold", n=2)
