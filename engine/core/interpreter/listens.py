@@ -53,8 +53,8 @@ def apply(walk: Walk, facts: Sequence[Fact]) -> None:
             passage.depth = max(passage.depth, fact.depth)
             walk.moment = min(walk.now, fact.at)
             _apply(walk, fact)
+    walk.walking = _is_due(passage, walk.moment)
     walk.moment = walk.now
-    walk.walking = _is_due(passage, walk.now)
 
 
 def _apply(walk: Walk, fact: Fact) -> None:
@@ -86,7 +86,11 @@ def _apply(walk: Walk, fact: Fact) -> None:
         walk.heed(fact)
 
 
-def _is_due(passage: Passage, now: int) -> bool:
+def _is_due(passage: Passage, at: int) -> bool:
+    """Whether there is a step to be begun, or the present one was over before ``at``, the own time
+    of the last fact. One that ends then or later waits for its turn: further facts of before that
+    may be about to be told.
+    """
     if passage.state is not State.WAITING:
         return False
-    return not passage.started or (passage.wake_at is not None and passage.wake_at <= now)
+    return not passage.started or (passage.wake_at is not None and passage.wake_at < at)

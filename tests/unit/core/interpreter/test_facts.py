@@ -216,6 +216,18 @@ def test_an_event_of_before_the_deadline_wins_although_it_is_seen_later() -> Non
         assert passage.outcome == outcome
 
 
+def test_an_event_that_changes_nothing_does_not_bring_on_a_deadline_before_the_next_event() -> None:
+    wanted = {"event": "clicked", "where": "event.n > 1", "next": "end"}
+    passage = entered(journey({**LISTEN, "any": [wanted]}, END | {"id": "late"}, END))
+    go(passage)
+    late = NOW + 3 * DAY  # as after a downtime
+    hear(passage, event("clicked", 1, NOW + DAY, n=1), now=late)
+    assert stands_at(passage) == "listen"
+    hear(passage, event("clicked", 2, NOW + 2 * DAY, n=2), now=late)
+    assert taken(passage, go(passage, late)) == []
+    assert [passage.program.nodes[n].id for n in passage.steps] == ["listen", "end"]
+
+
 def test_each_fact_meets_the_step_that_the_one_before_led_to() -> None:
     second = {**LISTEN, "id": "again", "any": [{"event": "bought"}]}
     first = {**LISTEN, "any": [{"event": "clicked"}]}
