@@ -8,7 +8,8 @@
     │   ├── NotFound
     │   ├── InUse                .used_by names who
     │   ├── Limit
-    │   └── Forbidden
+    │   ├── Forbidden
+    │   └── ChangedMeanwhile
     ├── SettingsError            the installation is wrong                  → exit 78
     ├── DatabaseUnavailable      the database can't be reached or written   → exit 5
     └── StepFailure              the world said no: caught once, becomes data
@@ -110,6 +111,12 @@ class Forbidden(OperatorError):
     """The actor may not do this."""
 
     code = "operator.forbidden"
+
+
+class ChangedMeanwhile(OperatorError):
+    """It isn't any more what the change was made for."""
+
+    code = "operator.changed"
 
 
 class SettingsError(EngineError):

@@ -11,7 +11,7 @@ import re
 import secrets
 import threading
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -68,7 +68,9 @@ def masked(kind: str, hint: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Somebody was let in by an API token. ``expires_at`` is wall time; None: never."""
+    """Somebody was let in by an API token, until ``expires_at`` (wall time; None: for good): the
+    token's end, or that of the overlap if it was its previous secret.
+    """
 
     token_id: int
     kind: str
@@ -80,7 +82,6 @@ class Grant:
 class _Entry:
     digest: str
     grant: Grant
-    until: int | None
 
 
 class LiveTokens:
@@ -125,9 +126,10 @@ class LiveTokens:
     def _live(self, given: str, now: int) -> _Entry | None:
         found = self._entries.get(given)
         same = hmac.compare_digest(given, found.digest if found is not None else _NOBODYS)
-        if found is None or not same or (found.until is not None and found.until <= now):
+        if found is None or not same:
             return None
-        return found
+        until = found.grant.expires_at
+        return None if until is not None and until <= now else found
 
     def is_stale(self) -> bool:
         """Whether there may be something to :meth:`look` for; where there isn't, that is as good as
@@ -209,9 +211,10 @@ class LiveTokens:
 
 def _entries(row: store.StoredToken) -> list[_Entry]:
     grant = Grant(row.id, row.kind, row.name, row.expires_at)
-    entries = [_Entry(row.digest, grant, row.expires_at)]
+    entries = [_Entry(row.digest, grant)]
     if row.previous_digest is not None and row.previous_until is not None:
-        entries.append(_Entry(row.previous_digest, grant, row.previous_until))
+        previous = replace(grant, expires_at=row.previous_until)
+        entries.append(_Entry(row.previous_digest, previous))
     return entries
 
 

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 
 GZIP = 16 + zlib.MAX_WBITS
 GZIP_NAMES = (b"gzip", b"x-gzip")
+MOST_MEMBERS = 1_000
+"""Gzip members of one body. Each takes as long to begin as kilobytes take to unpack, and an empty
+one has 20 bytes: without a bound, a body that costs its sender nothing keeps everybody waiting.
+"""
+
+_NOT_ENCODED = (b"", b"identity")
+_PIECE = 64 * 1024
 
 
 class Gone(Exception):
@@ -42,29 +49,45 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
         chunks.append(chunk)
         more = message.get("more_body", False)
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return _unpacked(body, most) if is_packed(scope) else body
+
+
+def is_packed(scope: Scope) -> bool:
+    """Whether the body comes as gzip. Raises Refused (415) for another encoding."""
     encoding = header(scope, b"content-encoding")
-    if encoding is None or encoding == b"identity":
-        return body
-    if encoding.lower() not in GZIP_NAMES:
+    if encoding is None or (encoding := encoding.lower()) in _NOT_ENCODED:
+        return False
+    if encoding not in GZIP_NAMES:
         raise unknown_encoding()
-    return _unpacked(body, most)
+    return True
 
 
 def _unpacked(body: bytes, most: int) -> bytes:
     """What gzip members hold (RFC 1952): never more than ``most`` bytes are made of them."""
-    found = b""
-    while body:
-        unpacker = zlib.decompressobj(GZIP)
-        try:
-            found += unpacker.decompress(body, most + 1 - len(found))
-        except zlib.error:
-            raise not_gzip() from None
-        if len(found) > most:
-            raise too_large(most)
-        if not unpacker.eof:
-            raise no_end()
-        body = unpacker.unused_data
-    return found
+    found: list[bytes] = []
+    size, members = 0, 1
+    unpacker = zlib.decompressobj(GZIP)
+    for start in range(
+        0, len(body), _PIECE
+    ):  # what follows a member's end is copied: not all of it
+        rest = body[start : start + _PIECE]
+        while rest:
+            if unpacker.eof:
+                members += 1
+                unpacker = zlib.decompressobj(GZIP)
+            if members > MOST_MEMBERS:
+                raise too_many_members()
+            try:
+                found.append(unpacker.decompress(rest, most + 1 - size))
+            except zlib.error:
+                raise not_gzip() from None
+            size += len(found[-1])
+            if size > most:
+                raise too_large(most)
+            rest = unpacker.unused_data
+    if body and not unpacker.eof:
+        raise no_end()
+    return b"".join(found)
 
 
 def unknown_encoding() -> Refused:
@@ -87,3 +110,10 @@ def not_gzip() -> Refused:
 def no_end() -> Refused:
     """What is said to a body whose gzip was cut off."""
     return Refused(400, "request.gzip", "the body's gzip has no end")
+
+
+def too_many_members() -> Refused:
+    """What is said to a body in more than :data:`MOST_MEMBERS` pieces of gzip."""
+    return Refused(
+        413, "request.gzip", f"the body's gzip has more than {MOST_MEMBERS:,} members; send fewer"
+    )

@@ -7,6 +7,7 @@ without end, or never reads his answer, would be kept for ever.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -25,6 +26,8 @@ HEAD_S, BODY_S, ANSWER_S = 10.0, 60.0, 60.0
 piece of an answer that nobody reads."""
 MOST = 1_000
 """Connections at once."""
+
+_UPGRADE = re.compile(rb"\r\nupgrade(?=[ \t]*:)", re.IGNORECASE)
 
 
 class Connection(HttpToolsProtocol):
@@ -47,12 +50,21 @@ class Connection(HttpToolsProtocol):
             return
         if self._since is None:
             self._since, self._idle_since = stopwatch(), None
+        if self._in_head and b"pgrade" in data:
+            data = _without_upgrade(data)
         self._only_head = self._in_head
         super().data_received(data)
         if self._only_head:
             self._head += len(data)
             if self._head > LARGEST_HEAD:
                 self._refuse(431, "request.head", "the request's headers are too large")
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The other side will send no more. Whoever has sent a whole request is still answered."""
+        if self._since is not None or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -112,6 +124,15 @@ class Connection(HttpToolsProtocol):
             + body
         )
         self.transport.close()
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """A request's head that asks for nothing but HTTP/1.1, which a server may take it for (RFC 9110
+    7.8). Clients that know HTTP/2 offer it with their first request, whatever that is, and after
+    such an offer the parser takes the body for the other protocol.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\nx-upgrade", head) + end + rest
 
 
 def _make_room(connections: Iterable[Any], newest: Connection) -> bool:

@@ -1,13 +1,15 @@
 """Facts of many requests become durable by one commit, before any of the requests is answered.
 
-Whatever comes while a commit is under way goes into the next one: alone, a fact waits for nobody;
-under load a commit has thousands. SQLite and PostgreSQL take each about as long as a single row's.
+Whatever comes while a commit waits for its turn to write goes into it, and what comes later into
+the next one: alone, a fact waits for nobody; under load a commit has thousands. SQLite and
+PostgreSQL take each about as long as a single row's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -52,9 +54,9 @@ class Gathering:
         self._now = now
         self._new_id = IdMaker(entropy)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ingest")
-        self._waiting: list[_Waiting] = []
+        self._waiting: deque[_Waiting] = deque()
         self._count = 0
-        self._work: asyncio.Task[None] | None = None
+        self._work: asyncio.Future[None] | None = None
         self._trouble = ""
 
     def row(self, fact: Incoming) -> InboxRow:
@@ -71,17 +73,19 @@ class Gathering:
         if self._count + len(rows) > MOST_WAITING:
             headers = (("retry-after", "1"),)
             raise Refused(503, "server.busy", "too many facts wait; send it again", headers)
-        waiting = _Waiting(rows, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(rows, loop.create_future())
         self._waiting.append(waiting)
         self._count += len(rows)
         if self._work is None:
-            self._work = asyncio.create_task(self._commit_all())
+            self._begin(loop)
         await waiting.done
 
     async def close(self) -> None:
         """Return when nothing waits any more."""
-        if self._work is not None:
+        while self._work is not None:
             await self._work
+            await asyncio.sleep(0)  # for what is done when it ends
         self._thread.shutdown()
 
     def findings(self) -> list[Finding]:
@@ -89,57 +93,64 @@ class Gathering:
         trouble = self._trouble
         return [Finding("events in", "odd" if trouble else "ok", trouble or "taken")]
 
-    async def _commit_all(self) -> None:
-        try:
-            while self._waiting:
-                await self._commit(self._group())
-        finally:
-            self._work = None
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._work = loop.run_in_executor(self._thread, self._commit_all, loop)
+        self._work.add_done_callback(self._ended)
 
-    def _group(self) -> list[_Waiting]:
-        """Who goes into the next commit, in the order in which they came."""
-        size = taken = 0
-        for each in self._waiting:
-            if taken and size + len(each.rows) > MOST_AT_ONCE:
-                break
-            size += len(each.rows)
-            taken += 1
-        group, self._waiting = self._waiting[:taken], self._waiting[taken:]
-        self._count -= size
-        return group
+    def _ended(self, work: asyncio.Future[None]) -> None:
+        """The thread saw nobody waiting. Whoever came just then hasn't begun it anew."""
+        self._work = None
+        if self._waiting:
+            self._begin(work.get_loop())
 
-    async def _commit(self, group: list[_Waiting]) -> None:
-        run = asyncio.get_running_loop().run_in_executor
-        try:
-            await run(self._thread, self._write, group)
-        except DatabaseUnavailable as error:
-            self._trouble = error.message
-            _fail(group, error)
-        except Exception as error:  # noqa: BLE001 - a bug fails the one request that meets it
-            if len(group) > 1:
-                for each in group:
-                    await self._commit([each])
-                return
-            if not isinstance(error, EngineError):
-                _log.exception("facts can't be appended")
-            _fail(group, error)
-        else:
-            self._trouble = ""
-            for each in group:
-                if not each.done.done():
-                    each.done.set_result(None)
+    def _commit_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Commit until nobody waits; on the thread."""
+        while self._waiting:
+            group: list[_Waiting] = []
+            self._take(group)
+            error = self._write(group, more=True)
+            answers = [(group, error)]
+            if error is not None and not isinstance(error, DatabaseUnavailable) and len(group) > 1:
+                # A bug fails the one request that meets it.
+                answers = [([each], self._write([each])) for each in group]
+            for some, trouble in answers:
+                loop.call_soon_threadsafe(self._answer, some, trouble)
             if self._waiting:
-                await run(self._thread, rest, BREATH_S)
+                rest(BREATH_S)
 
-    def _write(self, group: list[_Waiting]) -> None:
-        began = stopwatch()
-        rows = [row for each in group for row in each.rows]
-        with self._database.write(waits=1) as connection:
-            added = append(connection, rows)
+    def _take(self, group: list[_Waiting]) -> None:
+        """Who waits joins ``group`` in the order in which they came, as long as there is room."""
+        size = sum(len(each.rows) for each in group)
+        while self._waiting and (not group or size + len(self._waiting[0].rows) <= MOST_AT_ONCE):
+            each = self._waiting.popleft()
+            size += len(each.rows)
+            group.append(each)
+
+    def _write(self, group: list[_Waiting], *, more: bool = False) -> Exception | None:
+        """Why what ``group`` brings couldn't be appended. With ``more`` whoever came while it
+        waited for its turn to write joins it.
+        """
+        try:
+            with self._database.write(waits=1) as connection:
+                began = stopwatch()
+                if more:
+                    self._take(group)
+                added = append(connection, [row for each in group for row in each.rows])
+        except Exception as error:  # noqa: BLE001 - it is told to whoever waits
+            return error
         self._metrics.committed(added, stopwatch() - began)
+        return None
 
-
-def _fail(group: list[_Waiting], error: Exception) -> None:
-    for each in group:
-        if not each.done.done():
-            each.done.set_exception(error)
+    def _answer(self, group: list[_Waiting], error: Exception | None) -> None:
+        """Tell who waits; on the loop."""
+        if error is not None and not isinstance(error, EngineError):
+            _log.error("facts can't be appended", exc_info=error)
+        self._trouble = error.message if isinstance(error, DatabaseUnavailable) else ""
+        for each in group:
+            self._count -= len(each.rows)
+            if each.done.done():
+                continue
+            if error is None:
+                each.done.set_result(None)
+            else:
+                each.done.set_exception(error)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from engine.api.asgi import send_answer
+from engine.api.asgi import header, send_answer
 from engine.api.bodies import read_body
 from engine.api.ingestion import require_post
 from engine.api.problems import Refused
 from engine.clock import wall
 from engine.core import guarded_json
 from engine.core.expressions.errors import Unfillable
+from engine.errors import CredentialFailure, EngineError
 from engine.hooks import keeping, store
 from engine.hooks.mapping import compiled
 from engine.hooks.signatures import NotSigned, verify
@@ -20,9 +21,10 @@ from engine.users.ingest import FactRefused
 from engine.users.row import BadRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from engine.api.asgi import Receive, Scope, Send
+    from engine.api.delivery_log import DeliveryLog
     from engine.api.gathering import Gathering
     from engine.credentials.vault import Vault
     from engine.db.connect import Database
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from engine.users.incoming import IncomingEvent
 
 HOOKS = "/hooks/"
+
+_LONGEST_DETAIL = 300
+_DIGITS = 9
 
 _TAKEN, _IGNORED = b'{"taken":true}', b'{"taken":false}'
 
@@ -44,6 +49,7 @@ class Hooks:
         database: Database,
         vault: Callable[[], Vault],
         gathering: Gathering,
+        log: DeliveryLog,
         now: Callable[[], int],
         largest: int,
     ) -> None:
@@ -52,6 +58,7 @@ class Hooks:
         self._gathering = gathering
         self._now = now
         self._largest = largest
+        self._log = log
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a webhook: answered when its event is durable, or where it isn't one for us."""
@@ -60,31 +67,53 @@ class Hooks:
         found = await asyncio.to_thread(self._find, name)
         if found is None:
             raise Refused(404, "request.not_found", "there is nothing at this path")
-        body = await read_body(scope, receive, self._largest)
-        headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"]}
-        event = self._event(*found, headers, body)
-        if event is None:
-            await send_answer(send, _IGNORED)
-            return
         try:
-            row = self._gathering.row(event)
+            answer = await self._take(*found, await read_body(scope, receive, self._largest), scope)
         except BadRow as bad:
+            self._note_refused(found[0], scope, bad.code, bad.remedy)  # its message says what came
             raise Refused(422, bad.code, FactRefused(bad).message) from None
-        await self._gathering.append([row])
-        await send_answer(send, _TAKEN)
+        except EngineError as error:
+            self._note_refused(found[0], scope, error.code, error.message)
+            raise
+        await send_answer(send, answer)
 
-    def _find(self, name: str) -> tuple[StoredHook, list[str]] | None:
-        """The hook and the secrets that are good now."""
+    async def _take(
+        self, stored: StoredHook, secrets: Sequence[str] | EngineError, body: bytes, scope: Scope
+    ) -> bytes:
+        """The answer to a webhook that was taken. Raises BadRow, Refused, CredentialFailure."""
+        if isinstance(secrets, EngineError):
+            raise secrets
+        at = wall()
+        headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"]}
+        event = self._event(stored, secrets, headers, body)
+        if event is None:
+            self._log.taken(stored.id, at, len(body), None, None)
+            return _IGNORED
+        row = self._gathering.row(event)
+        await self._gathering.append([row])
+        self._log.taken(stored.id, at, len(body), event, row[1])
+        return _TAKEN
+
+    def _note_refused(self, stored: StoredHook, scope: Scope, code: str, detail: str) -> None:
+        announced = header(scope, b"content-length") or b""
+        size = int(announced[:_DIGITS]) if announced.isdigit() else 0
+        self._log.refused(stored.id, wall(), size, code, detail[:_LONGEST_DETAIL])
+
+    def _find(self, name: str) -> tuple[StoredHook, Sequence[str] | EngineError] | None:
+        """The hook, and the secrets that are good now, or why they can't be opened."""
         with self._database.read() as connection:
             stored = store.find(connection, name)
             if stored is None:
                 return None
-            secrets = keeping.secrets_of(connection, self._vault(), stored, wall())
+            try:
+                secrets = keeping.secrets_of(connection, self._vault(), stored, wall())
+            except CredentialFailure as failure:
+                return stored, failure
         known_secrets.learn(secrets)
         return stored, secrets
 
     def _event(
-        self, stored: StoredHook, secrets: list[str], headers: dict[str, str], body: bytes
+        self, stored: StoredHook, secrets: Sequence[str], headers: dict[str, str], body: bytes
     ) -> IncomingEvent | None:
         now = self._now()
         try:

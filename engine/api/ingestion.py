@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from engine.access.roles import Permission
@@ -84,7 +85,8 @@ class Ingestion:
             try:
                 require_post(scope)
                 self._permits.require(scope, Permission.EVENTS_WRITE, basic=True)
-                said = _parsed(await read_body(scope, receive, most))
+                given = await read_body(scope, receive, most)
+                said = _parsed(given) if call is not None else _parsed_batch(given)
                 if not isinstance(said, dict):
                     raise Refused(400, "events.bad_json", "the body is no object")
                 body = cast("dict[str, object]", said)
@@ -186,6 +188,30 @@ def _parsed(body: bytes) -> object:
         return guarded_json.parse(body)
     except guarded_json.NotGuardedJSON as reason:
         raise Refused(400, "events.bad_json", f"the body is {reason}") from None
+
+
+def _parsed_batch(body: bytes) -> object:
+    """What a batch says. Where one of its messages holds what no JSON may, that one can't be taken:
+    why stands in its place.
+    """
+    try:
+        return _parsed(body)
+    except Refused as refused:
+        with suppress(guarded_json.NotGuardedJSON):
+            said = guarded_json.parse_around(body)
+            if isinstance(said, dict) and isinstance(said.get("batch"), list):
+                return {**said, "batch": [_judged(each) for each in said["batch"]]}
+        raise refused from None
+
+
+def _judged(message: object) -> object:
+    """A message as it came, or why it can't be read."""
+    try:
+        return guarded_json.parse(guarded_json.text_of(message))
+    except guarded_json.NotGuardedJSON as reason:
+        return reason
+    except ValueError as reason:
+        return guarded_json.NotGuardedJSON(str(reason))
 
 
 def _batch_of(body: dict[str, object]) -> list[object]:

@@ -73,7 +73,7 @@ class Permits:
         if elapsed - self._known_since > LOOK_EACH_S:
             self._known, self._known_since = {}, elapsed
         found = self._known.get(given)
-        if found is None:
+        if found is None or (found.expires_at is not None and found.expires_at <= wall()):
             text = _token_of(given)
             found = self._tokens.check(text, wall()) if text else None
             if found is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.core import guarded_json
 from engine.errors import (
+    ChangedMeanwhile,
     CredentialFailure,
     DatabaseUnavailable,
     DefinitionError,
@@ -42,6 +43,7 @@ _BY_KIND: tuple[tuple[type[EngineError], HTTPStatus], ...] = (
     (InUse, HTTPStatus.CONFLICT),
     (Limit, HTTPStatus.CONFLICT),
     (Forbidden, HTTPStatus.FORBIDDEN),
+    (ChangedMeanwhile, HTTPStatus.PRECONDITION_FAILED),
     (OperatorError, HTTPStatus.CONFLICT),
     (CredentialFailure, HTTPStatus.CONFLICT),
     (DatabaseUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from engine.core.expressions.calendar import find_zone, parse_iso
 from engine.core.expressions.scope import UTC_ZONE
+from engine.core.guarded_json import NotGuardedJSON
 from engine.users.incoming import ANONYMOUS, IncomingChange, IncomingEvent, IncomingLink
 from engine.users.row import BadRow, shown
 
@@ -46,11 +47,14 @@ def sending_of(body: Mapping[str, object], received_at: int) -> Sending:
 
 
 def fact_of(message: object, kind: str | None, sending: Sending) -> Incoming:
-    """What one message says; ``kind`` is the call that was made, None: the message tells it.
+    """What one message says; ``kind`` is the call that was made, None: the message tells it. In
+    the place of one that can't be read stands why.
 
     Raises :class:`BadRow` for one that can't be understood.
     """
     if not isinstance(message, dict):
+        if isinstance(message, NotGuardedJSON):
+            raise BadRow("events.bad_json", f"the message can't be read: {message}")
         raise BadRow("events.bad_json", "a message is no object", "as in {'type': 'track', ...}")
     said = cast("Said", message)
     called = said.get("type") if kind is None else kind

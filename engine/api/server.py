@@ -16,6 +16,7 @@ from uvicorn.server import Server
 from engine.access.tokens import LiveTokens
 from engine.api.app import Routes, nothing_here
 from engine.api.connection import Connection, hang_up_on_the_overdue
+from engine.api.delivery_log import DeliveryLog
 from engine.api.gathering import Gathering
 from engine.api.guard import LOOPBACK, Guard
 from engine.api.hooks import HOOKS, Hooks
@@ -100,6 +101,8 @@ async def open_doors(
         stack.callback(listening.close)
         gathering = Gathering(post.database, metrics, RealClock().now)
         stack.push_async_callback(gathering.close)
+        deliveries = DeliveryLog(post.database)
+        stack.push_async_callback(deliveries.close)
         permits = Permits(LiveTokens(post.database))
         ended = asyncio.Event()
         current = asyncio.create_task(permits.stay_current(ended.wait))
@@ -110,7 +113,8 @@ async def open_doors(
         served = None
         if pages is not None:
             served = await stack.enter_async_context(pages(post, health, url))
-        app = _application(post, health, gathering, permits, metrics, served or nothing_here)
+        otherwise = served or nothing_here
+        app = _application(post, health, gathering, deliveries, permits, metrics, otherwise)
         server = _Server(app)
         await server.start(listening)
         stack.push_async_callback(server.stop)
@@ -124,6 +128,7 @@ def _application(
     post: Post,
     health: Callable[[], Sequence[Finding]],
     gathering: Gathering,
+    deliveries: DeliveryLog,
     permits: Permits,
     metrics: Metrics,
     otherwise: Application,
@@ -134,7 +139,7 @@ def _application(
     ingestion = Ingestion(gathering, permits, metrics, RealClock().now, zone, largest)
     watching = Watching(post.database, health, post.stopping, metrics, permits)
     vault = cache(post.vault)
-    hooks = Hooks(post.database, vault, gathering, RealClock().now, largest)
+    hooks = Hooks(post.database, vault, gathering, deliveries, RealClock().now, largest)
     exact = {**ingestion.routes(), **watching.routes()}
     managed = management(_backend(post, permits, vault), largest)
     routes = Routes(

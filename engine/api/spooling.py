@@ -8,8 +8,7 @@ import zlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from engine.api.asgi import header
-from engine.api.bodies import GZIP, GZIP_NAMES, Gone, no_end, not_gzip, too_large, unknown_encoding
+from engine.api.bodies import GZIP, Gone, is_packed, no_end, not_gzip, too_large
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -25,7 +24,7 @@ async def spooled(scope: Scope, receive: Receive, most: int) -> AsyncIterator[Bi
     or not. Raises as :func:`engine.api.bodies.read_body`.
     """
     with tempfile.TemporaryFile(prefix="journey-body-") as file:
-        spool = _Spool(file, _unpacker_for(scope), most)
+        spool = _Spool(file, zlib.decompressobj(GZIP) if is_packed(scope) else None, most)
         more = True
         while more:
             message = await receive()
@@ -35,15 +34,6 @@ async def spooled(scope: Scope, receive: Receive, most: int) -> AsyncIterator[Bi
             more = message.get("more_body", False)
         spool.finish()
         yield file
-
-
-def _unpacker_for(scope: Scope) -> zlib._Decompress | None:
-    encoding = header(scope, b"content-encoding")
-    if encoding is None or encoding == b"identity":
-        return None
-    if encoding.lower() not in GZIP_NAMES:
-        raise unknown_encoding()
-    return zlib.decompressobj(GZIP)
 
 
 class _Spool:

@@ -32,7 +32,7 @@ class Beside:
 
 def terms_beside(journey: Path, given: Path | None) -> Beside:
     """The endpoints' terms and the contact policy of the file ``given``, else of the one beside the
-    journey, else none. Secrets in it are not read.
+    journey, else none. Its auth profiles are not read.
 
     Raises UnreadableFile, and DefinitionError for a file that isn't right.
     """
@@ -42,7 +42,7 @@ def terms_beside(journey: Path, given: Path | None) -> Beside:
     from engine.endpoints.file import read_file
     from engine.endpoints.model import terms as terms_of
 
-    read = read_file(read_bounded(file), str(file))
+    read = read_file(read_bounded(file), str(file), profiles=False)
     endpoints = [written.endpoint for written in read.endpoints]
     terms = {endpoint.name: terms_of(endpoint) for endpoint in endpoints}
     return Beside(file, terms, read.contact_policy)

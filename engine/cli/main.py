@@ -23,6 +23,7 @@ COMMANDS = {
     "auth": ("engine.cli.auth:auth", "Auth profiles: what requests authenticate with."),
     "backup": ("engine.cli.backup:backup", "Copy the database, or verify a copy."),
     "calls": ("engine.cli.calls:calls", "Calls that failed or are to be made; send them again."),
+    "catalogue": ("engine.cli.catalogue:catalogue", "Declared attributes and events."),
     "check": ("engine.cli.check:check", "Check journey files; say everything that is wrong."),
     "config": ("engine.cli.config:config", "Every setting, its value, and where it is from."),
     "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),

@@ -5,11 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from engine.core.dsl.program import compile_journey
-from engine.core.interpreter.virtual import Exchanged
-from engine.enrollments.recording import Kept, Recording
-from engine.enrollments.replay import Replay
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -19,6 +14,7 @@ if TYPE_CHECKING:
     from engine.core.interpreter.virtual import Exchange
     from engine.core.steps.base import Call
     from engine.core.steps.terms import Terms
+    from engine.enrollments.recording import Recording
     from engine.settings import Settings
 
 
@@ -32,9 +28,13 @@ def exchanges(
     """
     journey = launch.loaded.journey.journey
     if launch.invocation.replay is not None:
+        from engine.enrollments.replay import Replay
+
         with Replay(launch.invocation.replay, journey, answers) as replay:
             yield replay.of
     elif launch.invocation.record is not None:
+        from engine.core.interpreter.virtual import Exchanged
+
         with recording(launch, terms, anew=True) as file:
 
             def exchange(passage: Passage, call: Call, attempt: int, number: int) -> Exchanged:
@@ -54,6 +54,9 @@ def recording(launch: Launch, terms: Iterable[Terms], *, anew: bool) -> Iterator
 
     Raises UnusableRecording, in the end for one that is incomplete.
     """
+    from engine.core.dsl.program import compile_journey
+    from engine.enrollments.recording import Kept, Recording
+
     assert launch.invocation.record is not None  # noqa: S101 - for the type checker
     steps = [node.step for node in compile_journey(launch.loaded.journey).nodes]
     journey = launch.loaded.journey.journey

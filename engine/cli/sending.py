@@ -16,10 +16,11 @@ from engine.operations.sending import SET, in_sets
 from engine.users.ingest import Ingested
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from engine.db.connect import Database
-    from engine.users.incoming import Incoming
+    from engine.operations.sending import Fact
+    from engine.users.incoming import InboxRow
 
 
 class Rows(Progress):
@@ -32,8 +33,15 @@ class Rows(Progress):
         return f"{done / self.total:>4.0%}  {done:,}/{self.total:,}  {rate:,.0f} rows/s"
 
 
-def send(database: Database, facts: Iterable[Incoming], total: int, skip: int = 0) -> Ingested:
-    """Append facts but the first ``skip`` to the inbox, in sets; ``total`` is how many there are.
+def send(
+    database: Database,
+    facts: Iterable[Fact],
+    row: Callable[[Fact, int, int], InboxRow],
+    total: int,
+    skip: int = 0,
+) -> Ingested:
+    """Append facts but the first ``skip`` to the inbox, in sets; ``total`` is how many there are,
+    and ``row`` makes the rows they are.
 
     An interrupt ends it behind the set at hand, and tells how many were sent. Raises as
     :func:`engine.operations.sending.in_sets`.
@@ -41,7 +49,7 @@ def send(database: Database, facts: Iterable[Incoming], total: int, skip: int = 
     progress = Rows(sys.stderr, stopwatch, on=total > SET, total=max(total, 1), before=skip)
     sent = Ingested()
     with _noting_signals() as noted:
-        for added in in_sets(database, islice(facts, skip, None)):
+        for added in in_sets(database, islice(facts, skip, None), row):
             sent += added
             progress.add(users=added.total)
             done = skip + sent.total

@@ -38,6 +38,7 @@ def import_(file: str, skip_bad: bool, skip: int, database: str | None) -> None:
     from engine.cli.sending import send
     from engine.operations.sending import change_of, require_importable
     from engine.users.files import UsersFileError, open_users
+    from engine.users.incoming import inbox_row
 
     stdin = sys.stdin.buffer if file == "-" else None
     try:
@@ -48,7 +49,7 @@ def import_(file: str, skip_bad: bool, skip: int, database: str | None) -> None:
             ) as given,
         ):
             there = installation.database(create=True)
-            sent = send(there, map(change_of, given.rows()), given.count, skip)
+            sent = send(there, map(change_of, given.rows()), inbox_row, given.count, skip)
             skipped = given.skipped
     except UsersFileError as error:
         for line in error.others:
@@ -67,11 +68,15 @@ def show(user: str, as_json: bool, database: str | None) -> None:
 
     An anonymous user who turned out to be a known one is shown as that one.
     """
+    from engine.cli.show.terminal import plain
     from engine.errors import NotFound
     from engine.users import store
 
     with opened(database) as installation, installation.database().read() as connection:
-        user = store.known_as(connection, user) or user
+        known_as = store.known_as(connection, user)
+        if known_as is not None:
+            click.echo(f"{plain(user, 255)} turned out to be {plain(known_as, 255)}", err=True)
+            user = known_as
         before = store.known_from(connection, user)
         known = store.find_user(connection, user)
         facts = store.facts_of(connection, user, most=_LAST_EVENTS)

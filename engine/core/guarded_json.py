@@ -11,7 +11,10 @@ from __future__ import annotations
 import json
 import re
 from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_DEPTH = 64
 """How many objects and arrays may stand inside one another."""
@@ -50,6 +53,21 @@ def parse(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> object:
     if "\\u" in text and _SURROGATE_ESCAPE.search(text):
         _require_unicode(text_of(value))
     return value
+
+
+def parse_around(data: bytes | str) -> object:
+    """What ``data`` says where :func:`parse` refuses it. In the place of a repeated key's object,
+    and of a number that is none, stands the :class:`NotGuardedJSON` that says why;
+    :func:`text_of` raises it. Lone surrogates and any depth stay as they came.
+
+    Raises :class:`NotGuardedJSON` for what isn't JSON all the same.
+    """
+    try:
+        return _lenient.decode(_text(data))
+    except NotGuardedJSON:
+        raise
+    except (ValueError, RecursionError):
+        raise NotGuardedJSON("not JSON") from None
 
 
 def dumps(value: object) -> bytes:
@@ -151,7 +169,36 @@ _decoder = json.JSONDecoder(
 _read = json.JSONDecoder().raw_decode
 
 
+def _kept(read: Callable[[Any], object]) -> Callable[[Any], object]:
+    """``read``, which gives what it would raise."""
+
+    def reading(said: Any) -> object:
+        try:
+            return read(said)
+        except NotGuardedJSON as reason:
+            return reason
+
+    return reading
+
+
+def _whole(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:
+        raise NotGuardedJSON("a number is too long") from None
+
+
+_lenient = json.JSONDecoder(
+    object_pairs_hook=_kept(_object),
+    parse_constant=_kept(_constant),
+    parse_float=_kept(_finite),
+    parse_int=_kept(_whole),
+)
+
+
 def _unknown(value: object) -> object:
+    if isinstance(value, NotGuardedJSON):
+        raise value
     raise TypeError(f"{type(value).__name__} is no JSON data")
 
 

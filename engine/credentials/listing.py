@@ -64,7 +64,7 @@ def show_profile(
     stored = store.profile_by_name(connection, name)
     if stored is None:
         raise NotFound(f"there is no auth profile {name}; `journey auth list` shows them")
-    return _shown(connection, stored, references)
+    return _shown(stored, store.endpoints_using(connection, stored.id), references)
 
 
 def search_profiles(
@@ -73,8 +73,9 @@ def search_profiles(
     """Profiles whose name, title, kind or a host holds ``text``, whatever the case; by name.
     ``references`` as in :func:`show_profile`.
     """
+    used_by = store.endpoints_by_profile(connection)
     return [
-        _shown(connection, stored, references)
+        _shown(stored, used_by.get(stored.id, ()), references)
         for stored in store.all_profiles(connection)
         if text.lower() in _searched(stored)
     ]
@@ -89,7 +90,7 @@ def _searched(stored: StoredProfile) -> str:
 
 
 def _shown(
-    connection: Connection, stored: StoredProfile, references: References | None
+    stored: StoredProfile, used_by: tuple[str, ...], references: References | None
 ) -> ShownProfile:
     columns = stored.columns
     secrets: tuple[ShownSecret, ...] = ()
@@ -115,7 +116,7 @@ def _shown(
         settings,
         columns.origins,
         secrets,
-        store.endpoints_using(connection, stored.id),
+        used_by,
         problem,
         ending(stored, wall(), references),
     )

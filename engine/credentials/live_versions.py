@@ -1,16 +1,17 @@
-"""What stands now: one small read shared by all resolutions that begin together.
+"""What stands now: which versions of an endpoint and its profile a resolution has to use.
 
-A resolution joins the *next* read and never a running one, so a read always begins after every
-resolution it serves: what was committed before a resolution began is seen by it.
+Whatever was committed before a resolution began is seen by it. A file is looked at by each one. A
+read over a network is shared: a resolution joins the *next* read and never a running one, so a read
+always begins after every resolution it serves.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,23 @@ class LiveEndpoint:
     auth_lost: str | None
 
 
-class VersionsReader(Protocol):
-    """Reads versions now. One that ``waits`` asks over a network and is called by another thread;
-    the others are called on the event loop's and may never wait for a writer.
-    """
+class LiveVersions(Protocol):
+    """Tells what stands now. One per event loop."""
 
-    waits: bool
+    def current(self, endpoint: str) -> Coroutine[Any, Any, LiveEndpoint | None]:
+        """How the endpoint stands at a moment after this call began; None if there is none.
+
+        Raises :class:`~engine.errors.DatabaseUnavailable`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the connection back; nobody may be waiting."""
+        ...
+
+
+class VersionsReader(Protocol):
+    """Reads versions now, for which it waits: another thread calls it."""
 
     def read(self, names: set[str]) -> Mapping[str, LiveEndpoint]:
         """The endpoints of these names that exist, as committed when the call began."""
@@ -45,8 +57,8 @@ class VersionsReader(Protocol):
 _Waiting = list[tuple[str, "asyncio.Future[LiveEndpoint | None]"]]
 
 
-class LiveVersions:
-    """The shared read. One per event loop."""
+class SharedVersions:
+    """One read for all resolutions that begin together. One per event loop."""
 
     def __init__(self, reader: VersionsReader) -> None:
         self._reader = reader
@@ -74,18 +86,10 @@ class LiveVersions:
         # From here on whoever comes joins the read after this one.
         waiting, self._waiting = self._waiting, []
         names = {name for name, _ in waiting}
-        if self._reader.waits:
-            self._reading = True
-            loop = asyncio.get_running_loop()
-            reading = loop.run_in_executor(None, self._reader.read, names)
-            reading.add_done_callback(partial(self._has_read, waiting))
-            return
-        try:
-            found = self._reader.read(names)
-        except BaseException as error:  # noqa: BLE001  it belongs to those who wait
-            _fail(waiting, error)
-        else:
-            _settle(waiting, found)
+        self._reading = True
+        loop = asyncio.get_running_loop()
+        reading = loop.run_in_executor(None, self._reader.read, names)
+        reading.add_done_callback(partial(self._has_read, waiting))
 
     def _has_read(
         self, waiting: _Waiting, reading: asyncio.Future[Mapping[str, LiveEndpoint]]

@@ -77,6 +77,7 @@ class Loaded:
         "_with_token",
         "fell_back",
         "name",
+        "oauth2",  # profile, if it is one: isinstance() takes long with pydantic's classes
         "origins",
         "profile",
         "profile_id",
@@ -115,6 +116,7 @@ class Loaded:
                 self._sealed[name] = vault.open(connection, secret.sealed, place)
         except CredentialFailure as failure:
             self._failure = self._named(failure)
+        self.oauth2 = self.profile if isinstance(self.profile, OAuth2) else None
         redactor.learn(self._sealed.values())
         self._open_previous(connection, stored)
 

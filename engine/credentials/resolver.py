@@ -1,6 +1,6 @@
 """The credential of a request, as it stands at the moment the request is sent.
 
-What stands now comes from one small shared read; opened material is kept by version and never by
+What stands now comes from one small look; opened material is kept by version and never by
 time. So a resolution that begins after a rotation committed, in any process, uses the new secret.
 """
 
@@ -10,23 +10,23 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from random import SystemRandom
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.clock import wall
 from engine.credentials.access_tokens.tokens import AccessTokens, Client, OutdatedProfile
 from engine.credentials.credential import Credential
-from engine.credentials.kinds.oauth2 import OAuth2
-from engine.credentials.live_versions import LiveEndpoint, LiveVersions
 from engine.credentials.loaded import Loaded, load
 from engine.credentials.overlap import PREVIOUS_NEEDED, record_fall_back
-from engine.credentials.store.versions import versions_reader
+from engine.credentials.store.versions import live_versions
 from engine.errors import CredentialFailure, DatabaseUnavailable
 from engine.telemetry.redact import Redactor, known_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from engine.clock import Clock
+    from engine.credentials.kinds.oauth2 import OAuth2
+    from engine.credentials.live_versions import LiveEndpoint
     from engine.credentials.references import References
     from engine.credentials.vault import Vault
     from engine.db.connect import Database
@@ -65,7 +65,7 @@ class Resolver:
         self._vault = vault
         self._references = references
         self._redactor = redactor or known_secrets
-        self._versions = LiveVersions(versions_reader(database))
+        self._versions = live_versions(database)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="credentials")
         self._tokens = AccessTokens(
             database, vault, transport, clock, self._redactor, lot, self._threads
@@ -74,12 +74,12 @@ class Resolver:
         self._recording: set[asyncio.Future[None]] = set()
         self._loading: dict[tuple[int, int], asyncio.Future[Loaded | None]] = {}
 
-    async def current(self, endpoint: str) -> LiveEndpoint | None:
+    def current(self, endpoint: str) -> Coroutine[Any, Any, LiveEndpoint | None]:
         """Which versions of the endpoint and its profile stand now; None if there is no such one.
 
         Raises :class:`~engine.errors.DatabaseUnavailable`.
         """
-        return await self._versions.current(endpoint)
+        return self._versions.current(endpoint)
 
     async def credential(
         self, profile_id: int, version: int, *, not_this: Credential | None = None
@@ -96,10 +96,10 @@ class Resolver:
             loaded = self._loaded.get(profile_id)
             if loaded is None or loaded.version < version or loaded.is_outdated():
                 loaded = await self._load(profile_id, version)
-            if not isinstance(loaded.profile, OAuth2):
+            if loaded.oauth2 is None:
                 return self._fixed(loaded, not_this)
             try:
-                return await self._with_token(loaded, loaded.profile, not_this)
+                return await self._with_token(loaded, loaded.oauth2, not_this)
             except OutdatedProfile:
                 version = loaded.version + 1
         raise CredentialFailure(

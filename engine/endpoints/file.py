@@ -70,12 +70,15 @@ class EndpointsFile:
     no_policy: bool = False
 
 
-def read_file(source: bytes, file: str, *, egress: Egress | None = None) -> EndpointsFile:
+def read_file(
+    source: bytes, file: str, *, egress: Egress | None = None, profiles: bool = True
+) -> EndpointsFile:
     """Read an apply file. ``file`` is its name in messages; ``egress`` says which token servers may
-    be plain http besides loopback. Raises DefinitionError with every problem, in file order.
+    be plain http besides loopback. Without ``profiles`` auth profiles are passed over, whatever
+    they say. Raises DefinitionError with every problem, in file order.
     """
     document = compose(source, file)
-    reader = _Reader(document, egress or Egress())
+    reader = _Reader(document, (egress or Egress()) if profiles else None)
     reader.read()
     problems = [*document.problems, *reader.problems]
     if problems:
@@ -86,7 +89,7 @@ def read_file(source: bytes, file: str, *, egress: Egress | None = None) -> Endp
 class _Reader:
     """Goes through a document once and gathers what it says and every problem."""
 
-    def __init__(self, document: Document, egress: Egress) -> None:
+    def __init__(self, document: Document, egress: Egress | None) -> None:
         self._document = document
         self._egress = egress
         self.found = EndpointsFile(document)
@@ -134,7 +137,9 @@ class _Reader:
             yield str(name), below
 
     def _profile(self, name: str, node: Node, path: Path, *, inline: bool = False) -> None:
-        # Many files of simulations hold no profile, and the kinds take a tenth of a second.
+        if self._egress is None:
+            return
+        # Who reads no profile does without their kinds, which take a while to load.
         from engine.credentials.kinds.registry import (  # noqa: PLC0415
             profile_name_problem,
             read_profile,

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from engine.core.expressions.assignment import bucket_of
 from engine.core.guarded_json import text_of
+from engine.core.interpreter.state import Advanced, State
 from engine.db.statements import write_rows
+from engine.enrollments.coming import Rejoin
 from engine.enrollments.store import links, load_users
 from engine.enrollments.store.facts import CATCH_UP, CHANGE, FILL, JOIN, LINK, append, become
 from engine.enrollments.store.holding import facts_beyond
@@ -23,6 +25,7 @@ from engine.users.incoming import ANONYMOUS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from engine.core.interpreter.state import User
     from engine.db.connect import Connection
     from engine.enrollments.hearing import Hearing
     from engine.enrollments.ledger import Ledger
@@ -184,17 +187,19 @@ class Linking:
         """
         person = (told.bucket, told.user_id)
         seqs = links.facts_since(connection, person, told.at)
-        passages = links.arrive(connection, told.name, person, self._ledger.now)
+        arrived = links.arrive(connection, told.name, person, self._ledger.now)
         self._around.users.read_past_anew(told.user_id)
-        if seqs and passages:
-            data = text_of({"passages": passages, "seqs": seqs})
+        if arrived.awaiting or (seqs and arrived.passages):
+            missed = {"passages": arrived.passages, "seqs": seqs, "awaiting": arrived.awaiting}
+            data = text_of(missed)
             become(connection, told, CATCH_UP, data)
         else:
             write_rows(connection, "delete_inbox", [(told.bucket, told.id)])
 
     def catch_up(self, present: Present, hearing: Hearing) -> None:
         """Tell passages that became a user's what he was told of since he was known and before they
-        were his: they may have seen facts of theirs at that very moment, or later ones.
+        were his: they may have seen facts of theirs at that very moment, or later ones. One that
+        waited for a passage which was merged waits for the one that goes on.
         """
         if not self._behind:
             return
@@ -203,6 +208,10 @@ class Linking:
         for told in self._behind:
             user, missed = users.get(told.user_id), json.loads(told.data)
             if user is None:
+                continue
+            for parent_id, into in missed.get("awaiting", ()):
+                self._await_instead(user, parent_id, into, present, hearing)
+            if not missed["seqs"]:
                 continue
             first = min(missed["seqs"])
             since = facts_beyond(self._connection, user.bucket, user.id, first - 1)
@@ -216,6 +225,25 @@ class Linking:
                     passage.seen_seq = fact.seq - 1
                     hearing.hear_late(passage, fact)
                 passage.seen_seq = max(passage.seen_seq, seen)
+
+    def _await_instead(
+        self, user: User, parent_id: int, into: int, present: Present, hearing: Hearing
+    ) -> None:
+        """Let a passage wait for the one ``into`` which another was merged that it waited for. If
+        that is over, or awaited by another one already, it goes on.
+        """
+        child = present.find(user, into)
+        if child is None or child.state is State.ENDED:
+            hearing.tell(user, Rejoin(parent_id, links.MERGED))
+            return
+        other = present.find(user, child.parent) if child.parent else None
+        if other is not None and other.state is not State.ENDED:
+            hearing.tell(user, Rejoin(parent_id, links.MERGED))
+            return
+        child.parent = parent_id
+        if child.state is not State.CALLING:
+            self._ledger.moves(child)
+        self._ledger.note(child, Advanced(), None)
 
 
 def _for(told: Told, user_id: str) -> Told:

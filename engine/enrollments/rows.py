@@ -224,6 +224,12 @@ def read_passage(row: Sequence[Any], user: User, published: Published) -> Passag
     )
 
 
+def parent_of(data: str) -> int:
+    """The passage that waits for the end of one with this data; 0: none does."""
+    found: int = stored(data).get("p", 0)
+    return found
+
+
 def read_call(columns: Sequence[Any]) -> PendingCall:
     """A call from the columns behind the passage's in ``due_calls``: they are its fields."""
     call = PendingCall(*columns)

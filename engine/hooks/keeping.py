@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engine.audit.store import record
 from engine.credentials.key_ring import Place
 from engine.errors import NotFound, OperatorError
-from engine.hooks import store
+from engine.hooks import deliveries, store
 from engine.hooks.mapping import CompiledMapping, Mapped
 from engine.hooks.signatures import PRESETS, NotSigned, standard_key
 
@@ -102,7 +102,9 @@ def rotate(
 
 def delete(connection: Connection, name: str, *, actor: str, now: int) -> None:
     """Delete a hook; what is sent to it from now on is answered 404. Raises NotFound."""
-    store.remove(connection, require(connection, name).id)
+    hook_id = require(connection, name).id
+    deliveries.remove(connection, hook_id)
+    store.remove(connection, hook_id)
     record(connection, now, actor, "delete", AUDITED, name)
 
 

@@ -51,6 +51,8 @@ def verify(
 def _standard(headers: Headers, body: bytes, secrets: Sequence[str], now: int) -> Delivery:
     # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
     own, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not own:  # it tells one webhook from another: all without one would count as one
+        raise NotSigned("the webhook's id is missing")
     at = _recent(stamp, now)
     signed = f"{own}.{stamp}.".encode() + body
     given = [

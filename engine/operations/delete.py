@@ -1,4 +1,4 @@
-"""Deleting endpoints and auth profiles: refused while they are used, with the usage."""
+"""Deleting endpoints, auth profiles and what is declared: refused where used, with the usage."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from engine.credentials import profiles
 from engine.credentials.store.profiles import profile_by_name
 from engine.endpoints import store
 from engine.errors import InUse
+from engine.users import catalogue
 from engine.versions import usage
 
 if TYPE_CHECKING:
@@ -57,3 +58,35 @@ def delete_profile(
         store.lose_profile(connection, name, now=now, actor=actor)
     profiles.delete_profile(connection, name, actor=actor, now=now)
     return lines
+
+
+def delete_attribute(
+    connection: Connection, name: str, *, force: bool = False, actor: str, now: int
+) -> tuple[str, ...]:
+    """Take an attribute out of the catalogue; the usage that force overrode. What users have of it
+    stays.
+
+    Raises NotFound, and InUse where a journey names it; with ``force`` such a journey is warned of
+    when it is checked.
+    """
+    catalogue.remove_attribute(connection, name, now=now, actor=actor)
+    return _overridden(f"attribute {name}", usage.of_attribute(connection, name), force)
+
+
+def delete_event(
+    connection: Connection, name: str, *, force: bool = False, actor: str, now: int
+) -> tuple[str, ...]:
+    """Take an event out of the catalogue; it comes in all the same. As :func:`delete_attribute`."""
+    catalogue.remove_event(connection, name, now=now, actor=actor)
+    return _overridden(f"event {name}", usage.of_event(connection, name), force)
+
+
+def _overridden(what: str, used: tuple[str, ...], force: bool) -> tuple[str, ...]:
+    """The usage. Raises InUse unless there is none, or ``force``; the caller's transaction ends."""
+    if used and not force:
+        raise InUse(
+            f"{what} is in use and was not deleted; --force deletes it, and checks of these"
+            " journeys then warn that it isn't declared",
+            used,
+        )
+    return used

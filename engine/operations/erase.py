@@ -37,6 +37,7 @@ HELD: dict[str, str] = {
     "refusals": "user_id = ?",
     "users": "id = ?",
     "links": _OF_LINKS,
+    "hook_deliveries": "user_id = ?",
 }
 """Every table that holds something of a user, and which of his bucket's rows are his (of links
 those to him, too, whatever their bucket); in the order in which they are emptied."""

@@ -20,6 +20,7 @@ from engine.db.ids import IdMaker
 from engine.enrollments.store import retention as store
 from engine.enrollments.store.workers import BUCKETS
 from engine.errors import DefinitionError, SettingsError
+from engine.hooks import deliveries
 from engine.settings import PREFIX
 from engine.versions.store import admitting
 
@@ -64,6 +65,7 @@ class Forgotten:
     facts: int = 0
     refusals: int = 0
     changes: int = 0
+    deliveries: int = 0
 
     def __str__(self) -> str:
         """In words, '' where there was nothing."""
@@ -74,6 +76,7 @@ class Forgotten:
             (self.facts, "facts"),
             (self.refusals, "refusals"),
             (self.changes, "audited changes"),
+            (self.deliveries, "webhooks' deliveries"),
         )
         return ", ".join(f"{n:,} {what}" for n, what in told if n)
 
@@ -111,6 +114,7 @@ class Retention:
             self._forget_passages(self._now - kept.passages)
         if kept.events is not None:
             self._forget_facts(self._now - kept.events)
+            self._forget_deliveries(self._now - kept.events)
         if kept.audit is not None:
             changes_before = self._now - kept.audit
             forgotten.changes = self._remove(
@@ -131,6 +135,15 @@ class Retention:
         for bucket in range(BUCKETS):
             find = partial(_facts, bucket, before)
             self.forgotten.facts += self._remove(find, store.delete_facts)
+
+    def _forget_deliveries(self, before: int) -> None:
+        """They are few, whatever came."""
+        with self._database.read() as connection:
+            old = deliveries.count_old(connection, before)
+        if old and not self._stopping():
+            with self._writing() as connection:
+                deliveries.forget(connection, before)
+            self.forgotten.deliveries = old
 
     def _passages(self, bucket: int, before: int, asked: Mapping[str, int]) -> None:
         after, id_before = -1, IdMaker(lambda: 0)(before)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.clock import RealClock, rest
 from engine.db.ids import IdMaker, entropy
 from engine.enrollments.store.runs import installation as installation_of
 from engine.errors import OperatorError
 from engine.users.incoming import IncomingChange, inbox_row
-from engine.users.ingest import ingest
+from engine.users.ingest import append, rows_of
 from engine.users.row import BadRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from engine.db.connect import Database
-    from engine.users.incoming import Incoming
+    from engine.users.incoming import InboxRow
     from engine.users.ingest import Ingested
     from engine.users.row import UserRow
+
+Fact = TypeVar("Fact")
 
 SET = 2_000
 """Facts in one transaction."""
@@ -27,9 +29,13 @@ SET = 2_000
 _BREATH_S = 0.002  # between two commits: who writes a single row gets his turn
 
 
-def in_sets(database: Database, facts: Iterable[Incoming]) -> Iterator[Ingested]:
+def in_sets(
+    database: Database,
+    facts: Iterable[Fact],
+    row: Callable[[Fact, int, int], InboxRow],
+) -> Iterator[Ingested]:
     """Append facts to the inbox; what each set was, once it is committed. Whoever stops asking has
-    sent what he was told of.
+    sent what he was told of. ``row`` makes a fact the row it is, of its id and the time.
 
     Raises FactRefused for the first fact of a set that can't be taken, and OperatorError where the
     database runs on a virtual clock: nobody knows its time but the run.
@@ -42,8 +48,9 @@ def in_sets(database: Database, facts: Iterable[Incoming]) -> Iterator[Ingested]
             )
     clock, new_id, waiting = RealClock(), IdMaker(entropy), iter(facts)
     while some := list(islice(waiting, SET)):
+        rows = rows_of(some, now=clock.now(), new_id=new_id, row=row)
         with database.write() as connection:
-            added = ingest(connection, some, now=clock.now(), new_id=new_id)
+            added = append(connection, rows)
         yield added
         rest(_BREATH_S)
 

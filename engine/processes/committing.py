@@ -34,6 +34,9 @@ class Committing:
         self._observer = observer
         self._lasts = lasts
         self.stopping = False
+        self.held_s = 0.0
+        """For how long the last turn that was decided apart kept others from writing, until its
+        commit began."""
 
     def commit(self, decide: Callable[[Connection], Ledger], *, apart: bool) -> Ledger:
         """What ``decide`` gives, once it is committed. It only reads, of one moment, and so it may
@@ -52,9 +55,11 @@ class Committing:
                         ledger = decide(connection)
                 if ledger is None or receipt is None or not self._owned.made(receipt):
                     with self._database.write(waits=1, alone=False) as connection:
+                        begun = stopwatch()
                         ledger = decide(connection) if ledger is None else ledger
                         store.write(connection, ledger.changes)
                         receipt = self._owned.fence(connection)
+                        self.held_s = stopwatch() - begun if apart else 0.0
             except DecidedByHalf:
                 raise
             except IntegrityError:

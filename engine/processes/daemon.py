@@ -24,7 +24,7 @@ from engine.errors import DatabaseUnavailable, OperatorError
 from engine.operations.retention import Kept
 from engine.operations.store import Finding
 from engine.processes.duties import DUTIES, SCHEDULING, Post
-from engine.processes.event_loop import Beat, listening, loop_factory
+from engine.processes.event_loop import Beat, listening, loop_factory, switch_threads_soon
 from engine.processes.health import Watch, look_at, this_process
 from engine.processes.limits import spare_the_collector
 from engine.processes.patience import Patience, Stopped
@@ -133,6 +133,7 @@ class _Daemon:
             stack.push_async_callback(asyncio.to_thread, scheduler.stop, LAST_PATIENCE_S)
             probes.append(scheduler.findings)
         if orders.doors is not None:
+            switch_threads_soon()
             opening = orders.doors(post, lambda: watch.process.health)
             probes.append((await stack.enter_async_context(opening)).findings)
         await self._patience.until_done(partial(self._introduce, database, duties))

@@ -22,6 +22,7 @@ from engine.enrollments.turn import Answered, Turn
 from engine.errors import DatabaseUnavailable, DecidedByHalf
 from engine.processes.bell import Bell
 from engine.processes.committing import Committing
+from engine.processes.pace import Pace
 from engine.processes.sharing import Share
 from engine.processes.supply import Loading, Source, Stay, has_come, unknown
 
@@ -82,6 +83,9 @@ class Worker:
         self._stay = Stay(horizon, linger)
         self._committing = Committing(database, owned, observer, lasts=source is None)
         self._owned = owned
+        # A run of its own is over soon, and who writes beside it may wait; a service isn't.
+        self._pace = Pace() if source is None else Pace(math.inf)
+        self._size = 0
         self._share = Share(database, owned, outbox, backlog)
         self._feed = feed
         self._fed = 0
@@ -158,6 +162,7 @@ class Worker:
         if turn.empty and loading.empty:
             return self._pause()
         ledger, calls = self._take(turn, loading)
+        self._pace.took(self._committing.held_s, self._size)
         self._after(turn, ledger, calls)
         if self.outbox.in_flight:  # let answers gather and other processes write
             rest(REST_S)
@@ -168,7 +173,7 @@ class Worker:
         self.woken.clear()
         self._look()
         turn = Turn(
-            answered=self.outbox.take_answers(ANSWERS_PER_TURN),
+            answered=self.outbox.take_answers(self._pace.at_most(ANSWERS_PER_TURN)),
             starting=self.outbox.take_starting(),
         )
         if self._stopping:
@@ -213,16 +218,19 @@ class Worker:
         now = self._clock.now()
         # The turn itself stays as it is: if the database fails here, it is loaded for once more.
         loaded = replace(turn)
+        most = self._pace.at_most(TOLD_PER_TURN)
         if loading.told:
-            loaded.told = self._load_told(connection, now)
-        if loading.sleepers and len(loaded.told) < TOLD_PER_TURN:  # facts come before clocks
-            loaded.due = self._backlog.load_due(connection, now, SLEEPERS_PER_TURN)
+            loaded.told = self._load_told(connection, now, most)
+        if loading.sleepers and len(loaded.told) < most:  # facts come before clocks
+            some = self._pace.at_most(SLEEPERS_PER_TURN)
+            loaded.due = self._backlog.load_due(connection, now, some)
         if loading.room:
             calls = self._backlog.load_calls(connection, now, loading.room, self.outbox.held)
             begun = [Answered(held, unknown(held)) for held in calls if held.call.started_by]
             loaded.answered = [*turn.answered, *begun]
             loaded.calls = [held for held in calls if not held.call.started_by]
         self._stale = False
+        self._size = len(loaded.told) + len(loaded.answered) + len(loaded.due)
         terms = self._endpoints.terms(connection)
         try:
             with self._database.translated():
@@ -231,12 +239,12 @@ class Worker:
             raise DecidedByHalf(error.message) from error
         return ledger, loaded.calls
 
-    def _load_told(self, connection: Connection, now: int) -> list[Told]:
+    def _load_told(self, connection: Connection, now: int, most: int) -> list[Told]:
         """What came, from the inbox or by the virtual clock."""
-        told = self._backlog.load_told(connection, TOLD_PER_TURN) if self._told else []
-        self._told = len(told) == TOLD_PER_TURN
+        told = self._backlog.load_told(connection, most) if self._told else []
+        self._told = len(told) == most
         if not told and self._feed is not None:
-            told = self._feed.due(now, TOLD_PER_TURN)
+            told = self._feed.due(now, most)
             self._fed = len(told)
         return told
 

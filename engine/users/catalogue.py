@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.audit.store import record
 from engine.core.dsl.catalogue import Catalogue
-from engine.errors import SettingsError
+from engine.errors import NotFound, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +73,22 @@ def save_catalogue(
         either = {**(known or {}), **properties}
         changed = tuple(key for key in either if (known or {}).get(key) != properties.get(key))
         yield _declared(connection, "event", name, changed, known is None, now, actor)
+
+
+def remove_attribute(connection: Connection, name: str, *, now: int, actor: str) -> None:
+    """Declare an attribute no more; what users have of it stays. Raises NotFound."""
+    done = connection.exec_driver_sql("DELETE FROM attributes WHERE name = ?", (name,))
+    if not done.rowcount:
+        raise NotFound(f"no attribute {name[:60]!r} is declared")
+    record(connection, now, actor, "delete", "attribute", name)
+
+
+def remove_event(connection: Connection, name: str, *, now: int, actor: str) -> None:
+    """Declare an event no more; it is taken all the same. Raises NotFound."""
+    done = connection.exec_driver_sql("DELETE FROM event_types WHERE name = ?", (name,))
+    if not done.rowcount:
+        raise NotFound(f"no event {name[:60]!r} is declared")
+    record(connection, now, actor, "delete", "event", name)
 
 
 def _declared(

@@ -1,17 +1,20 @@
-"""Facts from a file, on their way into the inbox: checked whole, then read again, in its order.
+"""Facts from a file, on their way into the inbox: checked whole, then handed on, in its order.
 
-Nothing is kept in memory but where the file is read. What a file of events may hold stands in
-:mod:`engine.users.event_rows`.
+Nothing is kept in memory: what was checked stands in a temporary file, as the rows that it becomes.
+What a file of events may hold stands in :mod:`engine.users.event_rows`.
 """
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from engine.core.guarded_json import stored, text_of
 from engine.users.events import good_rows, opened_rows
 from engine.users.findings import EventsFileError, Findings, unusable
-from engine.users.incoming import Incoming, IncomingChange, IncomingEvent, inbox_row
+from engine.users.incoming import IncomingChange, IncomingEvent, inbox_row
 from engine.users.row import BadRow
 
 if TYPE_CHECKING:
@@ -21,50 +24,60 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from engine.users.event_rows import EventRow, EventRows
+    from engine.users.incoming import InboxRow, Incoming
     from engine.users.source import Source
+
+_AT_ONCE = 500
+"""Rows on a line of the temporary file."""
 
 
 class FactsFile:
-    """A checked file of events and changes of attributes; ``count`` are its rows. Every row was
-    found fit to be ingested at ``now`` (microseconds UTC) or later.
+    """A checked file of events and changes of attributes; ``count`` are its rows. Each was found
+    fit to be ingested at ``now`` (microseconds UTC) or later. It stays open until :meth:`close`.
     """
 
     def __init__(self, source: Source, rows: EventRows, now: int) -> None:
         self.count = 0
-        self._source = source
-        self._rows = rows
+        self._checked: BinaryIO = tempfile.TemporaryFile(prefix="journey-events-")  # noqa: SIM115
         findings = Findings(source.name, EventsFileError)
         try:
-            self._check(findings, now)
+            fit = self._fit(rows, findings, now)
+            while some := list(islice(fit, _AT_ONCE)):
+                self._checked.write(text_of(some).encode() + b"\n")
+                self.count += len(some)
+            if source.changed():
+                raise EventsFileError(
+                    f"{source.name} was changed while it was being read; start again"
+                )
+            if findings.count:
+                raise findings.error()
+            if not self.count:
+                raise findings.nothing("events")
         except BadRow as bad:
+            self.close()
             raise unusable(source.name, bad, EventsFileError) from None
-        if findings.count:
-            raise findings.error()
-        if not self.count:
-            raise findings.nothing("events")
+        except BaseException:
+            self.close()
+            raise
 
-    def facts(self) -> Iterator[Incoming]:
-        """The facts in file order. Raises EventsFileError if the file was changed meanwhile."""
-        self._require_unchanged()
-        for row in self._rows.read():
-            if isinstance(row, BadRow):
-                break
-            yield _incoming(row)
-        self._require_unchanged()
+    def rows(self) -> Iterator[InboxRow]:
+        """The rows of the inbox that they are, in file order, without their ids:
+        :func:`engine.users.incoming.numbered` gives one.
+        """
+        self._checked.seek(0)
+        for line in self._checked:
+            yield from stored(line.decode())
 
-    def _check(self, findings: Findings, now: int) -> None:
-        for row in good_rows(self._rows, findings):
+    def close(self) -> None:
+        """Give the temporary file back."""
+        self._checked.close()
+
+    def _fit(self, rows: EventRows, findings: Findings, now: int) -> Iterator[InboxRow]:
+        for row in good_rows(rows, findings):
             try:
-                inbox_row(_incoming(row), 0, now)
-                self.count += 1
+                yield inbox_row(_incoming(row), 0, now)
             except BadRow as bad:
                 findings.add(bad.at(row.line))
-
-    def _require_unchanged(self) -> None:
-        if self._source.changed():
-            raise EventsFileError(
-                f"{self._source.name} was changed while it was being read; start again"
-            )
 
 
 @contextmanager
@@ -76,7 +89,11 @@ def open_facts(
     Raises EventsFileError that names the first bad rows, and for a file without any.
     """
     with opened_rows(path, zone, stdin) as (source, rows):
-        yield FactsFile(source, rows, now)
+        facts = FactsFile(source, rows, now)
+    try:
+        yield facts
+    finally:
+        facts.close()
 
 
 def _incoming(row: EventRow) -> Incoming:

@@ -45,7 +45,7 @@ _JOURNEY = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _LONGEST_NAME = 200
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class IncomingEvent:
     """Something a user did. ``at`` is when (microseconds UTC; None: now); ``message_id``, where the
     sender gives one, makes the event happen once however often it is sent.
@@ -58,7 +58,7 @@ class IncomingEvent:
     message_id: str | None = None
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class IncomingChange:
     """Attributes of a user that are to be set: None removes one, ``timezone`` is his zone."""
 
@@ -116,6 +116,11 @@ def inbox_row(fact: Incoming, id_: int, now: int) -> InboxRow:
         kind, name = ENTRY, _journey(fact.journey)
         data = f'{{"inputs":{_encoded(fact.inputs, "the inputs")}}}'
     return bucket_of(user), id_, user, kind, name, _own_time(fact.at, now), message_id, data
+
+
+def numbered(row: InboxRow, id_: int, _now: int) -> InboxRow:
+    """A row that :func:`inbox_row` made before, with its own id."""
+    return (row[0], id_, *row[2:])
 
 
 def check_attributes(values: Mapping[str, object]) -> None:

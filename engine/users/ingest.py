@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.errors import OperatorError
 from engine.users import store
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from engine.db.connect import Connection
     from engine.users.incoming import InboxRow, Incoming
+
+Fact = TypeVar("Fact")
 
 
 class FactRefused(OperatorError):
@@ -75,10 +77,23 @@ def ingest(
 
     All of the set or nothing: raises :class:`FactRefused` for the first that can't be taken.
     """
+    return append(connection, rows_of(facts, now=now, new_id=new_id, row=inbox_row))
+
+
+def rows_of(
+    facts: Sequence[Fact],
+    *,
+    now: int,
+    new_id: Callable[[int], int],
+    row: Callable[[Fact, int, int], InboxRow],
+) -> list[InboxRow]:
+    """The rows that ``row`` makes of facts, of an id and the time for each; it needs no database.
+    Raises as :func:`ingest`.
+    """
     rows: list[InboxRow] = []
     for index, fact in enumerate(facts):
         try:
-            rows.append(inbox_row(fact, new_id(now), now))
+            rows.append(row(fact, new_id(now), now))
         except BadRow as bad:
             raise FactRefused(bad, index) from None
-    return append(connection, rows)
+    return rows

@@ -20,7 +20,8 @@ MAX_ID = 255
 
 # Control characters, and half surrogates: no text of Unicode holds them.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_EVENT = re.compile(r"(?! )[^\x00-\x1f\x7f\ud800-\udfff]{1,200}(?<! )")
+_LONGEST_EVENT = 200
+_EVENT = re.compile(rf"(?! )[^\x00-\x1f\x7f\ud800-\udfff]{{1,{_LONGEST_EVENT}}}(?<! )")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 _CONSTANTS: dict[str, object] = {"true": True, "false": False, "null": None}
 _MAX_DIGITS = 1000
@@ -98,14 +99,14 @@ def check_id(user: str) -> str:
             f"the id is {len(user):,} characters long",
             f"an id has at most {MAX_ID} characters",
         )
-    if _CONTROL.search(user):
+    if not user.isprintable() and _CONTROL.search(user):  # the first is a tenth of the second
         raise BadRow("users.bad_id", f"the id {shown(user)} has a control character", "take it out")
     return user
 
 
 def check_event_name(name: object) -> str:
     """``name`` itself; :class:`BadRow` if no journey could name such an event."""
-    if not isinstance(name, str) or _EVENT.fullmatch(name) is None:
+    if not isinstance(name, str) or not (_is_plain(name) or _EVENT.fullmatch(name)):
         raise BadRow(
             "events.bad_name",
             f"{shown(name)} is no event's name",
@@ -114,12 +115,17 @@ def check_event_name(name: object) -> str:
     return name
 
 
+def _is_plain(name: str) -> bool:
+    """Whether an event's name is surely one, told without a match object."""
+    return 0 < len(name) <= _LONGEST_EVENT and name.isprintable() and " " not in (name[0], name[-1])
+
+
 def check_message_id(message_id: object) -> str:
     """``message_id`` itself; :class:`BadRow` if it can't be an event's id."""
     if (
         not isinstance(message_id, str)
         or not 0 < len(message_id) <= MAX_ID
-        or _CONTROL.search(message_id)
+        or (not message_id.isprintable() and _CONTROL.search(message_id))
     ):
         raise BadRow(
             "events.bad_id",

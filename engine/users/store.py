@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _PAGE = 1_000
 _EVER = -(2**63)
+_LAST = (2**63 - 1, 2, 0)
 
 
 def append(connection: Connection, rows: Sequence[InboxRow]) -> None:
@@ -85,8 +86,8 @@ class KnownFact:
     """An event ``name``, or (None) a change of attributes. Instants are microseconds UTC.
 
     ``seq`` is its place among the user's facts, and when it was received; None: it waits in the
-    inbox. ``data`` are an event's properties; of a change {attribute: [before, after]} once it was
-    received, and {attribute: value} until then.
+    inbox, in the row ``waits``. ``data`` are an event's properties; of a change
+    {attribute: [before, after]} once it was received, and {attribute: value} until then.
     """
 
     seq: int | None
@@ -95,6 +96,12 @@ class KnownFact:
     message_id: str | None
     data: Mapping[str, object]
     depth: int = 0
+    waits: int | None = None
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Where it stands among the user's facts in the order of their own time."""
+        return self.at, int(self.seq is None), (self.seq or 0) if self.waits is None else self.waits
 
 
 def facts_of(
@@ -103,10 +110,12 @@ def facts_of(
     *,
     event: str | None = None,
     since: int | None = None,
+    before: tuple[int, int, int] | None = None,
     most: int = 100,
 ) -> list[KnownFact]:
     """The newest facts of a user, at most so many: in the order of their own time; those of the
-    inbox among them. ``event`` and ``since`` narrow them down.
+    inbox among them. ``event`` and ``since`` narrow them down, and ``before``, the
+    :attr:`KnownFact.place` of one, to those that stand before it.
     """
     place = (
         bucket_of(user),
@@ -115,23 +124,26 @@ def facts_of(
         EVENT,
         EVENT if event is not None else CHANGE,
         event,
+        *(before or _LAST),
         most,
     )
     received = connection.exec_driver_sql(
         "SELECT seq, kind, name, at, message_id, data, depth FROM facts"
         " WHERE bucket = ? AND user_id = ? AND at >= ? AND kind IN (?, ?)"
-        " AND name = coalesce(?, name) ORDER BY at DESC, seq DESC LIMIT ?",
+        " AND name = coalesce(?, name) AND (at, 0, seq) < (?, ?, ?)"
+        " ORDER BY at DESC, seq DESC LIMIT ?",
         place,
-    ).fetchall()
+    )
     waiting = connection.exec_driver_sql(
-        "SELECT NULL, kind, name, at, message_id, data, 0 FROM inbox"
+        "SELECT NULL, kind, name, at, message_id, data, 0, id FROM inbox"
         " WHERE bucket = ? AND user_id = ? AND at >= ? AND kind IN (?, ?)"
-        " AND name = coalesce(?, name) ORDER BY at DESC, id DESC LIMIT ?",
+        " AND name = coalesce(?, name) AND (at, 1, id) < (?, ?, ?)"
+        " ORDER BY at DESC, id DESC LIMIT ?",
         place,
-    ).fetchall()
-    newest_last = [*reversed(received), *reversed(waiting)]
-    newest_last.sort(key=lambda row: row[3])
-    return [_fact(row) for row in newest_last[-most:]] if most else []
+    )
+    found = [_fact(row) for rows in (received, waiting) for row in rows]
+    found.sort(key=lambda fact: fact.place)
+    return found[-most:] if most else []
 
 
 def fact_at(connection: Connection, user: str, seq: int) -> KnownFact | None:
@@ -155,8 +167,9 @@ def fact_of_message(connection: Connection, user: str, message_id: str) -> Known
 
 
 def _fact(row: Sequence[Any]) -> KnownFact:
-    seq, kind, name, at, message_id, data, depth = row
-    return KnownFact(seq, name if kind == EVENT else None, at, message_id, json.loads(data), depth)
+    seq, kind, name, at, message_id, data, depth, *waits = row
+    name = name if kind == EVENT else None
+    return KnownFact(seq, name, at, message_id, json.loads(data), depth, *waits)
 
 
 @dataclass(slots=True, frozen=True)

@@ -1,13 +1,23 @@
-"""Who uses an endpoint or an auth profile: endpoints → journeys → steps → users inside now."""
+"""Who uses an endpoint or an auth profile: endpoints → journeys → steps → users inside now; and
+which journeys name an attribute or an event.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.core.dsl.load import load
+from engine.core.dsl.undeclared import attributes_named, events_named
 from engine.endpoints import store
+from engine.errors import DefinitionError
+from engine.versions.store import admitting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.core.dsl.journey import Journey
     from engine.db.connect import Connection
     from engine.endpoints.store import StepUse
 
@@ -38,6 +48,25 @@ def of_profile(connection: Connection, name: str) -> tuple[EndpointUse, ...]:
         EndpointUse(stored.endpoint.name, store.step_uses(connection, stored.endpoint.name))
         for stored in store.using_profile(connection, name)
     )
+
+
+def of_attribute(connection: Connection, name: str) -> tuple[str, ...]:
+    """A line per journey that names an attribute, of those that users enter."""
+    return _naming(connection, lambda journey: name in attributes_named(journey))
+
+
+def of_event(connection: Connection, name: str) -> tuple[str, ...]:
+    """A line per journey that names an event, of those that users enter."""
+    return _naming(connection, lambda journey: name in events_named(journey))
+
+
+def _naming(connection: Connection, names: Callable[[Journey], bool]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for name, source in admitting(connection):
+        with suppress(DefinitionError):  # of a language that isn't read any more
+            if names(load(source.encode(), name).journey):
+                found[f"journey {name}"] = None
+    return tuple(found)
 
 
 def _words(use: StepUse) -> str:

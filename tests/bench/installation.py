@@ -110,6 +110,11 @@ class Installation:
         with self.opened() as database, database.read() as connection:
             return int(connection.exec_driver_sql(statement).scalar() or 0)
 
+    def numbers(self, statement: str) -> list[float]:
+        """The numbers of a statement, one a row."""
+        with self.opened() as database, database.read() as connection:
+            return [float(one) for one in connection.exec_driver_sql(statement).scalars()]
+
 
 def until(true: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
     """Wait until something is so; a process that ends meanwhile is an error."""

@@ -4,7 +4,7 @@ Each process resolves as fast as it can, 100 calls at a time, as they are sent: 
 now, then the credential. Another process rotates the secret meanwhile and notes each version once
 it is committed. A resolution that begins after that and gives an older one is ``stale``; one that
 raises is an ``exception``. ``of_bare`` is beside as many bare tasks on the same event loop, each
-waiting for its loop's next round and looking something up.
+waiting for its loop's next round and looking something up: more than 1 where nothing is waited for.
 """
 
 from __future__ import annotations

@@ -104,6 +104,8 @@ def add_everything(connection: Connection, user: str, number: int) -> None:
     anonymous = f"anon:{user}"
     linked = {"bucket": bucket_of(anonymous), "id": anonymous, "user_id": user, "at": NOW}
     insert(connection, "links", **linked)
+    delivery = {"hook_id": 1, "refused": False, "id": number, "at": NOW, "size": 2}
+    insert(connection, "hook_deliveries", **place, **delivery, code="", detail="")
     insert(connection, "refusals", **place, seq=NOW, **why, seen=said)
     insert(
         connection,

@@ -23,6 +23,10 @@ def test_a_hook_is_set_listed_rotated_and_deleted(tmp_path: Path) -> None:
     ]
     assert listed["properties"] == {"total": "{{ event.total }}"}
     assert (listed["user"], listed["when"]) == ("event.customer.id", "event.total > 5")
+    shown = here.call("journey", "hooks", "show", "shop", "--json")
+    assert json.loads(shown.out) == listed
+    came = here.call("journey", "hooks", "deliveries", "shop")
+    assert (came.code, came.out, came.err) == (0, "", "nothing came to shop\n")
     rotate = ("journey", "hooks", "rotate", "shop", "--overlap", "24h")
     assert here.call(*rotate, stdin=SECRET + b"2\n").code == 0
     assert here.call("journey", "doctor", "--leaks").code == 0

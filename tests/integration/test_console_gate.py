@@ -10,12 +10,11 @@ import pytest
 
 from engine.access import operators, sessions
 from engine.access.login import FRESH
-from engine.access.roles import PERMISSIONS
 from engine.access.store.operators import by_name
 from engine.clock import wall
 from engine.console.routes import PAGES
 from engine.console.visit import Page
-from tests.integration.furnished import COOKIE, SECRET, Furnished, furnished
+from tests.integration.furnished import COOKIE, Furnished, furnished
 from tests.unit.access.cheap import cheap_passwords
 
 HERE = {
@@ -44,51 +43,6 @@ def _path(page: Page) -> str:
         name = "crm" if path.startswith("/endpoints") else "crm-oauth"
         path = path.replace("{name}", name if page.method == "GET" else "nothing")
     return path
-
-
-def _named(page: Page) -> str:
-    return f"{page.method} {page.path}"
-
-
-@pytest.mark.parametrize("page", PAGES, ids=_named)
-@pytest.mark.parametrize("name", OPERATORS)
-def test_a_page_is_for_who_has_its_permission(console: Furnished, page: Page, name: str) -> None:
-    browser, path = console.browser(name), _path(page)
-    answer = browser.get(path) if page.method == "GET" else browser.post(path)
-    may = page.permission is None or page.permission in PERMISSIONS[OPERATORS[name]]
-    if page.open:
-        assert answer.status_code in (200, 303, 403), answer.text
-    elif may:
-        assert answer.status_code in (200, 303, 404, 409, 422), answer.text
-    else:
-        assert answer.status_code == 403
-        assert str(page.permission) in answer.text
-    assert answer.status_code < 500
-    assert SECRET not in answer.text
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if not page.open], ids=_named)
-@pytest.mark.parametrize("token", [None, "user_data", "journeys", "admin"])
-def test_nobody_and_no_api_token_opens_a_page(
-    console: Furnished, page: Page, token: str | None
-) -> None:
-    with console.served.client(token) as client:
-        path = _path(page)
-        answer = client.get(path) if page.method == "GET" else client.post(path, data={"a": "b"})
-    assert answer.status_code == 303
-    assert answer.headers["location"].startswith("/login")
-
-
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if page.method == "POST" and not page.open], ids=_named
-)
-def test_a_form_counts_only_with_the_token_of_its_session(console: Furnished, page: Page) -> None:
-    browser = console.browser("ada")
-    _, of_another = console.log_in("ada")
-    for csrf in ("", "x", of_another):
-        answer = browser.http.post(_path(page), data={"csrf": csrf})
-        assert answer.status_code == 403
-        assert "another session" in answer.text
 
 
 @pytest.mark.parametrize(

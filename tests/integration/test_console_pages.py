@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from engine.access.tokens import well_formed
 from engine.clock import wall
+from engine.core.expressions.assignment import bucket_of
 from engine.credentials import profiles, rotation
 from engine.credentials.kinds.base import AuthKind
 from engine.credentials.kinds.registry import read_profile
@@ -17,6 +19,7 @@ from engine.credentials.references import Given, References
 from engine.credentials.store.profiles import profile_by_name
 from engine.endpoints.store import find
 from engine.operations.edit_endpoint import set_endpoint
+from tests.contract.people import insert
 from tests.integration.furnished import SECRET, Browser, Furnished, furnished, put_event, put_user
 from tests.partners import CRM, AuthorizationServer, running
 
@@ -412,3 +415,62 @@ def test_what_was_changed_stands_in_the_audit_log_by_who_did_it(ada: Browser) ->
 def test_failed_calls_are_counted_before_they_are_sent_again(ada: Browser) -> None:
     assert "nothing to send" in ada.get("/calls/redrive?journey=greet").text
     assert ada.get("/calls?since=nonsense").status_code == 400
+
+
+def test_what_an_anonymous_user_turned_out_to_be_is_told_on_both_pages(
+    console: Furnished, ada: Browser
+) -> None:
+    with console.served.database.write() as connection:
+        link = {"bucket": bucket_of("anon:7"), "id": "anon:7", "user_id": "u_1", "at": 1}
+        insert(connection, "links", **link)
+    assert "/user?id=anon%3A7" in ada.get("/user?id=u_1").text
+    before = ada.get("/users?q=anon:7")
+    assert before.headers["location"] == "/user?id=anon%3A7"
+    assert 'He turned out to be <a href="/user?id=u_1">u_1</a>' in ada.get("/user?id=anon:7").text
+
+
+def _seen(form: str) -> str:
+    (seen,) = re.findall(r'name="seen" value="([^"]*)"', form)
+    return str(seen)
+
+
+@pytest.mark.parametrize(
+    ("page", "typed"),
+    [
+        ("/endpoints/ping", {"base_url": "http://127.0.0.1:9/ping", "auth": "none"}),
+        ("/profiles/of-two", {"profile": "of-two", "username": "bot"}),
+        ("/webhooks/of-two", {"preset": "github", "user": "event.sender.login"}),
+    ],
+)
+def test_of_two_who_edit_the_same_the_second_is_told_and_keeps_what_he_typed(
+    console: Furnished, ada: Browser, page: str, typed: dict[str, str]
+) -> None:
+    own = "title" if "webhooks" not in page else "when"
+    if "profiles" in page:
+        made = {**typed, "password": "any-s3cret", "profile": "of-two"}
+        assert ada.post("/profiles/_new/basic", made).status_code == 303
+    if "webhooks" in page:
+        made = {**typed, "name": "of-two", "secret": "what-the-sender-signs-with"}
+        assert ada.post("/webhooks/_new", made).status_code == 303
+    eve = console.browser("ada")
+    adas, eves = (_seen(one.get(f"{page}/edit").text) for one in (ada, eve))
+    assert ada.post(f"{page}/edit", {**typed, own: "1 == 1", "seen": adas}).status_code == 303
+    refused = eve.post(f"{page}/edit", {**typed, own: "2 == 2", "seen": eves})
+    assert refused.status_code == 409
+    assert "somebody else has changed" in refused.text
+    assert 'value="2 == 2"' in refused.text
+    assert "1 == 1" in ada.get(f"{page}/edit").text
+    again = eve.post(f"{page}/edit", {**typed, own: "2 == 2", "seen": _seen(refused.text)})
+    assert again.status_code == 303
+    assert "2 == 2" in ada.get(f"{page}/edit").text
+
+
+def test_users_are_found_by_an_attribute(console: Furnished, ada: Browser) -> None:
+    put_user(console.served, "paying", {"plan": "gold", "points": 5})
+    for having in ("plan=gold", "points=5"):
+        page = ada.get(f"/users?having={having}").text
+        assert ("paying" in page, "u_1" in page) == (True, False)
+        rows = list(csv.DictReader(io.StringIO(ada.get(f"/users?having={having}&format=csv").text)))
+        assert [row["user"] for row in rows] == ["paying"]
+    assert "Nobody found" in ada.get("/users?having=plan=tin").text
+    assert ada.get("/users?having=tin").status_code == 409

@@ -20,6 +20,12 @@ from engine.operations.publish import publish, read_text
 from tests.integration.furnished import JOURNEY, Browser, Furnished, furnished
 
 SIGNS, NEXT = "what-the-shop-signs-with", "what-it-signs-with-from-now-on"
+NAMING = """\
+dsl: 1
+journey: naming
+entry: {triggers: [{event: lapsed, where: user.tier == 'gold'}]}
+steps: [{id: out, type: exit}]
+"""
 POLICY = "contact_policy:\n  suppress: user.unsubscribed\nattributes: {plan: text}\n"
 
 
@@ -143,6 +149,34 @@ def test_policy_and_catalogue_are_checked_applied_and_shown(ada: Browser) -> Non
     assert "Nothing would change" in ada.post("/policy", {"text": POLICY, "do": "check"}).text
     assert ada.post("/policy", {"text": "contact_policy: none\n", "do": "apply"}).status_code == 303
     assert "None: every call is made" in ada.get("/policy").text
+
+
+def test_what_is_declared_is_deleted_unless_a_journey_names_it(
+    console: Furnished, ada: Browser
+) -> None:
+    text = "attributes: {tier: text}\nevents: {app/opened: {}, lapsed: {}}\n"
+    assert ada.post("/policy", {"text": text, "do": "apply"}).status_code == 303
+    with console.served.database.write() as connection:
+        publish(connection, [read_text("naming.yaml", NAMING.encode())], now=wall(), actor="ada")
+    asked = ada.get("/policy/delete?kind=event&name=lapsed")
+    assert "It is in use" in asked.text
+    assert "journey naming" in asked.text
+    refused = ada.post("/policy/delete?kind=event&name=lapsed")
+    assert refused.status_code == 409
+    assert "lapsed" in ada.get("/policy").text
+    forced = ada.post("/policy/delete?kind=event&name=lapsed", {"force": "yes"})
+    assert forced.headers["location"] == "/policy"
+    with console.served.client("admin") as api:
+        catalogue = "/api/v1/catalogue"
+        used = api.delete(f"{catalogue}/attributes/tier")
+        assert (used.status_code, used.json()["used_by"]) == (409, ["journey naming"])
+        gone = api.delete(f"{catalogue}/events/app%2Fopened")
+        assert (gone.status_code, gone.json()) == (200, {"used_by": [], "notes": []})
+        again = api.delete(f"{catalogue}/events/app%2Fopened")
+        assert again.status_code == 404
+        forced_again = api.delete(f"{catalogue}/attributes/tier?force=true")
+        assert forced_again.json()["used_by"] == ["journey naming"]
+    assert "tier" not in ada.get("/policy").text
 
 
 def test_what_is_wrong_with_a_policy_is_printed_as_the_compiler_does(ada: Browser) -> None:

@@ -113,3 +113,46 @@ def test_a_webhook_with_a_time_is_taken_while_it_is_young(tmp_path: Path) -> Non
         for at, status in ((now, 200), (now - 400, 401)):
             headers = signed.standard(BODY, at)
             assert client.post("/hooks/pay", content=BODY, headers=headers).status_code == status
+
+
+def test_what_came_is_told_and_of_a_body_nothing_but_its_size(tmp_path: Path) -> None:
+    with serving(tmp_path) as served, served.client("admin") as client:
+        _set(served, properties={}, when="event.total_price == '12.50'")
+        other = BODY.replace(b"12.50", b"1").replace(b"ada", b"a" * 300)
+        nobody = BODY.replace(b"12.50", b"1")
+        long_name = BODY.replace(b'"ada"', b'"' + b"secret-of-eve" * 30 + b'"')
+        for body, headers in (
+            (BODY, signed.shopify(BODY)),
+            (BODY, signed.shopify(BODY)),
+            (nobody, signed.shopify(nobody)),
+            (other, signed.shopify(BODY)),
+            (long_name, signed.shopify(long_name)),
+        ):
+            client.post("/hooks/shop", content=body, headers=headers)
+        came: list[dict[str, Any]] = []
+        until = time.monotonic() + 30
+        while len(came) < 5 and time.monotonic() < until:
+            came = client.get("/api/v1/hooks/shop/deliveries").json()["items"]
+        told = [(one["result"], one["code"], one["user"], one["event"]) for one in came]
+        assert told == [
+            ("refused", "users.bad_id", None, None),
+            ("refused", "hooks.not_signed", None, None),
+            ("ignored", None, None, None),
+            ("repeated", None, "ada", "orders/create"),
+            ("waits", None, "ada", "orders/create"),
+        ]
+        assert [one["size"] for one in came] == [len(long_name), len(other), len(nobody)] + [
+            len(BODY)
+        ] * 2
+        assert came[1]["detail"] == "the signature isn't right"
+        first = client.get("/api/v1/hooks/shop/deliveries", params={"limit": 2}).json()
+        rest = {"cursor": first["next"]}
+        then = client.get("/api/v1/hooks/shop/deliveries", params=rest).json()
+        assert first["items"] + then["items"] == came
+        with served.database.write() as connection:
+            rows = connection.exec_driver_sql("SELECT * FROM hook_deliveries").fetchall()
+            assert "eve" not in repr(rows)
+            assert "12.50" not in repr(rows)
+            keeping.delete(connection, "shop", actor="ada", now=wall())
+            count = "SELECT count(*) FROM hook_deliveries"
+            assert connection.exec_driver_sql(count).scalar() == 0

@@ -190,6 +190,44 @@ def test_what_is_not_http_is_answered_400_without_repeating_it(served: Served) -
     assert b"canary" not in answer
 
 
+@pytest.mark.parametrize("at", [None, 90], ids=["whole", "in pieces"])
+def test_an_offer_of_http_2_takes_nothing_of_a_request(served: Served, at: int | None) -> None:
+    """As Java's client and `curl --http2` make it with their first request."""
+    head = (
+        b"POST /v1/track HTTP/1.1\r\nhost: localhost\r\n"
+        b"authorization: Bearer %s\r\ncontent-length: %d\r\n"
+        b"connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+    )
+    body = b'{"userId": "ada", "event": "x"}'
+    sent = head % (served.token("user_data", f"offers{at}").encode(), len(body)) + body
+    last = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+    with _connect(served) as open_:
+        open_.sendall(sent[:at])
+        if at is not None:
+            time.sleep(0.05)
+            open_.sendall(sent[at:])
+        open_.sendall(last)
+        answer = _answered(open_)
+    assert b'{"success":true}' in answer, answer
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+
+
+def test_whoever_says_that_he_sends_no_more_is_still_answered(served: Served) -> None:
+    head = (
+        b"POST /v1/track HTTP/1.1\r\nhost: localhost\r\n"
+        b"authorization: Bearer %s\r\ncontent-length: 30\r\n\r\n"
+    ) % served.token("user_data", "ends").encode()
+    whole = head + b'{"userId": "ada", "event":"x"}'
+    with _connect(served) as open_:
+        open_.sendall(whole + whole)
+        open_.shutdown(socket.SHUT_WR)
+        assert _answered(open_).count(b'{"success":true}') == 2
+    with _connect(served) as open_:
+        open_.sendall(whole[:-1])
+        open_.shutdown(socket.SHUT_WR)
+        assert _answered(open_) == b""
+
+
 def test_two_hosts_in_one_request_are_refused(served: Served) -> None:
     with _connect(served) as open_:
         open_.sendall(

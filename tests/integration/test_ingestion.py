@@ -149,6 +149,52 @@ def test_json_with_a_trap_is_refused(client: httpx.Client, body: bytes, why: str
     assert why in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("trap", "why"),
+    [
+        (b'"\\ud83d"', "a lone surrogate"),
+        (b"NaN", "NaN is no JSON number"),
+        (b"1e999", "a number is too large"),
+        (b"9" * 5_000, "a number is too long"),
+        (b'{"a": 1, "a": 2}', "a key stands twice"),
+        (b"[" * 70 + b"]" * 70, "nested deeper than 64"),
+    ],
+)
+def test_a_message_with_a_trap_in_its_json_keeps_none_of_its_batch(
+    served: Served, client: httpx.Client, trap: bytes, why: str
+) -> None:
+    good = json.dumps(_track()).encode()
+    bad = b'{"type": "track", "userId": "eve", "event": "x", "properties": {"n": ' + trap + b"}}"
+    body = b'{"batch": [%b, %b], "sentAt": NaN}' % (bad, good)
+    answer = client.post("/v1/batch", content=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["accepted"] == 1
+    ((index, said),) = [(each["index"], each["message"]) for each in answer.json()["refused"]]
+    assert index == 0
+    assert why in said
+    assert [row[0] for row in served.inbox()] == ["ada"]
+
+
+def test_gzip_of_many_empty_members_costs_nobody_his_turn(client: httpx.Client) -> None:
+    packed = gzip.compress(b"") * 25_000
+    headers = {"content-encoding": "GZIP"}
+    answer = client.post("/api/v1/events", content=packed, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (413, "request.gzip")
+    text = json.dumps({"user": "ada", "event": "x", "properties": {"x": "y" * 30_000}}).encode()
+    pieces = b"".join(gzip.compress(text[at : at + 500], 0) for at in range(0, len(text), 500))
+    assert len(pieces) > 3 * 10_000
+    answer = client.post("/api/v1/events", content=pieces, headers=headers)
+    assert answer.json() == {"accepted": 1}
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "Identity"])
+def test_a_body_that_says_it_is_not_packed_is_read_as_it_is(
+    client: httpx.Client, encoding: str
+) -> None:
+    answer = client.post("/v1/track", json=_track(), headers={"content-encoding": encoding})
+    assert answer.status_code == 200, answer.text
+
+
 def test_what_is_too_large_is_refused_packed_or_not(client: httpx.Client) -> None:
     large = json.dumps({"batch": [_track(properties={"x": "y" * 600_000})]}).encode()
     assert client.post("/v1/batch", content=large).status_code == 413
@@ -227,6 +273,22 @@ def test_a_revoked_token_lets_nobody_in_within_a_second(tmp_path: Path) -> None:
             assert time.monotonic() - began < 1
             time.sleep(0.02)
         assert client.post("/v1/track", json=_track()).status_code == 401
+
+
+def test_a_token_ends_at_the_moment_it_is_said_to(tmp_path: Path) -> None:
+    with serving(tmp_path) as served, served.client() as client:
+        with served.database.write() as connection:
+            ends = wall() + SECOND
+            issued = issuing.create(
+                connection, "short", "user_data", actor="ada", now=wall(), expires_at=ends
+            )
+        client.headers["authorization"] = f"Bearer {issued.text}"
+        status = 200
+        while status == 200:
+            asked = wall()
+            status = client.post("/v1/track", json=_track()).status_code
+            assert status == 401 or asked < ends
+        assert (status, wall() >= ends) == (401, True)
 
 
 def test_whoever_tries_many_tokens_is_told_to_wait_and_a_good_one_is_not(tmp_path: Path) -> None:

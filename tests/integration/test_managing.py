@@ -247,6 +247,84 @@ def test_lists_of_calls_go_on_behind_the_last_one(served: Served, admin: httpx.C
     assert (other.status_code, other.json()["code"]) == (400, "request.cursor")
 
 
+@pytest.mark.parametrize(
+    ("path", "first", "second"),
+    [
+        ("/endpoints/tagged", {"base_url": "https://a.example"}, {"title": "B"}),
+        (
+            "/auth-profiles/tagged",
+            {"kind": "basic", "fields": {"username": "a"}, "secrets": {"password": {"value": "p"}}},
+            {"title": "B"},
+        ),
+        (
+            "/hooks/tagged",
+            {"preset": "github", "user": "event.a", "secret": "a secret of the sender"},
+            {"when": "event.b"},
+        ),
+    ],
+)
+def test_a_change_is_made_for_what_was_seen_or_not_at_all(
+    admin: httpx.Client, path: str, first: dict[str, object], second: dict[str, object]
+) -> None:
+    nothing_there = admin.put(path, json=first, headers={"if-match": "*"})
+    assert (nothing_there.status_code, nothing_there.json()["code"]) == (412, "operator.changed")
+    made = admin.put(path, json=first)
+    assert made.status_code == 200, made.text
+    tag = admin.get(path).headers["etag"]
+    assert tag == made.headers["etag"]
+    changed = admin.put(path, json=second, headers={"if-match": f'"other", {tag}'})
+    assert changed.status_code == 200, changed.text
+    assert changed.headers["etag"] == admin.get(path).headers["etag"] != tag
+    for late in (tag, f"W/{tag}", '"x"'):
+        refused = admin.put(path, json=second, headers={"if-match": late})
+        assert refused.status_code == 412, late
+    assert admin.put(path, json=second, headers={"if-match": "*"}).status_code == 200
+    assert admin.delete(path).is_success
+    admin.put(path, json=first)
+    assert admin.get(path).headers["etag"] != tag
+
+
+def test_events_go_on_before_the_last_one_that_was_shown(
+    served: Served, admin: httpx.Client
+) -> None:
+    place = {"bucket": bucket_of("paged"), "user_id": "paged", "kind": 0, "data": "{}"}
+    with served.database.write() as connection:
+        for number in range(4):  # two and two at the same moment
+            insert(
+                connection,
+                "facts",
+                **place,
+                seq=number,
+                name=f"f{number}",
+                depth=0,
+                at=NOW + number // 2,
+            )
+        for number in range(3):
+            insert(connection, "inbox", **place, id=number, name=f"i{number}", at=NOW + 1)
+    found: list[str] = []
+    asked: dict[str, str | int] = {"user": "paged", "limit": 2}
+    for _ in range(4):
+        page = admin.get("/events", params=asked).json()
+        found += [one["event"] for one in page["items"]]
+        asked["cursor"] = page["next"]
+    assert found == ["i2", "i1", "i0", "f3", "f2", "f1", "f0"]
+    assert page["next"] is None
+
+
+def test_an_anonymous_user_is_shown_as_the_one_he_turned_out_to_be(
+    served: Served, admin: httpx.Client
+) -> None:
+    put_user(served, "linked", {"plan": "pro"})
+    with served.database.write() as connection:
+        for one in ("anon:1", "anon:2"):
+            link = {"bucket": bucket_of(one), "id": one, "user_id": "linked", "at": NOW}
+            insert(connection, "links", **link)
+    shown = admin.get("/users/anon:2").json()
+    assert (shown["id"], shown["attributes"]) == ("linked", {"plan": "pro"})
+    assert shown["anonymous"] == ["anon:1", "anon:2"]
+    assert shown == admin.get("/users/linked").json()
+
+
 def test_changes_are_read_from_either_end_in_pages(admin: httpx.Client) -> None:
     for n in range(4):
         admin.put(f"/endpoints/audited-{n}", json={"base_url": "https://api.example"})

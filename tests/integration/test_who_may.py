@@ -87,6 +87,7 @@ POST    /tokens/{name}/rotate            admin
 DELETE  /tokens/{name}                   admin
 GET     /hooks                           admin
 GET     /hooks/{name}                    admin
+GET     /hooks/{name}/deliveries         admin
 PUT     /hooks/{name}                    admin
 POST    /hooks/{name}/rotate             admin
 DELETE  /hooks/{name}                    admin
@@ -100,6 +101,8 @@ GET     /health                          admin
 GET     /audit                           admin
 GET     /contact-policy                  admin journeys
 GET     /catalogue                       admin journeys
+DELETE  /catalogue/attributes/{name}     admin
+DELETE  /catalogue/events/{name:path}    admin
 POST    /apply                           admin
 GET     /keys                            admin
 POST    /keys/rotate                     admin
@@ -184,6 +187,8 @@ GET     /webhooks/{name}/delete          admin
 POST    /webhooks/{name}/delete          admin
 GET     /policy                          admin builder viewer
 POST    /policy                          admin builder
+GET     /policy/delete                   admin builder
+POST    /policy/delete                   admin builder
 GET     /keys                            admin
 POST    /keys/rotate                     admin
 POST    /keys/retire                     admin
@@ -217,7 +222,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
 
 def _url(path: str) -> str:
     """Of something that isn't there: whoever may, changes nothing."""
-    for part in ("{user:path}", "{journey}", "{name}", "{kind}", "{token}"):
+    for part in ("{user:path}", "{name:path}", "{journey}", "{name}", "{kind}", "{token}"):
         path = path.replace(part, "nothing")
     return path.replace("{enrollment}", "7")
 

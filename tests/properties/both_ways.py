@@ -44,7 +44,7 @@ from engine.core.message import Answer, Request
 from engine.core.steps.base import Call, Result
 from engine.core.steps.facts import Event, Fact
 from engine.credentials.credential import Credential
-from engine.credentials.live_versions import LiveEndpoint, LiveVersions
+from engine.credentials.live_versions import LiveEndpoint
 from engine.credentials.store.versions import SQLiteVersions
 from engine.db.connect import Database
 from engine.db.ids import IdMaker
@@ -423,7 +423,7 @@ class NoCredentials:
     """The endpoints carry none."""
 
     def __init__(self, database: Database) -> None:
-        self._versions = LiveVersions(SQLiteVersions(database))
+        self._versions = SQLiteVersions(database)
 
     async def current(self, endpoint: str) -> LiveEndpoint | None:
         """How it stands now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field
 
 from engine.access import issuing
@@ -14,6 +14,7 @@ from engine.api.management.calling import Caller, allowed
 from engine.api.management.shown import (
     Cursor,
     Given,
+    IfMatch,
     Instant,
     Limit,
     Page,
@@ -21,10 +22,13 @@ from engine.api.management.shown import (
     Shown,
     decoded,
     page_of,
+    seen_of,
     sorted_page,
+    tag_with,
 )
-from engine.hooks import keeping
+from engine.hooks import deliveries, keeping
 from engine.hooks import store as hook_store
+from engine.operations.marks import hook_mark, require_same
 from engine.operations.plain_data import plain_data
 from engine.telemetry.redact import known_secrets
 
@@ -80,6 +84,24 @@ class HookRotation(Given):
 
     secret: SecretText
     overlap_s: Annotated[int, Field(ge=0, le=90 * 86_400)] = 0
+
+
+class HookDelivered(Shown):
+    """What came to a hook, and what became of it: its event was received (`event`: `seq` among the
+    facts of `user`), `waits` to be, was counted already (`repeated`) or is `forgotten`; it is no
+    event (`ignored`), or was `refused`. `size` are bytes.
+    """
+
+    id: int
+    at: Instant
+    result: Literal["event", "waits", "repeated", "forgotten", "ignored", "refused"]
+    code: str | None
+    detail: str | None
+    size: int
+    event: str | None
+    message_id: str | None
+    user: str | None
+    seq: int | None
 
 
 @router.get("/tokens", tags=["tokens"])
@@ -148,15 +170,40 @@ def list_hooks(
 
 
 @router.get("/hooks/{name}", tags=["hooks"])
-def show_hook(name: HookName, caller: Caller = allowed(Permission.HOOKS_READ)) -> dict[str, Any]:
+def show_hook(
+    name: HookName, response: Response, caller: Caller = allowed(Permission.HOOKS_READ)
+) -> dict[str, Any]:
     """One hook with its mapping; never a secret."""
     with caller.backend.database.read() as connection:
-        return _hook(keeping.require(connection, name))
+        stored = keeping.require(connection, name)
+    tag_with(response, hook_mark(stored))
+    return _hook(stored)
+
+
+@router.get("/hooks/{name}/deliveries", tags=["hooks"])
+def list_deliveries(
+    name: HookName,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    caller: Caller = allowed(Permission.HOOKS_READ),
+) -> Page[HookDelivered]:
+    """What came to a hook, the newest first: the last 50 that were taken, and the last 50 that were
+    refused; never a body. A new one is here within a second.
+    """
+    before = decoded(cursor, int)
+    with caller.backend.database.read() as connection:
+        hook = keeping.require(connection, name)
+        found = deliveries.of_hook(connection, hook.id, before=before, most=limit + 1)
+    return page_of(found, _delivered, lambda one: one.delivery.id, limit)
 
 
 @router.put("/hooks/{name}", tags=["hooks"])
 def put_hook(
-    name: HookName, given: HookGiven, caller: Caller = allowed(Permission.HOOKS_WRITE)
+    name: HookName,
+    given: HookGiven,
+    response: Response,
+    if_match: IfMatch = None,
+    caller: Caller = allowed(Permission.HOOKS_WRITE),
 ) -> dict[str, Any]:
     """Create a hook, or change what is named. It is served at `/hooks/NAME`."""
     secret = None if given.secret is None else given.secret.get_secret_value()
@@ -167,8 +214,12 @@ def put_hook(
     vault = caller.backend.vault()
     with caller.backend.database.write() as connection:
         actor, now = caller.actor, caller.now
+        before = hook_store.find(connection, name)
+        require_same(f"hook {name}", seen_of(if_match), hook_mark(before))
         created = keeping.set_hook(connection, vault, name, edit, actor=actor, now=now)
-        return {"created": created, **_hook(keeping.require(connection, name))}
+        stored = keeping.require(connection, name)
+    tag_with(response, hook_mark(stored))
+    return {"created": created, **_hook(stored)}
 
 
 @router.post("/hooks/{name}/rotate", status_code=204, tags=["hooks"])
@@ -193,6 +244,22 @@ def delete_hook(name: HookName, caller: Caller = allowed(Permission.HOOKS_WRITE)
 
 def _end(now: int, days: int | None) -> int | None:
     return None if days is None else now + days * _DAY_US
+
+
+def _delivered(one: deliveries.Became) -> HookDelivered:
+    came = one.delivery
+    return HookDelivered(
+        id=came.id,
+        at=came.at,
+        result=one.result,
+        code=came.code or None,
+        detail=came.detail or None,
+        size=came.size,
+        event=came.event,
+        message_id=came.message_id,
+        user=one.user,
+        seq=one.seq,
+    )
 
 
 def _hook(stored: hook_store.StoredHook) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from engine.access.roles import Permission
@@ -15,18 +15,22 @@ from engine.api.management.shown import (
     Deleted,
     Force,
     Given,
+    IfMatch,
     Limit,
     Line,
     Named,
     Page,
     SecretText,
+    seen_of,
     sorted_page,
+    tag_with,
 )
 from engine.api.problems import Refused
 from engine.endpoints import store
 from engine.endpoints.states import UNTOUCHED, SharedGate, gate_of, gates
 from engine.operations import delete, probe, revoking
 from engine.operations.edit_endpoint import move, set_endpoint
+from engine.operations.marks import endpoint_mark, require_same
 from engine.operations.plain_data import plain_data
 from engine.telemetry.redact import known_secrets
 from engine.versions import usage
@@ -79,17 +83,21 @@ def list_endpoints(
 
 @router.get("/endpoints/{name}")
 def show_endpoint(
-    name: Named, caller: Caller = allowed(Permission.ENDPOINTS_READ)
+    name: Named, response: Response, caller: Caller = allowed(Permission.ENDPOINTS_READ)
 ) -> dict[str, Any]:
     """One endpoint with all its settings."""
     with caller.backend.database.read() as connection:
-        return _endpoint(store.load(connection, name), gate_of(connection, name), caller.now)
+        stored = store.load(connection, name)
+        tag_with(response, endpoint_mark(stored))
+        return _endpoint(stored, gate_of(connection, name), caller.now)
 
 
 @router.put("/endpoints/{name}")
 def put_endpoint(
     name: Named,
     given: EndpointGiven,
+    response: Response,
+    if_match: IfMatch = None,
     caller: Caller = allowed(Permission.ENDPOINTS_WRITE),
 ) -> dict[str, Any]:
     """Create an endpoint, or change the fields that are named; null takes one back to its default.
@@ -100,6 +108,7 @@ def put_endpoint(
         raise Refused(422, "request.invalid", "name: an endpoint keeps its name; make another one")
     with caller.backend.database.write() as connection:
         before = store.find(connection, name)
+        require_same(f"endpoint {name}", seen_of(if_match), endpoint_mark(before))
         has_auth = before is not None and before.profile_id is not None
         moves = has_auth and ("base_url" in fields or move(connection, name, fields) is not None)
         if "auth" in fields or moves:
@@ -107,6 +116,7 @@ def put_endpoint(
         done = set_endpoint(
             connection, name, fields, given=shown, actor=caller.actor, now=caller.now
         )
+        tag_with(response, endpoint_mark(store.find(connection, name)))
     return {"created": done.created, "fields": list(done.fields), "notes": list(done.notes)}
 
 

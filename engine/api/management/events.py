@@ -9,7 +9,19 @@ from pydantic import Field
 
 from engine.access.roles import Permission
 from engine.api.management.calling import Caller, allowed
-from engine.api.management.shown import Instant, Limit, Line, Page, Shown, Since, UserId, since_of
+from engine.api.management.shown import (
+    Cursor,
+    Instant,
+    Limit,
+    Line,
+    Page,
+    Shown,
+    Since,
+    UserId,
+    decoded,
+    page_of,
+    since_of,
+)
 from engine.operations.explain import ENTERED, Verdict, explain, in_words, received_fact
 from engine.users import store
 
@@ -55,13 +67,17 @@ def list_events(
     event: Annotated[Line | None, Query(min_length=1, description="Events of this name.")] = None,
     since: Since = None,
     limit: Limit = 100,
+    cursor: Cursor = None,
     caller: Caller = allowed(Permission.EVENTS_READ),
 ) -> Page[Fact]:
-    """The newest events and changes of a user, in the order of their own time."""
-    start = since_of(since, caller.now)
+    """The events and changes of a user in the order of their own time, the newest first."""
+    start, place = since_of(since, caller.now), decoded(cursor, int, int, int)
+    before = None if place is None else tuple(place)
     with caller.backend.database.read() as connection:
-        found = store.facts_of(connection, user, event=event, since=start, most=limit)
-    return Page(items=[Fact.model_validate(one) for one in found])
+        found = store.facts_of(
+            connection, user, event=event, since=start, before=before, most=limit + 1
+        )
+    return page_of(reversed(found), Fact.model_validate, lambda one: one.place, limit)
 
 
 @router.get("/events/explain")

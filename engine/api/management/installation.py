@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from engine.access.roles import Permission
 from engine.api.management.calling import Backend, Caller, allowed
 from engine.api.management.shown import (
     Cursor,
+    Deleted,
     Given,
     Instant,
     Limit,
@@ -26,7 +27,7 @@ from engine.audit.store import changes
 from engine.credentials.kek import LocalKek, find_kek
 from engine.endpoints import contact_policy
 from engine.endpoints.file import read_file
-from engine.operations import apply, key_status, keys, store
+from engine.operations import apply, delete, key_status, keys, store
 from engine.operations.plain_data import plain_data
 from engine.operations.running import running
 from engine.processes.duties import DUTIES
@@ -34,6 +35,9 @@ from engine.users.catalogue import load_catalogue
 
 router = APIRouter()
 
+Insists = Annotated[
+    bool, Query(description="Though it is named: checks of those journeys then warn of it.")
+]
 _WHEN = {duty.name: str(duty.when) for duty in DUTIES}
 _CALLED = "endpoints.yaml"
 
@@ -137,6 +141,34 @@ def show_catalogue(caller: Caller = allowed(Permission.JOURNEYS_READ)) -> dict[s
     with caller.backend.database.read() as connection:
         found: dict[str, Any] = load_catalogue(connection).model_dump(mode="json")
     return found
+
+
+@router.delete("/catalogue/attributes/{name}", tags=["installation"])
+def delete_attribute(
+    name: Annotated[str, Path(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")],
+    force: Insists = False,
+    caller: Caller = allowed(Permission.JOURNEYS_WRITE),
+) -> Deleted:
+    """Declare an attribute no more; refused while journeys name it. What users have of it stays."""
+    with caller.backend.database.write() as connection:
+        used = delete.delete_attribute(
+            connection, name, force=force, actor=caller.actor, now=caller.now
+        )
+    return Deleted(used_by=list(used), notes=[])
+
+
+@router.delete("/catalogue/events/{name:path}", tags=["installation"])
+def delete_event(
+    name: Annotated[str, Path(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")],
+    force: Insists = False,
+    caller: Caller = allowed(Permission.JOURNEYS_WRITE),
+) -> Deleted:
+    """Declare an event no more; refused while journeys name it. It comes in all the same."""
+    with caller.backend.database.write() as connection:
+        used = delete.delete_event(
+            connection, name, force=force, actor=caller.actor, now=caller.now
+        )
+    return Deleted(used_by=list(used), notes=[])
 
 
 @router.post("/apply", tags=["installation"])

@@ -68,6 +68,12 @@ class User(Shown):
     attributes: dict[str, Any]
 
 
+class LinkedUser(User):
+    """A user; `anonymous` are the anonymous users who turned out to be this one."""
+
+    anonymous: list[str]
+
+
 class ImportDone(Shown):
     """How many users were told of; how many bad rows were left out, and the first of those."""
 
@@ -139,13 +145,20 @@ async def import_file(
 
 
 @router.get("/{user:path}")
-def show_user(user: UserPath, caller: Caller = allowed(Permission.USERS_READ)) -> User:
-    """What is known of a user."""
+def show_user(user: UserPath, caller: Caller = allowed(Permission.USERS_READ)) -> LinkedUser:
+    """What is known of a user; of an anonymous one who turned out to be a known one, that one:
+    `id` says who.
+    """
     with caller.backend.database.read() as connection:
+        user = store.known_as(connection, user) or user
+        before = store.known_from(connection, user)
         known = store.find_user(connection, user)
     if known is None:
-        raise NotFound(f"there is no user {user[:60]!r}")
-    return User.model_validate(known)
+        if not before:
+            raise NotFound(f"there is no user {user[:60]!r}")
+        known = store.KnownUser(user, None, {})
+    shown = User.model_validate(known).model_dump()
+    return LinkedUser(**shown, anonymous=before)
 
 
 @router.delete("/{user:path}", responses={202: {"model": Erased}})

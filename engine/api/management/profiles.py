@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from engine.access.roles import Permission
@@ -19,12 +19,15 @@ from engine.api.management.shown import (
     Deleted,
     Force,
     Given,
+    IfMatch,
     Limit,
     Line,
     Named,
     Page,
     SecretText,
+    seen_of,
     sorted_page,
+    tag_with,
 )
 from engine.api.problems import Refused
 from engine.core.expressions.calendar import parse_iso
@@ -39,6 +42,7 @@ from engine.credentials.store.profiles import profile_by_name
 from engine.errors import OperatorError
 from engine.operations import delete, probe, revoking
 from engine.operations.edit_profile import Edit, edited
+from engine.operations.marks import profile_mark, require_same
 from engine.operations.plain_data import plain_data
 from engine.telemetry.redact import known_secrets
 from engine.versions import usage
@@ -137,10 +141,11 @@ def list_profiles(
 
 @router.get("/auth-profiles/{name}")
 def show_auth_profile(
-    name: Named, caller: Caller = allowed(Permission.PROFILES_READ)
+    name: Named, response: Response, caller: Caller = allowed(Permission.PROFILES_READ)
 ) -> dict[str, Any]:
     """One auth profile."""
     with caller.backend.database.read() as connection:
+        tag_with(response, profile_mark(profile_by_name(connection, name)))
         shown = show_profile(connection, name, caller.backend.references)
     found: dict[str, Any] = plain_data(shown)
     return found
@@ -148,16 +153,21 @@ def show_auth_profile(
 
 @router.put("/auth-profiles/{name}")
 def put_profile(
-    name: Named, given: ProfileGiven, caller: Caller = allowed(Permission.PROFILES_WRITE)
+    name: Named,
+    given: ProfileGiven,
+    response: Response,
+    if_match: IfMatch = None,
+    caller: Caller = allowed(Permission.PROFILES_WRITE),
 ) -> dict[str, Any]:
     """Create an auth profile, or change what is named. The next call of every journey uses it."""
     backend = caller.backend
     secrets = {field: secret.source(field) for field, secret in given.secrets.items()}
-    with backend.database.read() as connection:
-        stored = profile_by_name(connection, name)
     edit = Edit(given.kind, given.title, given.fields, secrets, _nobody_to_ask)
-    written, vault = edited(name, stored, edit, backend.egress), backend.vault()
+    vault = backend.vault()
     with backend.database.write() as connection:
+        stored = profile_by_name(connection, name)
+        require_same(f"auth profile {name}", seen_of(if_match), profile_mark(stored))
+        written = edited(name, stored, edit, backend.egress)
         done = profiles.set_profile(
             connection,
             vault,
@@ -169,6 +179,7 @@ def put_profile(
             take_secrets=True,
             inline=stored is not None and stored.columns.inline,
         )
+        tag_with(response, profile_mark(profile_by_name(connection, name)))
     return {"created": done.created, **_told(done)}
 
 

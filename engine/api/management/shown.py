@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from fastapi import Path, Query
+from fastapi import Header, Path, Query, Response
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -95,10 +95,30 @@ Cursor = Annotated[
 ]
 
 
+IfMatch = Annotated[
+    str | None,
+    Header(
+        max_length=1000,
+        description="Change it only if this `ETag` is still its own (RFC 9110); else 412.",
+    ),
+]
 Since = Annotated[
     str | None,
     Query(max_length=40, description="From then on: ISO 8601 (UTC), or how long ago, as 7d."),
 ]
+
+
+def seen_of(if_match: str | None) -> list[str]:
+    """The marks of an ``If-Match`` (RFC 9110, 13.1.1), none where there is no such header; a weak
+    one fits nothing.
+    """
+    return [] if if_match is None else [one.strip().strip('"') for one in if_match.split(",")]
+
+
+def tag_with(response: Response, mark: str | None) -> None:
+    """Give an answer its ``ETag``."""
+    if mark is not None:
+        response.headers["etag"] = f'"{mark}"'
 
 
 def since_of(text: str | None, now: int) -> int | None:

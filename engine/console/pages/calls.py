@@ -11,12 +11,13 @@ from engine.console.listing import MOST, as_csv, since_of, wants_csv
 from engine.console.rendering import link
 from engine.console.visit import Page, Redirected, Shown, Visit
 from engine.enrollments.calls import CallFilter, listed
-from engine.operations.redrive import by_failure, mark
+from engine.operations.redrive import by_failure, mark_wanted
 from engine.operations.tables import instant
 
 if TYPE_CHECKING:
     from engine.console.visit import Fields, Reply
     from engine.enrollments.calls import ListedCall
+    from engine.operations.redrive import FailedAlike
 
 _COLUMNS = (
     *("user", "journey", "version", "step", "endpoint", "method", "target", "state"),
@@ -61,19 +62,18 @@ def _row(call: ListedCall) -> dict[str, object]:
     return asdict(call) | {"at": instant(call.at)}
 
 
-def _found(visit: Visit) -> list[ListedCall]:
-    """The failed calls that the query means."""
+def _alike(visit: Visit) -> tuple[CallFilter, list[FailedAlike]]:
+    """The failed calls that the query means: as a filter, and counted."""
+    wanted = _filter(visit, visit.query, failed=True)
     with visit.means.database.read() as connection:
-        wanted = _filter(visit, visit.query, failed=True)
-        return list(listed(connection, wanted, visit.means.versions))
+        return wanted, by_failure(listed(connection, wanted, visit.means.versions))
 
 
 def _ask_redrive(visit: Visit) -> Reply:
-    found = _found(visit)
+    _, alike = _alike(visit)
     values = {
-        "count": len(found),
-        "users": len({call.user for call in found}),
-        "alike": by_failure(found),
+        "count": sum(each.calls for each in alike),
+        "alike": alike,
         "filters": _given(visit.query),
         "action": link("/calls/redrive", **_given(visit.query)),
     }
@@ -81,9 +81,12 @@ def _ask_redrive(visit: Visit) -> Reply:
 
 
 def _redrive(visit: Visit) -> Reply:
-    marked = mark(
+    wanted, alike = _alike(visit)
+    marked = mark_wanted(
         visit.means.database,
-        _found(visit),
+        wanted,
+        alike,
+        visit.means.versions,
         apply_outputs=visit.form["outputs"] == "yes",
         actor=visit.actor,
         now=visit.now,

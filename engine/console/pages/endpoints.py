@@ -8,6 +8,7 @@ from engine.access.roles import Permission
 from engine.console.endpoint_edit import fields_of, safe_to_show, shown_secrets, written_of
 from engine.console.pages.endpoint_list import figures_of
 from engine.console.rendering import link
+from engine.console.seen import require_unchanged
 from engine.console.visit import Page, Redirected, Shown
 from engine.credentials.listing import search_profiles, show_profile
 from engine.endpoints import states, store
@@ -16,6 +17,7 @@ from engine.enrollments.endpoint_figures import EndpointFigures
 from engine.errors import Forbidden, OperatorError
 from engine.operations import probe
 from engine.operations.edit_endpoint import move, set_endpoint
+from engine.operations.marks import endpoint_mark
 from engine.versions.usage import of_endpoint
 
 if TYPE_CHECKING:
@@ -139,6 +141,7 @@ def _form(
         choices = _choices(connection)
     values = {
         "stored": stored,
+        "mark": endpoint_mark(stored) or "",
         "written": written,
         "problem": problem,
         "profiles": choices,
@@ -214,8 +217,10 @@ def _written(
     if moved is not None and moved.secrets:
         given = shown_secrets(visit.form, moved, visit.means.vault().fingerprint)
     with visit.means.database.write() as connection:
-        if stored is None and store.find(connection, name) is not None:
+        present = store.find(connection, name)
+        if stored is None and present is not None:
             raise OperatorError(f"there is an endpoint {name} already")
+        require_unchanged(visit.form, f"endpoint {name}", endpoint_mark(present))
         return set_endpoint(connection, name, fields, given=given, actor=visit.actor, now=visit.now)
 
 

@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from engine.access.roles import Permission
+from engine.console.rendering import link
 from engine.console.visit import Page, Redirected, Shown
 from engine.core.dsl import catalogue
 from engine.core.dsl.problems import render
 from engine.endpoints.contact_policy import load
 from engine.endpoints.contact_policy import written as written_policy
 from engine.endpoints.file import POLICY, read_file
-from engine.errors import DefinitionError, OperatorError
+from engine.errors import DefinitionError, NotFound, OperatorError
 from engine.operations.apply import Keys, apply
+from engine.operations.delete import delete_attribute, delete_event
 from engine.users.catalogue import load_catalogue
+from engine.versions import usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.console.visit import Reply, Visit
+    from engine.console.visit import Fields, Reply, Visit
     from engine.core.dsl.catalogue import Catalogue
     from engine.core.dsl.contact_policy import ContactPolicy
     from engine.endpoints.file import EndpointsFile
@@ -101,6 +104,44 @@ def _check_or_apply(visit: Visit) -> Reply:
     return Redirected("/policy", "; ".join(told[:10]) or "Nothing changed")
 
 
+def _ask_delete(visit: Visit) -> Reply:
+    kind, name = _which(visit.query)
+    with visit.means.database.read() as connection:
+        declared = load_catalogue(connection)
+        if name not in (declared.attributes if kind == "attribute" else declared.events):
+            raise NotFound(f"no {kind} {name[:60]!r} is declared")
+        find = usage.of_attribute if kind == "attribute" else usage.of_event
+        lines = find(connection, name)
+    values = {
+        "what": kind,
+        "name": name,
+        "back": "/policy",
+        "within": "Contact policy and catalogue",
+        "form": link("/policy/delete", kind=kind, name=name),
+        "lines": lines,
+        "follows": "Checks of these journeys then warn that it isn't declared.",
+        "clear": "No journey names it. What users have and do stays, and comes in all the same.",
+    }
+    return Shown("delete.html", values)
+
+
+def _delete(visit: Visit) -> Reply:
+    kind, name = _which(visit.query)
+    verb = delete_attribute if kind == "attribute" else delete_event
+    force = visit.form["force"] == "yes"
+    with visit.means.database.write() as connection:
+        verb(connection, name, force=force, actor=visit.actor, now=visit.now)
+    return Redirected("/policy", f"{kind} {name} deleted")
+
+
+def _which(query: Fields) -> tuple[str, str]:
+    """Kind and name of what is declared. Raises NotFound for another kind."""
+    kind = query["kind"]
+    if kind not in ("attribute", "event"):
+        raise NotFound(f"nothing of the kind {kind[:60]!r} is declared")
+    return kind, query.exact("name")
+
+
 def _told(changes: Sequence[Change]) -> list[Change]:
     return [each for each in changes if each.verb != "unchanged"]
 
@@ -125,4 +166,6 @@ def _require_policy_only(written: EndpointsFile) -> None:
 PAGES = (
     Page("GET", "/policy", Permission.JOURNEYS_READ, _show),
     Page("POST", "/policy", Permission.JOURNEYS_WRITE, _check_or_apply),
+    Page("GET", "/policy/delete", Permission.JOURNEYS_WRITE, _ask_delete),
+    Page("POST", "/policy/delete", Permission.JOURNEYS_WRITE, _delete),
 )

@@ -10,6 +10,7 @@ from engine.console.kind_forms import KIND_FORMS, OF_ALL_KINDS, kind_name
 from engine.console.lengths import length_of
 from engine.console.listing import as_csv, wants_csv
 from engine.console.profile_edit import WAYS, edit_of, safe_to_show, written_of
+from engine.console.seen import require_unchanged
 from engine.console.visit import Page, Redirected, Shown
 from engine.credentials import profiles, rotation
 from engine.credentials.expiry import read_date
@@ -21,6 +22,7 @@ from engine.errors import CredentialFailure, NotFound, OperatorError
 from engine.operations import probe
 from engine.operations.edit_endpoint import set_endpoint
 from engine.operations.edit_profile import edited
+from engine.operations.marks import profile_mark
 from engine.operations.tables import instant
 from engine.telemetry.redact import known_secrets
 from engine.versions.usage import of_profile
@@ -158,6 +160,7 @@ def _form(
         "shared": OF_ALL_KINDS,
         "ways": WAYS,
         "stored": stored,
+        "mark": profile_mark(stored) or "",
         "written": written,
         "endpoints": [(each, each) for each in names],
         "endpoint": written.get("endpoint", visit.query["endpoint"]),
@@ -192,12 +195,15 @@ def _save(
 ) -> tuple[ProfileChange, tuple[str, ...]]:
     """Write the profile, and assign it or rename it where that is asked for: all or nothing."""
     means = visit.means
-    written = edited(name, stored, edit_of(kind, visit.form), means.egress)
+    edit = edit_of(kind, visit.form)
     vault, who = means.vault(), {"actor": visit.actor, "now": visit.now}
     notes: tuple[str, ...] = ()
     with means.database.write() as connection:
-        if stored is None and profile_by_name(connection, name) is not None:
+        present = profile_by_name(connection, name)
+        if stored is None and present is not None:
             raise OperatorError(f"there is an auth profile {name} already", code="auth.name")
+        require_unchanged(visit.form, f"auth profile {name}", profile_mark(present))
+        written = edited(name, present, edit, means.egress)
         change = profiles.set_profile(
             connection,
             vault,

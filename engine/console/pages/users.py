@@ -14,12 +14,16 @@ from engine.core.guarded_json import text_of
 from engine.enrollments.why import why
 from engine.errors import NotFound, OperatorError
 from engine.operations import erase
+from engine.operations.search_users import has, wanted_of
 from engine.users import store
 from engine.users.store import KnownUser
 
 if TYPE_CHECKING:
     from engine.console.visit import Reply, Visit
     from engine.db.connect import Connection
+
+LOOKED_THROUGH = 20_000
+"""Users among whom those with an attribute are looked for."""
 
 _JOURNEYS_TOLD = 3
 _LAST_EVENTS = 20
@@ -28,11 +32,12 @@ _COLUMNS = ("user", "timezone", "attributes")
 
 
 def _list(visit: Visit) -> Reply:
-    """The first users, or the one who is looked for."""
-    wanted = visit.query.exact("q")
+    """The first users, of all or of those who have an attribute; or the one who is looked for."""
+    wanted, having = visit.query.exact("q"), visit.query["having"]
+    asked = wanted_of((having,), "with attribute") if having else {}
     if wanted:
         with visit.means.database.read() as connection:
-            known = _is_known(connection, wanted)
+            known = _is_known(connection, store.known_as(connection, wanted) or wanted)
         if known:
             return Redirected(link("/user", id=wanted))
     with visit.means.database.read() as connection:
@@ -41,16 +46,25 @@ def _list(visit: Visit) -> Reply:
             rows = (
                 {"user": one.id, "timezone": one.timezone, "attributes": text_of(one.attributes)}
                 for one in everybody
+                if has(one, asked)
             )
             return as_csv("users", rows, _COLUMNS)
-        found = list(islice(everybody, MOST + 1))
-    values = {"found": found[:MOST], "more": len(found) > MOST, "missed": wanted}
+        some = islice(everybody, LOOKED_THROUGH) if having else everybody
+        found = list(islice((one for one in some if has(one, asked)), MOST + 1))
+    values = {
+        "found": found[:MOST],
+        "more": len(found) > MOST,
+        "missed": wanted,
+        "looked_through": LOOKED_THROUGH,
+    }
     return Shown("users.html", values, 404 if wanted else 200)
 
 
 def _is_known(connection: Connection, user: str) -> bool:
-    return store.find_user(connection, user) is not None or bool(
-        store.facts_of(connection, user, most=1)
+    return (
+        store.find_user(connection, user) is not None
+        or bool(store.facts_of(connection, user, most=1))
+        or bool(store.known_from(connection, user))
     )
 
 
@@ -58,8 +72,10 @@ def _show(visit: Visit) -> Reply:
     user, only = visit.query.exact("id"), visit.query["journey"]
     means = visit.means
     with means.database.read() as connection:
-        if not user or not _is_known(connection, user):
+        known_as = store.known_as(connection, user)
+        if not user or not (known_as or _is_known(connection, user)):
             raise NotFound(f"there is no user {user[:60]!r}")
+        anonymous = store.known_from(connection, user)
         known = store.find_user(connection, user)
         journeys = list(dict.fromkeys(one.journey for one in store.passages_of(connection, user)))
         told = [only] if only else journeys[:_JOURNEYS_TOLD]
@@ -70,7 +86,9 @@ def _show(visit: Visit) -> Reply:
         facts = store.facts_of(connection, user, most=_LAST_EVENTS)
     values = {
         "user": known or KnownUser(user, None, {}),
-        "waits": known is None,
+        "waits": known is None and known_as is None,
+        "known_as": known_as,
+        "anonymous": anonymous,
         "stories": stories,
         "others": [one for one in journeys if one not in told],
         "facts": facts[::-1],

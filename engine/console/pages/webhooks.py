@@ -12,12 +12,14 @@ from engine.access.roles import Permission
 from engine.console.doing import doing
 from engine.console.lengths import length_of
 from engine.console.listing import as_csv, wants_csv
+from engine.console.seen import require_unchanged
 from engine.console.visit import Page, Redirected, Shown
 from engine.core import guarded_json
 from engine.core.guarded_json import NotGuardedJSON
 from engine.errors import OperatorError
-from engine.hooks import keeping, store
+from engine.hooks import deliveries, keeping, store
 from engine.hooks.mapping import EVENT_NAME
+from engine.operations.marks import hook_mark
 from engine.operations.tables import instant
 from engine.telemetry.redact import known_secrets
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.console.visit import Fields, Reply, Visit
+    from engine.hooks.deliveries import Became
     from engine.hooks.store import StoredHook
 
 PRESETS = {
@@ -37,6 +40,7 @@ PRESETS = {
 """The ways of signing, as people call them."""
 
 _COLUMNS = ("name", "preset", "user", "event", "when", "properties", "changed_at")
+_CAME = ("at", "result", "event", "user", "seq", "message_id", "size", "code", "detail")
 _TEXTS = ("preset", "user", "event", "when", "properties")
 
 
@@ -63,18 +67,40 @@ def _row(stored: StoredHook, mapping: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _show(visit: Visit) -> Reply:
-    return _shown(visit)
+    if not wants_csv(visit):
+        return _shown(visit)
+    name = visit.place["name"]
+    with visit.means.database.read() as connection:
+        found = deliveries.of_hook(connection, keeping.require(connection, name).id)
+    return as_csv(f"{name}-deliveries", map(_came, found), _CAME)
+
+
+def _came(one: Became) -> dict[str, object]:
+    came = one.delivery
+    return {
+        "at": instant(came.at),
+        "result": one.result,
+        "event": came.event,
+        "user": one.user,
+        "seq": one.seq,
+        "message_id": came.message_id,
+        "size": came.size,
+        "code": came.code,
+        "detail": came.detail,
+    }
 
 
 def _shown(visit: Visit, problem: str = "") -> Reply:
     with visit.means.database.read() as connection:
         stored = keeping.require(connection, visit.place["name"])
+        came = deliveries.of_hook(connection, stored.id)
     overlaps = (stored.previous_until or 0) > visit.now
     values = {
         "hook": stored,
         "mapping": _mapping(stored),
         "presets": PRESETS,
         "previous_until": stored.previous_until if overlaps else None,
+        "came": came,
         "problem": problem,
     }
     return Shown("webhook.html", values, 409 if problem else 200)
@@ -102,6 +128,7 @@ def _ask_edit(visit: Visit) -> Reply:
 def _form(stored: StoredHook | None, written: Mapping[str, str], problem: str = "") -> Reply:
     values = {
         "hook": stored,
+        "mark": hook_mark(stored) or "",
         "written": written,
         "presets": tuple(PRESETS.items()),
         "problem": problem,
@@ -129,6 +156,9 @@ def _save(visit: Visit, name: str, stored: StoredHook | None) -> Reply:
         edit = _edit_of(visit.form)
         vault = visit.means.vault()
         with visit.means.database.write() as connection:
+            if stored is not None:
+                present = hook_mark(store.find(connection, name))
+                require_unchanged(visit.form, f"webhook {name}", present)
             new = keeping.set_hook(connection, vault, name, edit, actor=visit.actor, now=visit.now)
     except OperatorError as error:
         return _form(stored, _said(visit.form), error.message)

@@ -17,6 +17,8 @@ from engine.core.dsl.walk import computed_in
 from engine.core.steps.emit import EmitStep
 from engine.errors import Problem
 
+_OF_EVENTS = ("has_event", "event_count")
+
 
 def undeclared_problems(
     journey: Journey, document: Document, catalogue: Catalogue
@@ -30,6 +32,27 @@ def undeclared_problems(
         yield from _attributes(journey, document, catalogue.attributes.keys() | ALWAYS)
     if catalogue.events:
         yield from _events(journey, document, catalogue)
+
+
+def attributes_named(journey: Journey) -> frozenset[str]:
+    """The users' attributes that a journey reads or writes."""
+    read = (one.computed.references for one in computed_in(journey))
+    written = (str(path[-1]).partition(".") for path in _writes(journey))
+    return frozenset(
+        [keys[0] for each in read for root, *keys in each if root == "user" and keys]
+        + [name for root, _, name in written if root == "user"]
+    )
+
+
+def events_named(journey: Journey) -> frozenset[str]:
+    """The events that a journey listens to, asks of, or sends."""
+    asked = (
+        str(arguments[0])
+        for one in computed_in(journey)
+        for function, *arguments in one.computed.functions
+        if function in _OF_EVENTS
+    )
+    return frozenset([*(use.event for use in _uses(journey)), *asked])
 
 
 def _attributes(journey: Journey, document: Document, known: Iterable[str]) -> Iterator[Problem]:
@@ -114,7 +137,7 @@ def _events(journey: Journey, document: Document, catalogue: Catalogue) -> Itera
                 yield _warning(document, "property.undeclared", message, place, name, properties)
     for one in computed_in(journey):
         for function, *arguments in sorted(one.computed.functions):
-            if function in ("has_event", "event_count") and str(arguments[0]) not in events:
+            if function in _OF_EVENTS and str(arguments[0]) not in events:
                 word = rf"\b{function}\s*\(\s*['\"]"
                 yield undeclared(str(arguments[0]), place_of_word(document, one.path, word))
 

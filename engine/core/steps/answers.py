@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -177,6 +176,9 @@ def retry_after(answer: Answer, now: int) -> int | None:
 
 
 def _http_date(written: str) -> int | None:
+    # Hardly any answer brings a date, and reading them takes a while to load.
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415
+
     try:
         moment = parsedate_to_datetime(written)
         return to_instant(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -8,7 +8,7 @@ statuses and a condition exclude each other.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -168,8 +168,9 @@ class Success(Definition):
         return False
 
 
-def _two_hundreds() -> Success:
-    return Success(status=(StatusRange("2xx", 200, 299),))
+# Made without validation, for which pydantic would build what only whoever reads a file needs.
+_TWO_HUNDREDS = Success.model_construct({"status"}, status=(StatusRange("2xx", 200, 299),))
+_DEFAULT_RETRY = RetryPolicy.model_construct()
 
 
 @dataclass(slots=True, frozen=True)
@@ -181,8 +182,8 @@ class Terms:
     """
 
     timeout_us: int = 10 * SECOND
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    success: Success = field(default_factory=_two_hundreds)
+    retry: RetryPolicy = _DEFAULT_RETRY
+    success: Success = _TWO_HUNDREDS
     delivery: Delivery = "at_least_once"
     contact: bool = False
     hold: int | None = None

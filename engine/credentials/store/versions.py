@@ -6,11 +6,12 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, cast
 
-from engine.credentials.live_versions import LiveEndpoint
+from engine.credentials.live_versions import LiveEndpoint, SharedVersions
+from engine.db.commits import commits
 from engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from engine.credentials.live_versions import VersionsReader
+    from engine.credentials.live_versions import LiveVersions
     from engine.db.connect import Connection, Database
 
 _ENDPOINT = (
@@ -24,57 +25,56 @@ _ENDPOINTS = (
 )
 
 
-def versions_reader(database: Database) -> VersionsReader:
-    """What reads the endpoints' versions of this database."""
-    return SQLiteVersions(database) if database.is_file else PostgreSQLVersions(database)
+def live_versions(database: Database) -> LiveVersions:
+    """What tells the present versions of this database's endpoints."""
+    if database.is_file:
+        return SQLiteVersions(database)
+    return SharedVersions(PostgreSQLVersions(database))
 
 
 class SQLiteVersions:
-    """Reads on a connection of its own, on the thread that asks.
+    """Reads on a connection of its own, on the event loop's thread: in WAL mode a reader never
+    waits for a writer.
 
-    In WAL mode a reader never waits for a writer. ``PRAGMA data_version`` changes with every commit
-    of any other connection, in this process or another one; as long as it stands still, what was
-    read before is what stands now.
+    As long as nobody commits, what was read before is what stands now.
     """
-
-    waits = False
 
     def __init__(self, database: Database) -> None:
         pooled = database.engine.raw_connection()
         pooled.detach()
         self._connection = cast("sqlite3.Connection", pooled.dbapi_connection)
-        self._seen = -1
+        self._commits = commits(database.path, self._connection)
+        self._mark: object = None
         self._known: dict[str, LiveEndpoint | None] = {}
 
-    def read(self, names: set[str]) -> dict[str, LiveEndpoint]:
-        """The endpoints of these names that exist, as committed when the call began.
+    async def current(self, endpoint: str) -> LiveEndpoint | None:
+        """How the endpoint stands now; None if there is none. It never waits.
 
         Raises :class:`DatabaseUnavailable`.
         """
         try:
-            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-            if version != self._seen:
+            mark = self._commits.mark()
+            if mark != self._mark:
+                # What is read from here on is as new as the mark, or newer.
                 self._known.clear()
-                self._seen = version
-            for name in names.difference(self._known):
-                row = self._connection.execute(_ENDPOINT, (name,)).fetchone()
-                self._known[name] = None if row is None else LiveEndpoint(*row)
+                self._mark = mark
+            if endpoint not in self._known:
+                row = self._connection.execute(_ENDPOINT, (endpoint,)).fetchone()
+                self._known[endpoint] = None if row is None else LiveEndpoint(*row)
         except sqlite3.Error as error:
-            self._seen = -1
             raise DatabaseUnavailable(
                 f"the endpoints' versions can't be read: {error.sqlite_errorname}"
             ) from None
-        return {name: found for name in names if (found := self._known[name]) is not None}
+        return self._known[endpoint]
 
     def close(self) -> None:
         """Close the connection."""
+        self._commits.close()
         self._connection.close()
 
 
 class PostgreSQLVersions:
     """Reads on a connection of its own, one statement a read."""
-
-    waits = True
 
     def __init__(self, database: Database) -> None:
         self._database = database

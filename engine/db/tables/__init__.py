@@ -21,7 +21,7 @@ from engine.db.tables.credentials import (
     SecretFingerprint,
     TokenState,
 )
-from engine.db.tables.doors import HookRow, RepeatableRequest
+from engine.db.tables.doors import HookDelivery, HookRow, RepeatableRequest
 from engine.db.tables.endpoints import EndpointRow, EndpointState
 from engine.db.tables.facts import FactRow, InboxRow, LinkRow
 from engine.db.tables.installation import AuditRow, Installation
@@ -65,6 +65,7 @@ __all__ = [
     "ExecutionRow",
     "FactRow",
     "FailedLogin",
+    "HookDelivery",
     "HookRow",
     "InboxRow",
     "Installation",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from engine.db.statements import execute, write_rows
 from engine.enrollments import store
+from engine.enrollments.rows import parent_of
 from engine.enrollments.store.holding import HELD
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ TRANSIT = -1
 
 MERGED = "merged"
 """The outcome of a passage whose user turned out to be on one of the same journey and key."""
-
 _OF_PASSAGES = "enrollment IN (SELECT id FROM enrollments WHERE bucket = ? AND user_id = ?)"
 _FREED = "CASE WHEN {0} = ? THEN ? WHEN {0} > ? THEN {0} - ? ELSE {0} END"
 _BY_USER = {
@@ -42,9 +42,9 @@ _KEYS = {
     "refusals": "bucket, user_id, seq, run_id, version_id, trigger",
     "date_fires": "bucket, user_id, journey, trigger, value",
 }
-
 Person = tuple[int, str]
 """Bucket and id of a user."""
+_Awaiting = list[tuple[int, int]]
 
 
 def links_of(connection: Connection, wanted: Iterable[Person]) -> dict[str, str]:
@@ -148,15 +148,24 @@ def facts_since(connection: Connection, known: Person, at: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def arrive(connection: Connection, anonymous: str, known: Person, now: int) -> list[int]:
-    """Make what is in transit of an anonymous user the known user's, whose bucket the caller owns;
-    which passages that were that facts may still move.
+@dataclass(slots=True, frozen=True)
+class Arrived:
+    """What became a known user's: the ``passages`` that facts may still move, and which of them
+    waited for one that ended as merged, each with the passage of his that this was merged into.
+    """
+
+    passages: list[int]
+    awaiting: _Awaiting
+
+
+def arrive(connection: Connection, anonymous: str, known: Person, now: int) -> Arrived:
+    """Make what is in transit of an anonymous user the known user's, whose bucket the caller owns.
 
     A passage of a journey and key that he is on himself ends as :data:`MERGED`. Facts keep their
     places, and one whose message he was told of himself is dropped. What a pause held is due, so
     that one that still stands holds it again.
     """
-    _end_twins(connection, anonymous, known, now)
+    merged = _end_twins(connection, anonymous, known, now)
     _make_places(connection, anonymous, known)
     place = (TRANSIT, anonymous)
     moving = connection.exec_driver_sql(
@@ -189,7 +198,8 @@ def arrive(connection: Connection, anonymous: str, known: Person, now: int) -> l
     )
     _add_to_his(connection, anonymous, known)
     _run(connection, "DELETE FROM users WHERE bucket = ? AND id = ?", place)
-    return [row[0] for row in moving]
+    passages = [row[0] for row in moving]
+    return Arrived(passages, [one for one in merged if one[0] in passages])
 
 
 def _add_to_his(connection: Connection, anonymous: str, known: Person) -> None:
@@ -211,15 +221,18 @@ def _add_to_his(connection: Connection, anonymous: str, known: Person) -> None:
         )
 
 
-def _end_twins(connection: Connection, anonymous: str, known: Person, now: int) -> None:
-    """End the live passages in transit whose user is on one of the same journey and key himself."""
+def _end_twins(connection: Connection, anonymous: str, known: Person, now: int) -> _Awaiting:
+    """End the live passages in transit that have a twin: he is on the same journey and key himself.
+    Who waits for the end of one, each with the twin.
+    """
     twins = connection.exec_driver_sql(
-        "SELECT e.id, e.run_id, e.version_id FROM enrollments AS e JOIN enrollments AS k"
+        "SELECT e.id, e.run_id, e.version_id, e.data, k.id"
+        " FROM enrollments AS e JOIN enrollments AS k"
         " ON k.bucket = ? AND k.user_id = ? AND k.journey = e.journey AND k.key = e.key"
         " AND k.slot = 0 WHERE e.bucket = ? AND e.user_id = ? AND e.slot = 0",
         (*known, TRANSIT, anonymous),
-    ).fetchall()
-    for id_, run_id, version_id in twins:
+    ).all()
+    for id_, run_id, version_id, _, _ in twins:
         _run(
             connection,
             "DELETE FROM calls WHERE bucket = ? AND enrollment = ? AND finished_at IS NULL"
@@ -234,6 +247,7 @@ def _end_twins(connection: Connection, anonymous: str, known: Person, now: int) 
         )
         count = (known[0], run_id, version_id, -1, store.OUTCOME, MERGED, 1, 0)
         write_rows(connection, "add_count", [count])
+    return [(parent, row[4]) for row in twins if (parent := parent_of(row[3]))]
 
 
 def _make_places(connection: Connection, anonymous: str, known: Person) -> None:

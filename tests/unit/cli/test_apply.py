@@ -353,3 +353,17 @@ def test_a_catalogue_that_is_wrong_declares_nothing(journey: Journey) -> None:
     assert refused.code == 3
     assert "endpoints.yaml:2:34" in refused.err
     assert not (journey.folder / ".journey" / "engine.db").exists()
+
+
+def test_what_is_declared_is_listed_and_deleted(journey: Journey) -> None:
+    file = journey.write("endpoints.yaml", "attributes: {tier: text}\nevents: {left: {by: text}}\n")
+    assert journey("apply", file).code == 0
+    listed = [json.loads(line) for line in journey("catalogue", "list", "--json").out.splitlines()]
+    assert listed == [
+        {"kind": "attribute", "name": "tier", "type": "text"},
+        {"kind": "event", "name": "left", "properties": {"by": "text"}},
+    ]
+    assert journey("catalogue", "delete", "event", "left").out == "event left deleted\n"
+    assert journey("catalogue", "delete", "event", "left").code == 2
+    assert rows(journey.folder, "SELECT name FROM event_types") == []
+    assert ("delete", "event", "left") in rows(journey.folder, "SELECT verb, kind, name FROM audit")

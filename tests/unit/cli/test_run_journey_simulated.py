@@ -95,6 +95,17 @@ def test_a_timeout_takes_as_long_as_the_endpoint_allows(
     assert (greet["failure"], greet["at"]) == ("call.timed_out", "2026-11-22T06:00:07.000000Z")
 
 
+def test_a_simulation_passes_over_auth_profiles(
+    welcome: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (welcome.parent / "endpoints.yaml").write_text(
+        "auth_profiles: {m: {kind: unheard-of}}\n"
+        "endpoints: {messenger: {base_url: https://m.example, auth: {kind: basic}}}\n"
+    )
+    assert main([str(welcome), "--set", "email=a@b.c", *NOW]) == 0
+    assert "greet" in capsys.readouterr().out
+
+
 def test_json_is_a_line_for_each_step_and_a_summary(
     welcome: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

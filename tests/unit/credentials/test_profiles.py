@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from engine.credentials.listing import search_profiles, show_profile
 from engine.credentials.profiles import delete_profile, extend_origins, rename
@@ -171,6 +172,21 @@ def test_what_people_see_of_a_secret_is_a_fingerprint_and_of_no_password_the_end
         shown = repr(search_profiles(connection))
     assert "first-secret" not in shown
     assert "long-password" not in shown
+
+
+def test_many_profiles_are_listed_by_as_many_statements_as_a_few(here: Installation) -> None:
+    counts: list[int] = []
+    asked: list[str] = []
+    for number in range(4):
+        here.apply(f"crm-{number}", **OAUTH)
+        here.endpoint(f"bonus-{number}", f"crm-{number}", "https://points.example.net/v1")
+        with here.database.read() as connection:
+            event.listen(connection, "before_cursor_execute", lambda *said: asked.append(said[2]))
+            shown = search_profiles(connection)
+        assert [each.used_by for each in shown] == [(f"bonus-{n}",) for n in range(number + 1)]
+        counts.append(len(asked))
+        asked.clear()
+    assert len(set(counts)) == 1
 
 
 def test_profiles_are_found_by_name_title_kind_and_host(here: Installation) -> None:

@@ -12,7 +12,7 @@ import pytest
 from engine.clock import VirtualClock, wall
 from engine.core.message import Answer, Request
 from engine.credentials import loaded
-from engine.credentials.live_versions import LiveEndpoint, LiveVersions
+from engine.credentials.live_versions import LiveEndpoint, SharedVersions
 from engine.credentials.references import Given
 from engine.credentials.resolver import Resolver
 from engine.credentials.store.tokens import carry_token
@@ -70,30 +70,21 @@ def test_a_profile_taken_from_an_endpoint_and_given_to_it_again(here: Installati
     run(here, work)
 
 
-@pytest.mark.parametrize("waits", [False, True])
-def test_a_resolution_joins_the_next_read_and_never_a_running_one(waits: bool) -> None:
+def test_a_resolution_joins_the_next_read_and_never_a_running_one() -> None:
     reads: list[set[str]] = []
     late: list[asyncio.Future[LiveEndpoint | None]] = []
-    live: LiveVersions
+    live: SharedVersions
     loop: asyncio.AbstractEventLoop
 
-    def join_late() -> None:
+    async def join_late() -> None:
         late.append(asyncio.ensure_future(live.current("late")))
-
-    async def join_and_go_on() -> None:
-        join_late()
         await asyncio.sleep(0)
 
     class Reader:
-        def __init__(self, waits: bool) -> None:
-            self.waits = waits
-
         def read(self, names: set[str]) -> dict[str, LiveEndpoint]:
             reads.append(set(names))
-            if len(reads) == 1 and self.waits:
-                asyncio.run_coroutine_threadsafe(join_and_go_on(), loop).result(10)
-            elif len(reads) == 1:
-                join_late()
+            if len(reads) == 1:
+                asyncio.run_coroutine_threadsafe(join_late(), loop).result(10)
             return {name: LiveEndpoint(1, len(reads), None, 0, None) for name in names}
 
         def close(self) -> None: ...
@@ -101,7 +92,7 @@ def test_a_resolution_joins_the_next_read_and_never_a_running_one(waits: bool) -
     async def work() -> None:
         nonlocal live, loop
         loop = asyncio.get_running_loop()
-        live = LiveVersions(Reader(waits))
+        live = SharedVersions(Reader())
         together = await asyncio.gather(*(live.current(name) for name in "aab"))
         assert [each and each.version for each in together] == [1, 1, 1]
         found = await late[0]
@@ -112,19 +103,15 @@ def test_a_resolution_joins_the_next_read_and_never_a_running_one(waits: bool) -
     asyncio.run(work())
 
 
-@pytest.mark.parametrize("waits", [False, True])
-def test_one_who_gives_up_takes_nothing_from_the_others(waits: bool) -> None:
+def test_one_who_gives_up_takes_nothing_from_the_others() -> None:
     class Reader:
-        def __init__(self, waits: bool) -> None:
-            self.waits = waits
-
         def read(self, names: set[str]) -> dict[str, LiveEndpoint]:
             return {name: LiveEndpoint(1, 1, None, 0, None) for name in names}
 
         def close(self) -> None: ...
 
     async def work() -> None:
-        live = LiveVersions(Reader(waits))
+        live = SharedVersions(Reader())
         tasks = [asyncio.ensure_future(live.current("a")) for _ in range(3)]
         await asyncio.sleep(0)
         tasks[0].cancel()
@@ -135,19 +122,15 @@ def test_one_who_gives_up_takes_nothing_from_the_others(waits: bool) -> None:
     asyncio.run(work())
 
 
-@pytest.mark.parametrize("waits", [False, True])
-def test_a_database_that_cannot_be_read_fails_each_waiter(waits: bool) -> None:
+def test_a_database_that_cannot_be_read_fails_each_waiter() -> None:
     class Reader:
-        def __init__(self, waits: bool) -> None:
-            self.waits = waits
-
         def read(self, names: set[str]) -> dict[str, LiveEndpoint]:
             raise DatabaseUnavailable("locked")
 
         def close(self) -> None: ...
 
     async def work() -> None:
-        live = LiveVersions(Reader(waits))
+        live = SharedVersions(Reader())
         found = await asyncio.gather(live.current("a"), live.current("b"), return_exceptions=True)
         assert [type(each) for each in found] == [DatabaseUnavailable, DatabaseUnavailable]
 

@@ -10,7 +10,7 @@ import pytest
 from engine.core.message import Answer, Request
 from engine.credentials.credential import Credential, Placement
 from engine.credentials.live_versions import LiveEndpoint, LiveVersions
-from engine.credentials.store.versions import versions_reader
+from engine.credentials.store.versions import live_versions
 from engine.db.connect import Database
 from engine.db.schema import open_database
 from engine.endpoints import store
@@ -100,7 +100,7 @@ def send(
 
     async def scenario() -> Sent:
         resolver = tokens or Tokens([])
-        resolver.live = live = LiveVersions(versions_reader(database))
+        resolver.live = live = live_versions(database)
         sender = Sender(database, resolver, transport)
         try:
             sent = await sender.send(call or OneCall())

@@ -192,6 +192,79 @@ def test_a_passage_of_a_journey_that_the_known_user_is_on_ends_as_merged(house: 
     assert house.query("SELECT n FROM step_counts WHERE kind = 5 AND name = 'merged'") == [(1,)]
 
 
+BEGINS: dict[str, Any] = {"id": "other", "type": "start_journey", "journey": "j", "await": True}
+LOGGED_IN: dict[str, Any] = {"triggers": [{"event": "login"}]}
+
+
+def _standing(house: House) -> list[tuple[Any, ...]]:
+    sql = "SELECT journey, user_id, outcome FROM enrollments ORDER BY journey, outcome, id"
+    return sorted(house.query(sql), key=str)
+
+
+def _began(house: House, event: str) -> None:
+    """The anonymous user is on both journeys, and so is the known one by an event of his."""
+    house.settle(did("login"))
+    house.now += 1_000  # ids of two workers may meet in one millisecond
+    house.settle(did(event, ADA))
+
+
+def test_who_waits_for_a_passage_that_is_merged_waits_for_the_one_that_goes_on(
+    house: House,
+) -> None:
+    house.desk.publish(ORDERED, entry=CART)
+    house.desk.publish(BEGINS, name="parent", entry=LOGGED_IN)
+    _began(house, "cart")
+    house.settle(LINK)
+    house.settle(did("seen", ADA))
+    assert _standing(house) == [
+        ("j", ADA, "merged"),
+        ("j", ADA, None),
+        ("parent", ADA, None),
+    ]
+    house.settle(did("ordered", ADA))
+    assert _standing(house) == [
+        ("j", ADA, "completed"),
+        ("j", ADA, "merged"),
+        ("parent", ADA, "completed"),
+    ]
+    told = "SELECT e.text FROM executions AS e JOIN enrollments AS p ON p.id = e.enrollment"
+    assert house.query(f"{told} WHERE p.journey = 'parent'") == [("completed",)]
+
+
+def test_who_waits_for_what_another_one_waits_for_goes_on(house: House) -> None:
+    house.desk.publish(ORDERED, entry=CART)
+    house.desk.publish(BEGINS, name="parent", entry=LOGGED_IN)
+    house.desk.publish(BEGINS, name="his", entry={"triggers": [{"event": "back"}]})
+    _began(house, "back")
+    house.settle(LINK)
+    assert _standing(house) == [
+        ("his", ADA, None),
+        ("j", ADA, "merged"),
+        ("j", ADA, None),
+        ("parent", ADA, "completed"),
+    ]
+    house.settle(did("ordered", ADA))
+    assert [row[2] for row in _standing(house)] == ["completed", "completed", "merged", "completed"]
+
+
+def test_who_waits_for_what_is_over_when_he_comes_goes_on(house: House) -> None:
+    house.desk.publish(ORDERED, entry=CART)
+    house.desk.publish(BEGINS, name="parent", entry=LOGGED_IN)
+    _began(house, "cart")
+    house.tell(LINK)
+    while not house.query("SELECT 1 FROM inbox WHERE kind = 7"):  # he took over what was his
+        for which in range(len(house.desks)):
+            house.turn(which)
+    with house.desk.database.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE enrollments SET state = 2, outcome = 'completed', slot = id, wake_at = NULL,"
+            " ended_at = 1"
+            " WHERE journey = 'j' AND outcome IS NULL"
+        )
+    house.settle()
+    assert [row for row in _standing(house) if row[0] == "parent"] == [("parent", ADA, "completed")]
+
+
 def test_a_call_that_waits_to_be_sent_goes_along(house: House) -> None:
     house.desk.publish(call("greet"), ORDERED, entry=CART)
     house.settle(did("cart"))

@@ -71,3 +71,9 @@ def test_the_example_of_standard_webhooks_is_believed() -> None:
     }
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     verify("standard", headers, b'{"test": 2432232314}', [secret], 1_614_265_330 * US)
+
+
+def test_a_webhook_without_an_id_is_not_taken_for_the_one_before() -> None:
+    headers = {**signed.standard(BODY, NOW, own=""), "webhook-id": ""}
+    with pytest.raises(NotSigned, match="id is missing"):
+        verify("standard", headers, BODY, [signed.STANDARD], NOW * US)

@@ -238,9 +238,16 @@ def test_facts_refusals_and_audit_go_when_their_time_is_over(database: Database)
                 " VALUES (?, '', '', '', '', '')",
                 (NOW - days * DAY,),
             )
+        for days in (201, 199):
+            connection.exec_driver_sql(
+                "INSERT INTO hook_deliveries (hook_id, refused, id, at, size, code, detail)"
+                " VALUES (1, TRUE, ?, ?, 0, '', '')",
+                (days, NOW - days * DAY),
+            )
     forgotten = sweep(database)
-    assert forgotten == Forgotten(facts=6, refusals=1, changes=1)
-    assert str(forgotten) == "6 facts, 1 refusals, 1 audited changes"
+    assert forgotten == Forgotten(facts=6, refusals=1, changes=1, deliveries=1)
+    told = "6 facts, 1 refusals, 1 audited changes, 1 webhooks' deliveries"
+    assert str(forgotten) == told
     assert [count(database, table) for table in ("facts", "refusals", "audit")] == [6, 1, 1]
 
 

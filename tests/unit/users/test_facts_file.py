@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from engine.core.expressions.assignment import bucket_of
 from engine.core.expressions.calendar import parse_iso
-from engine.users.facts_file import open_facts
+from engine.users.events import opened_rows
+from engine.users.facts_file import FactsFile, open_facts
 from engine.users.findings import EventsFileError
-from engine.users.incoming import Incoming, IncomingChange, IncomingEvent
+from engine.users.incoming import EVENT, Incoming, IncomingChange, IncomingEvent, numbered
 
 ISTANBUL = ZoneInfo("Europe/Istanbul")
 
@@ -29,9 +32,18 @@ def facts(folder: Path, text: str, name: str = "events.csv") -> list[Incoming]:
     file = folder / name
     file.write_text(text, encoding="utf-8")
     with open_facts(file, ISTANBUL, NOW) as found:
-        read = list(found.facts())
-        assert found.count == len(read)
-        return read
+        read = list(found.rows())
+    assert found.count == len(read)
+    assert [numbered(row, n, 0)[:2] for n, row in enumerate(read)] == [
+        (bucket_of(row[2]), n) for n, row in enumerate(read)
+    ]
+    return [_fact(*row[2:]) for row in read]
+
+
+def _fact(user: str, kind: int, name: str, at: int, own: str | None, data: str) -> Incoming:
+    if kind == EVENT:
+        return IncomingEvent(user, name, json.loads(data), at, own)
+    return IncomingChange(user, json.loads(data), at, own)
 
 
 def test_facts_come_in_the_files_order_however_late_they_are(tmp_path: Path) -> None:
@@ -80,20 +92,28 @@ def test_a_quote_without_an_end_is_named_where_it_begins(tmp_path: Path) -> None
     assert raised.value.problems[0].code == "events.bad_csv"
 
 
-def test_a_file_that_changes_while_it_is_sent_is_refused(tmp_path: Path) -> None:
+def test_what_is_sent_was_checked_whatever_becomes_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "events.csv"
     file.write_text("user,event,at\na,x,2026-11-22\n")
     with open_facts(file, ISTANBUL, NOW) as found:
+        file.write_text("user,event,at\nb,x\n")
+        assert [row[2] for row in found.rows()] == ["a"]
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "events.csv"
+    file.write_text("user,event,at\na,x,2026-11-22\n")
+    with opened_rows(file, ISTANBUL) as (source, rows):
         file.write_text("user,event,at\na,x,2026-11-22\nb,x,2026-11-22\n")
         with pytest.raises(EventsFileError, match="was changed while it was being read"):
-            list(found.facts())
+            FactsFile(source, rows, NOW)
 
 
-def test_standard_input_is_read_twice_too(tmp_path: Path) -> None:
+def test_standard_input_is_a_file_too(tmp_path: Path) -> None:
     stdin = io.BytesIO(b"user,event,at\na,x,2026-11-22\n")
     with open_facts("-", ISTANBUL, NOW, stdin) as found:
         assert found.count == 1
-        assert [fact.user for fact in found.facts()] == ["a"]
+        assert [row[2] for row in found.rows()] == ["a"]
 
 
 @pytest.mark.parametrize("text", ["", "user,event,at\n", "\n"])

@@ -8,7 +8,7 @@ import pytest
 from engine.core.dsl.catalogue import Catalogue, read_catalogue
 from engine.core.dsl.check import load_and_check
 from engine.core.dsl.source import compose
-from engine.core.dsl.undeclared import undeclared_problems
+from engine.core.dsl.undeclared import attributes_named, events_named, undeclared_problems
 from engine.errors import Problem
 
 DECLARED = Catalogue.model_validate(
@@ -184,3 +184,17 @@ def test_a_type_that_is_none_is_named_at_its_place() -> None:
     _, problems = read_catalogue(compose(text, "e.yaml"))
     assert [(one.line, one.column) for one in problems] == [(2, 9), (4, 18), (5, 6)]
     assert "text" in problems[0].remedy
+
+
+def test_a_journey_names_what_it_reads_and_writes_listens_to_asks_and_sends() -> None:
+    text = """\
+entry: {triggers: [{event: hello, where: user.plan == 'pro'}]}
+exit: [{event: left}]
+steps:
+  - {id: a, type: set, values: {user.tier: "{{ user.points }}", vars.x: 1}}
+  - {id: b, type: exit, when: "has_event('bought', within='P1D')"}
+  - {id: c, type: emit, event: done}
+"""
+    journey = load_and_check((HEAD + text).encode(), "j.yaml").journey
+    assert attributes_named(journey) == {"plan", "tier", "points"}
+    assert events_named(journey) == {"hello", "left", "bought", "done"}

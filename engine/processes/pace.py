@@ -1,0 +1,34 @@
+"""How much a turn takes in: as much as is written in a time that others can wait for."""
+
+from __future__ import annotations
+
+HELD_S = 0.01
+"""For about so long a turn keeps everybody else from writing into a file."""
+FEWEST = 64
+_TELLING = 32
+"""Of fewer, the time that they take says more about the machine than about them."""
+_WEIGHT = 0.3
+
+
+class Pace:
+    """Sizes turns by how long the last ones took to be written, so that one takes ``held_s``. An
+    event that nobody listens to takes a tenth of what an entry does that begins with a call.
+    """
+
+    def __init__(self, held_s: float = HELD_S) -> None:
+        self._held_s = held_s
+        self._each_s = 0.0
+
+    def at_most(self, most: int) -> int:
+        """How many a turn takes in, where it would take ``most`` if they were light."""
+        if self._each_s * most <= self._held_s:
+            return most
+        return min(most, max(FEWEST, int(self._held_s / self._each_s)))
+
+    def took(self, seconds: float, count: int) -> None:
+        """A turn over ``count`` of them was written in so long a transaction; 0: others could write
+        all the while.
+        """
+        if seconds and count >= _TELLING:
+            each_s = seconds / count
+            self._each_s += (each_s - self._each_s) * (_WEIGHT if self._each_s else 1.0)

@@ -1,0 +1,35 @@
+"""How much a turn takes in: what is written in a time that others can wait for."""
+
+from __future__ import annotations
+
+import math
+
+from engine.processes.pace import FEWEST, HELD_S, Pace
+
+
+def test_a_turn_is_as_large_as_it_may_be_until_it_is_known_what_one_takes() -> None:
+    pace = Pace()
+    assert pace.at_most(1_024) == 1_024
+    pace.took(60.0, 3)  # so few say nothing
+    assert pace.at_most(1_024) == 1_024
+
+
+def test_turns_that_take_long_to_write_get_smaller_and_larger_again() -> None:
+    pace = Pace()
+    pace.took(HELD_S, 256)
+    assert pace.at_most(1_024) == 256
+    assert pace.at_most(100) == 100
+    pace.took(1_000.0, 1_000)
+    assert pace.at_most(1_024) == FEWEST
+    for _ in range(60):
+        pace.took(HELD_S / 2_048, 1_024)
+    assert pace.at_most(1_024) == 1_024
+
+
+def test_turns_during_which_others_could_write_stay_large() -> None:
+    pace = Pace()
+    pace.took(0.0, 1_000)
+    assert pace.at_most(1_024) == 1_024
+    alone = Pace(math.inf)
+    alone.took(60.0, 1_000)
+    assert alone.at_most(1_024) == 1_024
