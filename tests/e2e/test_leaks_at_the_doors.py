@@ -36,7 +36,10 @@ TYPED = {
 
 LINK = re.compile(r'(?:href|src|action)="(/[^"#]*)')
 FATES = ("spelt", "unauthorized", "broken")
-UNLINKED = ("/endpoints/_new", "/events/explain?user=u0&event=hello", "/user/erase?id=u0")
+UNLINKED = (
+    *("/endpoints/_new", "/events/explain?user=u0&event=hello", "/user/erase?id=u0"),
+    "/policy/delete?kind=event&name=hello",
+)
 OFTEN = 4
 """So many pages of one route are opened, of those that a link leads to."""
 
