@@ -33,7 +33,11 @@ def happenings(passage: PassageTold) -> Iterator[Noted | StepTaken | Standing | 
     """
     end = passage.ended_at
     noted = [one for one in passage.noted if end is None or one.at <= end]
+    again: list[StepTaken] = []
     for step in passage.steps:
+        if step.redrive and end is not None and step.ended_at > end:
+            again.append(step)
+            continue
         while noted and noted[0].at <= step.ended_at:
             yield noted.pop(0)
         yield step
@@ -41,9 +45,11 @@ def happenings(passage: PassageTold) -> Iterator[Noted | StepTaken | Standing | 
     if passage.standing is not None:
         yield passage.standing
     elif end is not None:
-        taken = sum(step.status != "skipped" for step in passage.steps)
-        failed = sum(step.status == "failed" and step.type == "call_api" for step in passage.steps)
+        first = [step for step in passage.steps if not step.redrive]
+        taken = sum(step.status != "skipped" for step in first)
+        failed = sum(step.status == "failed" and step.type == "call_api" for step in first)
         yield Ended(end, passage.outcome or "", balance(taken, failed))
+        yield from again
         yield from (one for one in passage.noted if one.at > end)
 
 

@@ -58,11 +58,28 @@ class JourneysFolder:
             return said
         self._unreadable = ""
         notices = [notice for file in found.gone for notice in self._forget(file)]
-        for file in sorted({*found.changed, *self._refused}):
+        files = {*found.changed, *self._refused}
+        for file in sorted(files, key=lambda file: (not self._stands(file, database), file)):
             notices += self._take(file, database, now)
             if file in found.seen:
                 self._seen[file] = found.seen[file]
         return tuple(notices)
+
+    def _stands(self, file: Path, database: Database) -> bool:
+        """Whether a file is what is published: then, in a process that has only begun, another file
+        of its journey doesn't take its place.
+        """
+        if self._holds:
+            return False
+        try:
+            source = read_bounded(file)
+            if not is_a_journey(source):
+                return False
+            journey = read_text(str(file), source).journey
+        except (DefinitionError, OperatorError):
+            return False
+        with database.read() as connection:
+            return foresee(connection, journey, source).verb == "unchanged"
 
     def _forget(self, file: Path) -> Iterator[Notice]:
         self._seen.pop(file, None)

@@ -42,12 +42,12 @@ def demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_every_claim_is_ticked_and_then_the_console_stays_until_ctrl_c(tmp_path: Path) -> None:
-    with demo(tmp_path, "--seconds", "6") as process:
+    with demo(tmp_path, "--seconds", "3") as process:
         output = told_until(process, "Ctrl-C")
         (link,) = re.findall(r"^ +(http://\S+/login/\S+)$", output, re.MULTILINE)
         assert "Log in" in httpx.get(link, trust_env=False, timeout=30).text
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=60)
+        rest, _ = process.communicate(timeout=300)
         output += rest
     assert process.returncode == 0, output
     claims = re.findall(r"^   ([✓✗]) ", output, re.MULTILINE)

@@ -5,6 +5,8 @@ lost, and what was said beforehand is what happens.
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from engine.users.incoming import IncomingEvent
+from engine.versions.watching import SETTLED_US
 from tests.e2e.sharing import Fleet, fleet, until
 from tests.partners import Answers, running
 from tests.postgresql import Server
@@ -61,8 +64,11 @@ class Edited:
     folder: Path
 
     def put(self, file: str, content: str) -> None:
-        """A file of the folder, as it is from now on."""
-        (self.folder / file).write_text(content, encoding="utf-8")
+        """A file of the folder, as it is from now on: it came all at once, and needn't settle."""
+        coming = self.folder.parent / f"coming-{file}"
+        coming.write_text(content, encoding="utf-8")
+        os.utime(coming, ns=(0, time.time_ns() - 10 * SETTLED_US * 1_000))
+        coming.replace(self.folder / file)
 
     def says(self, words: str) -> None:
         """Return when the process has said so."""

@@ -34,8 +34,9 @@ IMPATIENT = """\
 import resource
 import sys
 import engine.db.sqlite as sqlite
-import engine.processes.worker as worker
-worker.PATIENCE_S = 0.5
+import engine.processes.committing as committing
+assert committing.PATIENCE_S == 60
+committing.PATIENCE_S = 0.5
 sqlite.BUSY_TIMEOUT_MS = 100
 sqlite._PRAGMAS = tuple(each.replace("30000", "100") for each in sqlite._PRAGMAS)
 from engine.cli.run_journey import main

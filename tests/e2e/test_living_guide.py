@@ -107,5 +107,5 @@ def test_every_command_of_the_page_works_beside_a_living_process(tmp_path: Path)
             until = time.monotonic() + PATIENCE_S
             while (lacking := missing(block, printed := run(looks))) and looks != commands:
                 assert time.monotonic() < until, (block.place, lacking, printed)
-                time.sleep(0.5)  # each look is a process or two
+                time.sleep(1)  # each look is a process or two
             assert not lacking, (block.place, lacking, printed)

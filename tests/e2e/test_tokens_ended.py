@@ -17,6 +17,7 @@ from tests.databases import BOTH_IN_SOAK
 from tests.e2e.in_process import InProcess
 from tests.e2e.test_sdks_live import port_of
 from tests.e2e.test_up import up
+from tests.integration.serving import NO_TLS
 
 MOMENT_S = 1.0
 PATIENCE_S = 120.0
@@ -34,7 +35,7 @@ class Knocking:
 
     def knock(self) -> None:
         headers = {"authorization": f"Bearer {self.token}"}
-        with httpx.Client(base_url=self.url, headers=headers, timeout=60) as client:
+        with httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=NO_TLS) as client:
             while not self.over:
                 began = time.monotonic()
                 status = client.post("/v1/track", json=EVENT).status_code

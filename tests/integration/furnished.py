@@ -20,7 +20,7 @@ from engine.credentials.kinds.registry import read_profile
 from engine.credentials.references import Given, References
 from engine.operations.edit_endpoint import set_endpoint
 from engine.operations.publish import publish, read_text
-from tests.integration.serving import Served, serving
+from tests.integration.serving import NO_TLS, Served, serving
 
 SECRET = "s3cret-of-the-crm-client"
 JOURNEY = """\
@@ -62,7 +62,9 @@ class Browser:
     def __init__(self, url: str, session: str, csrf: str) -> None:
         cookies = {COOKIE: session} if session else {}
         closing = {"connection": "close"}  # hundreds of them are never closed
-        self.http = httpx.Client(base_url=url, cookies=cookies, headers=closing, timeout=30)
+        self.http = httpx.Client(
+            base_url=url, cookies=cookies, headers=closing, timeout=30, verify=NO_TLS
+        )
         self.csrf = csrf
 
     def get(self, path: str, **headers: str) -> httpx.Response:

@@ -194,9 +194,10 @@ FIELDS = ("q", "user", "what", "actor", "since", "journey", "step", "code", "sta
 WITH_QUERIES = ("/users", "/events", "/audit", "/calls", "/journeys", "/endpoints", "/profiles")
 
 
-def test_a_query_of_anything_breaks_no_page(console: Furnished) -> None:
+@pytest.mark.parametrize("sampled", [8, pytest.param(1, marks=pytest.mark.soak)])
+def test_a_query_of_anything_breaks_no_page(console: Furnished, sampled: int) -> None:
     ada = console.browser("ada")
-    for number, text in list(enumerate(HOSTILE))[::3]:
+    for number, text in list(enumerate(HOSTILE))[::sampled]:
         field, path = FIELDS[number % len(FIELDS)], WITH_QUERIES[number % len(WITH_QUERIES)]
         answer = ada.get(f"{path}?{field}={quote(text, safe='')}&path=1&self=2&{quote(text)}=3")
         assert answer.status_code in (200, 303, 400, 404), (path, field, text)
@@ -214,9 +215,10 @@ SAID = (
 )
 
 
-def test_a_form_of_anything_is_shown_again_as_text(console: Furnished) -> None:
+@pytest.mark.parametrize("sampled", [24, pytest.param(SAMPLED, marks=pytest.mark.soak)])
+def test_a_form_of_anything_is_shown_again_as_text(console: Furnished, sampled: int) -> None:
     ada: Browser = console.browser("ada")
-    for text in HOSTILE[::12]:
+    for text in HOSTILE[::sampled]:
         for path in FORMS:
             answer = ada.post(path, dict.fromkeys(SAID, text))
             assert answer.status_code in (409, 422, 303), (path, text)

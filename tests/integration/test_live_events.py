@@ -14,6 +14,7 @@ from engine.processes.feed import FileFeed
 from engine.processes.model import RunOptions
 from engine.processes.run import run_live
 from engine.users.events import open_events
+from tests.databases import BOTH_IN_SOAK
 from tests.integration.live import House, Nobody, Seen
 from tests.journeys.test_win_back import ORDERS, Story, as_events, computed, histories
 from tests.journeys.walking import SAMPLES
@@ -35,6 +36,7 @@ def _stories(house: House) -> dict[str, Story]:
     return stories
 
 
+@BOTH_IN_SOAK
 @pytest.mark.usefixtures("either_database")
 def test_real_histories_give_everybody_the_outcomes_and_dates_that_plain_python_computes(
     tmp_path: Path,

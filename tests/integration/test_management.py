@@ -13,7 +13,7 @@ import pytest
 from engine.core.expressions.assignment import bucket_of
 from engine.telemetry.redact import known_secrets
 from tests.contract.people import NOW, add_passage, add_version, insert
-from tests.integration.serving import Served, serving
+from tests.integration.serving import NO_TLS, Served, serving
 
 JOURNEY = """\
 dsl: 1
@@ -272,7 +272,8 @@ def test_of_two_tokens_in_one_request_none_counts(served: Served) -> None:
     good = f"Bearer {served.tokens['admin']}"
     for second in ("Bearer x", good):
         headers = [("authorization", good), ("authorization", second)]
-        assert httpx.get(f"{served.url}/api/v1/users", headers=headers).status_code == 401
+        answer = httpx.get(f"{served.url}/api/v1/users", headers=headers, verify=NO_TLS)
+        assert answer.status_code == 401
 
 
 def test_whoever_has_no_token_is_turned_away_before_his_body_is_read(served: Served) -> None:

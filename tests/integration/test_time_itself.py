@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import pairwise
@@ -446,6 +447,27 @@ def test_a_date_of_his_own_clock_moves_with_a_user(template: Path) -> None:
     for n, zone in enumerate(ELSEWHERE):
         expected = datetime(2026, 10, 25, 9, tzinfo=ZoneInfo(zone or "UTC"))
         assert ends(outcome, f"u{n}", "eve", one) == [expected]
+
+
+def test_a_date_of_his_own_clock_lets_a_user_in_once_wherever_he_moves(template: Path) -> None:
+    start = utc("2026-10-24T10:20+00:00")
+    triggers = [
+        {"date": "user.day", "time": "09:00", **by("naive")},
+        {"date": "date(user.day)", **by("midnight")},
+        {"date": "user.born", "time": "09:00", **by("aware")},
+    ]
+    zones = ["Asia/Kathmandu", "America/New_York", "Pacific/Apia"]
+    rows = [
+        user(n, zone, day="2026-10-26", born="2026-10-26T12:00+01:00")
+        for n, zone in enumerate(zones)
+    ]
+    moved = utc("2026-10-26T15:00+00:00")
+    facts = {row.id: moves(row.id, (moved, "America/Chicago")) for row in rows}
+    one = replace(clocked(triggers, rows, start, days=9), facts=facts)
+    names = [(who, name) for who, name, _ in entries(taken(template, one))]
+    assert sorted(names) == [
+        (row.id, name) for row in rows for name in ("aware", "midnight", "naive")
+    ]
 
 
 # --- dates that change -------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from engine.versions.publish import publish
 from tests.properties.simulated_world import Life
 
 USERS = 14
-SEEDS = [seed if seed < 25 else pytest.param(seed, marks=pytest.mark.soak) for seed in range(100)]
+SEEDS = [seed if seed < 10 else pytest.param(seed, marks=pytest.mark.soak) for seed in range(100)]
 DAY = 86_400_000_000
 RETRY = {"attempts": 60, "delay": "PT1S", "max_delay": "PT10S", "within": "P30D"}
 JOURNEY: dict[str, Any] = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from engine.core.interpreter.state import State
@@ -21,6 +21,7 @@ from engine.core.steps.facts import Event
 from engine.endpoints.model import Endpoint
 from engine.processes import worker
 from engine.users.row import UserRow
+from tests.examples import share
 from tests.properties.both_ways import (
     Live,
     Simulated,
@@ -55,35 +56,31 @@ def compare(template: Path, case: Case, *, told: bool = True, **how: Any) -> Non
     assert_same(Simulated(case).run(live.key), went, told=told)
 
 
-def share(part: float) -> settings:
-    """Only so many of a profile's examples: all the tests here together are to stay quick."""
-    return settings(max_examples=int(part * settings().max_examples))
-
-
+@share(0.5, soak=1)
 @given(case=cases(slow=True))
 def test_a_simulation_decides_as_a_live_run_does(template: Path, case: Case) -> None:
     compare(template, case)
 
 
-@share(0.2)
+@share(0.1, soak=0.2)
 @given(case=cases(horizons=True))
 def test_up_to_a_horizon_too(template: Path, case: Case) -> None:
     compare(template, case)
 
 
-@share(0.5)
+@share(0.25, soak=0.5)
 @given(case=cases(entering=True))
 def test_who_enters_again_is_decided_alike(template: Path, case: Case) -> None:
     compare(template, case)
 
 
-@share(0.2)
+@share(0.1, soak=0.2)
 @given(case=cases(crashing=True))
 def test_a_process_that_ends_with_each_commit_changes_nothing(template: Path, case: Case) -> None:
     compare(template, case, stops=True)
 
 
-@share(0.3)
+@share(0.15, soak=0.3)
 @given(
     case=cases(crashing=True),
     seed=st.integers(0, 1_000),
@@ -100,25 +97,25 @@ def test_crashes_and_failing_writes_change_nothing(
         compare(template, case, told=False, faults=(seed, Faults(rate, most)))
 
 
-@share(0.7)
+@share(0.35, soak=0.7)
 @given(case=cases(slow=True, events=True))
 def test_what_happens_to_users_is_decided_alike(template: Path, case: Case) -> None:
     compare(template, case)
 
 
-@share(1)
+@share(0.5, soak=1)
 @given(case=cases(slow=True, events=True, triggered=True))
 def test_whom_events_let_in_is_decided_alike(template: Path, case: Case) -> None:
     compare(template, case)
 
 
-@share(0.2)
+@share(0.1, soak=0.2)
 @given(case=cases(slow=True, events=True, triggered=True, clocked=True))
 def test_whom_clocks_let_in_is_decided_alike(template: Path, case: Case) -> None:
     compare(template, case)
 
 
-@share(0.2)
+@share(0.1, soak=0.2)
 @given(
     case=st.one_of(
         cases(horizons=True, events=True), cases(horizons=True, events=True, triggered=True)
@@ -128,7 +125,7 @@ def test_events_up_to_a_horizon_are_decided_alike(template: Path, case: Case) ->
     compare(template, case)
 
 
-@share(0.2)
+@share(0.1, soak=0.2)
 @given(case=cases(crashing=True, events=True))
 def test_events_are_heard_once_by_processes_that_end_with_each_commit(
     template: Path, case: Case
@@ -136,7 +133,7 @@ def test_events_are_heard_once_by_processes_that_end_with_each_commit(
     compare(template, case, stops=True)
 
 
-@share(0.3)
+@share(0.15, soak=0.3)
 @given(
     case=cases(crashing=True, events=True),
     seed=st.integers(0, 1_000),
@@ -149,7 +146,7 @@ def test_events_are_heard_once_whatever_crashes_and_fails(
     compare(template, case, told=False, faults=(seed, Faults(rate, most)))
 
 
-@share(0.1)
+@share(0.05, soak=0.1)
 @given(case=cases(crashing=True, events=True, triggered=True))
 def test_events_let_in_once_though_processes_end_with_each_commit(
     template: Path, case: Case
@@ -157,7 +154,7 @@ def test_events_let_in_once_though_processes_end_with_each_commit(
     compare(template, case, stops=True)
 
 
-@share(0.1)
+@share(0.05, soak=0.1)
 @given(
     case=st.one_of(
         cases(crashing=True, events=True, triggered=True),
@@ -173,6 +170,7 @@ def test_events_and_clocks_let_in_once_whatever_crashes_and_fails(
     compare(template, case, told=False, faults=(seed, Faults(rate, most)))
 
 
+@share(0.5, soak=1)
 @given(
     case=st.one_of(
         cases(slow=True),

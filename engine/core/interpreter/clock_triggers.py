@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import time, timedelta
+from datetime import UTC, time, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -12,7 +12,14 @@ from zoneinfo import ZoneInfo
 
 from engine.core.dsl.listening import counted_by
 from engine.core.dsl.trigger import DateTrigger, ScheduleTrigger
-from engine.core.expressions.calendar import DAY, HOUR, at_wall, find_zone, from_instant
+from engine.core.expressions.calendar import (
+    DAY,
+    HOUR,
+    at_wall,
+    find_zone,
+    from_instant,
+    to_instant,
+)
 from engine.core.expressions.errors import Unfillable
 from engine.core.expressions.schedules import Fires
 from engine.core.expressions.scope import UTC_ZONE
@@ -75,14 +82,17 @@ class Dated:
 
     def due(self, scope: Scope) -> tuple[int, int] | None:
         """The date's value for a user, and the moment that belongs to it, both microseconds UTC;
-        None: he has none, or it is over for longer than the grace.
+        None: he has none, or it is over for longer than the grace. Of a date on the user's own
+        clock the value is what that shows, as though it were UTC's: it stays when he moves.
         """
         try:
             value = self.trigger.date.instant(scope)
             at = None if value is None else self.moment.of_date(value, scope.zone)
+            if value is None or at is None or self.is_over(at, scope.now):
+                return None
+            if value != self.trigger.date.instant(scope.changed(zone=UTC_ZONE)):
+                value = to_instant(from_instant(value, scope.zone).replace(tzinfo=UTC))
         except (Unfillable, OverflowError):
-            return None
-        if value is None or at is None or self.is_over(at, scope.now):
             return None
         return value, at
 

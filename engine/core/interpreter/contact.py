@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.core.dsl.contact_policy import ContactPolicy, FrequencyCap, QuietHours
 from engine.core.expressions.assignment import held_out
-from engine.core.expressions.calendar import from_instant, next_wall_time
+from engine.core.expressions.calendar import from_instant, next_wall_time, to_instant
 from engine.core.expressions.errors import Unfillable
 from engine.core.expressions.seen import sight_of
 from engine.core.steps.base import Call, Move, Wait
@@ -130,11 +131,15 @@ def _withheld(policy: ContactPolicy, view: View) -> Move | Wait | None:
 
 def _quiet(hours: QuietHours, view: View) -> Move | Wait | None:
     zone = view.scope.zone
-    if not hours.cover(from_instant(view.now, zone).time()):
+    local = from_instant(view.now, zone)
+    if not hours.cover(local.time()):
         return None
     if hours.then == "skip":
         return _skipped("quiet hours", {"clock": _clock(view.now, view)})
     until = next_wall_time(view.now, zone, hours.to)
+    if local.fold:  # an hour is told a second time, and their end in it, too
+        end = to_instant(datetime.combine(local, hours.to.replace(fold=1), zone))
+        until = min(until, end) if end > view.now else until
     return Wait(until, "quiet_hours", f"quiet hours, until {_clock(until, view)}")
 
 

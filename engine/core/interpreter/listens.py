@@ -42,8 +42,8 @@ def touches(passage: Passage, fact: Fact) -> bool:
 
 def apply(walk: Walk, facts: Sequence[Fact]) -> None:
     """Apply ``facts`` to the walk's passage one by one in order of ``seq``: goals first, then exit
-    rules, then the step. Those applied before are passed over. The walk is left walking if there is
-    more to do now.
+    rules, then the step. Those applied before are passed over, and so are events from before the
+    entry; goals count from the entry on. The walk is left walking if there is more to do now.
     """
     passage = walk.passage
     walk.walking = False
@@ -53,14 +53,18 @@ def apply(walk: Walk, facts: Sequence[Fact]) -> None:
             passage.depth = max(passage.depth, fact.depth)
             walk.moment = min(walk.now, fact.at)
             _apply(walk, fact)
+    walk.walking = _is_due(passage, walk.moment)
     walk.moment = walk.now
-    walk.walking = _is_due(passage, walk.now)
 
 
 def _apply(walk: Walk, fact: Fact) -> None:
     passage = walk.passage
-    if fact.at < (passage.began or passage.entered_at):
-        return
+    began = passage.began or passage.entered_at
+    is_earlier = fact.at < began
+    if is_earlier:
+        if isinstance(fact, Event):
+            return
+        walk.moment = began  # what he is counts as it stands, however late it was told of
     journey = passage.program.journey
     if not journey.goals and not journey.exit:
         if passage.outcome is None and fact.at <= walk.expires_at:
@@ -68,7 +72,7 @@ def _apply(walk: Walk, fact: Fact) -> None:
         return
     scope = PassageScope(passage, walk.now, walk.world.zone)
     outcome = None
-    for number, goal in goals_met(passage, fact, scope):
+    for number, goal in () if is_earlier else goals_met(passage, fact, scope):
         passage.goals[number] = fact.at
         walk.done.goals = (*walk.done.goals, number)
         if goal.exit and outcome is None:
@@ -82,7 +86,11 @@ def _apply(walk: Walk, fact: Fact) -> None:
         walk.heed(fact)
 
 
-def _is_due(passage: Passage, now: int) -> bool:
+def _is_due(passage: Passage, at: int) -> bool:
+    """Whether there is a step to be begun, or the present one was over before ``at``, the own time
+    of the last fact. One that ends then or later waits for its turn: further facts of before that
+    may be about to be told.
+    """
     if passage.state is not State.WAITING:
         return False
-    return not passage.started or (passage.wake_at is not None and passage.wake_at <= now)
+    return not passage.started or (passage.wake_at is not None and passage.wake_at < at)

@@ -56,6 +56,8 @@ class Walk(Noting):
         nodes = passage.program.nodes
         if passage.outcome is None and self.now >= self.expires_at:
             self.leave("expired")
+        if self._awaits_another():
+            passage.wake_at, self.walking = self.expires_at, False
         while self.walking:
             if passage.position == END:
                 self._arrive_at_the_end()
@@ -72,6 +74,14 @@ class Walk(Noting):
             except Exception as error:  # noqa: BLE001 (costs this user this step, nobody else)
                 decision = self._a_bug(node, error)
             self._apply(node, decision)
+
+    def _awaits_another(self) -> bool:
+        """Whether he was woken (as behind a pause) while he waits for the end of another passage:
+        the step that began it would begin a second one.
+        """
+        passage = self.passage
+        waits = passage.state is _WAITING and passage.reason is Reason.CHILD
+        return self.walking and waits and passage.started > 0
 
     def answered(self, result: Result) -> None:
         """Let the step that made the call judge its answer."""

@@ -22,6 +22,8 @@ from engine.enrollments.rows import read_user
 from engine.enrollments.store import Changes
 from engine.enrollments.store import write as write_changes
 from engine.enrollments.users_held import UsersHeld
+from engine.operations.archive import archive
+from engine.versions.publish import publish
 from engine.versions.store import Published
 from tests.databases import database_url
 from tests.unit.core.interpreter.passing import journey, put
@@ -230,6 +232,21 @@ def test_a_half_read_fire_is_read_to_its_end_by_the_next_version(database: Datab
     worker.follow(version(2, DAILY))
     seen += [line.removeprefix("22T09:00 ") for line in worker.until("2026-11-22T12:00")]
     assert sorted(seen) == sorted(f"{name} 0" for name in names)
+
+
+def test_a_fire_that_came_while_the_journey_was_archived_is_not_made_up_for(
+    database: Database,
+) -> None:
+    worker = Worker(database, version(1, DAILY))
+    worker.users("ann")
+    assert worker.until("2026-11-22T12:00") == ["22T09:00 ann 0"]
+    with database.write() as connection:
+        publish(connection, "j", b"", {}, now=at(SUNDAY), actor="test")
+        archive(connection, "j", at=worker.now, now=worker.now, actor="test")
+    worker.follow()
+    worker.now = at("2026-11-23T15:00")
+    worker.follow(version(2, DAILY))
+    assert worker.until("2026-11-24T12:00") == ["24T09:00 ann 0"]
 
 
 def test_two_schedules_that_fire_together_are_two(database: Database) -> None:

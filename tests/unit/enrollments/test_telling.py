@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine.console.story import story_of
 from engine.enrollments.telling import Ended, by_what, happenings
 from engine.enrollments.told import Cause, Noted, PassageTold, Standing, StepTaken, Why
@@ -35,6 +37,13 @@ def test_what_moved_somebody_stands_before_the_step_and_what_came_after_the_end_
     end = Ended(5 * SECOND, "done", "2 steps, 1 failed call")
     assert list(happenings(ENDED)) == [PLAN, OPENED, SCORE, VALUE, end, LATE]
     assert list(happenings(WAITING)) == [PLAN, SCORE, VALUE, LATE, STANDING]
+
+
+def test_a_call_sent_again_after_the_end_stands_behind_it_and_is_no_further_step() -> None:
+    again = replace(SCORE, redrive=1, status="succeeded", ended_at=7 * SECOND)
+    end = Ended(5 * SECOND, "done", "2 steps, 1 failed call")
+    told = list(happenings(replace(ENDED, steps=(SCORE, VALUE, again))))
+    assert told == [PLAN, OPENED, SCORE, VALUE, end, again, LATE]
 
 
 def test_causes_are_said_in_words() -> None:

@@ -131,6 +131,17 @@ def test_a_second_file_of_one_journey_is_refused_until_the_first_is_gone(here: H
     assert (gone[:14], taken) == ("a.yaml is gone", "b.yaml: journey j version 3 published")
 
 
+def test_a_new_start_keeps_the_file_that_was_published_of_two(here: Here) -> None:
+    here.write("b.yaml")
+    here.look()
+    here.write("a.yaml", span="P2D")
+    here.look()
+    here.watched = JourneysFolder(here.folder)
+    (refused,) = here.said()
+    assert refused.startswith("a.yaml is journey j, which b.yaml is already")
+    assert here.versions == [("j", 1, True)]
+
+
 def test_a_file_that_becomes_another_journey_leaves_the_first_published(here: Here) -> None:
     here.write("j.yaml")
     here.look()

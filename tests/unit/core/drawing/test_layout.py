@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 import time
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from engine.core.drawing.cards import card_of, tag_of
 from engine.core.drawing.geometry import Box, Layout, Link, Point
@@ -11,6 +11,7 @@ from engine.core.drawing.graph import Graph, graph_of
 from engine.core.drawing.layout import lay_out
 from engine.core.drawing.svg import svg
 from engine.core.dsl.program import Program
+from tests.examples import share
 from tests.unit.core.drawing.journeys import program, programs
 
 Segment = tuple[Point, Point]
@@ -49,7 +50,7 @@ def within(box: Box, layout: Layout) -> bool:
     )
 
 
-@settings(max_examples=50)
+@share(0.25)
 @given(programs())
 def test_no_boxes_and_no_labels_overlap(of: Program) -> None:
     _, layout = drawn(of)
@@ -58,7 +59,7 @@ def test_no_boxes_and_no_labels_overlap(of: Program) -> None:
         assert not overlap(one, other, apart=5)
 
 
-@settings(max_examples=50)
+@share(0.25)
 @given(programs())
 def test_every_way_is_drawn_once_and_begins_and_ends_at_its_nodes(of: Program) -> None:
     graph, layout = drawn(of)
@@ -70,7 +71,7 @@ def test_every_way_is_drawn_once_and_begins_and_ends_at_its_nodes(of: Program) -
         assert link.points[-1] == (target.x + target.width / 2, target.y)
 
 
-@settings(max_examples=50)
+@share(0.25)
 @given(programs())
 def test_nothing_is_outside_the_canvas(of: Program) -> None:
     _, layout = drawn(of)
@@ -80,7 +81,7 @@ def test_nothing_is_outside_the_canvas(of: Program) -> None:
     assert all(within(box, layout) for box in inside)
 
 
-@settings(max_examples=50)
+@share(0.25)
 @given(programs())
 def test_ways_run_around_right_angles_and_through_no_box_and_no_label(of: Program) -> None:
     _, layout = drawn(of)
@@ -94,7 +95,7 @@ def test_ways_run_around_right_angles_and_through_no_box_and_no_label(of: Progra
                     assert not overlap(span(segment), other.tag, apart=-0.1)
 
 
-@settings(max_examples=50)
+@share(0.25)
 @given(programs())
 def test_ways_that_share_no_end_share_no_line(of: Program) -> None:
     _, layout = drawn(of)
@@ -115,7 +116,7 @@ def test_ways_that_share_no_end_share_no_line(of: Program) -> None:
                 )
 
 
-@settings(max_examples=50)
+@share(0.25)
 @given(programs())
 def test_the_same_journey_is_drawn_the_same(of: Program) -> None:
     assert svg(of) == svg(of)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.core.dsl.program import Node, Program
-from engine.core.interpreter.advance import World, drop, leave
+from engine.core.interpreter.advance import World, drop, leave, rejoin
 from engine.core.interpreter.state import Reason, State
 from engine.core.steps.base import Result
 from engine.core.steps.terms import RetryPolicy, Terms
@@ -579,3 +579,15 @@ def test_a_wait_for_a_date_on_another_clock_reads_it_there() -> None:
     done = go(passage)
     assert done.executions == []
     assert passage.wake_at == 1_790_780_400_000_000  # 2026-10-01T00:00+09:00
+
+
+def test_who_waits_for_another_journeys_end_and_is_woken_before_begins_it_once() -> None:
+    other = {"id": "other", "type": "start_journey", "journey": "b", "await": True}
+    passage = entered(journey(other, call(), max_age="P9D"))
+    assert len(go(passage).makes) == 1
+    passage.wake_at = NOW + SECOND  # a pause is over, and something was heard in it
+    assert go(passage, NOW + SECOND).makes == ()
+    assert (stands_at(passage), passage.wake_at) == ("other", NOW + 9 * DAY)
+    assert rejoin(passage, NOW + DAY, WORLD, "completed").call is not None
+    go(passage, NOW + DAY, answer())
+    assert passage.outcome == "completed"

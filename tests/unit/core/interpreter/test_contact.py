@@ -124,6 +124,14 @@ def test_quiet_hours_within_a_day() -> None:
     assert told(go([call()], rules, start="2026-11-22T14:00")) == ["22T14:00 ask succeeded"]
 
 
+def test_quiet_hours_that_end_in_an_hour_told_twice_end_both_times() -> None:
+    rules = policy(quiet_hours={"from": "22:00", "to": "02:30"})
+    berlin = user("Europe/Berlin")  # 03:00 becomes 02:00 at 01:00 UTC
+    for start, sent in (("00:10", "00:30"), ("00:40", "00:40"), ("01:10", "01:30")):
+        events = go([call()], rules, users=berlin, start=f"2026-10-25T{start}")
+        assert told(events) == [f"25T{sent} ask succeeded"]
+
+
 def test_a_held_call_is_rendered_when_it_is_made_and_an_exit_rule_still_ends_it() -> None:
     start = parse_iso(NOON, UTC_ZONE)
     assert start is not None

@@ -144,6 +144,30 @@ def test_what_happened_before_the_entry_is_no_goal() -> None:
     assert (passage.goals, passage.outcome) == ({}, None)
 
 
+@pytest.mark.parametrize(
+    ("rules", "step", "outcome"),
+    [
+        ({"exit": [{"when": "user.gone"}]}, pause(), "exit:1"),
+        ({}, {**LISTEN, "any": [{"when": "user.gone", "next": "end"}]}, "clicked"),
+        (
+            {},
+            {**pause(), "for": None, "until": {"date": "user.day", "missing": "exit"}},
+            "missed:rest",
+        ),
+        ({"goals": [{"name": "won", "when": "user.gone"}]}, pause(), None),
+    ],
+)
+def test_what_a_user_is_counts_however_old_the_change_is_said_to_be(
+    rules: dict[str, Any], step: dict[str, Any], outcome: str | None
+) -> None:
+    said = {key: value for key, value in step.items() if value is not None}
+    passage = entered(journey(said, END, **rules), day="2027-01-01")
+    go(passage)
+    passage.user.attributes = {"gone": True}
+    hear(passage, change(at=NOW - DAY, gone=None, day="2027-01-01"))
+    assert (passage.outcome, passage.goals) == (outcome, {})
+
+
 def test_a_goals_condition_has_to_become_true() -> None:
     goal = {"name": "gold", "when": "user.tier == 'gold'"}
     passage = entered(journey(pause(), goals=[goal]), tier="gold", n=2)
@@ -190,6 +214,18 @@ def test_an_event_of_before_the_deadline_wins_although_it_is_seen_later() -> Non
         go(passage)
         hear(passage, event("clicked", at=at), now=NOW + 5 * DAY)
         assert passage.outcome == outcome
+
+
+def test_an_event_that_changes_nothing_does_not_bring_on_a_deadline_before_the_next_event() -> None:
+    wanted = {"event": "clicked", "where": "event.n > 1", "next": "end"}
+    passage = entered(journey({**LISTEN, "any": [wanted]}, END | {"id": "late"}, END))
+    go(passage)
+    late = NOW + 3 * DAY  # as after a downtime
+    hear(passage, event("clicked", 1, NOW + DAY, n=1), now=late)
+    assert stands_at(passage) == "listen"
+    hear(passage, event("clicked", 2, NOW + 2 * DAY, n=2), now=late)
+    assert taken(passage, go(passage, late)) == []
+    assert [passage.program.nodes[n].id for n in passage.steps] == ["listen", "end"]
 
 
 def test_each_fact_meets_the_step_that_the_one_before_led_to() -> None:
