@@ -42,16 +42,15 @@ class Part(Generic[Row]):
 
 def part_of(visit: Visit, path: str, found: Sequence[Row]) -> Part[Row]:
     """The page of ``found`` that ``?page=`` asks for, the first unless said; behind the end it is
-    the last one. ``path`` is the list's: links to other pages keep the filter.
+    the last one. ``path`` is the list's: links to other pages keep what is searched (``q``).
     """
     pages = max(1, -(-len(found) // MOST))
     number = min(max(visit.query.whole("page") or 1, 1), pages)
     start = (number - 1) * MOST
     rows = found[start : start + MOST]
-    asked: dict[str, str | int | None] = dict(visit.query.pairs)
 
     def at(page: int) -> str:
-        return link(path, **{**asked, "page": page if page > 1 else None})
+        return link(path, q=visit.query.exact("q"), page=page if page > 1 else None)
 
     return Part(
         rows,
