@@ -38,7 +38,7 @@ LONGEST_REST_S = 60.0
 LATE_S = 150.0
 """A timer that hasn't looked for so long hangs."""
 SOON = 5 * SECOND
-"""When a duty is done that was due while no process ran."""
+"""When a duty is done that all processes share and that was due while none ran."""
 _TOLD_AGAIN = 10 * MINUTE
 """How often a duty of each process writes down that it was done and there was nothing to do."""
 _JUMP_S = 2.0
@@ -122,8 +122,8 @@ class Scheduler:
             for name, held in self._held.items():
                 at = held.duty.when.after(now, self._zone)
                 if held.duty.shared:
-                    at = store.plan_duty(connection, name, at)
-                held.state = replace(held.state, next_at=max(at, now + SOON))
+                    at = max(store.plan_duty(connection, name, at), now + SOON)
+                held.state = replace(held.state, next_at=at)
         for name, held in self._held.items():
             self._timer.add_job(
                 self.do,

@@ -157,6 +157,12 @@ def test_what_was_due_while_nobody_ran_is_done_once_soon_after_the_start(tmp_pat
     assert posted.rows()["it"].next_at > posted.now
 
 
+def test_a_duty_of_each_process_waits_for_its_own_time_and_no_longer(tmp_path: Path) -> None:
+    posted = Posted(tmp_path)
+    own = replace(duty(fine, shared=False), when=Every(2 * SECOND))
+    assert posted.scheduler(own).first_times()["it"] <= posted.now + 2 * SECOND
+
+
 def test_a_duty_that_nobody_has_any_more_is_forgotten(tmp_path: Path) -> None:
     posted = Posted(tmp_path)
     posted.scheduler(duty(fine), duty(fine, "old"))
