@@ -14,9 +14,10 @@ from engine.enrollments.arms import by_arm
 from engine.enrollments.living import living, version_of
 from engine.enrollments.summary import Summary
 from engine.versions.store import Versions
+from tests.examples import share
 from tests.properties.both_ways import Live, Undecided, fresh
 from tests.properties.drawn import Case, cases
-from tests.properties.test_simulated_is_live import share, template
+from tests.properties.test_simulated_is_live import template
 
 __all__ = ["template"]
 
@@ -40,7 +41,7 @@ def numbers(summary: Summary) -> dict[str, object]:
     }
 
 
-@share(0.5)
+@share(0.25, soak=0.5)
 @given(case=cases(horizons=True))
 def test_the_counts_are_the_executions(template: Path, case: Case) -> None:
     path = fresh(template)

@@ -217,7 +217,11 @@ def test_after_a_rotation_both_secrets_are_let_in_until_the_overlap_ends(
     with database.write() as connection:
         new = issuing.rotate(connection, "shop", actor="ann", now=NOW, overlap=HOUR).text
     tokens = LiveTokens(database, elapsed=elapsed)
-    assert tokens.check(old, NOW + HOUR - 1) == tokens.check(new, NOW) is not None
+    first, second = tokens.check(old, NOW + HOUR - 1), tokens.check(new, NOW)
+    assert first is not None
+    assert second is not None
+    assert first.token_id == second.token_id
+    assert (first.expires_at, second.expires_at) == (NOW + HOUR, None)
     assert tokens.check(old, NOW + HOUR) is None
     assert tokens.check(new, NOW + HOUR) is not None
 
