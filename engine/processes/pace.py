@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-HELD_S = 0.01
+HELD_S = 0.004
 """For about so long a turn keeps everybody else from writing into a file."""
 FEWEST = 64
 _TELLING = 32
