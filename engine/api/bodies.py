@@ -67,9 +67,8 @@ def _unpacked(body: bytes, most: int) -> bytes:
     found: list[bytes] = []
     size, members = 0, 1
     unpacker = zlib.decompressobj(GZIP)
-    for start in range(
-        0, len(body), _PIECE
-    ):  # what follows a member's end is copied: not all of it
+    # By pieces: what follows a member's end is copied.
+    for start in range(0, len(body), _PIECE):
         rest = body[start : start + _PIECE]
         while rest:
             if unpacker.eof:

@@ -11,13 +11,11 @@ from engine.cli.context import actor, csv_option, database_option, json_option, 
 from engine.clock import wall
 
 if TYPE_CHECKING:
-    from engine.hooks.deliveries import Became
     from engine.hooks.store import StoredHook
 
 PRESETS = ("standard", "github", "stripe", "shopify")
 """As :data:`engine.hooks.signatures.PRESETS`, for help that loads nothing."""
 
-_CAME = ("at", "result", "event", "user", "seq", "message_id", "size", "code", "detail")
 _COLUMNS = ("name", "preset", "user", "event", "when", "properties", "changed")
 
 EXAMPLES = """\b
@@ -153,11 +151,12 @@ def deliveries(name: str, as_json: bool, as_csv: bool, database: str | None) -> 
     from engine.cli.tables import show
     from engine.hooks.deliveries import of_hook
     from engine.hooks.keeping import require
+    from engine.operations.deliveries import COLUMNS, row
 
     with opened(database) as installation, installation.database().read() as connection:
         found = of_hook(connection, require(connection, name).id)
-    rows = [_came(one) for one in reversed(found)]
-    show(rows, _CAME, as_json=as_json, as_csv=as_csv, empty=f"nothing came to {name}")
+    rows = [row(one) for one in reversed(found)]
+    show(rows, COLUMNS, as_json=as_json, as_csv=as_csv, empty=f"nothing came to {name}")
 
 
 @hooks.command()
@@ -180,21 +179,4 @@ def _row(stored: StoredHook) -> dict[str, object]:
         "preset": stored.preset,
         **json.loads(stored.mapping),
         "changed": instant(stored.changed_at),
-    }
-
-
-def _came(one: Became) -> dict[str, object]:
-    from engine.cli.tables import instant
-
-    came = one.delivery
-    return {
-        "at": instant(came.at),
-        "result": one.result,
-        "event": came.event,
-        "user": one.user,
-        "seq": one.seq,
-        "message_id": came.message_id,
-        "size": came.size,
-        "code": came.code or None,
-        "detail": came.detail or None,
     }

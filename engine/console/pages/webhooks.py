@@ -19,6 +19,7 @@ from engine.core.guarded_json import NotGuardedJSON
 from engine.errors import OperatorError
 from engine.hooks import deliveries, keeping, store
 from engine.hooks.mapping import EVENT_NAME
+from engine.operations.deliveries import COLUMNS, row
 from engine.operations.marks import hook_mark
 from engine.operations.tables import instant
 from engine.telemetry.redact import known_secrets
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.console.visit import Fields, Reply, Visit
-    from engine.hooks.deliveries import Became
     from engine.hooks.store import StoredHook
 
 PRESETS = {
@@ -40,7 +40,6 @@ PRESETS = {
 """The ways of signing, as people call them."""
 
 _COLUMNS = ("name", "preset", "user", "event", "when", "properties", "changed_at")
-_CAME = ("at", "result", "event", "user", "seq", "message_id", "size", "code", "detail")
 _TEXTS = ("preset", "user", "event", "when", "properties")
 
 
@@ -72,22 +71,7 @@ def _show(visit: Visit) -> Reply:
     name = visit.place["name"]
     with visit.means.database.read() as connection:
         found = deliveries.of_hook(connection, keeping.require(connection, name).id)
-    return as_csv(f"{name}-deliveries", map(_came, found), _CAME)
-
-
-def _came(one: Became) -> dict[str, object]:
-    came = one.delivery
-    return {
-        "at": instant(came.at),
-        "result": one.result,
-        "event": came.event,
-        "user": one.user,
-        "seq": one.seq,
-        "message_id": came.message_id,
-        "size": came.size,
-        "code": came.code,
-        "detail": came.detail,
-    }
+    return as_csv(f"{name}-deliveries", map(row, found), COLUMNS)
 
 
 def _shown(visit: Visit, problem: str = "") -> Reply:
