@@ -7,7 +7,7 @@ What a file of events may hold stands in :mod:`engine.users.event_rows`.
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -38,13 +38,17 @@ class FactsFile:
 
     def __init__(self, source: Source, rows: EventRows, now: int) -> None:
         self.count = 0
-        self._checked: BinaryIO = tempfile.TemporaryFile(prefix="journey-events-")  # noqa: SIM115
+        with _room_for(source.name):
+            self._checked: BinaryIO = tempfile.TemporaryFile(prefix="journey-events-")  # noqa: SIM115
         findings = Findings(source.name, EventsFileError)
         try:
             fit = self._fit(rows, findings, now)
             while some := list(islice(fit, _AT_ONCE)):
-                self._checked.write(text_of(some).encode() + b"\n")
+                with _room_for(source.name):
+                    self._checked.write(text_of(some).encode() + b"\n")
                 self.count += len(some)
+            with _room_for(source.name):
+                self._checked.flush()
             if source.changed():
                 raise EventsFileError(
                     f"{source.name} was changed while it was being read; start again"
@@ -70,7 +74,8 @@ class FactsFile:
 
     def close(self) -> None:
         """Give the temporary file back."""
-        self._checked.close()
+        with suppress(OSError):  # what found no room finds none now
+            self._checked.close()
 
     def _fit(self, rows: EventRows, findings: Findings, now: int) -> Iterator[InboxRow]:
         for row in good_rows(rows, findings):
@@ -94,6 +99,18 @@ def open_facts(
         yield facts
     finally:
         facts.close()
+
+
+@contextmanager
+def _room_for(name: str) -> Iterator[None]:
+    """Say where there was no room, and what gives it some."""
+    try:
+        yield
+    except OSError as error:
+        raise EventsFileError(
+            f"{name} was not sent: what is checked of it can't be kept in the temporary folder:"
+            f" {error.strerror}; make room there, or name another one by TMPDIR"
+        ) from None
 
 
 def _incoming(row: EventRow) -> Incoming:

@@ -120,3 +120,13 @@ def test_standard_input_is_a_file_too(tmp_path: Path) -> None:
 def test_a_file_without_events_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(EventsFileError):
         facts(tmp_path, text)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_a_full_temporary_folder_is_named_and_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda prefix: full)
+        with pytest.raises(EventsFileError, match=r"No space left on device.*TMPDIR"):
+            facts(tmp_path, "user,event,at\nada,bought,2026-11-22\n")
