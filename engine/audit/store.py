@@ -67,6 +67,17 @@ def latest(connection: Connection, after: int, verb: str, kind: str, name: str) 
     return found
 
 
+def names_after(connection: Connection, after: int, verb: str, kind: str) -> dict[str, int]:
+    """What such changes were made to whose number is above ``after``, each with the last one's
+    number.
+    """
+    rows = connection.exec_driver_sql(
+        "SELECT name, max(id) FROM audit WHERE id > ? AND verb = ? AND kind = ? GROUP BY name",
+        (after, verb, kind),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def changes(
     connection: Connection,
     *,
