@@ -19,8 +19,7 @@ from engine.credentials.credential import Credential
 from engine.credentials.echo import forget_marks
 from engine.credentials.loaded import Loaded, load
 from engine.credentials.overlap import PREVIOUS_NEEDED, record_fall_back
-from engine.credentials.store.profiles import profile_ids
-from engine.credentials.store.versions import live_versions
+from engine.credentials.store.versions import live_versions, profile_ids
 from engine.errors import CredentialFailure, DatabaseUnavailable
 from engine.telemetry.redact import Redactor, known_secrets
 

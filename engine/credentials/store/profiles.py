@@ -88,11 +88,6 @@ def all_profiles(connection: Connection) -> list[StoredProfile]:
     return [_profile(row, secrets.get(row[0], ())) for row in rows]
 
 
-def profile_ids(connection: Connection) -> set[int]:
-    """The ids of all profiles."""
-    return {row[0] for row in connection.exec_driver_sql("SELECT id FROM auth_profiles")}
-
-
 def kinds(connection: Connection) -> dict[str, str]:
     """Every profile's kind, by the profile's name."""
     rows = connection.exec_driver_sql("SELECT name, kind FROM auth_profiles")
