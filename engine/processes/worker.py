@@ -160,6 +160,8 @@ class Worker:
             self._share.obey(self._decider.holding)
         turn, loading = self._gather()
         if turn.empty and loading.empty:
+            if not self._stopping and self._backlog.load_ahead(self._database, self._clock.now()):
+                return 0.0
             return self._pause()
         ledger, calls = self._take(turn, loading)
         self._pace.took(self._committing.held_s, self._size)
@@ -264,8 +266,7 @@ class Worker:
                 self._backlog.put_off(held, self._clock.now())
         for lane, at in ledger.retries:
             self._backlog.add_call(lane, at)
-        if ledger.next_wake is not None:
-            self._backlog.add_sleeper(ledger.next_wake)
+        self._backlog.turned(ledger)
         if turn.arrivals is not None:
             self._source.targets = {held.lane for held in ledger.calls}
         self._told = self._told or ledger.look_again

@@ -137,7 +137,9 @@ class Desk:
             ledger = decider.decide(connection, turn, {"crm": terms(CRM)}, now)
             if writes:
                 store.write(connection, ledger.changes)
-        if ledger.next_wake is not None:
+        if writes:
+            self.backlog.turned(ledger)
+        elif ledger.next_wake is not None:
             self.backlog.add_sleeper(ledger.next_wake)
         for one in answered:
             self.calls.sent.pop(one.held.passage.id, None)
