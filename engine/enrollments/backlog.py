@@ -139,6 +139,11 @@ class Backlog:
         """Whether somebody's time has come."""
         return self._stored_due(now) or self._ahead.is_due(now)
 
+    def is_crowd(self, now: int, some: int) -> bool:
+        """Whether more than ``some`` are due who are all in memory, and nobody who isn't."""
+        stored = self._passed_over or self._stored_due(now)
+        return not stored and self._ahead.due(now) > some
+
     def _stored_due(self, now: int) -> bool:
         return self._wake_at is not None and self._wake_at <= now
 

@@ -65,6 +65,10 @@ class LoadedAhead:
         first = self.first
         return first is not None and first <= now
 
+    def due(self, now: int) -> int:
+        """How many are due."""
+        return bisect_right(self._line, now, key=_wake_at)
+
     def covered(self, bucket: int) -> int:
         """Up to which instant a bucket is covered; -1: it isn't."""
         return self._covered.get(bucket, -1)
@@ -84,7 +88,7 @@ class LoadedAhead:
         """
         if not self.is_due(now):
             return []
-        end = min(most, bisect_right(self._line, now, key=_wake_at))
+        end = min(most, self.due(now))
         handed = self._line[:end]
         del self._line[:end]
         self._forget(handed)
