@@ -139,8 +139,6 @@ class Desk:
                 store.write(connection, ledger.changes)
         if writes:
             self.backlog.turned(ledger)
-        elif ledger.next_wake is not None:
-            self.backlog.add_sleeper(ledger.next_wake)
         for one in answered:
             self.calls.sent.pop(one.held.passage.id, None)
         for held in ledger.calls:

@@ -28,13 +28,14 @@ from tests.unit.enrollments.deciding import NOW, Desk, change, event
 HOUR = 3600 * SECOND
 DUE = NOW + HOUR
 SOON = DUE - SECOND
+
 WAITS: dict[str, Any] = {
     "id": "rest",
     "type": "wait_for",
     "any": [{"event": "bought"}, {"when": "user.vip"}],
     "within": "PT1H",
 }
-UP: dict[str, Any] = {"id": "up", "type": "set", "values": {"user.up": 1}}
+UP: dict[str, Any] = {"id": "up", "type": "set", "values": {"vars.up": 1}}
 CROWD = [f"u{n}" for n in range(40)]
 NEVER: Any = None
 """A connection for whoever has no need to read."""
@@ -244,18 +245,28 @@ def test_after_something_was_loaded_in_vain_nothing_is_for_a_while(desk: Desk) -
 
 
 def test_who_falls_asleep_for_a_moment_wakes_among_those_loaded_ahead(desk: Desk) -> None:
-    desk.publish(
-        {"id": "nap", "type": "wait", "for": "PT1S"},
-        entry={"triggers": [{"event": "nap"}]},
-        name="n",
-    )
+    nap = {"id": "nap", "type": "wait", "for": "PT0.1S"}
+    desk.publish(nap, entry={"triggers": [{"event": "nap"}]}, name="n")
     desk.turn(SOON - SECOND)
     load(desk)
-    desk.turn(SOON, event("nap", SOON, "u3"), event("nap", SOON, "napper"))
-    assert desk.backlog.next_wake == SOON + SECOND
-    assert sorted(woken(desk.turn(DUE + HOUR)) + woken(desk.turn(DUE + HOUR))) == sorted(
-        [*CROWD, "u3", "napper"]
-    )
+    naps = {SOON + n * SECOND // 100: user for n, user in enumerate(("u3", "one", "other"))}
+    for at, user in naps.items():
+        desk.turn(at, event("nap", at, user))
+    for at, user in naps.items():
+        assert desk.backlog.next_wake == at + SECOND // 10
+        assert woken(desk.turn(at + SECOND // 10)) == [user]
+    assert desk.backlog.next_wake == DUE
+
+
+def test_what_a_users_other_passage_does_to_one_loaded_ahead_counts(desk: Desk) -> None:
+    buy = {"id": "buy", "type": "set", "values": {"user.vip": True}}
+    first = {"id": "first", "type": "wait", "for": "PT59M59.9S"}
+    desk.publish(first, buy, entry={"triggers": [{"event": "join"}]}, name="v")
+    desk.turn(NOW, event("join", NOW, "u3"))
+    load(desk)
+    assert desk.backlog.next_wake == DUE - SECOND // 10
+    assert sorted(woken(desk.turn(DUE - SECOND // 10))) == ["u3", "u3"]
+    assert woken(desk.turn(DUE + HOUR)) == [user for user in CROWD if user != "u3"]
 
 
 def test_a_turn_that_was_not_committed_leaves_everybody_due(desk: Desk) -> None:
