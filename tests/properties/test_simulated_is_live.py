@@ -117,6 +117,7 @@ def test_who_was_loaded_long_before_his_time_is_decided_alike(template: Path, ca
         spans = {"SOON_US": 400 * DAY, "SPAN_US": 401 * DAY, "VAIN_US": 0, "VAIN_EACH_US": 0}
         for name, value in {**spans, "PORTION": 3}.items():
             patch.setattr(loaded_ahead, name, value)
+        patch.setattr(worker, "SLEEPERS_PER_TURN", 1)  # two are a crowd
         compare(template, case)
 
 
