@@ -173,11 +173,11 @@ class Backlog:
             self._drop_ahead(now)
         buckets: Sequence[int] = self.buckets
         if self._ahead.is_due(now):
-            others = [bucket for bucket in buckets if self._ahead.covered(bucket) < 0]
-            if not (self._passed_over and others):
+            if self._passed_over:
+                buckets = [bucket for bucket in buckets if self._ahead.covered(bucket) < 0]
+            if not (self._passed_over and buckets):
                 self._passed_over = self._stored_due(now)
                 return self._ahead.hand_out(now, most)
-            buckets = others
         self._passed_over = False
         until = now if self._until is None else min(now, self._until)  # clocks are put back, too
         place = (self._sleepers.of(buckets), -1, until, self._run_id, most)
@@ -250,7 +250,8 @@ class Backlog:
 
     def _be_calm(self, now: int, loaded: int) -> None:
         """Load nothing ahead for a time, as so many were loaded in vain."""
-        self._calm = range(now, now + loaded_ahead.VAIN_US + loaded * loaded_ahead.VAIN_EACH_US)
+        until = now + loaded_ahead.VAIN_US + loaded * loaded_ahead.VAIN_EACH_US
+        self._calm = range(now, max(until, self._calm.stop if now in self._calm else 0))
 
     def load_calls(
         self,
