@@ -22,7 +22,7 @@ MOMENT_US = SECOND // 10
 JOURNEY = """\
 dsl: 1
 journey: greet
-entry: {triggers: [{event: hello}]}
+entry: {triggers: [{event: hello}], reentry: after_exit}
 steps:
   - {id: sleep, type: wait, for: 1h}
   - {id: woken, type: set, values: {user.woken: "{{ user.woken | default(0) + 1 }}"}}
