@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from engine.clock import rest, stopwatch
 from engine.db.connect import IntegrityError
 from engine.enrollments import store
 from engine.errors import DatabaseUnavailable, DecidedByHalf
+from engine.processes.event_loop import switch_threads_soon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +46,7 @@ class Committing:
         commit began."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._writing: Future[Ledger] | None = None
+        self._switched_s = 0.0
 
     def commit(self, decide: Callable[[Connection], Ledger], *, apart: bool) -> Ledger:
         """What ``decide`` gives, once it is committed. It only reads, of one moment, and so it may
@@ -56,12 +59,18 @@ class Committing:
 
     def begin(self, ledger: Ledger) -> None:
         """Have a turn written that was decided apart; :meth:`finish` it before the next."""
+        self._switched_s = switch_threads_soon()
         self._writing = self._thread.submit(self._commit, lambda _: ledger, apart=True, of=ledger)
 
     def finish(self) -> Ledger | None:
         """Wait for the turn that is being written: that, or None. Raises as :meth:`commit`."""
         writing, self._writing = self._writing, None
-        return None if writing is None else writing.result()
+        if writing is None:
+            return None
+        try:
+            return writing.result()
+        finally:
+            sys.setswitchinterval(self._switched_s)
 
     def close(self) -> None:
         """Write what was begun, whatever becomes of it, and no more."""

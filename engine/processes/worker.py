@@ -23,7 +23,6 @@ from engine.errors import DatabaseUnavailable, DecidedByHalf
 from engine.processes.bell import Bell
 from engine.processes.committing import Committing
 from engine.processes.crowds import Crowds
-from engine.processes.event_loop import switch_threads_soon
 from engine.processes.pace import Pace
 from engine.processes.sharing import Share
 from engine.processes.supply import Loading, Source, Stay, Tellings, has_come, unknown
@@ -112,7 +111,6 @@ class Worker:
         where the work is to be opened anew.
         """
         loop = asyncio.get_running_loop()
-        switch_threads_soon()
         self.outbox.notify = partial(loop.call_soon_threadsafe, self.outbox.pump)
         with ThreadPoolExecutor(1, thread_name_prefix="decide") as thread:
             await loop.run_in_executor(thread, self._decide_all)
