@@ -4,6 +4,9 @@ from __future__ import annotations
 
 HELD_S = 0.004
 """For about so long a turn keeps everybody else from writing into a file."""
+REMEMBERED_S = 1.0
+"""So long after the last that was told others are taken to be writing: turns are large again then,
+and whoever comes next waits for one of them."""
 FEWEST = 64
 _TELLING = 32
 """Of fewer, the time that they take says more about the machine than about them."""
@@ -11,17 +14,28 @@ _WEIGHT = 0.3
 
 
 class Pace:
-    """Sizes turns by how long the last ones took to be written, so that one takes ``held_s``. An
-    event that nobody listens to takes a tenth of what an entry does that begins with a call.
+    """Sizes turns by how long the last ones took to be written, so that one takes ``held_s`` while
+    others write. An event that nobody listens to takes a tenth of what an entry does that begins
+    with a call.
     """
 
     def __init__(self, held_s: float = HELD_S) -> None:
         self._held_s = held_s
         self._each_s = 0.0
+        self._others_until_s = 0.0
+        self._at_s = 0.0
+
+    def at(self, now_s: float, *, others: bool) -> None:
+        """A turn begins at this moment of a stopwatch; with ``others``, something was written that
+        is told to it.
+        """
+        self._at_s = now_s
+        if others:
+            self._others_until_s = now_s + REMEMBERED_S
 
     def at_most(self, most: int) -> int:
         """How many a turn takes in, where it would take ``most`` if they were light."""
-        if self._each_s * most <= self._held_s:
+        if self._at_s >= self._others_until_s or self._each_s * most <= self._held_s:
             return most
         return min(most, max(FEWEST, int(self._held_s / self._each_s)))
 

@@ -172,6 +172,7 @@ class Worker:
         """What the next turn takes in."""
         self.woken.clear()
         self._look()
+        self._pace.at(stopwatch(), others=self._told)
         turn = Turn(
             answered=self.outbox.take_answers(self._pace.at_most(ANSWERS_PER_TURN)),
             starting=self.outbox.take_starting(),

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 
-from engine.processes.pace import FEWEST, HELD_S, Pace
+from engine.processes.pace import FEWEST, HELD_S, REMEMBERED_S, Pace
+
+
+def _beside_others(held_s: float = HELD_S) -> Pace:
+    pace = Pace(held_s)
+    pace.at(100.0, others=True)
+    return pace
 
 
 def test_a_turn_is_as_large_as_it_may_be_until_it_is_known_what_one_takes() -> None:
-    pace = Pace()
+    pace = _beside_others()
     assert pace.at_most(1_024) == 1_024
     pace.took(60.0, 3)  # so few say nothing
     assert pace.at_most(1_024) == 1_024
 
 
 def test_turns_that_take_long_to_write_get_smaller_and_larger_again() -> None:
-    pace = Pace()
+    pace = _beside_others()
     pace.took(HELD_S, 256)
     assert pace.at_most(1_024) == 256
     assert pace.at_most(100) == 100
@@ -27,9 +33,20 @@ def test_turns_that_take_long_to_write_get_smaller_and_larger_again() -> None:
 
 
 def test_turns_during_which_others_could_write_stay_large() -> None:
-    pace = Pace()
+    pace = _beside_others()
     pace.took(0.0, 1_000)
     assert pace.at_most(1_024) == 1_024
-    alone = Pace(math.inf)
+    alone = _beside_others(math.inf)
     alone.took(60.0, 1_000)
     assert alone.at_most(1_024) == 1_024
+
+
+def test_turns_are_large_again_when_nobody_else_has_written_for_a_while() -> None:
+    pace = _beside_others()
+    pace.took(1_000.0, 1_000)
+    pace.at(100.0 + REMEMBERED_S - 0.1, others=False)
+    assert pace.at_most(1_024) == FEWEST
+    pace.at(100.0 + REMEMBERED_S, others=False)
+    assert pace.at_most(1_024) == 1_024
+    pace.at(200.0, others=True)
+    assert pace.at_most(1_024) == FEWEST
