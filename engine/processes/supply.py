@@ -96,6 +96,7 @@ class Tellings:
         self._backlog = backlog
         self._feed = feed
         self._fed = 0
+        self._more: bool | None = None
         self.waiting = True
 
     @property
@@ -110,7 +111,7 @@ class Tellings:
     def load(self, connection: Connection, now: int, most: int) -> list[Told]:
         """Up to ``most``; the same again until they are received."""
         told = self._backlog.load_told(connection, most) if self.waiting else []
-        self.waiting = len(told) == most
+        self._more = len(told) == most
         if not told and self._feed is not None:
             told = self._feed.due(now, most)
             self._fed = len(told)
@@ -118,6 +119,8 @@ class Tellings:
 
     def received(self) -> None:
         """A turn with those loaded was committed."""
+        if self._more is not None:
+            self.waiting, self._more = self._more, None
         if self._feed is not None and self._fed:
             self._feed.take(self._fed)
             self._fed = 0
