@@ -141,7 +141,7 @@ class Worker:
             with suppress(DatabaseUnavailable), self._database.read() as connection:
                 self._told = self._backlog.look(connection)
                 self._stale = self._decider.journeys.stale(connection)
-            marked = bool(self._backlog.due_lanes(self._clock.now()))
+            marked = bool(self._backlog.due_lanes(self._clock.moment()))
         return self._told or self._stale or marked or self._share.is_another
 
     def open(self) -> None:
@@ -179,7 +179,7 @@ class Worker:
         )
         if self._stopping:
             return turn, Loading()
-        now = self._clock.now()
+        now = self._clock.moment()
         for held in self.outbox.take_outlived():
             self._backlog.add_call(held.lane, now)
         room = {lane: self.outbox.room(lane) for lane in self._backlog.due_lanes(now)}
@@ -216,7 +216,7 @@ class Worker:
     def _decide(
         self, connection: Connection, turn: Turn, loading: Loading, *, clocks: bool
     ) -> tuple[Ledger, list[Held]]:
-        now = self._clock.now()
+        now = self._clock.moment()
         # The turn itself stays as it is: if the database fails here, it is loaded for once more.
         loaded = replace(turn)
         most = self._pace.at_most(TOLD_PER_TURN)
@@ -261,7 +261,7 @@ class Worker:
         for held, behind in self._backlog.in_line(loaded, ledger.calls):
             given = held.passage.user.bucket in self._share.giving
             if behind or given or not self.outbox.offer(held):
-                self._backlog.put_off(held, self._clock.now())
+                self._backlog.put_off(held, self._clock.moment())
         for lane, at in ledger.retries:
             self._backlog.add_call(lane, at)
         if ledger.next_wake is not None:
@@ -283,7 +283,7 @@ class Worker:
         idle, parked = outbox.standing()
         sleeping = [t for t in (wake, fed) if t is not None]
         if idle and next_call is None and parked is None and not self._lasts:
-            sleeping = self._stay.waited_for(self._clock.now(), wake, fed)
+            sleeping = self._stay.waited_for(self._clock.moment(), wake, fed)
             if not sleeping:
                 return None
         at = min((t for t in (next_call, parked, *sleeping) if t is not None), default=None)
@@ -291,4 +291,4 @@ class Worker:
             self._clock.move_to(at)
             outbox.notify()
             return 0.0
-        return math.inf if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)
+        return math.inf if at is None else max(0.0, (at - self._clock.moment()) / 1_000_000)
