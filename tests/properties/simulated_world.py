@@ -130,11 +130,13 @@ class FailingDatabase(Database):
         self._faults = faults
 
     @contextmanager
-    def write(self, *, waits: int = 1, alone: bool = True) -> Iterator[Connection]:
+    def write(
+        self, *, waits: int = 1, alone: bool = True, within_s: float | None = None
+    ) -> Iterator[Connection]:
         fault = self._faults.draw(self._lots)
         if fault == "locked":
             raise DatabaseUnavailable("locked")
-        with super().write(waits=waits, alone=alone) as connection:
+        with super().write(waits=waits, alone=alone, within_s=within_s) as connection:
             yield connection
             if fault == "full":
                 raise DatabaseUnavailable("full")
