@@ -35,6 +35,9 @@ MOST_WAITING = 50_000
 """Facts that may wait for a commit; beyond that requests are told to come again."""
 MOST_AT_ONCE = 5_000
 """Facts in one commit: larger ones keep others from the database for longer."""
+PATIENCE_S = 10.0
+"""How long a database that somebody else has locked is waited for; then whoever waits is told, and
+to come again: SDKs give up after a while, and some send anew what they think is lost."""
 BREATH_S = 0.002
 """Between two commits: who writes a single row gets his turn."""
 
@@ -130,13 +133,17 @@ class Gathering:
         """Why what ``group`` brings couldn't be appended. With ``more`` whoever came while it
         waited for its turn to write joins it.
         """
+        since = stopwatch()
         try:
-            with self._database.write(waits=1) as connection:
+            with self._database.write(within_s=PATIENCE_S) as connection:
                 began = stopwatch()
                 if more:
                     self._take(group)
                 added = append(connection, [row for each in group for row in each.rows])
         except Exception as error:  # noqa: BLE001 - it is told to whoever waits
+            if more and isinstance(error, DatabaseUnavailable) and stopwatch() - since > PATIENCE_S:
+                # Nobody waits for as long once more.
+                group += [self._waiting.popleft() for _ in range(len(self._waiting))]
             return error
         self._metrics.committed(added, stopwatch() - began)
         return None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.api.asgi import header, send_answer
 from engine.api.bodies import read_body
 from engine.api.ingestion import require_post
 from engine.api.problems import Refused
+from engine.audit.store import latest_id
 from engine.clock import wall
 from engine.core import guarded_json
 from engine.core.expressions.errors import Unfillable
@@ -37,6 +39,17 @@ _LONGEST_DETAIL = 300
 _DIGITS = 9
 
 _TAKEN, _IGNORED = b'{"taken":true}', b'{"taken":false}'
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A hook, and its ``secrets`` that are good now, or why they can't be opened; ``change`` is the
+    number of the newest change of the audit log.
+    """
+
+    hook: StoredHook
+    secrets: Sequence[str] | EngineError = field(repr=False)
+    change: int
 
 
 class Hooks:
@@ -68,30 +81,29 @@ class Hooks:
         if found is None:
             raise Refused(404, "request.not_found", "there is nothing at this path")
         try:
-            answer = await self._take(*found, await read_body(scope, receive, self._largest), scope)
+            answer = await self._take(found, await read_body(scope, receive, self._largest), scope)
         except BadRow as bad:
-            self._note_refused(found[0], scope, bad.code, bad.remedy)  # its message says what came
+            # Its message would say what came.
+            self._note_refused(found.hook, scope, bad.code, bad.remedy)
             raise Refused(422, bad.code, FactRefused(bad).message) from None
         except EngineError as error:
-            self._note_refused(found[0], scope, error.code, error.message)
+            self._note_refused(found.hook, scope, error.code, error.message)
             raise
         await send_answer(send, answer)
 
-    async def _take(
-        self, stored: StoredHook, secrets: Sequence[str] | EngineError, body: bytes, scope: Scope
-    ) -> bytes:
+    async def _take(self, found: _Found, body: bytes, scope: Scope) -> bytes:
         """The answer to a webhook that was taken. Raises BadRow, Refused, CredentialFailure."""
-        if isinstance(secrets, EngineError):
-            raise secrets
+        if isinstance(found.secrets, EngineError):
+            raise found.secrets
         at = wall()
         headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in scope["headers"]}
-        event = self._event(stored, secrets, headers, body)
+        event = self._event(found.hook, found.secrets, headers, body)
         if event is None:
-            self._log.taken(stored.id, at, len(body), None, None)
+            self._log.ignored(found.hook.id, at, len(body))
             return _IGNORED
         row = self._gathering.row(event)
         await self._gathering.append([row])
-        self._log.taken(stored.id, at, len(body), event, row[1])
+        self._log.taken(found.hook.id, at, len(body), event, row[1], found.change)
         return _TAKEN
 
     def _note_refused(self, stored: StoredHook, scope: Scope, code: str, detail: str) -> None:
@@ -99,18 +111,18 @@ class Hooks:
         size = int(announced[:_DIGITS]) if announced.isdigit() else 0
         self._log.refused(stored.id, wall(), size, code, detail[:_LONGEST_DETAIL])
 
-    def _find(self, name: str) -> tuple[StoredHook, Sequence[str] | EngineError] | None:
-        """The hook, and the secrets that are good now, or why they can't be opened."""
+    def _find(self, name: str) -> _Found | None:
         with self._database.read() as connection:
             stored = store.find(connection, name)
             if stored is None:
                 return None
+            change = latest_id(connection)
             try:
                 secrets = keeping.secrets_of(connection, self._vault(), stored, wall())
             except CredentialFailure as failure:
-                return stored, failure
+                return _Found(stored, failure, change)
         known_secrets.learn(secrets)
-        return stored, secrets
+        return _Found(stored, secrets, change)
 
     def _event(
         self, stored: StoredHook, secrets: Sequence[str], headers: dict[str, str], body: bytes

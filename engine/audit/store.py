@@ -67,6 +67,17 @@ def latest(connection: Connection, after: int, verb: str, kind: str, name: str) 
     return found
 
 
+def names_after(connection: Connection, after: int, verb: str, kind: str) -> dict[str, int]:
+    """What such changes were made to whose number is above ``after``, each with the last one's
+    number.
+    """
+    rows = connection.exec_driver_sql(
+        "SELECT name, max(id) FROM audit WHERE id > ? AND verb = ? AND kind = ? GROUP BY name",
+        (after, verb, kind),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def changes(
     connection: Connection,
     *,
@@ -74,24 +85,44 @@ def changes(
     actor: str = "",
     what: str = "",
     newest: int | None = None,
-    after: tuple[int, int] | None = None,
+    after: int | None = None,
+    upto: int | None = None,
 ) -> Iterator[Change]:
-    """The changes since an instant, the oldest first: those of ``actor``, those whose verb, kind,
-    name or fields hold ``what``, whatever the case. With ``newest`` only so many, the newest first.
-    ``after`` is (``at``, ``id``) of the change behind which to go on, in that order.
+    """The changes since an instant, the first first: those of ``actor``, those whose verb, kind,
+    name or fields hold ``what``, whatever the case. With ``newest`` only so many, the last first.
+    ``after`` is the id of the change behind which to go on, in that order, ``upto`` of the last one
+    that is looked at.
     """
-    back, beyond = ("", ">") if newest is None else (" DESC", "<")
+    back, beyond, until = ("", ">", "<=") if newest is None else (" DESC", "<", ">=")
     limit = "" if newest is None else f" LIMIT {newest:d}"
-    place = "" if after is None else f" AND (at, id) {beyond} (?, ?)"
+    bounds = [(beyond, after), (until, upto)]
+    places = "".join(f" AND id {sign} ?" for sign, place in bounds if place is not None)
     rows = connection.exec_driver_sql(
-        f"SELECT at, actor, verb, kind, name, fields, id FROM audit WHERE at >= ?{place}"  # noqa: S608
+        f"SELECT at, actor, verb, kind, name, fields, id FROM audit WHERE at >= ?{places}"  # noqa: S608
         " AND lower(actor) LIKE lower(?) ESCAPE '!'"
         " AND lower(verb || ' ' || kind || ' ' || name || ' ' || fields) LIKE lower(?) ESCAPE '!'"
-        f" ORDER BY at{back}, id{back}{limit}",
-        (since, *(after or ()), _literal(actor) or "%", f"%{_literal(what)}%"),
+        f" ORDER BY id{back}{limit}",
+        (
+            since,
+            *(place for _, place in bounds if place is not None),
+            _literal(actor) or "%",
+            f"%{_literal(what)}%",
+        ),
     )
     for row in rows:
         yield Change(*row)
+
+
+def look_back(connection: Connection, before: int | None, most: int) -> int | None:
+    """The id of the change that ``most`` changes lead back to from ``before`` (None: from the last
+    one on); None where there are fewer.
+    """
+    where, values = ("", ()) if before is None else (" WHERE id < ?", (before,))
+    found: int | None = connection.exec_driver_sql(
+        f"SELECT id FROM audit{where} ORDER BY id DESC LIMIT 1 OFFSET ?",  # noqa: S608
+        (*values, most - 1),
+    ).scalar()
+    return found
 
 
 def old_changes(connection: Connection, before: int, most: int) -> list[tuple[object, ...]]:

@@ -60,11 +60,11 @@ def send(
             _send_file(installation, file, skip)
             return
         from engine.cli.sending import send as send_facts
-        from engine.users.incoming import inbox_row
+        from engine.users.ingest import rows_of
 
         assert user is not None and event is not None  # noqa: PT018, S101
         found = _one_event(installation, user, event, properties, at, message_id)
-        send_facts(installation.database(), [found], inbox_row, 1)
+        send_facts(installation.database(), [found], rows_of, 1)
     click.echo("1 event sent", err=True)
 
 
@@ -104,13 +104,13 @@ def _send_file(installation: Installation, file: str, skip: int) -> None:
     from engine.clock import RealClock
     from engine.users.facts_file import open_facts
     from engine.users.findings import EventsFileError
-    from engine.users.incoming import numbered
+    from engine.users.ingest import checked_rows
 
     stdin = sys.stdin.buffer if file == "-" else None
     database = installation.database()
     try:
         with open_facts(file, installation.zone(), RealClock().now(), stdin) as facts:
-            sent = send_facts(database, facts.rows(), numbered, facts.count, skip)
+            sent = send_facts(database, facts.rows(), checked_rows, facts.count, skip)
     except EventsFileError as error:
         for line in error.others:
             click.echo(line, err=True)

@@ -20,7 +20,6 @@ from engine.cli.what_happens import (
 )
 from engine.core.dsl.problems import render
 from engine.settings import environment, load_settings
-from engine.users.files import UsersFile, UsersFileError, one_user, open_users
 from engine.users.row import UserRow
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from engine.core.dsl.scenario import Scenario
     from engine.settings import Settings
     from engine.users.events import EventsFile
+    from engine.users.files import UsersFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,15 @@ def _users(
     elif invocation.user is None and events is not None:
         yield None
     else:
+        from engine.users.files import one_user
+
         user = ONE_USER if invocation.user is None else invocation.user
         yield one_user(user, invocation.attributes, invocation.inputs, declared)
 
 
 def _users_file(invocation: Invocation, declared: Mapping[str, str]) -> UsersFile:
+    from engine.users.files import UsersFileError, open_users
+
     assert invocation.users is not None  # noqa: S101 - for the type checker
     stdin = sys.stdin.buffer if invocation.users == "-" else None
     try:
@@ -145,7 +149,8 @@ def _say_what_is_odd(launch: Launch) -> None:
         return
     for warning in launch.loaded.warnings:
         click.echo(render(warning, str(launch.invocation.file)), err=True)
-    if isinstance(launch.users, UsersFile) and launch.users.skipped:
-        first = launch.users.problems[0]
-        rows = "1 bad row" if launch.users.skipped == 1 else f"{launch.users.skipped:,} bad rows"
+    users = launch.users
+    if users is not None and not isinstance(users, UserRow) and users.skipped:
+        first = users.problems[0]
+        rows = "1 bad row" if users.skipped == 1 else f"{users.skipped:,} bad rows"
         launch.output.note(f"{rows} left out; the first on line {first.line}: {first.message}")

@@ -16,9 +16,10 @@ from engine.operations.sending import SET, in_sets
 from engine.users.ingest import Ingested
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from engine.db.connect import Database
+    from engine.db.ids import IdMaker
     from engine.operations.sending import Fact
     from engine.users.incoming import InboxRow
 
@@ -36,12 +37,12 @@ class Rows(Progress):
 def send(
     database: Database,
     facts: Iterable[Fact],
-    row: Callable[[Fact, int, int], InboxRow],
+    ready: Callable[[Sequence[Fact], int, IdMaker], list[InboxRow]],
     total: int,
     skip: int = 0,
 ) -> Ingested:
     """Append facts but the first ``skip`` to the inbox, in sets; ``total`` is how many there are,
-    and ``row`` makes the rows they are.
+    and ``ready`` makes a set the rows it is.
 
     An interrupt ends it behind the set at hand, and tells how many were sent. Raises as
     :func:`engine.operations.sending.in_sets`.
@@ -49,7 +50,7 @@ def send(
     progress = Rows(sys.stderr, stopwatch, on=total > SET, total=max(total, 1), before=skip)
     sent = Ingested()
     with _noting_signals() as noted:
-        for added in in_sets(database, islice(facts, skip, None), row):
+        for added in in_sets(database, islice(facts, skip, None), ready):
             sent += added
             progress.add(users=added.total)
             done = skip + sent.total

@@ -38,7 +38,7 @@ def import_(file: str, skip_bad: bool, skip: int, database: str | None) -> None:
     from engine.cli.sending import send
     from engine.operations.sending import change_of, require_importable
     from engine.users.files import UsersFileError, open_users
-    from engine.users.incoming import inbox_row
+    from engine.users.ingest import rows_of
 
     stdin = sys.stdin.buffer if file == "-" else None
     try:
@@ -49,7 +49,7 @@ def import_(file: str, skip_bad: bool, skip: int, database: str | None) -> None:
             ) as given,
         ):
             there = installation.database(create=True)
-            sent = send(there, map(change_of, given.rows()), inbox_row, given.count, skip)
+            sent = send(there, map(change_of, given.rows()), rows_of, given.count, skip)
             skipped = given.skipped
     except UsersFileError as error:
         for line in error.others:

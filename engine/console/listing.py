@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from engine.console.refusals import Refusal
 from engine.console.rendering import link
 from engine.console.visit import Sent
+from engine.operations.cursors import NoCursor, cursor_of, place_of
 from engine.operations.since import instant_since
 from engine.operations.tables import csv_text
 
@@ -20,6 +21,9 @@ Row = TypeVar("Row")
 
 MOST = 100
 """So many rows stand on a page."""
+
+LOOKED_THROUGH = 20_000
+"""So many rows are looked at for those that a page shows."""
 
 CSV = "csv"
 """``?format=csv``: the list as a file."""
@@ -60,6 +64,43 @@ def part_of(visit: Visit, path: str, found: Sequence[Row]) -> Part[Row]:
         before=at(number - 1) if number > 1 else None,
         after=at(number + 1) if number < pages else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch(Generic[Row]):
+    """What of a list that is too long to be counted stands on one page. ``start`` is the address of
+    the first page, None on it; ``after`` that of the next one, None where there is none.
+    """
+
+    rows: Sequence[Row]
+    start: str | None
+    after: str | None
+
+
+def place_in(visit: Visit, *kinds: type) -> Any:
+    """Behind which place the page begins: of these kinds, or None for the first page. Raises
+    Refusal.
+    """
+    cursor = visit.query["after"]
+    if not cursor:
+        return None
+    try:
+        return place_of(cursor, *kinds)
+    except NoCursor:
+        raise Refusal(
+            400, "No such page", "That is no page of this list; begin with its first one"
+        ) from None
+
+
+def stretch_of(
+    visit: Visit, path: str, kept: Sequence[str], rows: Sequence[Row], last: object
+) -> Stretch[Row]:
+    """The page with these rows of the list at ``path``. ``last`` is the place behind which the next
+    one begins, None where there is none; links keep what the query says of ``kept``.
+    """
+    asked = {name: visit.query[name] for name in kept}
+    more = None if last is None else link(path, **asked, after=cursor_of(last))
+    return Stretch(rows, link(path, **asked) if visit.query["after"] else None, more)
 
 
 def wants_csv(visit: Visit) -> bool:

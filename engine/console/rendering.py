@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from engine import __version__
 from engine.core.expressions.calendar import DAY, HOUR, MINUTE, SECOND, from_instant
+from engine.core.inert import inert
 from engine.operations.tables import instant
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from engine.console.assets import Asset
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_LINES = frozenset("\n\t")
+_LINES = "\n\t"
 
 
 class Templates:
@@ -102,9 +103,7 @@ def span(microseconds: int, units: int = 2) -> str:
 
 def visible(text: str) -> str:
     """``text`` without a character that steers what shows it, line ends and tabs excepted."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in _LINES else "\ufffd" for c in text)
+    return inert(text, kept=_LINES)
 
 
 def link(path: str, **query: str | int | None) -> str:

@@ -55,6 +55,31 @@ def parse(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> object:
     return value
 
 
+def parse_lines(text: str) -> list[object]:
+    """What :func:`parse` makes of each line of ``text``, which has no lone surrogate.
+
+    Raises :class:`NotGuardedJSON` where a line can't be taken, and where :func:`parse` has to be
+    asked whether it can.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    lines = text.removesuffix("\n").split("\n")
+    if "\\u" in text and _SURROGATE_ESCAPE.search(text):
+        raise NotGuardedJSON("perhaps a lone surrogate")
+    values = []
+    try:
+        for line in lines:
+            value, end = _decoder.raw_decode(line)
+            if end != len(line):
+                raise NotGuardedJSON("perhaps more than a value")
+            if end > MAX_DEPTH and line.count("{") + line.count("[") > MAX_DEPTH:
+                raise NotGuardedJSON("perhaps nested too deeply")
+            values.append(value)
+    except (ValueError, RecursionError):
+        raise NotGuardedJSON("a line isn't JSON that can be taken") from None
+    return values
+
+
 def parse_around(data: bytes | str) -> object:
     """What ``data`` says where :func:`parse` refuses it. In the place of a repeated key's object,
     and of a number that is none, stands the :class:`NotGuardedJSON` that says why;

@@ -181,6 +181,11 @@ def _marks(secrets: tuple[str, ...]) -> _Marks:
     return _Marks(_longest_first(plain), _longest_first(wide), _longest_first(escaped), unreserved)
 
 
+def forget_marks() -> None:
+    """Keep nothing of the secrets that were looked for; what is needed is made again."""
+    _marks.cache_clear()
+
+
 def _forms(secret: str) -> tuple[str, ...]:
     """Forms besides those that are found by reading escapes."""
     ambiguous = any(each in secret for each in "\\%& ")

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal
 
 from engine.credentials.references import FromFile
+from engine.credentials.wording import CLIENT_CERTIFICATE
 from engine.errors import CredentialFailure
 from engine.wire.certificates import ends_on
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 EXPIRY = "secret_expires"
 """The profile's field, a date: from its first moment in UTC on the secret isn't counted on."""
-
-CLIENT_CERTIFICATE = "client_certificate"
-"""The secret that says by itself when it ends; a sealed one's row has that date as ``hint``."""
 
 CERTIFICATE = "client certificate"
 SOON_DAYS = 30

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from engine.clock import stopwatch, wall
 from engine.credentials.credential import Credential, Opened, Placement
-from engine.credentials.expiry import CLIENT_CERTIFICATE
 from engine.credentials.key_ring import Place
 from engine.credentials.kinds.oauth2 import OAuth2
 from engine.credentials.kinds.registry import stored_profile
@@ -17,6 +16,7 @@ from engine.credentials.overlap import Preference
 from engine.credentials.references import FromEnv, FromFile
 from engine.credentials.scheduled import cut_over, is_due, next_at
 from engine.credentials.store.profiles import profile_by_id
+from engine.credentials.wording import CLIENT_CERTIFICATE
 from engine.errors import CredentialFailure
 
 if TYPE_CHECKING:

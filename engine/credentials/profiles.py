@@ -18,12 +18,13 @@ from engine.credentials.changes import (
     require_secrets_again,
     secret_changes,
 )
-from engine.credentials.expiry import CLIENT_CERTIFICATE, EXPIRY
+from engine.credentials.expiry import EXPIRY
 from engine.credentials.kinds.registry import profile_name_problem
 from engine.credentials.loaded import secret_place
 from engine.credentials.scheduled import cut_over, is_due
 from engine.credentials.store import profiles as store
 from engine.credentials.store import tokens
+from engine.credentials.wording import CLIENT_CERTIFICATE
 from engine.errors import CallFailure, InUse, NotFound, OperatorError
 from engine.wire.certificates import ends_on
 

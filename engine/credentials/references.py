@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from engine.credentials.wording import THREE_WAYS
 from engine.errors import CredentialFailure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LARGEST_FILE = 64 * 1024
-THREE_WAYS = "write {seal_from_env: NAME}, {env: NAME} or {file: name}"
 _OWN_PREFIX = "JOURNEY_"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _LATER = frozenset({"vault", "aws_sm"})

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from engine.clock import wall
 from engine.credentials.access_tokens.tokens import AccessTokens, Client, OutdatedProfile
 from engine.credentials.credential import Credential
+from engine.credentials.echo import forget_marks
 from engine.credentials.loaded import Loaded, load
 from engine.credentials.overlap import PREVIOUS_NEEDED, record_fall_back
-from engine.credentials.store.versions import live_versions
+from engine.credentials.store.versions import live_versions, profile_ids
 from engine.errors import CredentialFailure, DatabaseUnavailable
 from engine.telemetry.redact import Redactor, known_secrets
 
@@ -36,6 +38,9 @@ _log = logging.getLogger(__name__)
 
 _LOT = SystemRandom().random
 _RELOADS = 5
+
+LOOK_EACH_S = 30.0
+"""How often it is looked whether profiles that are held were deleted: no call asks for one then."""
 
 _THREADS = 4
 """Those of a resolver's own: thousands of profiles and tokens that are read at once are no queue
@@ -73,6 +78,7 @@ class Resolver:
         self._loaded: dict[int, Loaded] = {}
         self._recording: set[asyncio.Future[None]] = set()
         self._loading: dict[tuple[int, int], asyncio.Future[Loaded | None]] = {}
+        self._looking: asyncio.Task[None] | None = None
 
     def current(self, endpoint: str) -> Coroutine[Any, Any, LiveEndpoint | None]:
         """Which versions of the endpoint and its profile stand now; None if there is no such one.
@@ -109,6 +115,9 @@ class Resolver:
 
     async def close(self) -> None:
         """End what is under way, give leases and connection back."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
         loading = list(self._loading.values())
         await asyncio.gather(*loading, *self._recording, return_exceptions=True)
         await self._tokens.close()
@@ -154,7 +163,7 @@ class Resolver:
             task.add_done_callback(lambda done: self._done(key, done))
         loaded = await asyncio.shield(task)
         if loaded is None:
-            self._loaded.pop(profile_id, None)
+            self._forget(profile_id)
             raise CredentialFailure(
                 "the auth profile was deleted: assign another one to the endpoint",
                 code="credential.missing",
@@ -162,7 +171,32 @@ class Resolver:
         known = self._loaded.get(profile_id)
         if known is None or known.version < loaded.version:
             self._loaded[profile_id] = known = loaded
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.get_running_loop().create_task(self._forget_deleted())
         return known
+
+    async def _forget_deleted(self) -> None:
+        """While any profile is held, look whether it is still there."""
+        loop = asyncio.get_running_loop()
+        while self._loaded:
+            await asyncio.sleep(LOOK_EACH_S)
+            held = set(self._loaded)
+            with suppress(DatabaseUnavailable):
+                there = await loop.run_in_executor(self._threads, self._ids)
+                for profile_id in held - there:
+                    self._forget(profile_id)
+
+    def _ids(self) -> set[int]:
+        with self._database.read() as connection:
+            return profile_ids(connection)
+
+    def _forget(self, profile_id: int) -> None:
+        """Keep nothing of a profile that was deleted. The redactor still knows its values: what was
+        sent with them may be answered, and told, later.
+        """
+        self._loaded.pop(profile_id, None)
+        self._tokens.forget(profile_id)
+        forget_marks()
 
     def _done(self, key: tuple[int, int], task: asyncio.Future[Loaded | None]) -> None:
         del self._loading[key]

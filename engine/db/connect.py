@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlmodel import Session
 
+from engine.clock import stopwatch
 from engine.db import postgresql, sqlite
 from engine.errors import SettingsError
 
@@ -71,26 +72,42 @@ class Database:
                 yield connection
 
     @contextmanager
-    def write(self, *, waits: int = 2, alone: bool = True) -> Iterator[Connection]:
+    def write(
+        self, *, waits: int = 2, alone: bool = True, within_s: float | None = None
+    ) -> Iterator[Connection]:
         """A connection inside one write transaction: committed at the end, rolled back on error.
 
-        Another process's lock is waited for ``waits`` times half a minute. Between the first
+        Another process's lock is waited for ``waits`` times half a minute; ``within_s``: for so
+        many seconds, with whoever else waits for it in this process. Between the first
         statement and the end nobody else writes; without ``alone`` PostgreSQL lets others write
         meanwhile who do likewise: for what decides over single rows by its own statements.
         """
         with self.translated():
             if self.is_file:
                 with (
-                    self._writing,
-                    self.engine.connect().execution_options(waits=waits) as connection,
+                    self._turn(waits * sqlite.BUSY_TIMEOUT_MS / 1000, within_s) as patience_s,
+                    self.engine.connect().execution_options(patience_s=patience_s) as connection,
                     connection.begin(),
                 ):
                     yield connection
             else:
                 with self.engine.connect() as connection, connection.begin():
+                    if within_s is not None:
+                        postgresql.wait_for_locks(connection, within_s)
                     if alone:
                         connection.exec_driver_sql("SELECT 1 FROM installation FOR UPDATE")
                     yield connection
+
+    @contextmanager
+    def _turn(self, patience_s: float, within_s: float | None) -> Iterator[float]:
+        """This process's turn to write to the file; for how long others are waited for then."""
+        since = stopwatch()
+        if not self._writing.acquire(timeout=-1 if within_s is None else within_s):
+            raise sqlite.locked(self.name)
+        try:
+            yield patience_s if within_s is None else max(0.0, within_s - (stopwatch() - since))
+        finally:
+            self._writing.release()
 
     @contextmanager
     def session(self) -> Iterator[Session]:

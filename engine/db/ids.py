@@ -31,6 +31,12 @@ class IdMaker:
         self._last = made if made > self._last else self._last + 1
         return self._last
 
+    def many(self, now: int, count: int) -> range:
+        """So many new ids for the instant ``now``, rising: at least one."""
+        first = self(now)
+        self._last = first + count - 1
+        return range(first, first + count)
+
 
 _random = random.Random(secrets.randbits(128))  # noqa: S311 (an id is no secret)
 

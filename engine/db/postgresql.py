@@ -13,7 +13,7 @@ from engine.db.marks import marked
 from engine.errors import DatabaseUnavailable, SettingsError
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL, Engine
+    from sqlalchemy.engine import URL, Connection, Engine
 
 DRIVER = "postgresql+psycopg"
 LOCK_TIMEOUT_MS = 60_000
@@ -82,6 +82,13 @@ def open_engine(url: URL) -> Engine:
 
     event.listen(engine, "before_cursor_execute", _with_marks, retval=True)
     return engine
+
+
+def wait_for_locks(connection: Connection, seconds: float) -> None:
+    """Wait no longer than this for another one's lock, until the end of the transaction."""
+    connection.exec_driver_sql(
+        "SELECT set_config('lock_timeout', ?, true)", (f"{max(1, round(seconds * 1000))}",)
+    )
 
 
 def _with_marks(

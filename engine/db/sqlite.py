@@ -84,10 +84,10 @@ def open_engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        waits = connection.get_execution_options().get("waits", 0)
-        if waits:
+        patience_s: float | None = connection.get_execution_options().get("patience_s")
+        if patience_s is not None:
             driver: Any = connection.connection.driver_connection
-            _take_the_lock(driver, waits * BUSY_TIMEOUT_MS / 1000)
+            _take_the_lock(driver, patience_s)
         else:
             connection.exec_driver_sql("BEGIN")
 
@@ -136,6 +136,11 @@ _UNAVAILABLE = {
     sqlite3.SQLITE_PERM: "may not be opened; check its permissions",
     sqlite3.SQLITE_AUTH: "may not be opened; check its permissions",
 }
+
+
+def locked(name: str) -> DatabaseUnavailable:
+    """What is said of a file that somebody else writes to for too long."""
+    return DatabaseUnavailable(f"the database {name} {_UNAVAILABLE[sqlite3.SQLITE_BUSY]}")
 
 
 def _code(error: Exception) -> int:

@@ -21,15 +21,14 @@ from engine.core.dsl.literal_secrets import is_credential_header, looks_secret
 from engine.core.dsl.model_problems import findings
 from engine.core.dsl.problems import Place, did_you_mean, in_file_order, one_of, quoted
 from engine.core.dsl.source import compose
-from engine.credentials.expiry import CLIENT_CERTIFICATE
-from engine.credentials.references import THREE_WAYS
+from engine.credentials.wording import CLIENT_CERTIFICATE, THREE_WAYS
 from engine.endpoints.model import NO_AUTH, Endpoint
 from engine.errors import DefinitionError, Problem
-from engine.wire.egress import Egress
 
 if TYPE_CHECKING:
     from engine.credentials.kinds.base import AuthKind
     from engine.credentials.kinds.registry import FieldProblem
+    from engine.wire.egress import Egress
 
 POLICY = "contact_policy"
 SECTIONS = ("auth_profiles", "endpoints", POLICY, *catalogue.SECTIONS)
@@ -78,7 +77,7 @@ def read_file(
     they say. Raises DefinitionError with every problem, in file order.
     """
     document = compose(source, file)
-    reader = _Reader(document, (egress or Egress()) if profiles else None)
+    reader = _Reader(document, egress, profiles=profiles)
     reader.read()
     problems = [*document.problems, *reader.problems]
     if problems:
@@ -89,9 +88,10 @@ def read_file(
 class _Reader:
     """Goes through a document once and gathers what it says and every problem."""
 
-    def __init__(self, document: Document, egress: Egress | None) -> None:
+    def __init__(self, document: Document, egress: Egress | None, *, profiles: bool) -> None:
         self._document = document
         self._egress = egress
+        self._profiles = profiles
         self.found = EndpointsFile(document)
         self.problems: list[Problem] = []
 
@@ -137,7 +137,7 @@ class _Reader:
             yield str(name), below
 
     def _profile(self, name: str, node: Node, path: Path, *, inline: bool = False) -> None:
-        if self._egress is None:
+        if not self._profiles:
             return
         # Who reads no profile does without their kinds, which take a while to load.
         from engine.credentials.kinds.registry import (  # noqa: PLC0415

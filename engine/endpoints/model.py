@@ -6,7 +6,7 @@ describes them, so that a file's reader can say line and column.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
@@ -23,8 +23,10 @@ from engine.endpoints.fields import (
     Pem,
     Size,
 )
-from engine.endpoints.gate import Breaker, GatePolicy
 from engine.wire.transport import Network
+
+if TYPE_CHECKING:
+    from engine.endpoints.gate import GatePolicy
 
 NO_AUTH = "none"
 """What an endpoint's ``auth`` says where it carries no credential; no profile may be called so."""
@@ -179,6 +181,8 @@ def terms(endpoint: Endpoint) -> Terms:
 
 def gate_policy(endpoint: Endpoint) -> GatePolicy:
     """What shuts the endpoint to calls."""
+    from engine.endpoints.gate import Breaker, GatePolicy  # noqa: PLC0415 - to know terms needs none
+
     written = endpoint.circuit_breaker
     breaker = None
     if written is not None:

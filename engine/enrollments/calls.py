@@ -83,17 +83,16 @@ def listed(
     wanted: CallFilter,
     versions: Versions,
     after: Sequence[int] | None = None,
+    upto: Sequence[int] | None = None,
 ) -> Iterator[ListedCall]:
     """The calls that are meant, those that failed first first; those behind the one of this list
-    whose :attr:`ListedCall.rank` is ``after``. Raises ValueError where that is no rank of it.
+    whose :attr:`ListedCall.rank` is ``after``, up to that of ``upto``. Raises ValueError where one
+    is no rank of it.
     """
     rank = _FAILED_RANK if wanted.failed else _RANK
     conditions, values = _conditions(wanted)
-    if after is not None:
-        if len(after) != len(rank):
-            raise ValueError("a rank of another list")
-        conditions.append(f"({', '.join(rank)}) > ({', '.join('?' * len(rank))})")
-        values += after
+    _bound(conditions, values, rank, ">", after)
+    _bound(conditions, values, rank, "<=", upto)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     rows = connection.exec_driver_sql(f"{_SELECT}{where} ORDER BY {', '.join(rank)}", tuple(values))
     gates = states.gates(connection)
@@ -102,6 +101,40 @@ def listed(
             call = _listed(connection, row, versions, gates, failed=wanted.failed)
             if wanted.step in (None, call.step):
                 yield call
+
+
+def look_ahead(
+    connection: Connection, after: Sequence[int] | None, most: int, *, failed: bool
+) -> tuple[int, ...] | None:
+    """The rank of the call that ``most`` calls lead to from ``after`` (None: from the first one
+    on), of those that failed or of all; None where there are fewer. Raises as :func:`listed`.
+    """
+    rank = _FAILED_RANK if failed else _RANK
+    conditions, values = _conditions(CallFilter(failed))
+    _bound(conditions, values, rank, ">", after)
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    names = ", ".join(rank)
+    row = connection.exec_driver_sql(
+        f"SELECT {names} FROM calls AS c{where} ORDER BY {names} LIMIT 1 OFFSET ?",  # noqa: S608
+        (*values, most - 1),
+    ).one_or_none()
+    return None if row is None else tuple(row)
+
+
+def _bound(
+    conditions: list[str],
+    values: list[object],
+    rank: tuple[str, ...],
+    sign: str,
+    place: Sequence[int] | None,
+) -> None:
+    if place is not None:
+        if len(place) != len(rank):
+            raise ValueError("a rank of another list")
+        conditions.append(f"({', '.join(rank)}) {sign} ({', '.join('?' * len(rank))})")
+        # PostgreSQL estimates from this how few are between two places.
+        conditions.append(f"{rank[0]} {sign[0]}= ?")
+        values += [*place, place[0]]
 
 
 def _conditions(wanted: CallFilter) -> tuple[list[str], list[object]]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.core.interpreter.clock_triggers import dates_of, schedules_of
+from engine.core.dsl.load import load
+from engine.core.interpreter.clock_triggers import LATEST, dates_of, schedules_of
 from engine.enrollments.clock_tasks import Agenda, DueDates, Pages
 from engine.enrollments.clocks import Candidate, DateClock, ScheduleClock, Turn, group_of
 from engine.enrollments.store import clocks as store
 from engine.enrollments.store.clocks import ClockRows
+from engine.errors import DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -46,6 +48,15 @@ class Entering:
     rows: ClockRows
 
 
+def _schedules_in(source: str, zone: str) -> set[tuple[int, str]]:
+    """What the schedules of a version's text say of time."""
+    try:
+        journey = load(source.encode(), "a version").journey
+    except DefinitionError:  # of a language that isn't read any more
+        return set()
+    return {each.says(journey, zone) for each in schedules_of(journey)}
+
+
 class ClockEntries:
     """The schedules and dates of the versions that users enter, for the users of some buckets.
 
@@ -71,7 +82,8 @@ class ClockEntries:
 
         A schedule fires from when its version was published, or on a virtual clock from when it was
         first followed. What it says of time ties it to the same one of an earlier version: that
-        one's fires aren't repeated, and a fire that is half read is read to its end.
+        one's fires aren't repeated, and a fire that is half read is read to its end. On the clock
+        of another zone it begins anew.
         """
         if versions is self._versions:
             return
@@ -84,9 +96,11 @@ class ClockEntries:
         for one in wanted:
             journey = one.program.journey
             since = self._since_of(connection, one, now)
+            schedules = schedules_of(journey)
+            unchanged = self._unchanged(connection, one, since, now) if schedules else {}
             self._clocks += [
-                ScheduleClock(one, scheduled, self._zone, since)
-                for scheduled in schedules_of(journey)
+                ScheduleClock(one, scheduled, self._zone, since, unchanged.get(scheduled.key, 0))
+                for scheduled in schedules
             ]
             self._clocks += [DateClock(one, dated, self._zone) for dated in dates_of(journey)]
         self._reopen()
@@ -168,6 +182,23 @@ class ClockEntries:
             published = store.published_at(connection, one.id)
             known = self._since[one.id] = now if published is None else min(published, now)
         return known
+
+    def _unchanged(
+        self, connection: Connection, one: Published, since: int, now: int
+    ) -> dict[int, int]:
+        """Since when, by their keys, the schedules of a version are what they are, on the clock
+        that they go by. Without those that are for longer than fires are made up for, and on a
+        virtual clock, which tells of no publication.
+        """
+        if since <= now - LATEST or store.published_at(connection, one.id) is None:
+            return {}
+        journey = one.program.journey
+        says = {each.says(journey, self._zone) for each in schedules_of(journey)}
+        unchanged = dict.fromkeys(says, since)
+        for at, source in store.versions_before(connection, one.id, now - LATEST):
+            says &= _schedules_in(source, self._zone)
+            unchanged |= dict.fromkeys(says, at)
+        return {key: at for (key, _), at in unchanged.items()}
 
     def _reopen(self) -> None:
         """Begin anew from what is stored, a few buckets in each turn."""

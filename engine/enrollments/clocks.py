@@ -76,12 +76,16 @@ class Turn:
 
 @dataclass(slots=True, frozen=True)
 class ScheduleClock:
-    """A schedule of a version; ``since`` is the instant from which on it fires."""
+    """A schedule of a version; ``since`` is the instant from which on it fires. Earlier versions
+    said the same of time, on the same clock, since ``unchanged_since``: fires before that aren't
+    made up for. Users with a zone of their own have no other clock in another version.
+    """
 
     published: Published
     scheduled: Scheduled
     default_zone: str
     since: int
+    unchanged_since: int
 
     @property
     def key(self) -> int:
@@ -109,11 +113,13 @@ class ScheduleClock:
 
     def after(self, fire_at: int, zone: str | None) -> int | None:
         """When users of a zone are to be read next."""
-        return next_fire(self.scheduled.trigger.schedule, self._zone(zone), fire_at)
+        last = self._last(fire_at, zone)
+        return next_fire(self.scheduled.trigger.schedule, self._zone(zone), last)
 
     def latest(self, fire_at: int, zone: str | None, now: int) -> int | None:
         """For which fire users are to be read now; None: for none, it is too late."""
-        return latest_fire(self.scheduled.trigger.schedule, self._zone(zone), fire_at, now)
+        last = self._last(fire_at, zone)
+        return latest_fire(self.scheduled.trigger.schedule, self._zone(zone), last, now)
 
     def read(self, user: User, turn: Turn) -> None:
         """Let him in, if he is in the audience."""
@@ -125,6 +131,10 @@ class ScheduleClock:
 
     def done(self, turn: Turn, bucket: int) -> None:
         """All users were read."""
+
+    def _last(self, fire_at: int, zone: str | None) -> int:
+        """What counts as the last fire, where users were read for ``fire_at``."""
+        return fire_at if zone else max(fire_at, self.unchanged_since - 1)
 
     def _zone(self, zone: str | None) -> ZoneInfo:
         journey = self.published.program.journey

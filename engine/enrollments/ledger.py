@@ -13,6 +13,8 @@ from engine.enrollments.pending import Held, PendingCall, call_place
 from engine.enrollments.rows import call_row, enrollment_change, enrollment_row, execution_row
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from engine.core.interpreter.state import Advanced, Execution, Passage
     from engine.core.steps.base import Again
     from engine.enrollments.pending import Lane
@@ -102,6 +104,11 @@ class Ledger:
     def moved(self, passage: Passage) -> bool:
         """Whether a passage was moved in this turn."""
         return passage.id in self._moved
+
+    @property
+    def passages(self) -> Collection[Passage]:
+        """Those who were moved or have entered in this turn."""
+        return self._moved.values()
 
     def note(self, passage: Passage, advanced: Advanced, call: PendingCall | None) -> None:
         """Note what an advance made of a passage; ``call`` is the one that was answered."""

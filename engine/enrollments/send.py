@@ -135,8 +135,9 @@ class Outbox(CallsHeld):
         return self.standing()[0]
 
     def standing(self) -> tuple[bool, int | None]:
-        """Whether there is nothing in memory but calls that are held; and when (microseconds UTC)
-        the first endpoint that holds some is to be asked again.
+        """Whether there is nothing in memory but calls that are held, none that goes back to the
+        database; and when (microseconds UTC) the first endpoint that holds some is to be asked
+        again.
         """
         queued, first = False, None
         for endpoint in list(self._endpoints.values()):
@@ -147,7 +148,7 @@ class Outbox(CallsHeld):
                 queued = True
             elif first is None or until < first:
                 first = until
-        return not (queued or self.busy), first
+        return not (queued or self.busy or self._outlived), first
 
     def room(self, lane: Lane) -> int:
         """How many more calls of an endpoint and journey may be held."""

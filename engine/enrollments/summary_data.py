@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.enrollments.summary import by_frequency
-from engine.enrollments.uplift import Uplift, uplift
 
 if TYPE_CHECKING:
     from engine.enrollments.summary import Summary
+    from engine.enrollments.uplift import Uplift
 
 
 def gained(summary: Summary, goal: str) -> Uplift | None:
     """The uplift of a goal; None where nobody was held out, or nobody was treated."""
+    from engine.enrollments.uplift import uplift  # noqa: PLC0415 - only beside a control group
+
     tally, (treated, held_out) = summary.goals[goal], summary.groups(goal)
     return uplift((tally.met, treated), (tally.held_out, held_out))
 

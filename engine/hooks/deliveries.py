@@ -67,6 +67,15 @@ class Became:
     seq: int | None = None
 
 
+def shut_out_others(connection: Connection) -> None:
+    """Nobody else writes or deletes deliveries until the end of the transaction, so that whom it
+    found to be there still is when it has added some of his.
+    """
+    # Nobody else writes to a file meanwhile.
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE hook_deliveries IN SHARE ROW EXCLUSIVE MODE")
+
+
 def add(connection: Connection, deliveries: Sequence[Delivery]) -> None:
     """Write deliveries, and forget those that are too many of their hooks. What came to a hook that
     is gone is left out.

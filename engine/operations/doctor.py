@@ -13,13 +13,14 @@ from zoneinfo import available_timezones
 from engine.clock import wall
 from engine.core.dsl.problems import did_you_mean
 from engine.core.expressions.calendar import find_zone
-from engine.credentials.expiry import CLIENT_CERTIFICATE, expiry
+from engine.credentials.expiry import expiry
 from engine.credentials.kek import find_kek
 from engine.credentials.kek_file import kek_path
 from engine.credentials.key_ring import KeyRing
 from engine.credentials.listing import search_profiles
 from engine.credentials.references import FromEnv, FromFile, References
 from engine.credentials.store.keys import data_keys
+from engine.credentials.wording import CLIENT_CERTIFICATE
 from engine.db.connect import Database
 from engine.db.health import OLDEST_SQLITE, damages, require_writable, sqlite_version
 from engine.db.schema import database_exists, newest_revision, open_database

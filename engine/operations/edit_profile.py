@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine.credentials.expiry import CLIENT_CERTIFICATE
 from engine.credentials.kinds.base import AuthKind
 from engine.credentials.kinds.registry import read_profile
 from engine.credentials.references import Given, Sealed, SecretSource
+from engine.credentials.wording import CLIENT_CERTIFICATE
 from engine.errors import OperatorError
 
 if TYPE_CHECKING:

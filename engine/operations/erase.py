@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from engine.audit.store import latest, latest_id, record
+from engine.audit.store import latest, latest_id, names_after, record
 from engine.clock import rest, stopwatch
 from engine.core.expressions.assignment import bucket_of
 from engine.core.guarded_json import text_of
@@ -23,6 +23,8 @@ from engine.errors import NotFound
 from engine.users.incoming import ERASE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.db.connect import Connection, Database
 
 _OF_PASSAGES = "enrollment IN (SELECT id FROM enrollments WHERE bucket = ? AND user_id = ?)"
@@ -110,6 +112,19 @@ def pseudonym(connection: Connection, user_id: str) -> str:
     """What the audit log calls a user who was erased."""
     key: str = connection.exec_driver_sql("SELECT key FROM installation").scalar_one()
     return blake2b(user_id.encode(), key=bytes.fromhex(key), digest_size=12).hexdigest()
+
+
+def erased_since(connection: Connection, told: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Those among ``told`` who were erased since: a user's id, and the number of the newest change
+    of the audit log before something was told of him.
+    """
+    asked = set(told)
+    if not asked:
+        return set()
+    gone = names_after(connection, min(after for _, after in asked), _VERB, _KIND)
+    if not gone:
+        return set()
+    return {one for one in asked if gone.get(pseudonym(connection, one[0]), 0) > one[1]}
 
 
 def erase_user(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.operations.sending import change_of, in_sets, require_importable
 from engine.users.files import open_users
-from engine.users.incoming import inbox_row
+from engine.users.ingest import rows_of
 
 if TYPE_CHECKING:
     from engine.db.connect import Database
@@ -31,6 +31,6 @@ def import_users(database: Database, source: Source, *, skip_bad: bool = False) 
     Raises UsersFileError for bad rows (unless ``skip_bad``) and where there is no user at all.
     """
     with open_users(source, inputs={}, skip_bad=skip_bad, also=require_importable) as given:
-        sets = in_sets(database, map(change_of, given.rows()), inbox_row)
+        sets = in_sets(database, map(change_of, given.rows()), rows_of)
         sent = sum(added.changes for added in sets)
         return Imported(sent, given.skipped, tuple(given.problems))

@@ -9,9 +9,13 @@ from engine.users.given import json_or_text, pairs_of, utf8
 from engine.users.row import BadRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from engine.users.store import KnownUser
+
+
+LOOKED_THROUGH = 20_000
+"""Users that one look at a list takes in, for those with certain attributes."""
 
 
 def wanted_of(said: Sequence[str], called: str) -> dict[str, object]:
@@ -32,3 +36,20 @@ def has(user: KnownUser, wanted: Mapping[str, object]) -> bool:
         if known != value or isinstance(known, bool) is not isinstance(value, bool):
             return False
     return True
+
+
+def fitting(
+    everybody: Iterable[KnownUser], wanted: Mapping[str, object], most: int
+) -> tuple[list[KnownUser], str | None]:
+    """Up to ``most`` users who have all these values, among the next :data:`LOOKED_THROUGH`; and
+    the last one who was looked at, None where nobody is behind him.
+    """
+    found: list[KnownUser] = []
+    last: str | None = None
+    for looked, user in enumerate(everybody):
+        if looked == LOOKED_THROUGH or len(found) == most:
+            return found, last
+        last = user.id
+        if has(user, wanted):
+            found.append(user)
+    return found, None

@@ -7,6 +7,8 @@ import io
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from engine.core.inert import inert
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -31,7 +33,7 @@ def cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(cell(each) for each in value)
-    return "".join(c if c.isprintable() else "?" for c in str(value))
+    return inert(str(value), instead="?")
 
 
 def instant(microseconds: int | None) -> str | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from engine.clock import rest, stopwatch
 from engine.db.connect import IntegrityError
 from engine.enrollments import store
 from engine.errors import DatabaseUnavailable, DecidedByHalf
+from engine.processes.event_loop import switch_threads_soon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from engine.db.connect import Connection, Database
     from engine.enrollments.buckets import Owned
@@ -24,6 +28,9 @@ PATIENCE_S = 60.0
 class Committing:
     """Writes turns, one after another. ``lasts`` waits for the database without end, until
     ``stopping`` is set; what was decided is kept meanwhile, and written as it is.
+
+    A turn may be written by a thread of its own (:meth:`begin`), so that its owner decides the next
+    meanwhile: most of the time that it takes is the database's, which doesn't need Python.
     """
 
     def __init__(
@@ -37,6 +44,9 @@ class Committing:
         self.held_s = 0.0
         """For how long the last turn that was decided apart kept others from writing, until its
         commit began."""
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._writing: Future[Ledger] | None = None
+        self._switched_s = 0.0
 
     def commit(self, decide: Callable[[Connection], Ledger], *, apart: bool) -> Ledger:
         """What ``decide`` gives, once it is committed. It only reads, of one moment, and so it may
@@ -45,8 +55,31 @@ class Committing:
 
         Raises DatabaseUnavailable when patience is over, DecidedByHalf, BucketsLost.
         """
-        since, waited = stopwatch(), False
-        ledger: Ledger | None = None
+        return self._commit(decide, apart=apart)
+
+    def begin(self, ledger: Ledger) -> None:
+        """Have a turn written that was decided apart; :meth:`finish` it before the next."""
+        self._switched_s = switch_threads_soon()
+        self._writing = self._thread.submit(self._commit, lambda _: ledger, apart=True, of=ledger)
+
+    def finish(self) -> Ledger | None:
+        """Wait for the turn that is being written: that, or None. Raises as :meth:`commit`."""
+        writing, self._writing = self._writing, None
+        if writing is None:
+            return None
+        try:
+            return writing.result()
+        finally:
+            sys.setswitchinterval(self._switched_s)
+
+    def close(self) -> None:
+        """Write what was begun, whatever becomes of it, and no more."""
+        self._thread.shutdown()
+
+    def _commit(
+        self, decide: Callable[[Connection], Ledger], *, apart: bool, of: Ledger | None = None
+    ) -> Ledger:
+        since, waited, ledger = stopwatch(), False, of
         receipt: int | None = None
         while True:
             try:

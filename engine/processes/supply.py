@@ -10,10 +10,11 @@ from engine.core.message import Answer
 from engine.core.steps.base import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection
+    from engine.enrollments.backlog import Backlog
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.pending import Held, Lane
     from engine.enrollments.store.facts import Told
@@ -53,6 +54,12 @@ class Source:
     done: bool = False
     targets: set[Lane] = field(default_factory=set)
 
+    def flows(self, hungry: Callable[[Lane], bool]) -> bool:
+        """Whether users are taken in: while some endpoint that the last ones went to could take
+        more.
+        """
+        return not self.done and (not self.targets or any(map(hungry, self.targets)))
+
     def take(self, most: int) -> list[UserRow]:
         """The next ``most`` rows; done where there are fewer."""
         if not most:
@@ -78,6 +85,45 @@ class Feed(Protocol):
     def take(self, count: int) -> None:
         """The first ``count`` were received."""
         ...
+
+
+class Tellings:
+    """The facts that a worker is told: those in the inbox, and those that come by a virtual clock.
+    ``waiting``: there may be some in the inbox.
+    """
+
+    def __init__(self, backlog: Backlog, feed: Feed | None) -> None:
+        self._backlog = backlog
+        self._feed = feed
+        self._fed = 0
+        self._more: bool | None = None
+        self.waiting = True
+
+    @property
+    def next_at(self) -> int | None:
+        """When the next comes by the clock; None: there is none."""
+        return None if self._feed is None else self._feed.next_at
+
+    def are_due(self, now: int) -> bool:
+        """Whether there may be some to load."""
+        return self.waiting or has_come(self.next_at, now)
+
+    def load(self, connection: Connection, now: int, most: int) -> list[Told]:
+        """Up to ``most``; the same again until they are received."""
+        told = self._backlog.load_told(connection, most) if self.waiting else []
+        self._more = len(told) == most
+        if not told and self._feed is not None:
+            told = self._feed.due(now, most)
+            self._fed = len(told)
+        return told
+
+    def received(self) -> None:
+        """A turn with those loaded was committed."""
+        if self._more is not None:
+            self.waiting, self._more = self._more, None
+        if self._feed is not None and self._fed:
+            self._feed.take(self._fed)
+            self._fed = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -115,8 +161,16 @@ class Loading:
     @property
     def empty(self) -> bool:
         """Nothing."""
-        small = self.told or self.journeys or self.clocks
-        return not (small or self.room or self.sleepers or self.arrivals)
+        return not self.sleepers and self._no_others
+
+    @property
+    def only_sleepers(self) -> bool:
+        """Sleepers, and nothing else."""
+        return self.sleepers and self._no_others
+
+    @property
+    def _no_others(self) -> bool:
+        return not (self.told or self.journeys or self.clocks or self.room or self.arrivals)
 
 
 def has_come(at: int | None, now: int) -> bool:

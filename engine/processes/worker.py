@@ -22,9 +22,10 @@ from engine.enrollments.turn import Answered, Turn
 from engine.errors import DatabaseUnavailable, DecidedByHalf
 from engine.processes.bell import Bell
 from engine.processes.committing import Committing
+from engine.processes.crowds import Crowds
 from engine.processes.pace import Pace
 from engine.processes.sharing import Share
-from engine.processes.supply import Loading, Source, Stay, has_come, unknown
+from engine.processes.supply import Loading, Source, Stay, Tellings, has_come, unknown
 
 if TYPE_CHECKING:
     from engine.clock import Clock
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.pending import Held
     from engine.enrollments.send import Outbox
-    from engine.enrollments.store.facts import Told
 from engine.processes.supply import Endpoints, Feed, Observer
 
 TOLD_PER_TURN = 1024
@@ -87,10 +87,10 @@ class Worker:
         self._pace = Pace() if source is None else Pace(math.inf)
         self._size = 0
         self._share = Share(database, owned, outbox, backlog)
-        self._feed = feed
-        self._fed = 0
+        self._crowds = Crowds(database, decider, backlog, self._share)
+        self._tellings = Tellings(backlog, feed)
         self._watch = watch(database)
-        self._told = self._stale = True
+        self._stale = True
         self.woken = Bell()
         self._stopping = False
 
@@ -122,6 +122,7 @@ class Worker:
             while (pause := self.turn()) is not None:
                 self._rest(pause)
         finally:
+            self._committing.close()
             self._watch.close()
 
     def _rest(self, pause: float) -> None:
@@ -137,12 +138,12 @@ class Worker:
         """Whether another process told of something, changed a journey, or marked failed calls."""
         marked = False
         if self._watch.changed():
-            self._told = True  # also where it can't be read: the turn meets the reason, and waits
+            self._tellings.waiting = True  # also where it can't be read: the turn meets the reason
             with suppress(DatabaseUnavailable), self._database.read() as connection:
-                self._told = self._backlog.look(connection)
+                self._tellings.waiting = self._backlog.look(connection)
                 self._stale = self._decider.journeys.stale(connection)
-            marked = bool(self._backlog.due_lanes(self._clock.now()))
-        return self._told or self._stale or marked or self._share.is_another
+            marked = bool(self._backlog.due_lanes(self._clock.moment()))
+        return self._tellings.waiting or self._stale or marked or self._share.is_another
 
     def open(self) -> None:
         """Read what is there to do; once, before the first turn."""
@@ -151,16 +152,16 @@ class Worker:
             self._decider.open(connection)
 
     def turn(self) -> float | None:
-        """Take in what is there, decide, and commit. For how many seconds there is nothing more to
-        do unless woken; None if there is nothing to do at all any more.
-        """
-        if self._share.is_another:
-            self._told = self._share.settle() or self._told
+        """One turn: for how many seconds nothing is to be done unless woken; None: for ever."""
+        if self._share.is_another and self._share.settle():
+            self._tellings.waiting = True
         if self._decider.holding.outstanding and not self._stopping:
             self._share.obey(self._decider.holding)
         turn, loading = self._gather()
+        if (behind := self._wake_crowd(turn, loading)) is not None:
+            turn, loading = behind
         if turn.empty and loading.empty:
-            return self._pause()
+            return 0.0 if behind or self._load_ahead() else self._pause()
         ledger, calls = self._take(turn, loading)
         self._pace.took(self._committing.held_s, self._size)
         self._after(turn, ledger, calls)
@@ -168,68 +169,81 @@ class Worker:
             rest(REST_S)
         return 0.0
 
+    def _wake_crowd(self, turn: Turn, loading: Loading) -> tuple[Turn, Loading] | None:
+        """Wake a crowd: what there is to take in behind it. None: there is no crowd."""
+        behind, some = None, self._pace.at_most(SLEEPERS_PER_TURN)
+        while self._crowds.is_one(turn, loading, self._clock.moment(), some):
+            ledger = self._crowds.decided(partial(self._decide, turn, loading, [], False))
+            if ledger is None:
+                break
+            self._finish()
+            self._committing.begin(ledger)
+            behind = turn, loading = self._gather()
+        self._finish()
+        return behind
+
+    def _load_ahead(self) -> bool:
+        """Load some of those who are due soon, where nothing else is to be done."""
+        return not self._stopping and self._backlog.load_ahead(self._database, self._clock.moment())
+
+    def _finish(self) -> None:
+        """Wait until what was begun is written, and go on from it."""
+        if (ledger := self._committing.finish()) is not None:
+            self._after(Turn(), ledger, [])
+
     def _gather(self) -> tuple[Turn, Loading]:
         """What the next turn takes in."""
         self.woken.clear()
         self._look()
-        self._pace.at(stopwatch(), others=self._told)
+        self._pace.at(stopwatch(), others=self._tellings.waiting)
         turn = Turn(
             answered=self.outbox.take_answers(self._pace.at_most(ANSWERS_PER_TURN)),
             starting=self.outbox.take_starting(),
         )
         if self._stopping:
             return turn, Loading()
-        now = self._clock.now()
+        now = self._clock.moment()
         for held in self.outbox.take_outlived():
             self._backlog.add_call(held.lane, now)
         room = {lane: self.outbox.room(lane) for lane in self._backlog.due_lanes(now)}
         loading = Loading(
             room={lane: free for lane, free in room.items() if free and self.outbox.hungry(lane)},
             sleepers=self._backlog.sleeper_due(now),
-            arrivals=ARRIVALS_PER_TURN if self._may_admit() else 0,
-            told=self._told or has_come(None if self._feed is None else self._feed.next_at, now),
+            arrivals=ARRIVALS_PER_TURN if self._source.flows(self.outbox.hungry) else 0,
+            told=self._tellings.are_due(now),
             journeys=self._stale,
             clocks=has_come(self._decider.or_entry(None), now),
         )
         return turn, loading
 
-    def _may_admit(self) -> bool:
-        """New users are taken in while some endpoint that the last ones went to could take more."""
-        targets = self._source.targets
-        return not self._source.done and (not targets or any(map(self.outbox.hungry, targets)))
-
     def _take(self, turn: Turn, loading: Loading) -> tuple[Ledger, list[Held]]:
         """One turn: load, decide, commit."""
         if rows := self._source.take(loading.arrivals):
             turn.arrivals = Arrivals(rows, self._source.position)
-        loaded: list[Held] = []
+        calls: list[Held] = []
         # Whoever enters by the clock is written page by page as he is decided.
         apart = self._database.is_file and not (loading.clocks or loading.journeys)
-
-        def decide(connection: Connection) -> Ledger:
-            ledger, calls = self._decide(connection, turn, loading, clocks=not apart)
-            loaded.extend(calls)
-            return ledger
-
-        return self._committing.commit(decide, apart=apart), loaded
+        decide = partial(self._decide, turn, loading, calls, not apart)
+        return self._committing.commit(decide, apart=apart), calls
 
     def _decide(
-        self, connection: Connection, turn: Turn, loading: Loading, *, clocks: bool
-    ) -> tuple[Ledger, list[Held]]:
-        now = self._clock.now()
+        self, turn: Turn, loading: Loading, calls: list[Held], clocks: bool, connection: Connection
+    ) -> Ledger:
+        """Decide for a turn; the ``calls`` that were read for it are added to these."""
+        now = self._clock.moment()
         # The turn itself stays as it is: if the database fails here, it is loaded for once more.
         loaded = replace(turn)
         most = self._pace.at_most(TOLD_PER_TURN)
         if loading.told:
-            loaded.told = self._load_told(connection, now, most)
+            loaded.told = self._tellings.load(connection, now, most)
         if loading.sleepers and len(loaded.told) < most:  # facts come before clocks
             some = self._pace.at_most(SLEEPERS_PER_TURN)
             loaded.due = self._backlog.load_due(connection, now, some)
         if loading.room:
-            calls = self._backlog.load_calls(connection, now, loading.room, self.outbox.held)
-            begun = [Answered(held, unknown(held)) for held in calls if held.call.started_by]
+            found = self._backlog.load_calls(connection, now, loading.room, self.outbox.held)
+            begun = [Answered(held, unknown(held)) for held in found if held.call.started_by]
             loaded.answered = [*turn.answered, *begun]
-            loaded.calls = [held for held in calls if not held.call.started_by]
+            loaded.calls = [held for held in found if not held.call.started_by]
         self._stale = False
         self._size = len(loaded.told) + len(loaded.answered) + len(loaded.due)
         terms = self._endpoints.terms(connection)
@@ -238,37 +252,26 @@ class Worker:
                 ledger = self._decider.decide(connection, loaded, terms, now, clocks=clocks)
         except DatabaseUnavailable as error:
             raise DecidedByHalf(error.message) from error
-        return ledger, loaded.calls
-
-    def _load_told(self, connection: Connection, now: int, most: int) -> list[Told]:
-        """What came, from the inbox or by the virtual clock."""
-        told = self._backlog.load_told(connection, most) if self._told else []
-        self._told = len(told) == most
-        if not told and self._feed is not None:
-            told = self._feed.due(now, most)
-            self._fed = len(told)
-        return told
+        self._backlog.turned(ledger)
+        calls += loaded.calls
+        return ledger
 
     def _after(self, turn: Turn, ledger: Ledger, loaded: list[Held]) -> None:
         """What follows from a committed turn."""
         self.outbox.committed(turn.answered)
         self._decider.committed()
-        if self._feed is not None and self._fed:
-            self._feed.take(self._fed)
-            self._fed = 0
+        self._tellings.received()
         for held in turn.starting:
             self.outbox.launch(held)
         for held, behind in self._backlog.in_line(loaded, ledger.calls):
             given = held.passage.user.bucket in self._share.giving
             if behind or given or not self.outbox.offer(held):
-                self._backlog.put_off(held, self._clock.now())
+                self._backlog.put_off(held, self._clock.moment())
         for lane, at in ledger.retries:
             self._backlog.add_call(lane, at)
-        if ledger.next_wake is not None:
-            self._backlog.add_sleeper(ledger.next_wake)
         if turn.arrivals is not None:
             self._source.targets = {held.lane for held in ledger.calls}
-        self._told = self._told or ledger.look_again
+        self._tellings.waiting |= ledger.look_again
         self.outbox.notify()
         self._observer.turned(ledger)
 
@@ -279,11 +282,11 @@ class Worker:
             return math.inf if outbox.busy else None
         next_call = backlog.next_call(outbox.hungry)
         wake = self._decider.or_entry(backlog.next_wake)
-        fed = None if self._feed is None else self._feed.next_at
+        fed = self._tellings.next_at
         idle, parked = outbox.standing()
         sleeping = [t for t in (wake, fed) if t is not None]
         if idle and next_call is None and parked is None and not self._lasts:
-            sleeping = self._stay.waited_for(self._clock.now(), wake, fed)
+            sleeping = self._stay.waited_for(self._clock.moment(), wake, fed)
             if not sleeping:
                 return None
         at = min((t for t in (next_call, parked, *sleeping) if t is not None), default=None)
@@ -291,4 +294,4 @@ class Worker:
             self._clock.move_to(at)
             outbox.notify()
             return 0.0
-        return math.inf if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)
+        return math.inf if at is None else max(0.0, (at - self._clock.moment()) / 1_000_000)

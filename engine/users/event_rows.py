@@ -7,6 +7,7 @@ attributes: its other columns, or ``attributes``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.core.expressions.calendar import parse_iso
@@ -75,12 +76,25 @@ def _beside_nothing(key: str, is_event: bool) -> BadRow:
     return BadRow("events.misplaced", f"{key!r} stands in a row without 'event'", remedy)
 
 
+class Layout(NamedTuple):
+    """Where what stands in a row of CSV; ``data`` are the other columns: place, name, and whether
+    its values are taken as they stand.
+    """
+
+    width: int
+    user: int
+    event: int
+    at: int
+    id: int | None
+    data: tuple[tuple[int, str, bool], ...]
+
+
 class EventRows:
     """Reads the rows of a file; local times are of ``zone``."""
 
     def __init__(self, source: Source, zone: ZoneInfo) -> None:
-        self._source = source
-        self._zone = zone
+        self.source = source
+        self.zone = zone
         self._json = is_json_lines(source.name, source.head())
 
     def read(self) -> Iterator[EventRow | BadRow]:
@@ -88,10 +102,34 @@ class EventRows:
 
         Raises :class:`BadRow` where nothing more can be read.
         """
-        lines = self._source.lines()
+        lines = self.source.lines()
+        return self.rows(lines, self.layout(lines))
+
+    def layout(self, lines: Lines) -> Layout | None:
+        """What the header of CSV says; None for JSON Lines, which have none. Raises
+        :class:`BadRow`.
+        """
         if self._json:
+            return None
+        try:
+            header = csv_header(lines, "events")
+            _check_header(header)
+        except BadRow as bad:
+            raise bad.at(1) from None
+        user, event, at = (header.index(name) for name in _NEEDED)
+        id_ = header.index("event_id") if "event_id" in header else None
+        data = tuple(
+            (place, title.removesuffix(":text"), title.endswith(":text"))
+            for place, title in enumerate(header)
+            if title not in _KNOWN
+        )
+        return Layout(len(header), user, event, at, id_, data)
+
+    def rows(self, lines: Lines, layout: Layout | None) -> Iterator[EventRow | BadRow]:
+        """As :meth:`read`, those that ``lines`` still has; a header was read before."""
+        if layout is None:
             return json_records(lines, "events", self._of_json)
-        return self._csv(lines)
+        return csv_records(lines, "events", layout.width, partial(self._of_csv, layout))
 
     def _of_json(self, line: int, said: dict[str, object]) -> EventRow:
         for key in said:
@@ -100,30 +138,15 @@ class EventRows:
         user, name = said.get("user"), said.get("event")
         return self._row(line, user, said.get("at"), name, values_of(said), said.get("id"))
 
-    def _csv(self, lines: Lines) -> Iterator[EventRow | BadRow]:
-        try:
-            header = csv_header(lines, "events")
-            _check_header(header)
-        except BadRow as bad:
-            raise bad.at(1) from None
-        user, event, at = (header.index(name) for name in _NEEDED)
-        id_ = header.index("event_id") if "event_id" in header else None
-        columns = [
-            (place, title.removesuffix(":text"), title.endswith(":text"))
-            for place, title in enumerate(header)
-            if title not in _KNOWN
-        ]
-
-        def read(line: int, fields: list[str]) -> EventRow:
-            values = {
-                name: text if as_text else typed(text)
-                for place, name, as_text in columns
-                if (text := fields[place])
-            }
-            own = None if id_ is None else fields[id_] or None
-            return self._row(line, fields[user], fields[at], fields[event] or None, values, own)
-
-        yield from csv_records(lines, "events", len(header), read)
+    def _of_csv(self, layout: Layout, line: int, fields: list[str]) -> EventRow:
+        _, user, event, at, id_, data = layout
+        values = {
+            name: text if as_text else typed(text)
+            for place, name, as_text in data
+            if (text := fields[place])
+        }
+        own = None if id_ is None else fields[id_] or None
+        return self._row(line, fields[user], fields[at], fields[event] or None, values, own)
 
     def _row(
         self,
@@ -136,7 +159,7 @@ class EventRows:
     ) -> EventRow:
         if not isinstance(user, str):
             raise BadRow("events.no_user", "the row has no user", "a user's id is text")
-        instant = parse_iso(at, self._zone) if isinstance(at, str) else None
+        instant = parse_iso(at, self.zone) if isinstance(at, str) else None
         if instant is None:
             remedy = "ISO 8601, as in 2026-11-22 or 2026-11-22T09:00:00+03:00"
             missing = at is None or at == ""

@@ -6,15 +6,14 @@ What a file of events may hold stands in :mod:`engine.users.event_rows`.
 
 from __future__ import annotations
 
+import marshal
 import tempfile
 from contextlib import contextmanager, suppress
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from engine.core.guarded_json import stored, text_of
-from engine.users.events import good_rows, opened_rows
+from engine.users.event_blocks import inbox_rows
+from engine.users.events import opened_rows
 from engine.users.findings import EventsFileError, Findings, unusable
-from engine.users.incoming import IncomingChange, IncomingEvent, inbox_row
 from engine.users.row import BadRow
 
 if TYPE_CHECKING:
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
     from typing import BinaryIO
     from zoneinfo import ZoneInfo
 
-    from engine.users.event_rows import EventRow, EventRows
-    from engine.users.incoming import InboxRow, Incoming
+    from engine.users.event_rows import EventRows
+    from engine.users.incoming import InboxRow
     from engine.users.source import Source
 
-_AT_ONCE = 500
-"""Rows on a line of the temporary file."""
+_SIZE = 8
+"""Bytes that say how many follow."""
 
 
 class FactsFile:
@@ -42,11 +41,8 @@ class FactsFile:
             self._checked: BinaryIO = tempfile.TemporaryFile(prefix="journey-events-")  # noqa: SIM115
         findings = Findings(source.name, EventsFileError)
         try:
-            fit = self._fit(rows, findings, now)
-            while some := list(islice(fit, _AT_ONCE)):
-                with _room_for(source.name):
-                    self._checked.write(text_of(some).encode() + b"\n")
-                self.count += len(some)
+            for some in inbox_rows(rows, findings, now):
+                self._keep(some, source.name)
             with _room_for(source.name):
                 self._checked.flush()
             if source.changed():
@@ -69,20 +65,22 @@ class FactsFile:
         :func:`engine.users.incoming.numbered` gives one.
         """
         self._checked.seek(0)
-        for line in self._checked:
-            yield from stored(line.decode())
+        while size := self._checked.read(_SIZE):
+            some = self._checked.read(int.from_bytes(size, "big"))
+            yield from marshal.loads(some)  # noqa: S302 - nobody else has that file
 
     def close(self) -> None:
         """Give the temporary file back."""
         with suppress(OSError):  # what found no room finds none now
             self._checked.close()
 
-    def _fit(self, rows: EventRows, findings: Findings, now: int) -> Iterator[InboxRow]:
-        for row in good_rows(rows, findings):
-            try:
-                yield inbox_row(_incoming(row), 0, now)
-            except BadRow as bad:
-                findings.add(bad.at(row.line))
+    def _keep(self, rows: list[InboxRow], name: str) -> None:
+        """Write rows to the temporary file, in a third of the time that JSON takes."""
+        said = marshal.dumps(rows)
+        with _room_for(name):
+            self._checked.write(len(said).to_bytes(_SIZE, "big"))
+            self._checked.write(said)
+        self.count += len(rows)
 
 
 @contextmanager
@@ -111,9 +109,3 @@ def _room_for(name: str) -> Iterator[None]:
             f"{name} was not sent: what is checked of it can't be kept in the temporary folder:"
             f" {error.strerror}; make room there, or name another one by TMPDIR"
         ) from None
-
-
-def _incoming(row: EventRow) -> Incoming:
-    if row.name is None:
-        return IncomingChange(row.user, row.values, row.at, row.id)
-    return IncomingEvent(row.user, row.name, row.values, row.at, row.id)

@@ -25,7 +25,7 @@ from engine.users.row import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 LARGEST = 32 * 1024
 """Bytes of an event's properties, a change's attributes or an entry's inputs, as JSON."""
@@ -39,7 +39,7 @@ EVENT, CHANGE, ENTRY, ERASE, LINK = range(5)
 ANONYMOUS = "anon:"
 """What stands before the id of a user who isn't known by a name yet."""
 
-_LONG_NUMBER = re.compile(r"[0-9]{19}")
+LONG_NUMBER = re.compile(r"[0-9]{19}")
 _INT64 = range(-(2**63), 2**63)
 _JOURNEY = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _LONGEST_NAME = 200
@@ -115,12 +115,13 @@ def inbox_row(fact: Incoming, id_: int, now: int) -> InboxRow:
     else:
         kind, name = ENTRY, _journey(fact.journey)
         data = f'{{"inputs":{_encoded(fact.inputs, "the inputs")}}}'
-    return bucket_of(user), id_, user, kind, name, _own_time(fact.at, now), message_id, data
+    return bucket_of(user), id_, user, kind, name, own_time(fact.at, now), message_id, data
 
 
-def numbered(row: InboxRow, id_: int, _now: int) -> InboxRow:
-    """A row that :func:`inbox_row` made before, with its own id."""
-    return (row[0], id_, *row[2:])
+def numbered(rows: Sequence[InboxRow], ids: Iterable[int]) -> list[InboxRow]:
+    """Rows that :func:`inbox_row` made before, with their own ids: in the order of the inbox."""
+    buckets, _, *others = zip(*rows, strict=True)
+    return sorted(zip(buckets, ids, *others, strict=True))
 
 
 def check_attributes(values: Mapping[str, object]) -> None:
@@ -147,7 +148,7 @@ def _journey(name: str) -> str:
     return name
 
 
-def _own_time(at: int | None, now: int) -> int:
+def own_time(at: int | None, now: int) -> int:
     """When it happened. Nothing has happened later than it was told of: a sender's clock that is a
     little ahead is taken back to ``now``, and one that is far ahead is wrong.
     """
@@ -179,7 +180,7 @@ def _encoded(values: Mapping[str, object], what: str) -> str:
         raise _unfit(f"{what} are no JSON: {error}", "no NaN, no infinity") from None
     if size > LARGEST:
         raise _unfit(f"{what} have {size:,} bytes as JSON", f"at most {LARGEST:,} are taken")
-    if _LONG_NUMBER.search(text) is not None:
+    if LONG_NUMBER.search(text) is not None:
         json.loads(text, parse_int=_int64)
     return text
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from engine.errors import OperatorError
 from engine.users import store
-from engine.users.incoming import CHANGE, ENTRY, EVENT, inbox_row
+from engine.users.incoming import CHANGE, ENTRY, EVENT, inbox_row, numbered
 from engine.users.row import BadRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from engine.db.connect import Connection
+    from engine.db.ids import IdMaker
     from engine.users.incoming import InboxRow, Incoming
-
-Fact = TypeVar("Fact")
 
 
 class FactRefused(OperatorError):
@@ -42,7 +42,7 @@ class Ingested:
     @classmethod
     def of(cls, rows: Sequence[InboxRow]) -> Ingested:
         """Those that rows of the inbox are."""
-        kinds = Counter(row[3] for row in rows)
+        kinds = Counter(map(itemgetter(3), rows))
         return cls(kinds[EVENT], kinds[CHANGE], kinds[ENTRY])
 
     @property
@@ -77,23 +77,20 @@ def ingest(
 
     All of the set or nothing: raises :class:`FactRefused` for the first that can't be taken.
     """
-    return append(connection, rows_of(facts, now=now, new_id=new_id, row=inbox_row))
+    return append(connection, rows_of(facts, now, new_id))
 
 
-def rows_of(
-    facts: Sequence[Fact],
-    *,
-    now: int,
-    new_id: Callable[[int], int],
-    row: Callable[[Fact, int, int], InboxRow],
-) -> list[InboxRow]:
-    """The rows that ``row`` makes of facts, of an id and the time for each; it needs no database.
-    Raises as :func:`ingest`.
-    """
+def rows_of(facts: Sequence[Incoming], now: int, new_id: Callable[[int], int]) -> list[InboxRow]:
+    """The rows that facts become, without a database. Raises as :func:`ingest`."""
     rows: list[InboxRow] = []
     for index, fact in enumerate(facts):
         try:
-            rows.append(row(fact, new_id(now), now))
+            rows.append(inbox_row(fact, new_id(now), now))
         except BadRow as bad:
             raise FactRefused(bad, index) from None
     return rows
+
+
+def checked_rows(rows: Sequence[InboxRow], now: int, new_id: IdMaker) -> list[InboxRow]:
+    """The same for rows that were checked before, and need ids."""
+    return numbered(rows, new_id.many(now, len(rows)))

@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 
 from engine.core.expressions.calendar import find_zone
 from engine.core.expressions.declared import fits
+from engine.core.guarded_json import quoted, text_of
 
 LONGEST_PATH = 250
 """Characters of a path that a message shows: the end of it says most."""
@@ -87,6 +88,14 @@ def typed(text: str) -> object:
 
 
 _NUMBER_STARTS = frozenset("-0123456789")
+
+
+def typed_json(text: str) -> str:
+    """:func:`typed` of ``text``, as JSON."""
+    if text.isdecimal() and text[0] != "0" and len(text) < _MAX_DIGITS and text.isascii():
+        return text
+    value = typed(text)
+    return quoted(text) if value is text else text_of(value)
 
 
 def check_id(user: str) -> str:

@@ -21,6 +21,7 @@ MAX_ROW = 1 << 20
 """Bytes in one row."""
 
 _READ_AHEAD = 1 << 18
+_BLOCK = 1 << 16
 
 
 class UnreadableFile(OperatorError):
@@ -86,6 +87,15 @@ class Source:
         Each call reads for itself: two readers don't disturb each other.
         """
         return Lines(self._file.fileno(), offset, line)
+
+    def block(self, offset: int) -> bytes:
+        """Whole lines from byte ``offset`` on, at most 64 KiB of them. Nothing at the end, and
+        where one line is longer.
+        """
+        raw = os.pread(self._file.fileno(), _BLOCK, offset)
+        if offset + len(raw) == self._stamp[0]:
+            return raw
+        return raw[: raw.rfind(b"\n") + 1]
 
     def changed(self) -> bool:
         """Whether the file was written to since it was opened."""

@@ -323,6 +323,30 @@ def test_a_lock_is_waited_for_as_often_as_was_asked(
         other.close()
 
 
+def test_whoever_has_little_patience_waits_no_longer_behind_one_of_his_own_process(
+    tmp_path: Path,
+) -> None:
+    with closing(open_database(_url(tmp_path / "engine.db"))) as database:
+        told: list[str] = []
+
+        def hurry() -> None:
+            for within_s in (0.05, 30):
+                try:
+                    with database.write(within_s=within_s):
+                        told.append("written")
+                except DatabaseUnavailable as error:
+                    told.append(error.message.partition("engine.db ")[2])
+                    behind.set()
+
+        behind = threading.Event()
+        thread = threading.Thread(target=hurry)
+        with database.write():
+            thread.start()
+            assert behind.wait(30)
+        thread.join()
+        assert told == ["is locked by another process; end it or wait", "written"]
+
+
 def _write(database: Database) -> None:
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE installation SET clock = 'real'")

@@ -48,7 +48,7 @@ SEARCHES: dict[str, tuple[object, ...]] = {
     "delete_call": (1, 2, 0, 1, 0),
     "delete_inbox": (1, 2),
     "due_calls": (BUCKETS, "api", "j", 5, None, 64),
-    "due_passages": (BUCKETS, 5, None, 64),
+    "due_passages": (BUCKETS, -1, 5, None, 64),
     "due_redriven": ("api", "j", 5, 64),
     "earlier_passages": ("j", USERS),
     "everybody_ended": (1,),

@@ -306,6 +306,8 @@ def test_a_lock_that_lasts_is_waited_for_and_then_named(database: Database) -> N
         ):
             other.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
             other.exec_driver_sql("UPDATE installation SET clock = 'virtual'")
+        with pytest.raises(DatabaseUnavailable, match="locked"), database.write(within_s=0.05):
+            pass
 
 
 def test_a_connection_that_is_ended_is_unavailable_and_the_next_one_works(

@@ -21,7 +21,7 @@ USERS = json.dumps([[1, "a"], [2, "b"]])
 
 SEARCHES: dict[str, dict[str, str]] = {
     "due_passages": {
-        "e": "enrollments_due (bucket=? AND wake_at<?)",
+        "e": "enrollments_due (bucket=? AND wake_at>? AND wake_at<?)",
         "u": "PRIMARY KEY (bucket=? AND id=?)",
     },
     "due_calls": {

@@ -108,12 +108,13 @@ def test_postgresql_searches_an_index(database: Database, name: str) -> None:
 
 def test_due_rows_come_from_each_bucket_in_due_order(database: Database) -> None:
     with database.read() as connection:
-        rows = execute(connection, "due_passages", (json.dumps([7, 3]), 10_000, None, 60)).all()
+        place = (json.dumps([7, 3]), -1, 10_000, None, 60)
+        rows = execute(connection, "due_passages", place).all()
         assert [row[0] for row in rows] == [7] * 40 + [3] * 20
         wakes = [row[10] for row in rows]
         assert wakes[:40] == sorted(wakes[:40])
-        place = (json.dumps([5]), "api", "j", 10_000, 1, 10)
-        rows = execute(connection, "due_calls", place).all()
+        calls = (json.dumps([5]), "api", "j", 10_000, 1, 10)
+        rows = execute(connection, "due_calls", calls).all()
         assert [row[1] for row in rows] == [5 + 256 * n for n in range(10)]
         assert execute(connection, "next_wake", (json.dumps([0, 9]), 300, None)).scalar() == 512
         assert rows[0].body == b""

@@ -190,7 +190,10 @@ def test_what_has_any_name_has_its_page_and_nothing_of_it_is_markup(
     assert shown > len(names) * 0.4, path
 
 
-FIELDS = ("q", "user", "what", "actor", "since", "journey", "step", "code", "state", "id", "show")
+FIELDS = (
+    *("q", "user", "what", "actor", "since", "journey", "step", "code", "state", "id", "show"),
+    *("after", "having"),
+)
 WITH_QUERIES = ("/users", "/events", "/audit", "/calls", "/journeys", "/endpoints", "/profiles")
 
 

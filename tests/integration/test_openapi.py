@@ -15,7 +15,7 @@ from tests.integration.serving import Served, serving
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import schemathesis
-    from hypothesis import HealthCheck, given, settings
+    from hypothesis import HealthCheck, assume, given, settings
     from schemathesis.config import SchemathesisConfig
     from schemathesis.generation import GenerationMode
     from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
@@ -38,6 +38,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
+def _is_said(case: Any) -> bool:
+    """Whether the query says all that was drawn: an empty list or object isn't there on the wire,
+    and if that is what was wrong, the rest is right.
+    """
+    return all(value not in ([], {}) for value in (case.query or {}).values())
+
+
 @pytest.mark.parametrize("drawn", DRAWN)
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_the_answer_to_any_request_is_one_that_the_document_knows(
@@ -58,6 +65,7 @@ def test_the_answer_to_any_request_is_one_that_the_document_knows(
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def try_it(case: Any) -> None:
+            assume(_is_said(case))
             case.call_and_validate(headers=headers, excluded_checks=EXCLUDED)
 
         try:

@@ -361,6 +361,8 @@ class Clock:
         """The present."""
         return self._now
 
+    moment = now
+
     def move_to(self, instant: int) -> None:
         """On, and never back."""
         self._now = max(self._now, instant)
@@ -499,9 +501,8 @@ class Watcher:
         """A turn was committed."""
         for event in ledger.told:
             self.events.setdefault(event.passage.user.id, []).append(_event(event))
-        if ledger.next_wake is not None:  # perhaps in a run that another worker works
-            for backlog in self.backlogs:
-                backlog.add_sleeper(ledger.next_wake)
+        for backlog in self.backlogs:  # perhaps it moved somebody of another worker's run
+            backlog.turned(ledger)
         if self.stops and (ledger.changes.counts or ledger.changes.facts):
             raise Stopped
 

@@ -60,6 +60,8 @@ class Clock(VirtualClock):
         self._now += 1_000
         return self._now
 
+    moment = now
+
     def move_to(self, instant: int) -> None:
         self._now = max(self._now, instant)
 
@@ -128,11 +130,13 @@ class FailingDatabase(Database):
         self._faults = faults
 
     @contextmanager
-    def write(self, *, waits: int = 1, alone: bool = True) -> Iterator[Connection]:
+    def write(
+        self, *, waits: int = 1, alone: bool = True, within_s: float | None = None
+    ) -> Iterator[Connection]:
         fault = self._faults.draw(self._lots)
         if fault == "locked":
             raise DatabaseUnavailable("locked")
-        with super().write(waits=waits, alone=alone) as connection:
+        with super().write(waits=waits, alone=alone, within_s=within_s) as connection:
             yield connection
             if fault == "full":
                 raise DatabaseUnavailable("full")

@@ -19,6 +19,7 @@ from engine.core.interpreter.state import State
 from engine.core.message import Answer
 from engine.core.steps.facts import Event
 from engine.endpoints.model import Endpoint
+from engine.enrollments import loaded_ahead
 from engine.processes import worker
 from engine.users.row import UserRow
 from tests.examples import share
@@ -107,6 +108,17 @@ def test_what_happens_to_users_is_decided_alike(template: Path, case: Case) -> N
 @given(case=cases(slow=True, events=True, triggered=True))
 def test_whom_events_let_in_is_decided_alike(template: Path, case: Case) -> None:
     compare(template, case)
+
+
+@share(0.1, soak=0.5)
+@given(case=cases(slow=True, events=True, triggered=True))
+def test_who_was_loaded_long_before_his_time_is_decided_alike(template: Path, case: Case) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        spans = {"SOON_US": 400 * DAY, "SPAN_US": 401 * DAY, "VAIN_US": 0, "VAIN_EACH_US": 0}
+        for name, value in {**spans, "PORTION": 3}.items():
+            patch.setattr(loaded_ahead, name, value)
+        patch.setattr(worker, "SLEEPERS_PER_TURN", 1)  # two are a crowd
+        compare(template, case)
 
 
 @share(0.1, soak=0.2)

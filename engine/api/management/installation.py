@@ -117,11 +117,11 @@ def list_changes(
     caller: Caller = allowed(Permission.AUDIT_READ),
 ) -> Page[Change]:
     """Who changed what."""
-    start, after = since_of(since, caller.now) or 0, decoded(cursor, int, int)
+    start, after = since_of(since, caller.now) or 0, decoded(cursor, int)
     newest = limit + 1 if order == "newest" else None
     with caller.backend.database.read() as connection:
         found = changes(connection, since=start, actor=actor, what=text, newest=newest, after=after)
-        return page_of(found, Change.model_validate, lambda one: (one.at, one.id), limit)
+        return page_of(found, Change.model_validate, lambda one: one.id, limit)
 
 
 @router.get("/contact-policy", tags=["installation"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import islice
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -18,7 +17,6 @@ from engine.api.management.shown import (
     ProblemShown,
     Shown,
     decoded,
-    encoded,
     page_of,
 )
 from engine.api.problems import Refused
@@ -26,8 +24,9 @@ from engine.api.spooling import spooled
 from engine.core import guarded_json
 from engine.errors import NotFound
 from engine.operations import erase
+from engine.operations.cursors import cursor_of
 from engine.operations.import_users import Imported, import_users
-from engine.operations.search_users import has, wanted_of
+from engine.operations.search_users import fitting, wanted_of
 from engine.users import store
 from engine.users.source import Source
 
@@ -37,8 +36,6 @@ IMPORT = "/users/import"
 """The route whose body is a file, and isn't held in memory."""
 LARGEST_FILE = 256 * 1024 * 1024
 """Bytes of it, unpacked."""
-LOOKED_THROUGH = 20_000
-"""Users that one request looks at for those with certain attributes."""
 _ERASING_S = 10.0
 _LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
 _FILES = {"text/csv": "body.csv", **dict.fromkeys(_LINES, "body.jsonl")}
@@ -106,7 +103,9 @@ def list_users(
         everybody = store.every_user(connection, after=decoded(cursor, str))
         if not wanted:
             return page_of(everybody, User.model_validate, lambda user: user.id, limit)
-        return _fitting(islice(everybody, LOOKED_THROUGH), wanted, limit)
+        found, last = fitting(everybody, wanted, limit)
+    items = [User.model_validate(user) for user in found]
+    return Page(items=items, next=None if last is None else cursor_of(last))
 
 
 @router.post("/import", openapi_extra=_BODY)
@@ -175,19 +174,6 @@ def erase_user(
     )
     response.status_code = 202 if gone is None else 200
     return Erased(erased=gone)
-
-
-def _fitting(some: islice[store.KnownUser], wanted: dict[str, object], limit: int) -> Page[User]:
-    """Those among ``some`` who fit; ``next`` where there may be more behind the last one."""
-    found: list[User] = []
-    looked, last = 0, ""
-    for user in some:
-        looked, last = looked + 1, user.id
-        if has(user, wanted):
-            found.append(User.model_validate(user))
-            if len(found) == limit:
-                return Page(items=found, next=encoded(last))
-    return Page(items=found, next=encoded(last) if looked == LOOKED_THROUGH else None)
 
 
 def _import(caller: Caller, file: BinaryIO, name: str, whole: bool, skip_bad: bool) -> Imported:

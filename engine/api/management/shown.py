@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -20,8 +18,8 @@ from pydantic import (
 )
 
 from engine.api.problems import Refused
-from engine.core import guarded_json
 from engine.core.expressions.calendar import iso
+from engine.operations.cursors import NoCursor, cursor_of, place_of
 from engine.operations.since import instant_since
 
 T = TypeVar("T")
@@ -143,7 +141,7 @@ def page_of(
     last one's place is known by.
     """
     found = list(islice(records, limit + 1))
-    more = encoded(key(found[limit - 1])) if len(found) > limit else None
+    more = cursor_of(key(found[limit - 1])) if len(found) > limit else None
     return Page(items=[shown(one) for one in found[:limit]], next=more)
 
 
@@ -160,12 +158,6 @@ def sorted_page(
     return page_of(rest, shown, key, limit)
 
 
-def encoded(place: object) -> str:
-    """A cursor: nothing that a caller should read or make."""
-    text = json.dumps(place, separators=(",", ":"))
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
 def decoded(cursor: str | None, *kinds: type) -> Any:
     """The place in a cursor: a value of the one kind, or a list with one of each; None without a
     cursor. Raises Refused for one that isn't ours.
@@ -173,20 +165,8 @@ def decoded(cursor: str | None, *kinds: type) -> Any:
     if cursor is None:
         return None
     try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        place = guarded_json.parse(urlsafe_b64decode(padded))
-    except (ValueError, guarded_json.NotGuardedJSON):
-        place = None
-    parts = place if len(kinds) > 1 and isinstance(place, list) else [place]
-    fits = len(parts) == len(kinds) and all(map(_is_a, parts, kinds))
-    if not fits:
-        raise Refused(400, "request.cursor", "the cursor isn't one of ours; begin without")
-    return place
-
-
-def _is_a(part: object, kind: type) -> bool:
-    if isinstance(part, bool) or not isinstance(part, kind):
-        return False
-    if isinstance(part, str):
-        return "\x00" not in part
-    return not isinstance(part, int) or 0 <= part <= INT64
+        return place_of(cursor, *kinds)
+    except NoCursor:
+        raise Refused(
+            400, "request.cursor", "the cursor isn't one of ours; begin without"
+        ) from None

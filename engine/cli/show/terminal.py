@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from engine.core.inert import inert
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
 Colour = Literal["green", "red", "yellow", "blue", "dim", "bold"]
 
+_SPACES = dict.fromkeys(map(ord, "\t\n\r"), " ")
 _CODES = {"green": "32", "red": "31", "yellow": "33", "blue": "34", "dim": "2", "bold": "1"}
 
 
@@ -34,15 +37,9 @@ class Paint:
 
 
 def plain(text: object, most: int = 200) -> str:
-    """Text from outside as one line that can't steer a terminal: control characters, invisible
-    ones and those that turn the direction of writing are shown as U+FFFD; cut at ``most``.
+    """Text from outside as one line that can't steer a terminal, made :func:`inert`; cut at
+    ``most``.
     """
     line = str(text)[: most + 1]
-    shown = line if line.isprintable() else "".join(map(_visible, line))
+    shown = line if line.isprintable() else inert(line.translate(_SPACES))
     return shown if len(shown) <= most else shown[: most - 1] + "…"
-
-
-def _visible(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if character in "\t\n\r" else "\ufffd"

@@ -6,8 +6,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from engine.access.roles import Permission
-from engine.audit.store import changes
-from engine.console.listing import MOST, as_csv, since_of, wants_csv
+from engine.audit.store import changes, look_back
+from engine.console.listing import (
+    LOOKED_THROUGH,
+    MOST,
+    as_csv,
+    place_in,
+    since_of,
+    stretch_of,
+    wants_csv,
+)
 from engine.console.visit import Page, Shown
 from engine.operations.tables import instant
 
@@ -18,16 +26,32 @@ _COLUMNS = ("at", "actor", "verb", "kind", "name", "fields")
 
 
 def _list(visit: Visit) -> Reply:
+    """The newest changes, a page of them."""
     query = visit.query
-    wanted = {"since": since_of(visit) or 0, "actor": query["actor"], "what": query["what"]}
-    as_file = wants_csv(visit)
-    newest = None if as_file else MOST + 1
+    since, actor, what = since_of(visit) or 0, query["actor"], query["what"]
+    after = place_in(visit, int)
     with visit.means.database.read() as connection:
-        found = list(changes(connection, **wanted, newest=newest))  # type: ignore[arg-type]
-    if as_file:
-        rows = (asdict(each) | {"at": instant(each.at)} for each in found)
-        return as_csv("audit", rows, _COLUMNS)
-    return Shown("audit.html", {"found": found[:MOST], "more": len(found) > MOST})
+        if wants_csv(visit):
+            every = changes(connection, since=since, actor=actor, what=what)
+            rows = (asdict(each) | {"at": instant(each.at)} for each in every)
+            return as_csv("audit", rows, _COLUMNS)
+        last = look_back(connection, after, LOOKED_THROUGH)
+        fitting = changes(
+            connection,
+            since=since,
+            actor=actor,
+            what=what,
+            newest=MOST + 1,
+            after=after,
+            upto=last,
+        )
+        found = list(fitting)
+    if len(found) > MOST:
+        last = found[MOST - 1].id
+    return Shown(
+        "audit.html",
+        {"part": stretch_of(visit, "/audit", ("what", "actor", "since"), found[:MOST], last)},
+    )
 
 
 PAGES = (Page("GET", "/audit", Permission.AUDIT_READ, _list),)

@@ -7,10 +7,18 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from engine.access.roles import Permission
-from engine.console.listing import MOST, as_csv, since_of, wants_csv
+from engine.console.listing import (
+    LOOKED_THROUGH,
+    MOST,
+    as_csv,
+    place_in,
+    since_of,
+    stretch_of,
+    wants_csv,
+)
 from engine.console.rendering import link
 from engine.console.visit import Page, Redirected, Shown, Visit
-from engine.enrollments.calls import CallFilter, listed
+from engine.enrollments.calls import CallFilter, listed, look_ahead
 from engine.operations.redrive import by_failure, mark_wanted
 from engine.operations.tables import instant
 
@@ -29,16 +37,21 @@ _FILTERS = ("journey", "endpoint", "step", "code", "since")
 def _list(visit: Visit) -> Reply:
     every = visit.query["show"] == "all"
     wanted = _filter(visit, visit.query, failed=not every)
+    after = place_in(visit, *((int,) * (7 if every else 6)))
+    filters = _given(visit.query)
+    most = LOOKED_THROUGH if any(filters.values()) else MOST + 1
+    versions = visit.means.versions
     with visit.means.database.read() as connection:
-        calls = listed(connection, wanted, visit.means.versions)
         if wants_csv(visit):
-            return as_csv("calls", map(_row, calls), _COLUMNS)
-        found = list(islice(calls, MOST + 1))
+            return as_csv("calls", map(_row, listed(connection, wanted, versions)), _COLUMNS)
+        last = look_ahead(connection, after, most, failed=not every)
+        found = list(islice(listed(connection, wanted, versions, after, last), MOST + 1))
+    if len(found) > MOST:
+        last = found[MOST - 1].rank
     values = {
-        "found": found[:MOST],
-        "more": len(found) > MOST,
+        "part": stretch_of(visit, "/calls", ("show", *_FILTERS), found[:MOST], last),
         "every": every,
-        "filters": _given(visit.query),
+        "filters": filters,
     }
     return Shown("calls.html", values)
 

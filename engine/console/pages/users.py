@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from engine.access.roles import Permission
-from engine.console.listing import MOST, as_csv, wants_csv
+from engine.console.listing import MOST, as_csv, place_in, stretch_of, wants_csv
 from engine.console.rendering import link
 from engine.console.story import story_of
 from engine.console.visit import Page, Redirected, Shown
@@ -14,16 +13,13 @@ from engine.core.guarded_json import text_of
 from engine.enrollments.why import why
 from engine.errors import NotFound, OperatorError
 from engine.operations import erase
-from engine.operations.search_users import has, wanted_of
+from engine.operations.search_users import LOOKED_THROUGH, fitting, has, wanted_of
 from engine.users import store
 from engine.users.store import KnownUser
 
 if TYPE_CHECKING:
     from engine.console.visit import Reply, Visit
     from engine.db.connect import Connection
-
-LOOKED_THROUGH = 20_000
-"""Users among whom those with an attribute are looked for."""
 
 _JOURNEYS_TOLD = 3
 _LAST_EVENTS = 20
@@ -32,7 +28,7 @@ _COLUMNS = ("user", "timezone", "attributes")
 
 
 def _list(visit: Visit) -> Reply:
-    """The first users, of all or of those who have an attribute; or the one who is looked for."""
+    """A page of users, of all or of those who have an attribute; or the one who is looked for."""
     wanted, having = visit.query.exact("q"), visit.query["having"]
     asked = wanted_of((having,), "with attribute") if having else {}
     if wanted:
@@ -40,20 +36,18 @@ def _list(visit: Visit) -> Reply:
             known = _is_known(connection, store.known_as(connection, wanted) or wanted)
         if known:
             return Redirected(link("/user", id=wanted))
+    after = place_in(visit, str)
     with visit.means.database.read() as connection:
-        everybody = store.every_user(connection)
         if wants_csv(visit):
             rows = (
                 {"user": one.id, "timezone": one.timezone, "attributes": text_of(one.attributes)}
-                for one in everybody
+                for one in store.every_user(connection)
                 if has(one, asked)
             )
             return as_csv("users", rows, _COLUMNS)
-        some = islice(everybody, LOOKED_THROUGH) if having else everybody
-        found = list(islice((one for one in some if has(one, asked)), MOST + 1))
+        found, last = fitting(store.every_user(connection, after), asked, MOST)
     values = {
-        "found": found[:MOST],
-        "more": len(found) > MOST,
+        "part": stretch_of(visit, "/users", ("having",), found, last),
         "missed": wanted,
         "looked_through": LOOKED_THROUGH,
     }

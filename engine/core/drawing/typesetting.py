@@ -10,6 +10,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.core.inert import inert
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -52,9 +54,7 @@ def clean(text: str) -> str:
     direction of writing and those that XML can't hold are U+FFFD.
     """
     line = " ".join(text.split())
-    if line.isprintable():
-        return line
-    return "".join(c if c.isprintable() else "\ufffd" for c in line)
+    return inert(line)
 
 
 def shortened(text: str, most: int) -> str:

@@ -7,7 +7,7 @@ to END.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.core.dsl.document import Path
 from engine.core.steps.base import Exit
@@ -23,8 +23,7 @@ END = ""
 """Where the journey is over; no step has this id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """A way from ``source`` to ``target`` (ids); ``place`` is the path of what says so. ``waits``:
     nobody takes it without having waited.
     """

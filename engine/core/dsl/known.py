@@ -8,7 +8,7 @@ operation however many names there are.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from jinja2 import nodes
 
@@ -33,8 +33,7 @@ _NEEDED = {
 """``steps.ID.KEY`` → the ends with which it is there for certain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subjects:
+class Subjects(NamedTuple):
     """What is looked at: ``steps`` and ``vars`` by number, and the bits of the ``vars`` that each
     step has written once it succeeded.
     """
@@ -44,8 +43,7 @@ class Subjects:
     writes: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """``ends`` holds four bits for each step: how it may have ended. ``certain`` holds one bit for
     each var: it is set. ``choices`` are arms and conditions that are settled on this way.
     """
@@ -69,12 +67,12 @@ class State:
     def ended(self, number: int, ends: int) -> State:
         """The same, where the step has ended in one of these ways."""
         cleared = self.ends & ~(ANY_END << 4 * number)
-        return replace(self, ends=cleared | ends << 4 * number)
+        return self._replace(ends=cleared | ends << 4 * number)
 
     def with_choice(self, kind: str, name: str, value: str) -> State:
         """The same, where this was chosen; an earlier choice of it is forgotten."""
         kept = frozenset(one for one in self.choices if one[:2] != (kind, name))
-        return replace(self, choices=kept | {(kind, name, value)})
+        return self._replace(choices=kept | {(kind, name, value)})
 
     def choice(self, kind: str, name: str) -> str | None:
         """What was chosen, if that is settled."""
@@ -175,7 +173,7 @@ def _limited(state: State, step: str, ends: int, subjects: Subjects) -> State | 
         return None
     narrower = state.ended(number, left)
     if left == SUCCEEDED:
-        narrower = replace(narrower, certain=state.certain | subjects.writes.get(step, 0))
+        narrower = narrower._replace(certain=state.certain | subjects.writes.get(step, 0))
     return narrower
 
 
@@ -184,7 +182,7 @@ def _certain(state: State, facts: frozenset[Fact], subjects: Subjects) -> State:
     for fact in facts:
         if fact[0] == "vars" and fact[1] in subjects.vars:
             bits |= 1 << subjects.vars[fact[1]]
-    return replace(state, certain=state.certain | bits) if bits else state
+    return state._replace(certain=state.certain | bits) if bits else state
 
 
 def reference_of(node: nodes.Node) -> Fact | None:

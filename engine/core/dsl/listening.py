@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.core.dsl.document import Path
 from engine.core.dsl.journey import Journey
@@ -19,8 +19,7 @@ ANY = "*"
 """Among attributes: every one of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listens:
+class Listens(NamedTuple):
     """The names of events and attributes that a step, goal or exit rule is woken by.
 
     ``attributes`` may hold :data:`ANY`; ``timezone`` is among them if a wait follows the user's
@@ -31,8 +30,7 @@ class Listens:
     attributes: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """The times of ``event`` that expressions count: ``window_us`` back at most, None for all."""
 
     event: str

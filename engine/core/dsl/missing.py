@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.core.dsl.absent import missing_in
 from engine.core.dsl.document import Document, Path
@@ -35,8 +35,7 @@ _NO_VALUES = frozenset(
 """Fields of steps that hold no value: conditions, bodies, and inputs, which may be null."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
+class _Text(NamedTuple):
     """An expression in a value: the path of the text it stands in, and where in it."""
 
     path: Path

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from engine.core.dsl.literal_secrets import masked, masked_shapes
+from engine.core.inert import inert
 from engine.errors import Problem
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def _window(text: str, column: int) -> tuple[str, int]:
 
 def _visible(text: str) -> str:
     """``text`` with tabs as one space and what isn't printable (terminal codes) as ``?``."""
-    return "".join(c if c.isprintable() else " " if c == "\t" else "?" for c in text)
+    return inert(text.replace("\t", " "), instead="?")
 
 
 def _width(text: str) -> int:

@@ -9,7 +9,7 @@ object. Standard: YAML 1.2.2, core schema, one document.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.core.dsl.composer import Composer, Unreadable
 from engine.core.dsl.document import Document
@@ -19,8 +19,7 @@ from engine.errors import DefinitionError
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """How much a file may hold. ``nodes`` counts what aliases stand for, too."""
 
     bytes: int = 1024 * 1024

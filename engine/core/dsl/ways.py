@@ -7,8 +7,8 @@ apart, so that what was set on one arm is known where the same arm is asked for 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 from jinja2 import nodes
 
@@ -49,8 +49,7 @@ Known = dict[frozenset[Fact], State]
 _Leads = Iterator[tuple[int, State]]
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(NamedTuple):
     """How conditions narrow a state: ``repeated`` are the texts that stand more than once and
     speak of user and inputs alone, so that they are as true the second time.
     """
@@ -133,10 +132,10 @@ def _add(known: Known, state: State, most: int) -> bool:
     if len(known) >= most and state.choices not in known and _JOINED not in known:
         for other in known.values():
             state = state.joined(other)
-        state = replace(state, choices=_JOINED)
+        state = state._replace(choices=_JOINED)
         known.clear()
     elif _JOINED in known:
-        state = replace(state, choices=_JOINED)
+        state = state._replace(choices=_JOINED)
     before = known.get(state.choices)
     joined = state if before is None else before.joined(state)
     known[state.choices] = joined
@@ -183,7 +182,7 @@ def _set_values(node: Node, state: State, conditions: Conditions, ended: _Ended)
     written = {name: value for name, value in step.values.items() if value.raw is not None}
     emptied = _bits(dict.fromkeys(step.values.keys() - written.keys(), 0), conditions.subjects)
     after = _set(ended(state, SUCCEEDED | FAILED), written, conditions)
-    yield node.follow, replace(after, certain=after.certain & ~emptied)
+    yield node.follow, after._replace(certain=after.certain & ~emptied)
 
 
 def _wait(node: Node, state: State, _: Conditions, ended: _Ended) -> _Leads:
@@ -243,7 +242,7 @@ _LEADS: dict[type, Callable[[Node, State, Conditions, _Ended], _Leads]] = {
 def _set(state: State, written: Mapping[str, object], conditions: Conditions) -> State:
     """The same, where everything of ``written`` (vars.NAME or user.NAME) is set."""
     bits = _bits(written, conditions.subjects)
-    return replace(state, certain=state.certain | bits) if bits else state
+    return state._replace(certain=state.certain | bits) if bits else state
 
 
 def _bits(written: Mapping[str, object], subjects: Subjects) -> int:

@@ -8,7 +8,7 @@ messages ('did not find expected key') don't say so.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.core.dsl.unclosed import closing_quote
 
@@ -23,8 +23,7 @@ _BRACES = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 _LONGEST_LINE = 4_000
 
 
-@dataclass(frozen=True, slots=True)
-class Trap:
+class Trap(NamedTuple):
     """What happened, in words; ``column`` (from 1) is where; ``remedy`` shows the line right.
 
     ``alone`` says that the value is one word.
@@ -37,8 +36,7 @@ class Trap:
     alone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
+class _Pair(NamedTuple):
     key: str
     start: int
     end: int

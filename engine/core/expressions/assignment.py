@@ -56,4 +56,5 @@ def held_out(salt: str, user_id: str, percent: float) -> bool:
 
 def bucket_of(user_id: str) -> int:
     """The bucket (0 … 255) that owns ``user_id``, for ever."""
-    return _digest(user_id)[7]
+    # Not by _digest: every event asks for one, and a call is a third of it.
+    return blake2b(user_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()[7]

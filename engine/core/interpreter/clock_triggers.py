@@ -56,6 +56,10 @@ class Scheduled:
             return own
         return first_zone(self.trigger.timezone, journey.timezone, default)
 
+    def says(self, journey: Journey, default: str) -> tuple[int, str]:
+        """What it says of time, and the zone of users who have none of their own."""
+        return self.key, self.zone(journey, first_zone(journey.timezone, default), default).key
+
     @property
     def recalls(self) -> frozenset[str]:
         """The events of a user's past that it counts."""

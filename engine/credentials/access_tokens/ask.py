@@ -12,7 +12,7 @@ from engine.credentials.access_tokens.answer import LARGEST_ANSWER, Grant, Refus
 from engine.credentials.access_tokens.discovery import Discovery
 from engine.credentials.access_tokens.request import token_request
 from engine.credentials.echo import without_secrets
-from engine.credentials.expiry import CLIENT_CERTIFICATE
+from engine.credentials.wording import CLIENT_CERTIFICATE
 from engine.wire.transport import Network
 
 if TYPE_CHECKING:

@@ -148,6 +148,11 @@ class AccessTokens:
             return outcome
         raise _again(outcome) if isinstance(outcome, CredentialFailure) else OutdatedProfile
 
+    def forget(self, profile_id: int) -> None:
+        """Keep nothing of a profile that was deleted."""
+        self._held.pop(profile_id, None)
+        self._tried.pop(profile_id, None)
+
     async def close(self) -> None:
         """End what is under way and give the leases back."""
         asking = list(self._asking.values())

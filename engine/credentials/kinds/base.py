@@ -27,8 +27,9 @@ from pydantic_core import CoreSchema
 from engine.core.message import Answer
 from engine.core.steps.definition import as_authors_meet_it
 from engine.credentials.credential import Placement
-from engine.credentials.expiry import CLIENT_CERTIFICATE, read_date
-from engine.credentials.references import THREE_WAYS, SecretSource, read_source, written_form
+from engine.credentials.expiry import read_date
+from engine.credentials.references import SecretSource, read_source, written_form
+from engine.credentials.wording import CLIENT_CERTIFICATE, THREE_WAYS
 from engine.wire.certificates import ca_problem, client_certificate_problem
 from engine.wire.transport import OWNED_HEADERS
 

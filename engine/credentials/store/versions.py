@@ -32,6 +32,11 @@ def live_versions(database: Database) -> LiveVersions:
     return SharedVersions(PostgreSQLVersions(database))
 
 
+def profile_ids(connection: Connection) -> set[int]:
+    """The ids of all profiles."""
+    return {row[0] for row in connection.exec_driver_sql("SELECT id FROM auth_profiles")}
+
+
 class SQLiteVersions:
     """Reads on a connection of its own, on the event loop's thread: in WAL mode a reader never
     waits for a writer.

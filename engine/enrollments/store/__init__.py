@@ -142,11 +142,13 @@ def entered_versions(connection: Connection) -> list[int]:
 
 def due_passages(
     connection: Connection,
-    place: tuple[str, int, int | None, int],
+    place: tuple[str, int, int, int | None, int],
     versions: Versions,
     held: UsersHeld,
 ) -> list[Passage]:
-    """Passages whose time has come. ``place`` is (buckets as JSON, now, run id or None, limit)."""
+    """Passages whose time comes in a span. ``place`` is (buckets as JSON, the last instant before
+    it, its last, run id or None, limit).
+    """
     rows = execute(connection, "due_passages", place).fetchall()
     return [_passage(connection, row, versions, held) for row in rows]
 

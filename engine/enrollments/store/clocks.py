@@ -187,3 +187,18 @@ def published_at(connection: Connection, version_id: int) -> int | None:
         (version_id,),
     ).scalar_one_or_none()
     return found
+
+
+def versions_before(connection: Connection, version_id: int, since: int) -> list[tuple[int, str]]:
+    """Publication and text of the earlier versions of a version's journey whose triggers let
+    users in at ``since`` (microseconds UTC) or later, the newest first.
+    """
+    rows = connection.exec_driver_sql(
+        "SELECT e.published_at, e.source FROM versions AS v"
+        " JOIN versions AS e ON e.journey = v.journey AND e.number < v.number AND e.triggers_on"
+        " WHERE v.id = ? AND e.number >= coalesce((SELECT max(f.number) FROM versions AS f"
+        " WHERE f.journey = v.journey AND f.number < v.number AND f.triggers_on"
+        " AND f.published_at <= ?), 0) ORDER BY e.number DESC",
+        (version_id, since),
+    )
+    return [(row[0], row[1]) for row in rows]

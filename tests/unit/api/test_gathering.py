@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -26,13 +28,17 @@ class Counted:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.commits = 0
+        self.path = database.path
+        self.tries = self.commits = 0
+        self.tried = Event()
         self.fails: Callable[[], None] = lambda: None
 
     @contextmanager
-    def write(self, waits: int) -> Iterator[Connection]:
+    def write(self, within_s: float) -> Iterator[Connection]:
         """As the database's."""
-        with self._database.write(waits=waits) as connection:
+        self.tries += 1
+        self.tried.set()
+        with self._database.write(within_s=within_s) as connection:
             yield connection
             self.fails()
         self.commits += 1
@@ -100,6 +106,26 @@ def test_what_a_database_cannot_take_is_nobodys_and_the_next_goes_on(database: C
         database.fails = lambda: None
         await gathered.append(_rows(gathered, "ada"))
         assert (database.count(), gathered.findings()[0].state) == (1, "ok")
+
+    _run(database, work)
+
+
+def test_whoever_waits_for_a_locked_database_is_told_once_its_patience_is_over(
+    database: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathering, "PATIENCE_S", 0.2)
+
+    async def work(gathered: Gathering) -> None:
+        with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            first = asyncio.create_task(gathered.append(_rows(gathered, "ada")))
+            await asyncio.to_thread(database.tried.wait)
+            second = gathered.append(_rows(gathered, "bob"))
+            found = await asyncio.gather(first, second, return_exceptions=True)
+            assert [type(each) for each in found] == [DatabaseUnavailable] * 2
+            assert database.tries == 1
+        await gathered.append(_rows(gathered, "ada"))
+        assert database.count() == 1
 
     _run(database, work)
 

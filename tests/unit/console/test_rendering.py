@@ -43,6 +43,7 @@ def test_a_span_is_told_by_its_two_largest_units(microseconds: int, words: str) 
 
 def test_what_steers_a_text_is_shown_and_not_obeyed() -> None:
     assert visible("a\u202eb\x1bc\nd") == "a\ufffdb\ufffdc\nd"
+    assert visible("می\u200cگیریم\n👩\u200d🚀") == "می\u200cگیریم\n👩\u200d🚀"
 
 
 def test_a_link_leaves_out_what_isnt_there_and_encodes_the_rest() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import re
 import threading
@@ -12,7 +13,9 @@ import pytest
 from engine.clock import VirtualClock, wall
 from engine.core.message import Answer, Request
 from engine.credentials import loaded
+from engine.credentials.credential import AccessToken
 from engine.credentials.live_versions import LiveEndpoint, SharedVersions
+from engine.credentials.loaded import Loaded
 from engine.credentials.references import Given
 from engine.credentials.resolver import Resolver
 from engine.credentials.store.tokens import carry_token
@@ -215,6 +218,35 @@ def test_a_profile_changed_by_hand_or_deleted_fails_alone(here: Installation) ->
     run(here, work)
 
 
+def test_what_was_opened_of_a_profile_is_forgotten_soon_after_it_is_deleted(
+    here: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.credentials.resolver.LOOK_EACH_S", 0.005)
+    here.apply("stays", kind="bearer", token=Given("another-one"))
+    here.endpoint("other", "stays")
+
+    def held() -> set[str]:
+        """The names of profiles that are opened, and access tokens."""
+        found = gc.get_objects()
+        tokens = {each.value for each in found if isinstance(each, AccessToken)}
+        return tokens | {each.name for each in found if isinstance(each, Loaded)}
+
+    async def is_forgotten() -> bool:
+        return not {"crm", "token-1"} & held()
+
+    async def work(resolver: Resolver, _server: TokenServer, _clock: VirtualClock) -> None:
+        for endpoint in ("scores", "other"):
+            await now(resolver, endpoint)
+        assert held() >= {"crm", "stays", "token-1"}
+        here.sql("DELETE FROM endpoints WHERE name = 'scores'")
+        here.sql("DELETE FROM auth_profiles WHERE name = 'crm'")
+        await eventually(is_forgotten)
+        assert "stays" in held()
+        assert sent(await now(resolver, "other")) == "Bearer another-one"
+
+    oauth(here, work)
+
+
 def test_everything_that_is_opened_is_known_to_the_redactor(here: Installation) -> None:
     redactor = Redactor()
     here.apply("b", kind="basic", username="bot", password=Given("pass-word"))
@@ -303,6 +335,9 @@ class SetClock:
         self.at = at
 
     def now(self) -> int:
+        return self.at
+
+    def moment(self) -> int:
         return self.at
 
 

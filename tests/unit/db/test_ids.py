@@ -37,3 +37,10 @@ def test_the_same_entropy_makes_the_same_ids() -> None:
         return [make(NOW) for _ in range(50)]
 
     assert ids() == ids()
+
+
+def test_many_ids_rise_and_so_does_what_is_made_after_them() -> None:
+    make = IdMaker(entropy)
+    first, many, last = make(1_790_000_000_000_000), make.many(1_790_000_000_000_000, 3), make(0)
+    assert len(many) == 3
+    assert [first, *many, last] == sorted({first, *many, last})

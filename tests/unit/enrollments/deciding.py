@@ -137,8 +137,8 @@ class Desk:
             ledger = decider.decide(connection, turn, {"crm": terms(CRM)}, now)
             if writes:
                 store.write(connection, ledger.changes)
-        if ledger.next_wake is not None:
-            self.backlog.add_sleeper(ledger.next_wake)
+        if writes:
+            self.backlog.turned(ledger)
         for one in answered:
             self.calls.sent.pop(one.held.passage.id, None)
         for held in ledger.calls:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from engine.enrollments.users_held import UsersHeld
 from engine.operations.archive import archive
 from engine.versions.publish import publish
 from engine.versions.store import Published
+from tests.contract.people import add_version
 from tests.databases import database_url
 from tests.unit.core.interpreter.passing import journey, put
 
@@ -247,6 +249,47 @@ def test_a_fire_that_came_while_the_journey_was_archived_is_not_made_up_for(
     worker.now = at("2026-11-23T15:00")
     worker.follow(version(2, DAILY))
     assert worker.until("2026-11-24T12:00") == ["24T09:00 ann 0"]
+
+
+def publish_in(
+    database: Database, number: int, zone: str, moment: str, trigger: dict[str, Any] = DAILY
+) -> Published:
+    """Version ``number`` of the journey, published at a moment, in this time zone."""
+    one = version(number, trigger, timezone=zone)
+    source = {"dsl": 1, "journey": "j", "timezone": zone, "steps": [put()]}
+    text = json.dumps(source | {"entry": {"triggers": [trigger]}})
+    with database.write() as connection:
+        assert add_version(connection, "j", text, number=number, at=at(moment)) == number
+    return one
+
+
+def test_on_the_clock_of_another_zone_a_schedule_begins_anew(database: Database) -> None:
+    first = publish_in(database, 1, "Europe/Berlin", SUNDAY)
+    worker = Worker(database, first)
+    worker.users("ann")
+    assert worker.until("2026-11-23T05:00") == ["22T08:00 ann 0"]
+    worker.follow(publish_in(database, 2, "Asia/Tokyo", "2026-11-23T05:00"))
+    assert worker.until("2026-11-23T06:00") == []  # it fired at midnight, before it was so
+    worker.restart(now="2026-11-23T07:00")
+    assert worker.until("2026-11-23T08:30") == []
+    worker.follow(publish_in(database, 3, "Europe/Berlin", "2026-11-23T08:30"))
+    assert worker.until("2026-11-23T09:00") == []  # half an hour late to be this one's
+    fourth = publish_in(database, 4, "America/New_York", "2026-11-23T12:00")
+    worker.restart(fourth, now="2026-11-23T15:00")  # it fired an hour ago, and was so by then
+    assert worker.until("2026-11-24T15:00") == ["23T15:00 ann 0", "24T14:00 ann 0"]
+    fifth = publish_in(database, 5, "America/New_York", "2026-11-25T14:30")
+    worker.restart(fifth, now="2026-11-25T15:00")  # it was so before
+    assert worker.until("2026-11-25T15:00") == ["25T15:00 ann 0"]
+
+
+def test_another_zone_of_the_journey_is_none_of_whoever_has_his_own(database: Database) -> None:
+    worker = Worker(database, publish_in(database, 1, "Europe/Berlin", SUNDAY, MINE))
+    worker.users("ann", timezone="America/New_York")
+    worker.users("bob")
+    assert worker.until("2026-11-22T15:00") == ["22T08:00 bob 0", "22T14:00 ann 0"]
+    second = publish_in(database, 2, "Asia/Tokyo", "2026-11-23T14:30", MINE)
+    worker.restart(second, now="2026-11-23T15:00")  # it was down when it was nine for both
+    assert worker.until("2026-11-24T01:00") == ["23T15:00 ann 0", "24T00:00 bob 0"]
 
 
 def test_two_schedules_that_fire_together_are_two(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,3 +73,23 @@ def test_what_another_worker_wrote_meanwhile_means_that_the_users_are_lost(
     mine.taken = True
     with pytest.raises(BucketsLost, match="took its users over"):
         committing.commit(decided, apart=apart)
+
+
+def test_a_turn_that_was_begun_is_written_by_the_time_it_is_finished(database: Database) -> None:
+    mine = Mine()
+    committing = Committing(database, mine, Nobody(), lasts=False)
+    assert committing.finish() is None
+    ledger = Ledger(Changes(None, facts=[FACT]), NOW, "here")
+    before = sys.getswitchinterval()
+    committing.begin(ledger)
+    assert sys.getswitchinterval() < before
+    assert committing.finish() is ledger
+    assert sys.getswitchinterval() == before
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM facts").scalar_one() == 1
+    mine.taken = True
+    committing.begin(ledger)
+    with pytest.raises(BucketsLost, match="took its users over"):
+        committing.finish()
+    assert committing.finish() is None
+    committing.close()

@@ -34,9 +34,9 @@ def facts(folder: Path, text: str, name: str = "events.csv") -> list[Incoming]:
     with open_facts(file, ISTANBUL, NOW) as found:
         read = list(found.rows())
     assert found.count == len(read)
-    assert [numbered(row, n, 0)[:2] for n, row in enumerate(read)] == [
+    assert [row[:2] for row in numbered(read, range(len(read)))] == sorted(
         (bucket_of(row[2]), n) for n, row in enumerate(read)
-    ]
+    )
     return [_fact(*row[2:]) for row in read]
 
 

@@ -19,6 +19,8 @@ class Terminal(io.StringIO):
         ("a\nb\tc", "a b c"),
         ("\x1b[31mred", "\ufffd[31mred"),
         ("a\u202eb\u2066c\u200bd", "a\ufffdb\ufffdc\ufffdd"),
+        ("می\u200cگیریم 👩\u200d🚀 രാജന്\u200d", "می\u200cگیریم 👩\u200d🚀 രാജന്\u200d"),
+        ("\u200dada\u200d é\u200c\u200d \u200c", "\ufffdada\ufffd é\u200c\ufffd \ufffd"),
         ("x" * 300, "x" * 199 + "…"),
         ("\x9b31m", "\ufffd31m"),
     ],
