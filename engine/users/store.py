@@ -203,7 +203,7 @@ def passages_of(connection: Connection, user: str) -> list[KnownPassage]:
         " WHERE e.bucket = ? AND e.user_id = ? ORDER BY e.entered_at DESC, e.id DESC",
         (bucket_of(user), user),
     )
-    return [KnownPassage(*row[:-1], _noted_seq(json.loads(row[-1]))) for row in rows]
+    return [KnownPassage(*[*row[:-1], _noted_seq(json.loads(row[-1]))]) for row in rows]
 
 
 def _noted_seq(data: Mapping[str, Any]) -> int | None:
