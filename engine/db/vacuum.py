@@ -9,8 +9,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.db.upkeep import give_back, pages
+
 if TYPE_CHECKING:
     from engine.db.connect import Database
+
+_AT_ONCE = 250
+"""So many pages are given back in one transaction: some milliseconds, in which nobody writes."""
+
+
+def wipe(database: Database, *, anew: bool) -> bool:
+    """Rid the files of what was deleted: of empty pages and the log, and with ``anew`` of all else
+    by writing the file anew. False where somebody who reads keeps the log from being emptied.
+
+    PostgreSQL's files are its own to vacuum.
+    """
+    if not database.is_file:
+        return True
+    if anew:
+        rewrite(database)
+    else:
+        drop_empty_pages(database)
+    return empty_log(database)
+
+
+def drop_empty_pages(database: Database) -> None:
+    """Take the pages off the file that are empty now: SQLite doesn't overwrite a page that is given
+    up whole. A file that can't shrink keeps them.
+    """
+    found = pages(database)
+    for left in range(found.free if found.shrinks else 0, 0, -_AT_ONCE):
+        give_back(database, min(left, _AT_ONCE))
 
 
 def empty_log(database: Database) -> bool:
