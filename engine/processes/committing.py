@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from engine.clock import rest, stopwatch
 from engine.db.connect import IntegrityError
 from engine.enrollments import store
-from engine.errors import DatabaseUnavailable, DecidedByHalf
+from engine.errors import DatabaseUnavailable, DecidedByHalf, EngineError
 from engine.processes.event_loop import switch_threads_soon
 
 if TYPE_CHECKING:
@@ -73,7 +74,12 @@ class Committing:
             sys.setswitchinterval(self._switched_s)
 
     def close(self) -> None:
-        """Write what was begun, whatever becomes of it, and no more."""
+        """Write what was begun, tell of it, and no more. What keeps it from being written is met by
+        whoever goes on from what is stored.
+        """
+        with suppress(EngineError):
+            if (ledger := self.finish()) is not None:
+                self._observer.turned(ledger)
         self._thread.shutdown()
 
     def _commit(

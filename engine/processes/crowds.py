@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.errors import DatabaseUnavailable
+from engine.errors import DatabaseUnavailable, DecidedByHalf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ class Crowds:
         self._backlog = backlog
         self._share = share
 
-    def is_one(self, turn: Turn, loading: Loading, now: int, some: int) -> bool:
+    def is_one(self, turn: Turn, loading: Loading, some: int) -> bool:
         """Whether all there is to take in are sleepers in memory, more than the ``some`` of a turn.
         A server has several workers beside it, and is no file.
         """
@@ -41,16 +41,19 @@ class Crowds:
             return False
         if self._share.is_another or self._decider.holding.outstanding:
             return False
-        return self._backlog.is_crowd(now, some)
+        return self._backlog.is_crowd(loading.at, some)
 
     def decided(self, decide: Callable[[Connection], Ledger]) -> Ledger | None:
         """What ``decide`` gives; None where the database can't be read, or journeys have changed:
         then calls of the turn that is being written couldn't be called back. Raises DecidedByHalf.
         """
+        ledger: Ledger | None = None
         try:
             with self._database.read() as connection:
-                if self._decider.journeys.stale(connection):
-                    return None
-                return decide(connection)
-        except DatabaseUnavailable:
-            return None
+                if not self._decider.journeys.stale(connection):
+                    ledger = decide(connection)
+        except DecidedByHalf:
+            raise
+        except DatabaseUnavailable:  # where it fails behind the decision, that is whole
+            pass
+        return ledger

@@ -57,10 +57,7 @@ class Share:
         self.giving = kept
         came = self._backlog.own(owned, mine)
         if came:
-            try:
-                self._look_anew()
-            except DatabaseUnavailable:
-                self._backlog.own(owned, ())  # it is tried again with the next turn
+            self._look_anew()
         if owned != before:
             _log.info("%d of %d buckets are this worker's", len(owned), BUCKETS)
         return came
@@ -77,5 +74,11 @@ class Share:
             self._look_anew()
 
     def _look_anew(self) -> None:
-        with self._database.read() as connection:
-            self._backlog.open(connection)
+        """Forget what was loaded ahead and read what is due; if that fails, it is tried again with
+        the next turn, and nothing is loaded before.
+        """
+        try:
+            with self._database.read() as connection:
+                self._backlog.open(connection)
+        except DatabaseUnavailable:
+            self._backlog.own(self._backlog.owned, ())

@@ -172,7 +172,7 @@ class Worker:
     def _wake_crowd(self, turn: Turn, loading: Loading) -> tuple[Turn, Loading] | None:
         """Wake a crowd: what there is to take in behind it. None: there is no crowd."""
         behind, some = None, self._pace.at_most(SLEEPERS_PER_TURN)
-        while self._crowds.is_one(turn, loading, self._clock.moment(), some):
+        while self._crowds.is_one(turn, loading, some):
             ledger = self._crowds.decided(partial(self._decide, turn, loading, [], False))
             if ledger is None:
                 break
@@ -207,6 +207,7 @@ class Worker:
             self._backlog.add_call(held.lane, now)
         room = {lane: self.outbox.room(lane) for lane in self._backlog.due_lanes(now)}
         loading = Loading(
+            at=now,
             room={lane: free for lane, free in room.items() if free and self.outbox.hungry(lane)},
             sleepers=self._backlog.sleeper_due(now),
             arrivals=ARRIVALS_PER_TURN if self._source.flows(self.outbox.hungry) else 0,
@@ -230,7 +231,7 @@ class Worker:
         self, turn: Turn, loading: Loading, calls: list[Held], clocks: bool, connection: Connection
     ) -> Ledger:
         """Decide for a turn; the ``calls`` that were read for it are added to these."""
-        now = self._clock.moment()
+        now = max(loading.at, self._clock.moment())
         # The turn itself stays as it is: if the database fails here, it is loaded for once more.
         loaded = replace(turn)
         most = self._pace.at_most(TOLD_PER_TURN)

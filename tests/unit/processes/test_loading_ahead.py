@@ -15,6 +15,8 @@ from engine.db.connect import Connection
 from engine.db.ids import IdMaker
 from engine.db.schema import open_database
 from engine.enrollments.buckets import acquire
+from engine.enrollments.pausing import Holding
+from engine.errors import DatabaseUnavailable
 from engine.operations.archive import archive
 from engine.operations.erase import ask
 from engine.operations.pause import pause, resume
@@ -186,3 +188,33 @@ def test_another_version_is_for_those_who_come_after_it(place: Place) -> None:
     place.work(DUE)
     assert {at for _, _, at, _ in place.became()} == {DUE}
     assert len(place.became()) == 7
+
+
+def test_what_was_loaded_is_forgotten_though_it_cant_be_read_anew(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.work(SOON)
+    begins, end = SOON - 5 * SECOND, SOON
+    place.order(lambda connection: pause(connection, "j", at=begins, now=0, actor="test"))
+    place.order(lambda connection: resume(connection, "j", "shift", at=end, now=0, actor="test"))
+    read, committed = place.database.read, Holding.committed
+    away: list[bool] = []
+
+    def reading() -> Any:
+        if away == [True]:
+            away.append(False)
+            raise DatabaseUnavailable("it is away")
+        return read()
+
+    def done(self: Holding, *given: Any) -> None:
+        away.append(True)
+        committed(self, *given)
+
+    monkeypatch.setattr(place.database, "read", reading)
+    monkeypatch.setattr(Holding, "committed", done)
+    place.work(SOON + 1)
+    assert away == [True, False]
+    place.work(DUE)
+    assert {at for _, _, at, _ in place.became()} == {None}
+    place.work(DUE + 5 * SECOND)
+    assert {at for _, _, at, _ in place.became()} == {DUE + 5 * SECOND}
