@@ -138,6 +138,11 @@ class Loaded:
         """Whether another value of a secret is current by now: it is to be loaded again."""
         return self._next_at is not None and wall() >= self._next_at
 
+    def files(self) -> set[str]:
+        """The names of the files that its secrets are read from."""
+        sources = {} if self.profile is None else self.profile.sources()
+        return {each.name for each in sources.values() if isinstance(each, FromFile)}
+
     def opened(self) -> Opened:
         """The values now, and the previous ones while they are good. Raises CredentialFailure."""
         values = self.opened_values()
@@ -201,7 +206,7 @@ class Loaded:
         if self._fixed is not None:
             return self._fixed
         credential = self._fixed_by(self.opened_values(), self.version)
-        if not self._has_files():
+        if not self.files():
             self._fixed = credential
         return credential
 
@@ -210,12 +215,9 @@ class Loaded:
             return self._fixed_previous
         values = {**self.opened_values(), **self._previous}
         credential = self._fixed_by(values, self._previous_version)
-        if not self._has_files():
+        if not self.files():
             self._fixed_previous = credential
         return credential
-
-    def _has_files(self) -> bool:
-        return any(isinstance(each, FromFile) for each in self._kind().sources().values())
 
     def _fixed_by(self, values: Mapping[str, str], version: int) -> Credential:
         self._redactor.learn(values.values())
