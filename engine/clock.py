@@ -20,6 +20,10 @@ class Clock(Protocol):
         """The present instant of journey time, in microseconds UTC."""
         ...
 
+    def moment(self) -> int:
+        """The instant that users are decided for at, in microseconds UTC."""
+        ...
+
 
 class RealClock:
     """Journey time that is the wall's."""
@@ -30,21 +34,36 @@ class RealClock:
         """The wall clock, in microseconds UTC."""
         return time.time_ns() // 1000
 
+    def moment(self) -> int:
+        """The same."""
+        return self.now()
+
 
 class VirtualClock:
-    """Journey time that starts where told, runs with the stopwatch, and can be moved forward."""
+    """Journey time that starts where told and can be moved forward.
 
-    __slots__ = ("_offset",)
+    For users it stands still until it is moved: work takes them no time, so that what they are
+    taken through is what a simulation says, to the microsecond. What concerns the world outside
+    (rate limits, tokens, holds) has a ``now`` that runs with the stopwatch meanwhile.
+    """
+
+    __slots__ = ("_moment", "_offset")
 
     def __init__(self, start: int) -> None:
+        self._moment = start
         self._offset = start - time.monotonic_ns() // 1000
 
     def now(self) -> int:
-        """The virtual present, in microseconds UTC."""
+        """The virtual present, in microseconds UTC; never earlier than the moment."""
         return time.monotonic_ns() // 1000 + self._offset
+
+    def moment(self) -> int:
+        """Where the clock was moved to last, in microseconds UTC."""
+        return self._moment
 
     def move_to(self, instant: int) -> None:
         """Jump forward to ``instant``; an instant already past changes nothing."""
+        self._moment = max(self._moment, instant)
         self._offset += max(0, instant - self.now())
 
 

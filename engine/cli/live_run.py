@@ -167,7 +167,8 @@ def _summaries(launch: Launch, settings: Settings, result: RunResult) -> list[Su
                     output.note("these users have been through it; --again takes them once more")
                 elif result.interrupted is None and summary.waiting:
                     _say_who_waits(output, connection, run, summary, settings)
-                output.summary(summary, users_in_words(run.total), in_full=result.already_ran)
+                about = users_in_words(run.total) if run.total else ""
+                output.summary(summary, about, in_full=result.already_ran)
                 found.append(summary)
     finally:
         database.close()

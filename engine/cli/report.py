@@ -121,7 +121,7 @@ def _print_table(found: Reported, environment: Mapping[str, str]) -> None:
 
     paint = Paint.of(sys.stdout, environment)
     heading = found.about
-    if found.users is not None:
+    if found.users:  # by triggers nobody was named beforehand
         heading = f"{heading} · {users_in_words(found.users)}"
     lines = summary_lines(found.summary, heading, paint)
     # The balance stays the last line.

@@ -229,16 +229,14 @@ def erase(user: str, yes: bool, vacuum: bool, as_json: bool, database: str | Non
     of the file either; that takes as long as copying it, and nobody else writes meanwhile.
     """
     from engine.cli.erasing import confirm, erase_user, tell_erased
-    from engine.db.vacuum import empty_log, rewrite
+    from engine.db.vacuum import wipe
 
     with opened(database) as installation:
         there = installation.database()
         if not yes:
             confirm(there, user)
         gone = erase_user(there, user)
-        if vacuum:
-            rewrite(there)
-        emptied = empty_log(there)
+        emptied = wipe(there, anew=vacuum)
     tell_erased(gone, as_json=as_json)
     if not emptied:
         click.echo("copies may stand in the write-ahead log until its readers are done", err=True)

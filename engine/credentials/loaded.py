@@ -140,16 +140,15 @@ class Loaded:
 
     def files(self) -> set[str]:
         """The names of the files that its secrets are read from."""
-        sources = {} if self.profile is None else self.profile.sources()
-        return {each.name for each in sources.values() if isinstance(each, FromFile)}
+        found = () if self.profile is None else self.profile.sources().values()
+        return {each.name for each in found if isinstance(each, FromFile)}
 
     def opened(self) -> Opened:
         """The values now, and the previous ones while they are good. Raises CredentialFailure."""
-        values = self.opened_values()
+        values = dict(self.opened_values())
         if not self._overlaps():
             return Opened(values, version=self.version)
-        previous = {**values, **self._previous}
-        return Opened(values, previous, self.version, self._previous_version)
+        return Opened(values, values | self._previous, self.version, self._previous_version)
 
     def _overlaps(self) -> bool:
         return bool(self._previous) and wall() < self._previous_until
@@ -245,9 +244,8 @@ class Loaded:
             or known.client_certificate != certificate
         ):
             placement = self._kind().placement({"access_token": token.value})
-            sent = (token.value,)
             self._with_token = known = self._credential(
-                placement, token.fingerprint, sent, token.secret_version, certificate
+                placement, token.fingerprint, (token.value,), token.secret_version, certificate
             )
         return known
 

@@ -55,9 +55,7 @@ def open_engine(url: URL) -> Engine:
         engine = create_engine(
             url.set(drivername=DRIVER),
             hide_parameters=True,
-            pool_size=CONNECTIONS_KEPT,
-            max_overflow=MOST_CONNECTIONS - CONNECTIONS_KEPT,
-            pool_timeout=CONNECTION_WAIT_S,
+            **_pool(),
             pool_pre_ping=True,  # after the server's restart nobody is given a dead connection
             connect_args=given,
         )
@@ -90,6 +88,15 @@ def open_engine(url: URL) -> Engine:
 
     event.listen(engine, "before_cursor_execute", _with_marks, retval=True)
     return engine
+
+
+def _pool() -> dict[str, Any]:
+    more = MOST_CONNECTIONS - CONNECTIONS_KEPT
+    return {
+        "pool_size": CONNECTIONS_KEPT,
+        "max_overflow": more,
+        "pool_timeout": CONNECTION_WAIT_S,
+    }
 
 
 def wait_for_locks(connection: Connection, seconds: float) -> None:

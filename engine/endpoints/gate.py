@@ -132,7 +132,8 @@ def _shut(gate: Gate, policy: GatePolicy, seen: Sighting, now: int) -> Gate:
         at = now + probe_pause(since, now)
         return replace(gate, since=since, code=seen.code, text=seen.text, probe_at=at)
     open_for = policy.breaker.open_for if policy.breaker else LONGEST_PAUSE
-    return replace(gate, text=seen.text or gate.text, probe_at=now + open_for)
+    text = f"the probe failed, too: {seen.text}" if seen.text else gate.text
+    return replace(gate, text=text, probe_at=now + open_for)
 
 
 def _after_open(gate: Gate, policy: GatePolicy, seen: Sighting, now: int) -> Gate:

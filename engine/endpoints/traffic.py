@@ -105,8 +105,8 @@ class Traffic:
         self.changed: Callable[[str], None] = _nobody
 
     def now(self) -> int:
-        """This moment, in journey time."""
-        return self._clock.now()
+        """This moment, in the journey time of users."""
+        return self._clock.moment()
 
     def admit(self, endpoint: str, call: Due, queued: int) -> float | Parked | Refused:
         """Whether a call may go: 0.0 if so, else the seconds until a permit is free (inf:

@@ -165,7 +165,7 @@ class Summary:
         taken = program.nodes[step].step
         tally = self.steps.setdefault(taken.id, StepTally())
         setattr(tally, status, getattr(tally, status) + n)
-        if failure:
+        if failure and n:  # sent again and answered, a failure is none any more
             tally.failures[failure] = tally.failures.get(failure, 0) + n
         if isinstance(taken, CallApiStep):
             calls = self.endpoints.setdefault(taken.endpoint, CallTally())

@@ -215,7 +215,7 @@ _WORDS = {
     NO_TRIGGER: "no trigger is about it",
     PUBLISHED_LATER: "the version was published after it",
     NOT_MET: "the audience didn't become true by it",
-    NOT_RECORDED: "nothing is recorded: the journey was paused, or its triggers were off",
+    NOT_RECORDED: "nothing is recorded: its triggers were off then, or it was archived",
     "live": "he is in this journey already, with this key",
     "once": "he was in it before, with this key, and it is entered once",
     "cooldown": "his last entry is too short a time ago (cooldown)",

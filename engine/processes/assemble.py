@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.clock import wall
+from engine.clock import VirtualClock, wall
 from engine.db.ids import IdMaker, entropy
 from engine.endpoints.live import LiveEndpoints
 from engine.enrollments.backlog import Backlog
@@ -58,6 +58,14 @@ def _erase(user_id: str, wish: str, connection: Connection) -> None:
     carry_out(connection, user_id, wish, now=wall())
 
 
+def _ids(clock: Clock) -> Callable[[int], int]:
+    """Ids of passages, by journey time; by the wall's where that stands still: two runs that begin
+    at one moment would draw the same ones.
+    """
+    made = IdMaker(entropy)
+    return (lambda _now: made(wall())) if isinstance(clock, VirtualClock) else made
+
+
 def _installation(database: Database) -> str:
     with database.read() as connection:
         return runs.installation(connection).key
@@ -89,7 +97,7 @@ def assemble(
         journeys,
         Holding(journeys, versions),
         lambda: backlog.owned,
-        IdMaker(entropy),
+        _ids(clock),
         _installation(database),
         settings.timezone,
         telling,

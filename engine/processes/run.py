@@ -212,7 +212,7 @@ class _Launch:
             run.id,
             published,
             Source(by_bucket(options.users.rows, run.position), run.position),
-            horizon=None if stay is None else self._clock.now() + stay,
+            horizon=None if stay is None else self._clock.moment() + stay,
             linger=LINGER_US if options.now is None else 0,
             feed=options.feed,
             triggered=options.triggered,

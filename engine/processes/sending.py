@@ -43,7 +43,7 @@ class Sending:
         Raises DatabaseUnavailable where the endpoint's settings can't be read; nothing was sent.
         """
         call = held.call
-        began = self._clock.now()
+        began = self._clock.moment()
         step = held.passage.program.nodes[call.step].step
         timeout: int | None = getattr(step, "timeout_us", None)
         sent = await self.sender.send(call, timeout)

@@ -142,7 +142,7 @@ class Worker:
             with suppress(DatabaseUnavailable), self._database.read() as connection:
                 self._tellings.waiting = self._backlog.look(connection)
                 self._stale = self._decider.journeys.stale(connection)
-            marked = bool(self._backlog.due_lanes(self._clock.now()))
+            marked = bool(self._backlog.due_lanes(self._clock.moment()))
         return self._tellings.waiting or self._stale or marked or self._share.is_another
 
     def open(self) -> None:
@@ -172,11 +172,14 @@ class Worker:
     def _wake_crowd(self, turn: Turn, loading: Loading) -> tuple[Turn, Loading] | None:
         """Wake a crowd: what there is to take in behind it. None: there is no crowd."""
         behind, some = None, self._pace.at_most(SLEEPERS_PER_TURN)
-        while self._crowds.is_one(turn, loading, self._clock.now(), some):
+        while self._crowds.is_one(turn, loading, self._clock.moment(), some):
             ledger = self._crowds.decided(partial(self._decide, turn, loading, [], False))
             if ledger is None:
                 break
+            lags = self._committing.is_writing
             self._finish()
+            if lags:  # else others write while the next turn is decided
+                rest(REST_S)
             self._committing.begin(ledger)
             behind = turn, loading = self._gather()
         self._finish()
@@ -184,7 +187,7 @@ class Worker:
 
     def _load_ahead(self) -> bool:
         """Load some of those who are due soon, where nothing else is to be done."""
-        return not self._stopping and self._backlog.load_ahead(self._database, self._clock.now())
+        return not self._stopping and self._backlog.load_ahead(self._database, self._clock.moment())
 
     def _finish(self) -> None:
         """Wait until what was begun is written, and go on from it."""
@@ -202,7 +205,7 @@ class Worker:
         )
         if self._stopping:
             return turn, Loading()
-        now = self._clock.now()
+        now = self._clock.moment()
         for held in self.outbox.take_outlived():
             self._backlog.add_call(held.lane, now)
         room = {lane: self.outbox.room(lane) for lane in self._backlog.due_lanes(now)}
@@ -230,7 +233,7 @@ class Worker:
         self, turn: Turn, loading: Loading, calls: list[Held], clocks: bool, connection: Connection
     ) -> Ledger:
         """Decide for a turn; the ``calls`` that were read for it are added to these."""
-        now = self._clock.now()
+        now = self._clock.moment()
         # The turn itself stays as it is: if the database fails here, it is loaded for once more.
         loaded = replace(turn)
         most = self._pace.at_most(TOLD_PER_TURN)
@@ -266,7 +269,7 @@ class Worker:
         for held, behind in self._backlog.in_line(loaded, ledger.calls):
             given = held.passage.user.bucket in self._share.giving
             if behind or given or not self.outbox.offer(held):
-                self._backlog.put_off(held, self._clock.now())
+                self._backlog.put_off(held, self._clock.moment())
         for lane, at in ledger.retries:
             self._backlog.add_call(lane, at)
         if turn.arrivals is not None:
@@ -286,7 +289,7 @@ class Worker:
         idle, parked = outbox.standing()
         sleeping = [t for t in (wake, fed) if t is not None]
         if idle and next_call is None and parked is None and not self._lasts:
-            sleeping = self._stay.waited_for(self._clock.now(), wake, fed)
+            sleeping = self._stay.waited_for(self._clock.moment(), wake, fed)
             if not sleeping:
                 return None
         at = min((t for t in (next_call, parked, *sleeping) if t is not None), default=None)
@@ -294,4 +297,4 @@ class Worker:
             self._clock.move_to(at)
             outbox.notify()
             return 0.0
-        return math.inf if at is None else max(0.0, (at - self._clock.now()) / 1_000_000)
+        return math.inf if at is None else max(0.0, (at - self._clock.moment()) / 1_000_000)

@@ -162,7 +162,9 @@ class EventRows:
         instant = parse_iso(at, self.zone) if isinstance(at, str) else None
         if instant is None:
             remedy = "ISO 8601, as in 2026-11-22 or 2026-11-22T09:00:00+03:00"
-            raise BadRow("events.bad_time", f"{shown(at)} is no time", remedy)
+            missing = at is None or at == ""
+            what = "the row has no 'at'" if missing else f"{shown(at)} is no time"
+            raise BadRow("events.bad_time", what, remedy)
         return EventRow(
             check_id(user),
             instant,

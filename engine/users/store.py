@@ -203,4 +203,9 @@ def passages_of(connection: Connection, user: str) -> list[KnownPassage]:
         " WHERE e.bucket = ? AND e.user_id = ? ORDER BY e.entered_at DESC, e.id DESC",
         (bucket_of(user), user),
     )
-    return [KnownPassage(*[*row[:-1], json.loads(row[-1]).get("e", [None])[0]]) for row in rows]
+    return [KnownPassage(*[*row[:-1], _noted_seq(json.loads(row[-1]))]) for row in rows]
+
+
+def _noted_seq(data: Mapping[str, Any]) -> int | None:
+    """What is noted beside a fact's depth, in a journey that hears nothing, is no fact: 0."""
+    return data.get("e", (0,))[0] or None

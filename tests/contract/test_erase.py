@@ -16,7 +16,7 @@ from engine.clock import wall
 from engine.core.expressions.assignment import bucket_of
 from engine.db.connect import Database
 from engine.db.schema import open_database
-from engine.db.vacuum import empty_log, rewrite
+from engine.db.vacuum import drop_empty_pages, empty_log, rewrite
 from engine.enrollments.buckets import acquire
 from engine.operations.erase import HELD, Asked, ask, carry_out, erase, held, pseudonym, wait
 from tests.contract.people import NOW, add_everything
@@ -160,6 +160,24 @@ def test_the_id_is_nowhere_in_the_files_once_the_log_is_emptied(database: Databa
     assert user.encode() in _bytes(database)  # in the log
     assert empty_log(database)
     assert user.encode() not in _bytes(database)
+
+
+def test_pages_that_are_empty_behind_erased_users_are_no_part_of_the_file(
+    database: Database,
+) -> None:
+    users = [f"user-{n:06d}@example.com" for n in range(300)]
+    with database.write() as connection:
+        for number, user in enumerate(users, 1):
+            add_everything(connection, user, number)
+    gone = users[:100]
+    for user in gone:
+        _erase(database, user)
+    assert empty_log(database)
+    assert any(user.encode() in _bytes(database) for user in gone)
+    drop_empty_pages(database)
+    assert empty_log(database)
+    left = _bytes(database)
+    assert not [user for user in gone if user.encode() in left]
 
 
 def test_what_pages_that_were_moved_around_keep_is_gone_with_the_file_written_anew(

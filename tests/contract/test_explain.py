@@ -145,6 +145,15 @@ def test_passages_of_several_keys_that_began_in_one_turn_each_have_their_own_fac
     assert [one and one.id for one in found] == [7, 8, 9]
 
 
+def test_an_event_that_a_step_made_lets_in_a_passage_that_hears_nothing(
+    connection: Connection,
+) -> None:
+    welcome = add_version(connection, "welcome", WELCOME)
+    add_fact(connection, NOW + 5, "signed_up")
+    add_passage(connection, "u", "welcome", welcome, 7, e=0)
+    assert told(connection, NOW + 5) == [("welcome", 1, "entered")]
+
+
 def test_who_enters_by_command_after_it_didnt_enter_by_it(connection: Connection) -> None:
     cart = add_version(connection, "cart", CART)
     add_fact(connection, NOW)

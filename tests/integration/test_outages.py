@@ -248,6 +248,7 @@ def test_failed_calls_are_sent_again_with_their_key_and_their_bytes(tmp_path: Pa
         assert (summary.calls.succeeded, summary.calls.failed) == (39, 1)
         assert summary.calls.attempts == len(api.log) == 60
         assert [(one.code, one.times) for one in summary.failures] == [("call.client_error", 1)]
+        assert summary.steps["greet"].failures == {"call.client_error": 1}
         assert house.query("SELECT redrive, status, count(*) FROM executions GROUP BY 1, 2") == [
             (0, 1, 20), (0, 2, 20), (1, 1, 19), (1, 2, 1),
         ]  # fmt: skip

@@ -38,6 +38,7 @@ def lived(
     clock = ("--now", "2026-11-22T07:00:00Z", "--for", "P1D")
     done = journey("run", "cart.yaml", "--live", "--events", "events.csv", *clock)
     assert done.code == 0, done.err
+    assert done.out.startswith("cart · version 1 · live\n")  # of how many users nobody knew
     return journey
 
 
@@ -69,3 +70,4 @@ def test_who_was_erased_is_gone_and_the_other_stays(lived: Journey) -> None:
     assert lived("users", "show", "u22").code == 0
     report = json.loads(lived("report", "cart", "--json").out)
     assert report["entered"] == 1  # counts stay
+    assert " · 0 users" not in lived("report", "cart").out

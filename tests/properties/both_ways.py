@@ -361,6 +361,8 @@ class Clock:
         """The present."""
         return self._now
 
+    moment = now
+
     def move_to(self, instant: int) -> None:
         """On, and never back."""
         self._now = max(self._now, instant)

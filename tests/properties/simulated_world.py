@@ -60,6 +60,8 @@ class Clock(VirtualClock):
         self._now += 1_000
         return self._now
 
+    moment = now
+
     def move_to(self, instant: int) -> None:
         self._now = max(self._now, instant)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from engine.db.schema import open_database
 from engine.enrollments.buckets import acquire
 from tests.contract.people import NOW, add_everything, add_passage, add_version, insert
 from tests.contract.test_explain import CART
+from tests.databases import database_url
 from tests.unit.cli.commands import Journey
 
 USERS = "id,timezone,first_name,tier,code:text\nu1,Europe/Istanbul,Ada,gold,007\nu2,,Bob,,\n"
@@ -171,6 +173,18 @@ def test_erasing_says_what_went_and_nothing_is_left(journey: Journey) -> None:
     files = (journey.folder / ".journey").iterdir()
     assert not any(b"ada@example.com" in file.read_bytes() for file in files)
     assert "erase" in journey("audit").out
+
+
+@pytest.mark.parametrize("option", [[], ["--vacuum"]])
+def test_on_either_database_erasing_ends_well(
+    journey: Journey, either_database: None, option: list[str]
+) -> None:
+    url = database_url(journey.folder)
+    with closing(open_database(url)) as database, database.write() as connection:
+        add_everything(connection, "ada@example.com", 1)
+    done = journey("users", "erase", "ada@example.com", "--yes", *option, "--database", url)
+    assert (done.code, done.err) == (0, "")
+    assert "users" in done.out
 
 
 def test_a_person_is_asked_and_a_program_must_say_yes(journey: Journey) -> None:

@@ -343,6 +343,9 @@ class SetClock:
     def now(self) -> int:
         return self.at
 
+    def moment(self) -> int:
+        return self.at
+
 
 @pytest.mark.usefixtures("either_database")
 def test_a_clock_that_is_put_back_keeps_nobody_from_asking(tmp_path: Path) -> None:

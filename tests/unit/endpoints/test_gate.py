@@ -81,6 +81,7 @@ def test_an_open_circuit_lets_a_probe_through_and_closes_when_it_is_well() -> No
     again = after(shut, BREAKER, FAILED, later, probe=True)
     assert isinstance(admission(again, BREAKER, NOW, later + 29 * SECOND), Refused)
     assert again.since == NOW
+    assert again.text == "the probe failed, too: answered 503"
     assert after(shut, BREAKER, WELL, later, probe=True) == OPEN
 
 

@@ -39,6 +39,9 @@ class Clock:
     def now(self) -> int:
         return self.at
 
+    def moment(self) -> int:
+        return self.at
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:

@@ -44,6 +44,9 @@ class ByHand:
     def now(self) -> int:
         return self.at
 
+    def moment(self) -> int:
+        return self.at
+
 
 class Place:
     """An installation with a worker whose turns are taken here, and what others do to it."""

@@ -87,6 +87,7 @@ def test_standard_input_is_taken(tmp_path: Path) -> None:
     [
         (",x,2026-11-22,", "the row has no id"),
         ("a,x,yesterday,", "'yesterday' is no time; ISO 8601"),
+        ("a,x,,", "the row has no 'at'; ISO 8601"),
         ("a,x,2026-11-22", "the row has 3 fields, the header 4"),
         ('a,x,2026-11-22,"', "events.csv:2"),
     ],
@@ -112,6 +113,7 @@ def test_all_bad_rows_are_counted_and_the_first_named(tmp_path: Path) -> None:
         ("user,event,at\n", "no events in"),
         ('{"user": "a", "evnt": "x"}\n', "unknown key 'evnt'; did you mean 'event'?"),
         ('{"user": 7, "event": "x", "at": "2026-11-22"}\n', "a user's id is text"),
+        ('{"user": "a", "event": "x"}\n', "the row has no 'at'; ISO 8601"),
         ('{"user": "a"\n', "isn't JSON"),
         ('{"user": "a", "at": "2026-11-22"}\n', "neither 'event' nor 'attributes'; give one"),
         (
