@@ -158,8 +158,7 @@ class Worker:
         if self._decider.holding.outstanding and not self._stopping:
             self._share.obey(self._decider.holding)
         turn, loading = self._gather()
-        if (behind := self._wake_crowd(turn, loading)) is not None:
-            turn, loading = behind
+        turn, loading = (behind := self._wake_crowd(turn, loading)) or (turn, loading)
         if turn.empty and loading.empty:
             return 0.0 if behind or self._load_ahead() else self._pause()
         ledger, calls = self._take(turn, loading)

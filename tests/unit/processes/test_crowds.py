@@ -165,3 +165,18 @@ def test_a_clock_that_is_put_back_amid_a_crowd_wakes_nobody_twice(
     place.work(SOON + hour + 6)
     ended = {user: at for user, _, at, _ in place.became() if user.startswith("late")}
     assert all(at >= SOON + hour + n for n, at in enumerate(ended.values()))
+
+
+def test_what_a_users_other_passages_wrote_is_read_in_the_turns_behind(place: Place) -> None:
+    adds = {"user.n": "{{ (user.n | default(0)) + 1 }}"}
+    for name in ("a", "b", "c"):
+        rest: dict[str, Any] = {"id": "rest", "type": "wait", "for": "PT1H"}
+        add = {"id": "add", "type": "set", "values": adds}
+        place.desk.publish(rest, add, name=name, entry={"triggers": [{"event": "start"}]})
+    place.tell(*(IncomingEvent(f"u{n}", "start", {}, SOON) for n in range(4)))
+    place.work(SOON)
+    place.work(SOON + DUE - NOW - SECOND)
+    assert place.worker._backlog._ahead.due(SOON + DUE - NOW) == 12
+    place.work(SOON + DUE - NOW)
+    written = place.desk.query("SELECT attributes FROM users WHERE id <= 'u3'")
+    assert [one for (one,) in written] == ['{"n":3}'] * 4
