@@ -93,14 +93,19 @@ class Holding:
         changed. Once it is committed, give what was done to :meth:`committed`.
         """
         done: list[CarriedOut] = []
+        marks: dict[str, dict[int, int]] = {}
         changed = 0
         for (bucket, journey), orders in self._outstanding.items():
             if changed >= most:
                 break
             if self._live.state(journey) == "paused":
                 continue  # whoever is held stays so; it is done with the next resumption
+            if journey not in marks:
+                marks[journey] = holding.carried_out(connection, journey)
             for order in orders:
-                changed += self._carry_out(connection, bucket, order)
+                # The answer to a commit may have been lost: then it is carried out, and marked.
+                if order.number > marks[journey].get(bucket, 0):
+                    changed += self._carry_out(connection, bucket, order)
                 done.append(CarriedOut(bucket, order))
             holding.mark_carried_out(connection, bucket, journey, orders[-1].number)
         return done

@@ -359,6 +359,17 @@ def test_a_killed_worker_has_shifted_a_bucket_once_or_not_at_all(here: Here) -> 
     assert {here.stands(one) for one in sleepers} == {(PAUSED - DAY + PAUSE, PAUSED + DAY + PAUSE)}
 
 
+def test_a_commit_whose_answer_was_lost_has_shifted_them_once(here: Here) -> None:
+    sleepers = [here.waits(REST, PAUSED - DAY, PAUSED + DAY) for _ in range(8)]
+    here.pause()
+    here.resume("shift")
+    with here.database.write() as connection:
+        here.holding.carry_out(connection)
+    here.carry_out()  # it is outstanding still, for all that this worker knows
+    assert not here.holding.outstanding
+    assert {here.stands(one) for one in sleepers} == {(PAUSED - DAY + PAUSE, PAUSED + DAY + PAUSE)}
+
+
 def test_a_bucket_that_was_away_catches_up_with_every_order(here: Here) -> None:
     rest = here.waits(REST, PAUSED - DAY, PAUSED + 5 * DAY)
     here.pause()

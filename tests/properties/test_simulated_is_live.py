@@ -114,7 +114,7 @@ def test_whom_events_let_in_is_decided_alike(template: Path, case: Case) -> None
 @given(case=cases(slow=True, events=True, triggered=True))
 def test_who_was_loaded_long_before_his_time_is_decided_alike(template: Path, case: Case) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        spans = {"SOON_US": 400 * DAY, "SPAN_US": 401 * DAY, "VAIN_US": 0, "VAIN_EACH_US": 0}
+        spans = {"SOON_US": 400 * DAY, "SPAN_US": 401 * DAY, "VAIN_US": 1, "VAIN_EACH_US": 0}
         for name, value in {**spans, "PORTION": 3}.items():
             patch.setattr(loaded_ahead, name, value)
         patch.setattr(worker, "SLEEPERS_PER_TURN", 1)  # two are a crowd
