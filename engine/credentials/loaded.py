@@ -138,13 +138,17 @@ class Loaded:
         """Whether another value of a secret is current by now: it is to be loaded again."""
         return self._next_at is not None and wall() >= self._next_at
 
+    def files(self) -> set[str]:
+        """The names of the files that its secrets are read from."""
+        found = () if self.profile is None else self.profile.sources().values()
+        return {each.name for each in found if isinstance(each, FromFile)}
+
     def opened(self) -> Opened:
         """The values now, and the previous ones while they are good. Raises CredentialFailure."""
-        values = self.opened_values()
+        values = dict(self.opened_values())
         if not self._overlaps():
             return Opened(values, version=self.version)
-        previous = {**values, **self._previous}
-        return Opened(values, previous, self.version, self._previous_version)
+        return Opened(values, values | self._previous, self.version, self._previous_version)
 
     def _overlaps(self) -> bool:
         return bool(self._previous) and wall() < self._previous_until
@@ -201,7 +205,7 @@ class Loaded:
         if self._fixed is not None:
             return self._fixed
         credential = self._fixed_by(self.opened_values(), self.version)
-        if not self._has_files():
+        if not self.files():
             self._fixed = credential
         return credential
 
@@ -210,12 +214,9 @@ class Loaded:
             return self._fixed_previous
         values = {**self.opened_values(), **self._previous}
         credential = self._fixed_by(values, self._previous_version)
-        if not self._has_files():
+        if not self.files():
             self._fixed_previous = credential
         return credential
-
-    def _has_files(self) -> bool:
-        return any(isinstance(each, FromFile) for each in self._kind().sources().values())
 
     def _fixed_by(self, values: Mapping[str, str], version: int) -> Credential:
         self._redactor.learn(values.values())
@@ -243,9 +244,8 @@ class Loaded:
             or known.client_certificate != certificate
         ):
             placement = self._kind().placement({"access_token": token.value})
-            sent = (token.value,)
             self._with_token = known = self._credential(
-                placement, token.fingerprint, sent, token.secret_version, certificate
+                placement, token.fingerprint, (token.value,), token.secret_version, certificate
             )
         return known
 

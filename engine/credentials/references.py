@@ -17,7 +17,7 @@ from engine.credentials.wording import THREE_WAYS
 from engine.errors import CredentialFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 LARGEST_FILE = 64 * 1024
 _OWN_PREFIX = "JOURNEY_"
@@ -145,6 +145,11 @@ class References:
             )
         return value
 
+    def forget(self, files: Iterable[str]) -> None:
+        """Keep nothing of what was read from these files: whoever needs one reads it again."""
+        for name in files:
+            self._files.pop(name, None)
+
     def _file(self, name: str) -> str:
         known = self._files.get(name)
         for folder in self._folders:
@@ -157,6 +162,7 @@ class References:
                 return known.value
             self._files[name] = fresh = self._open(name, path)
             return fresh.value
+        self._files.pop(name, None)
         folders = ", ".join(str(folder) for folder in self._folders)
         raise _missing(f"the secret file {name} isn't in {folders}")
 

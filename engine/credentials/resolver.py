@@ -170,6 +170,8 @@ class Resolver:
             )
         known = self._loaded.get(profile_id)
         if known is None or known.version < loaded.version:
+            if known is not None:
+                self._references.forget(known.files() - loaded.files())
             self._loaded[profile_id] = known = loaded
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.get_running_loop().create_task(self._forget_deleted())
@@ -194,7 +196,9 @@ class Resolver:
         """Keep nothing of a profile that was deleted. The redactor still knows its values: what was
         sent with them may be answered, and told, later.
         """
-        self._loaded.pop(profile_id, None)
+        loaded = self._loaded.pop(profile_id, None)
+        if loaded is not None:
+            self._references.forget(loaded.files())
         self._tokens.forget(profile_id)
         forget_marks()
 

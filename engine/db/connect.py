@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoneLeft
 from sqlmodel import Session
 
 from engine.clock import stopwatch
 from engine.db import postgresql, sqlite
-from engine.errors import SettingsError
+from engine.errors import DatabaseUnavailable, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,6 +146,11 @@ class Database:
             yield
         except (DBAPIError, sqlite3.Error) as error:
             raise meaning(self.name, error) from None
+        except NoneLeft:
+            raise DatabaseUnavailable(
+                f"every connection that this process may have to the database {self.name} is in"
+                " use: look who holds its locks, and try again"
+            ) from None
 
 
 def _parsed(url: str) -> URL:

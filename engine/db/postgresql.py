@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 DRIVER = "postgresql+psycopg"
 LOCK_TIMEOUT_MS = 60_000
 """How long another one's lock is waited for: as long as on SQLite."""
+CONNECTIONS_KEPT, MOST_CONNECTIONS = 8, 64
+"""How many connections a process keeps open, and has at most: one for each thread that may wait for
+a lock. That are forty of the API, eight of the console, the worker's, credentials' and duties'."""
+CONNECTION_WAIT_S = 30.0
+"""How long one is waited for once they are all in use."""
 _CONNECTING = {
     "connect_timeout": "10",
     "application_name": "journey",
@@ -50,6 +55,7 @@ def open_engine(url: URL) -> Engine:
         engine = create_engine(
             url.set(drivername=DRIVER),
             hide_parameters=True,
+            **_pool(),
             pool_pre_ping=True,  # after the server's restart nobody is given a dead connection
             connect_args=given,
         )
@@ -82,6 +88,15 @@ def open_engine(url: URL) -> Engine:
 
     event.listen(engine, "before_cursor_execute", _with_marks, retval=True)
     return engine
+
+
+def _pool() -> dict[str, Any]:
+    more = MOST_CONNECTIONS - CONNECTIONS_KEPT
+    return {
+        "pool_size": CONNECTIONS_KEPT,
+        "max_overflow": more,
+        "pool_timeout": CONNECTION_WAIT_S,
+    }
 
 
 def wait_for_locks(connection: Connection, seconds: float) -> None:

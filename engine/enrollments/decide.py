@@ -136,7 +136,7 @@ class Decider:
         door = Door(connection, world, now, present, self.journeys, self.new_id, self._run_of)
         holding = HoldingBack(connection, self.journeys, self.holding, now)
         hearing = Hearing(connection, ledger, world, self.around, present, door, holding.back)
-        set_aside(turn, self.around, ledger)
+        set_aside(connection, turn, self.around, ledger)
         linking = Linking(connection, turn, self.around, ledger, self.new_id)
         linking.settle()
         holding.sift(turn, self.around, changed)

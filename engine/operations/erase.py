@@ -20,10 +20,11 @@ from engine.db.ids import IdMaker, entropy
 from engine.enrollments.buckets import AnotherWorker, acquire
 from engine.enrollments.store.links import TRANSIT
 from engine.errors import NotFound
-from engine.users.incoming import ERASE
+from engine.users.incoming import ERASE, LINK
+from engine.users.store import known_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from engine.db.connect import Connection, Database
 
@@ -44,46 +45,59 @@ HELD: dict[str, str] = {
 """Every table that holds something of a user, and which of his bucket's rows are his (of links
 those to him, too, whatever their bucket); in the order in which they are emptied."""
 
+_STILL_TOLD_OF = ("inbox", "hook_deliveries")
+"""What may stand under an anonymous user's id in his own bucket once he is known."""
+_WISHES = """FROM inbox WHERE kind = ? AND name = ? AND NOT EXISTS
+  (SELECT 1 FROM links WHERE links.bucket = inbox.bucket AND links.id = inbox.user_id)"""
+"""Rows of the inbox by which an anonymous user is going to be a known one."""
 _VERB, _KIND = "erase", "user"
 _LOOK_AGAIN_S = 0.05
 
 
-def erase(connection: Connection, bucket: int, user_id: str) -> dict[str, int]:
+def erase(connection: Connection, bucket: int, user_id: str, wish: str = "{}") -> dict[str, int]:
     """Delete everything that is held of a user; how many rows that were, by table. What he was as
-    an anonymous user goes, too, if it is still on its way to him.
+    an anonymous user goes, too: what is on its way to him, and what still stands under that id. Who
+    was about to turn out to be him is to be erased next, as the ``wish`` (JSON) says.
 
     The caller owns ``bucket``, holds nothing of the user in memory any more, and commits.
     """
     gone = dict.fromkeys(HELD, 0)
-    for place in _places(connection, bucket, user_id):
-        for table, where in HELD.items():
-            done = connection.exec_driver_sql(
-                f"DELETE FROM {table} WHERE bucket = ? AND {where}",  # noqa: S608  both from HELD
-                _values(where, *place),
-            )
-            gone[table] += done.rowcount
+    for id_, row in _about_to_be(connection, user_id):
+        connection.exec_driver_sql(
+            "UPDATE inbox SET kind = ?, name = '', data = ? WHERE bucket = ? AND id = ?",
+            (ERASE, wish, bucket_of(id_), row),
+        )
+        gone["inbox"] += 1
+    for table, where, values in _rows(connection, bucket, user_id):
+        done = connection.exec_driver_sql(f"DELETE FROM {table} WHERE {where}", values)  # noqa: S608  both from HELD
+        gone[table] += done.rowcount
     return gone
 
 
 def held(connection: Connection, user_id: str) -> dict[str, int]:
     """How many rows are held of a user, by table."""
-    places = _places(connection, bucket_of(user_id), user_id)
-    return {
-        table: sum(
-            connection.exec_driver_sql(
-                f"SELECT count(*) FROM {table} WHERE bucket = ? AND {where}",  # noqa: S608  both from HELD
-                _values(where, *place),
-            ).scalar_one()
-            for place in places
-        )
-        for table, where in HELD.items()
-    }
+    found = dict.fromkeys(HELD, 0)
+    found["inbox"] = len(_about_to_be(connection, user_id))
+    for table, where, values in _rows(connection, bucket_of(user_id), user_id):
+        count = f"SELECT count(*) FROM {table} WHERE {where}"  # noqa: S608  both from HELD
+        found[table] += connection.exec_driver_sql(count, values).scalar_one()
+    return found
 
 
-def _places(connection: Connection, bucket: int, user_id: str) -> list[tuple[int, str]]:
-    """Where rows of a user are: in his bucket, and on their way to him."""
-    linked = connection.exec_driver_sql("SELECT id FROM links WHERE user_id = ?", (user_id,))
-    return [*((TRANSIT, row[0]) for row in linked), (bucket, user_id)]
+def _rows(
+    connection: Connection, bucket: int, user_id: str
+) -> Iterator[tuple[str, str, tuple[object, ...]]]:
+    """Where rows of a user are: table, condition and its values, in the order of deleting. First
+    those of the anonymous users he was, on their way to him and in their own buckets.
+    """
+    for id_ in known_from(connection, user_id):
+        for table, where in HELD.items():
+            if table != "links":  # his are among his own
+                yield table, f"bucket = ? AND {where}", _values(where, TRANSIT, id_)
+            if table in _STILL_TOLD_OF:
+                yield table, f"bucket = ? AND {where}", _values(where, bucket_of(id_), id_)
+    for table, where in HELD.items():
+        yield table, f"bucket = ? AND {where}", _values(where, bucket, user_id)
 
 
 def _values(where: str, bucket: int, user_id: str) -> tuple[object, ...]:
@@ -92,8 +106,17 @@ def _values(where: str, bucket: int, user_id: str) -> tuple[object, ...]:
     return (bucket, user_id, user_id) if where is _OF_LINKS else (bucket, user_id)
 
 
+def _about_to_be(connection: Connection, user_id: str) -> list[tuple[str, int]]:
+    """The anonymous users who are going to turn out to be this one, and the rows of the inbox that
+    say so. It reads all that waits there.
+    """
+    rows = connection.exec_driver_sql(f"SELECT user_id, id {_WISHES}", (LINK, user_id))
+    return [(row[0], row[1]) for row in rows]
+
+
 def carry_out(connection: Connection, user_id: str, data: str, *, now: int) -> dict[str, int]:
-    """Erase a user as the ``data`` of a row of the inbox (kind 3) asks, and tell the audit log.
+    """Erase a user as the ``data`` of a row of the inbox (kind 3) asks, and tell the audit log: of
+    him, and of every anonymous user he was.
 
     ``now`` is wall time in microseconds UTC. As :func:`erase` for the rest.
     """
@@ -101,8 +124,11 @@ def carry_out(connection: Connection, user_id: str, data: str, *, now: int) -> d
     connection.exec_driver_sql(  # the wish itself is nothing that was known of him
         "DELETE FROM inbox WHERE bucket = ? AND user_id = ? AND kind = ?", (bucket, user_id, ERASE)
     )
-    gone = erase(connection, bucket, user_id)
+    earlier = known_from(connection, user_id)
+    gone = erase(connection, bucket, user_id, data)
     actor = str(json.loads(data).get("actor", ""))
+    for id_ in earlier:
+        record(connection, now, actor, _VERB, _KIND, pseudonym(connection, id_))
     rows = [f"{table} {count}" for table, count in gone.items() if count]
     record(connection, now, actor, _VERB, _KIND, pseudonym(connection, user_id), rows)
     return gone
@@ -185,7 +211,12 @@ def wait(database: Database, asked: Asked, *, now: int, patience_s: float) -> di
 
 def _alone(database: Database, asked: Asked, now: int) -> dict[str, int]:
     with database.write() as connection:
-        return carry_out(connection, asked.user_id, asked.data, now=now)
+        next_ones = [id_ for id_, _ in _about_to_be(connection, asked.user_id)]
+        gone = carry_out(connection, asked.user_id, asked.data, now=now)
+        for id_ in dict.fromkeys(next_ones):
+            for table, count in carry_out(connection, id_, asked.data, now=now).items():
+                gone[table] += count
+        return gone
 
 
 def _done(database: Database, asked: Asked) -> dict[str, int] | None:

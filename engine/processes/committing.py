@@ -62,6 +62,11 @@ class Committing:
         self._switched_s = switch_threads_soon()
         self._writing = self._thread.submit(self._commit, lambda _: ledger, apart=True, of=ledger)
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether what was begun isn't written yet."""
+        return self._writing is not None and not self._writing.done()
+
     def finish(self) -> Ledger | None:
         """Wait for the turn that is being written: that, or None. Raises as :meth:`commit`."""
         writing, self._writing = self._writing, None

@@ -181,7 +181,7 @@ class _Daemon:
                 f"{journey} version {number}{'' if state == 'active' else f' ({state})'}"
                 for journey, number, state in known
             ]
-            orders.say(f"journeys that users enter by themselves: {', '.join(shown) or 'none yet'}")
+            orders.say(f"published journeys: {', '.join(shown) or 'none yet'}")
         if duties:
             orders.say(f"duties: {', '.join(f'{duty.name} {duty.when}' for duty in duties)}")
 

@@ -176,7 +176,10 @@ class Worker:
             ledger = self._crowds.decided(partial(self._decide, turn, loading, [], False))
             if ledger is None:
                 break
+            lags = self._committing.is_writing
             self._finish()
+            if lags:  # else others write while the next turn is decided
+                rest(REST_S)
             self._committing.begin(ledger)
             behind = turn, loading = self._gather()
         self._finish()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from engine.clock import stopwatch
 from engine.errors import CallFailure
 from engine.wire.egress import Egress
@@ -13,6 +15,9 @@ from engine.wire.tls import Contexts
 from engine.wire.transport import Network
 
 MAX_ROUTES = 256
+
+KEY_KEPT_S = 300.0
+"""A client certificate, with its key, that no call has shown for so long is forgotten."""
 
 
 class Route:
@@ -55,6 +60,7 @@ class Routes:
         self._lookup = lookup
         self._contexts = Contexts()
         self._routes: dict[tuple[str, Network], Route] = {}
+        self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
 
     def to(self, url: str, network: Network, now: float) -> Route:
@@ -104,6 +110,8 @@ class Routes:
     async def close(self) -> None:
         """Retire every line. Nothing can be opened afterwards."""
         self._closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
         for route in self._routes.values():
             self._retire(route)
         self._routes.clear()
@@ -118,7 +126,27 @@ class Routes:
                 oldest = min(self._routes, key=lambda key: self._routes[key].used)
                 self._retire(self._routes.pop(oldest))
             self._routes[prefix, network] = route
+            if network.client_certificate is not None and self._sweep is None:
+                self._forget_keys_later()
         return route
+
+    def _forget_keys_later(self) -> None:
+        self._sweep = asyncio.get_running_loop().call_later(KEY_KEPT_S, self._forget_keys)
+
+    def _forget_keys(self) -> None:
+        """Forget the client certificates that aren't used any more: changed, or of profiles that
+        are gone.
+        """
+        since = stopwatch() - KEY_KEPT_S
+        shown = {key: one for key, one in self._routes.items() if key[1].client_certificate}
+        for key, route in shown.items():
+            if route.used <= since:
+                self._retire(self._routes.pop(key))
+        left = {each.network.client_certificate or "" for each in self._routes.values()}
+        self._contexts.keep(left)
+        self._sweep = None
+        if any(left):
+            self._forget_keys_later()
 
     def _switch(self, route: Route, address: str) -> Line:
         line = route.lines.get(address)

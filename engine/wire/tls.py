@@ -6,11 +6,15 @@ import os
 import ssl
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import certifi
 
 from engine.errors import CallFailure
 from engine.wire.transport import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 MAX_CONTEXTS = 256
 
@@ -40,6 +44,12 @@ class Contexts:
                     code="call.unreachable",
                 ) from None
         return context
+
+    def keep(self, certificates: Collection[str]) -> None:
+        """Forget the contexts that show a client certificate which is none of these."""
+        gone = [key for key in self._made if key[2] is not None and key[2] not in certificates]
+        for key in gone:
+            del self._made[key]
 
 
 def _make(network: Network) -> ssl.SSLContext:

@@ -20,7 +20,7 @@ from tests.bench.spending import BIN, Spent, spend
 from tests.postgresql import running_server
 
 _WAIT_S = 60
-_READY = {"worker": "journeys that users enter", "up": "duties: ", "api": "HTTP API: "}
+_READY = {"worker": "published journeys: ", "up": "duties: ", "api": "HTTP API: "}
 """What a process says of itself when it works."""
 
 DATABASES = ("sqlite", "postgresql")

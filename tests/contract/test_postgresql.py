@@ -310,6 +310,23 @@ def test_a_lock_that_lasts_is_waited_for_and_then_named(database: Database) -> N
             pass
 
 
+def test_who_finds_every_connection_in_use_is_told_so_and_the_next_one_gets_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("CONNECTIONS_KEPT", 1), ("MOST_CONNECTIONS", 2)):
+        monkeypatch.setattr(f"engine.db.postgresql.{name}", value)
+    monkeypatch.setattr("engine.db.postgresql.CONNECTION_WAIT_S", 0.05)
+    url = database.engine.url.render_as_string(hide_password=False)
+    with closing(Database(url)) as small:
+        with small.read(), small.write():
+            for way in (small.read, small.write):
+                with pytest.raises(DatabaseUnavailable, match="in use: look") as caught, way():
+                    pass
+                assert "\n" not in caught.value.message
+        with small.write() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+
 def test_a_connection_that_is_ended_is_unavailable_and_the_next_one_works(
     postgresql: Server, database: Database
 ) -> None:

@@ -86,7 +86,7 @@ def test_up_says_what_runs_is_seen_and_ends_when_told(here: InProcess) -> None:
         it.says("duties: tokens every 30 s")
         pid = it.process.pid
         assert f"journey up: process {pid} on " in "\n".join(it.lines)
-        assert "journeys that users enter by themselves: none yet" in it.lines
+        assert "published journeys: none yet" in it.lines
         it.until(lambda: _processes(here) == [("up", pid)])
         doctor = here.call("journey", "doctor")
         assert f"✓ processes   journey up (process {pid}" in doctor.out
@@ -229,7 +229,7 @@ def test_calls_on_the_wire_are_waited_for_and_a_second_signal_stops_at_once(
 ) -> None:
     api.change(delay=1.0)
     with up(published, "up") as it:
-        it.says("journeys that users enter by themselves: greet version 1")
+        it.says("published journeys: greet version 1")
         _hello(published, "ada")
         it.until(lambda: len(api.log) == 1)
         assert it.ends(signal.SIGTERM) == 143

@@ -47,6 +47,13 @@ class Served:
         """Where it is."""
         return f"http://127.0.0.1:{self.port}"
 
+    def holds(self, text: str) -> bool:
+        """Whether a text stands anywhere in the database's files; on a server: nobody can tell."""
+        if not self.database.is_file:
+            return False
+        folder, name = self.database.path.parent, self.database.path.name
+        return any(text.encode() in file.read_bytes() for file in folder.glob(f"{name}*"))
+
     def token(self, kind: str, name: str = "") -> str:
         """A new API token: it is good at once."""
         with self.database.write() as connection:

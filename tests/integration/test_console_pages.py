@@ -371,7 +371,7 @@ def test_an_operator_is_added_with_a_link_that_is_shown_once(
 
 
 def test_a_user_is_told_of_and_erased(console: Furnished, ada: Browser) -> None:
-    put_user(console.served, "gone", {"plan": "pro"})
+    put_user(console.served, "gone", {"plan": "pro", "mail": "gone@example.com"})
     put_event(console.served, "gone", "hello", {"total": 12.5}, 1_700_000_000_000_000)
     assert "12.5" in ada.get("/user?id=gone").text
     explained = ada.get("/events/explain?user=gone&seq=1700000000000000").text
@@ -381,6 +381,7 @@ def test_a_user_is_told_of_and_erased(console: Furnished, ada: Browser) -> None:
     assert ada.get("/users?q=gone").headers["location"] == "/user?id=gone"
     assert ada.post("/user/erase", {"id": "gone"}).status_code == 409
     assert ada.post("/user/erase", {"id": "gone", "sure": "yes"}).status_code == 303
+    assert not console.served.holds("gone@example.com")
     assert ada.get("/user?id=gone").status_code == 404
 
 

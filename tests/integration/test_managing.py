@@ -144,6 +144,7 @@ def test_a_person_is_erased_and_only_by_an_admin(served: Served, admin: httpx.Cl
         assert data.delete("/users/gone/for%20good").status_code == 403
     gone = admin.delete("/users/gone/for%20good")
     assert (gone.status_code, gone.json()["erased"]["users"]) == (200, 1)
+    assert not served.holds("ada@example.com")
     assert admin.delete("/users/gone/for%20good").status_code == 404
     (change,) = admin.get("/audit", params={"text": "erase"}).json()["items"]
     assert change["actor"] == "token admin"

@@ -22,6 +22,7 @@ from engine.api.management.shown import (
 from engine.api.problems import Refused
 from engine.api.spooling import spooled
 from engine.core import guarded_json
+from engine.db.vacuum import wipe
 from engine.errors import NotFound
 from engine.operations import erase
 from engine.operations.cursors import cursor_of
@@ -172,6 +173,8 @@ def erase_user(
         now=caller.now,
         patience_s=_ERASING_S,
     )
+    if gone is not None:
+        wipe(caller.backend.database, within_s=_ERASING_S)
     response.status_code = 202 if gone is None else 200
     return Erased(erased=gone)
 

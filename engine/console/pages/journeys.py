@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from engine.access.roles import Permission
 from engine.console.funnel import stages
-from engine.console.listing import MOST, as_csv, wants_csv
+from engine.console.listing import MOST, as_csv, place_in, stretch_of, wants_csv
 from engine.console.rendering import span
 from engine.console.visit import Page, Redirected, Sent, Shown
 from engine.core.drawing.svg import svg
@@ -156,13 +156,18 @@ def _passages(visit: Visit) -> Reply:
         step=query["step"] or None,
         outcome=query["outcome"] or None,
         most=_MOST_IN_FILES if as_file else MOST + 1,
+        before=None if as_file else place_in(visit, int),
     )
     with visit.means.database.read() as connection:
         page = one_journey(connection, name, visit.means.versions, standing=False)
         found = passages(connection, wanted, visit.means.versions)
     if as_file:
         return as_csv(f"{name}-passages", map(_passage_row, found), _PASSAGE_COLUMNS)
-    values = {"line": page.line, "found": found[:MOST], "more": len(found) > MOST, "states": STATES}
+    path, last = f"/journeys/{page.line.journey}/passages", None
+    if len(found) > MOST:
+        last = found[MOST - 1].id
+    part = stretch_of(visit, path, ("state", "step", "outcome", "user"), found[:MOST], last)
+    values = {"line": page.line, "part": part, "states": STATES}
     return Shown("passages.html", values)
 
 

@@ -12,6 +12,7 @@ import pytest
 from engine.api.delivery_log import DeliveryLog
 from engine.audit.store import latest_id
 from engine.clock import wall
+from engine.core.expressions.assignment import bucket_of
 from engine.db.connect import Database
 from engine.db.schema import open_database
 from engine.hooks import store
@@ -66,6 +67,20 @@ def test_a_delivery_of_a_user_who_was_erased_meanwhile_is_never_written(database
 
     asyncio.run(main())
     assert _users(database) == ["bob", "cyd", "ada"]
+
+
+def test_nor_is_one_of_an_anonymous_user_who_turned_out_to_be_him(database: Database) -> None:
+    async def main() -> None:
+        log = DeliveryLog(database)
+        _tell(log, database, "anon:a", _newest_change(database))
+        with database.write() as connection:
+            place = (bucket_of("anon:a"), "anon:a", "ada", NOW)
+            connection.exec_driver_sql("INSERT INTO links VALUES (?, ?, ?, ?)", place)
+            carry_out(connection, "ada", "{}", now=wall())
+        await log.close()
+
+    asyncio.run(main())
+    assert _users(database) == []
 
 
 def test_an_erasure_that_is_just_being_committed_is_waited_for(database: Database) -> None:

@@ -83,6 +83,27 @@ def test_a_changed_file_is_read_again_and_its_last_newline_is_no_part_of_it(
         assert references.read(FromFile("crm.key")) == meant
 
 
+def test_what_was_read_isnt_kept_once_it_is_to_be_forgotten_or_its_file_is_gone(
+    tmp_path: Path,
+) -> None:
+    references = References({}, (tmp_path,))
+    file = tmp_path / "crm.key"
+    file.write_text("k3y-0f-crm")
+    references.read(FromFile("crm.key"))
+    assert "k3y-0f-crm" in _values(references)
+    references.forget({"crm.key", "another"})
+    assert _values(references) == set()
+    references.read(FromFile("crm.key"))
+    file.unlink()
+    with pytest.raises(CredentialFailure, match="isn't in"):
+        references.read(FromFile("crm.key"))
+    assert _values(references) == set()
+
+
+def _values(references: References) -> set[str]:
+    return {each.value for each in references._files.values()}
+
+
 def test_a_file_replaced_by_another_of_the_same_size_and_time_is_read_again(
     tmp_path: Path,
 ) -> None:

@@ -16,7 +16,7 @@ from engine.credentials import loaded
 from engine.credentials.credential import AccessToken
 from engine.credentials.live_versions import LiveEndpoint, SharedVersions
 from engine.credentials.loaded import Loaded
-from engine.credentials.references import Given
+from engine.credentials.references import Given, _Read
 from engine.credentials.resolver import Resolver
 from engine.credentials.store.tokens import carry_token
 from engine.errors import CredentialFailure, DatabaseUnavailable
@@ -219,27 +219,33 @@ def test_a_profile_changed_by_hand_or_deleted_fails_alone(here: Installation) ->
 
 
 def test_what_was_opened_of_a_profile_is_forgotten_soon_after_it_is_deleted(
-    here: Installation, monkeypatch: pytest.MonkeyPatch
+    here: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.credentials.resolver.LOOK_EACH_S", 0.005)
     here.apply("stays", kind="bearer", token=Given("another-one"))
     here.endpoint("other", "stays")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "f.key").write_text("k3y-0f-a-file")
+    here.apply("filed", kind="bearer", token={"file": "f.key"})
+    here.endpoint("by_file", "filed")
 
     def held() -> set[str]:
-        """The names of profiles that are opened, and access tokens."""
+        """The names of profiles that are opened, access tokens, and what files hold."""
         found = gc.get_objects()
         tokens = {each.value for each in found if isinstance(each, AccessToken)}
+        tokens |= {each.value for each in found if isinstance(each, _Read)}
         return tokens | {each.name for each in found if isinstance(each, Loaded)}
 
     async def is_forgotten() -> bool:
-        return not {"crm", "token-1"} & held()
+        gc.collect()  # other tests left some, too
+        return not {"crm", "token-1", "filed", "k3y-0f-a-file"} & held()
 
     async def work(resolver: Resolver, _server: TokenServer, _clock: VirtualClock) -> None:
-        for endpoint in ("scores", "other"):
+        for endpoint in ("scores", "other", "by_file"):
             await now(resolver, endpoint)
-        assert held() >= {"crm", "stays", "token-1"}
-        here.sql("DELETE FROM endpoints WHERE name = 'scores'")
-        here.sql("DELETE FROM auth_profiles WHERE name = 'crm'")
+        assert held() >= {"crm", "stays", "token-1", "k3y-0f-a-file"}
+        here.sql("DELETE FROM endpoints WHERE name <> 'other'")
+        here.sql("DELETE FROM auth_profiles WHERE name <> 'stays'")
         await eventually(is_forgotten)
         assert "stays" in held()
         assert sent(await now(resolver, "other")) == "Bearer another-one"

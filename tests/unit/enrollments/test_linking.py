@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from engine.core.expressions.assignment import bucket_of
+from engine.db.connect import Connection
 from engine.db.ids import IdMaker
 from engine.enrollments.backlog import BUCKETS
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.store.holding import HELD
-from engine.operations.erase import erase, held
+from engine.operations.erase import ask, carry_out, erase, held, pseudonym
 from engine.users.incoming import Incoming, IncomingChange, IncomingEvent, IncomingLink
 from engine.users.ingest import ingest
 from tests.unit.core.interpreter.passing import DAY, SECOND, call, pause
@@ -364,3 +365,46 @@ def test_who_is_erased_is_gone_with_his_links_and_with_what_is_on_its_way_to_him
     house.desk.users.forget(ADA)
     house.settle(did("cart"))
     assert house.events == [(ANON, "cart")]
+
+
+def _ask_to_erase(house: House) -> None:
+    def carry(user_id: str, wish: str, connection: Connection) -> None:
+        carry_out(connection, user_id, wish, now=house.now)
+
+    for desk in house.desks:
+        desk.around.erase = carry
+    ask(house.desk.database, ADA, actor="root", now=house.now)
+
+
+def test_what_stands_under_the_id_he_had_before_goes_with_who_is_erased(house: House) -> None:
+    house.settle(says(ADA, plan="pro"), did("cart"), LINK)
+    house.tell(did("late"))  # of the anonymous user, in his own bucket
+    with house.desk.database.write() as connection:
+        for number, user in enumerate((ANON, "anon:b")):
+            connection.exec_driver_sql(
+                "INSERT INTO hook_deliveries (hook_id, refused, id, at, size, code, detail,"
+                " user_id, bucket) VALUES (?, ?, 1, ?, 9, '', '', ?, ?)",
+                (number, False, NOW, user, bucket_of(user)),
+            )
+        found = held(connection, ADA)
+        assert (found["inbox"], found["hook_deliveries"], found["links"]) == (1, 1, 1)
+    _ask_to_erase(house)
+    house.turn(len(house.desks) - 1)
+    house.settle()
+    assert house.query("SELECT user_id FROM hook_deliveries") == [("anon:b",)]
+    assert house.events == house.query("SELECT id FROM links") == []
+    with house.desk.database.read() as connection:
+        said = "SELECT name FROM audit WHERE verb = 'erase' ORDER BY id"
+        names = [row[0] for row in connection.exec_driver_sql(said)]
+        assert names == [pseudonym(connection, ANON), pseudonym(connection, ADA)]
+
+
+def test_who_was_about_to_turn_out_to_be_somebody_erased_is_erased_too(house: House) -> None:
+    house.desk.publish(ORDERED, entry=CART)
+    house.settle(says(ADA, plan="pro"), did("cart"))
+    house.tell(LINK)
+    _ask_to_erase(house)
+    house.turn(len(house.desks) - 1)
+    house.settle()
+    for table in ("users", "facts", "enrollments", "executions", "links", "inbox"):
+        assert house.query(f"SELECT count(*) FROM {table}") == [(0,)], table

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 
 import pytest
 
+from engine.clock import stopwatch
 from engine.errors import CallFailure
 from engine.wire.egress import Egress
 from engine.wire.lookup import Lookup
 from engine.wire.routes import MAX_ROUTES, Routes
 from engine.wire.transport import DEFAULT_NETWORK, Network
+from tests.contract.test_transport_tls import AUTHORITY
 
 URL = "http://service.test:9/path"
 
@@ -90,6 +94,32 @@ def test_routes_are_kept_by_origin_and_network_and_no_more_than_the_limit() -> N
     for number in range(MAX_ROUTES):
         routes.to(f"http://service-{number}.test/", DEFAULT_NETWORK, 3.0 + number)
     assert routes.to("http://service.test/a", DEFAULT_NETWORK, 999.0) is not first
+
+
+def test_a_client_certificate_that_is_shown_no_more_is_forgotten_with_its_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.wire.routes.KEY_KEPT_S", 0.01)
+    network = Network(client_certificate=AUTHORITY.leaf("client.test"))
+
+    async def scenario() -> None:
+        routes = routes_to("127.0.0.2")
+        plain = routes.to("https://service.test:9/", DEFAULT_NETWORK, 0.0)
+        kept = await routes.open(plain, 1.0)
+        for _ in range(2):
+            route = routes.to("https://service.test:9/", network, stopwatch())
+            line = await routes.open(route, 1.0)
+            assert line.tls is not None
+            context = weakref.ref(line.tls)
+            del line
+            async with asyncio.timeout(10):
+                while route.lines or context() is not None:
+                    await asyncio.sleep(0.005)
+                    gc.collect()
+            assert routes.to("https://service.test:9/", DEFAULT_NETWORK, 0.0).line is kept
+        await routes.close()
+
+    asyncio.run(scenario())
 
 
 def test_a_host_that_only_begins_like_a_known_one_has_a_route_of_its_own() -> None:
