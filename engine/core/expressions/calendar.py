@@ -109,8 +109,9 @@ def iso(instant: int) -> str:
 def parse_iso(text: str, zone: ZoneInfo) -> int | None:
     """The instant of an ISO 8601 date or date and time, or None if ``text`` isn't one.
 
-    Without an offset it is local in ``zone``; a date alone is its midnight. Years 2 to 9998, and 9999,
-    by which many say "never", is read as 9998; the seventh and later digits of a second are dropped.
+    Without an offset it is local in ``zone``; a date alone is its midnight. Years 2 to 9998, and
+    9999, by which many say "never", is read as 9998; the seventh and later digits of a second are
+    dropped.
     """
     if _USUAL.fullmatch(text) is not None and "0002" <= text[:4] <= "9998":
         return _usual_instant(text, zone)
