@@ -14,6 +14,7 @@ from engine.enrollments.telling import (
     by_what,
     happenings,
     request_of,
+    tried_so_far,
     what_was_noted,
 )
 from engine.enrollments.told import Noted, Standing
@@ -151,7 +152,7 @@ def _stands(standing: Standing, entered: int, state: str) -> Line:
     what = f"waits for {standing.what}" if standing.what else "waits"
     parts = [standing.request or "", what]
     terms = [f"since {_after(standing.since, entered)}"]
-    terms += [f"{standing.attempts} attempts so far"] if standing.attempts else []
+    terms += [tried] if (tried := tried_so_far(standing)) else []
     terms += [f"the journey is {state}"] if state != "active" else []
     return Line(
         "now",

@@ -67,7 +67,7 @@ class Gate:
         """``ok``, ``slowed``, ``circuit open`` or ``held``."""
         if self.since is not None:
             return "circuit open" if self.code == CIRCUIT_OPEN else "held"
-        return "slowed" if self.paused_until > now else "ok"
+        return "slowed" if now < self.paused_until <= now + LONGEST_PAUSE else "ok"
 
 
 OPEN = Gate()

@@ -47,6 +47,11 @@ class Rate:
         """
         return self.per + min(self.per // _MARGIN, _LARGEST_MARGIN)
 
+    @property
+    def farthest(self) -> int:
+        """No permit is further off than this: what is still granted, and then counts."""
+        return self.slot(LOOKAHEAD + self.keep(plenty=True)) + self.slot(self.life)
+
     def slot(self, instant: int) -> int:
         """``instant``, rounded up."""
         size = max(1, self.per // _SLOTS)
@@ -147,9 +152,9 @@ class Permits:
         held = self._held
         while held:
             grant, (count, at) = held[0], self._used
-            if now < grant.start:
+            if now < grant.start <= now + LOOKAHEAD:
                 return grant.start - now
-            if now > grant.end:
+            if not grant.start <= now <= grant.end:  # it is over, or the clock went back
                 self._end(Used(grant, count, at))
                 continue
             self._used = (count + 1, now)

@@ -187,7 +187,7 @@ class Traffic:
             return math.inf if waits else verdict  # the probe will tell in a moment
         if traffic.claiming:
             return math.inf
-        if now < traffic.claim_at:
+        if now < traffic.claim_at <= now + _UNAVAILABLE_PAUSE:
             return (traffic.claim_at - now) / SECOND
         traffic.version = limits.version
         self._claim(endpoint, traffic, limits, now)
@@ -200,6 +200,8 @@ class Traffic:
         if permits is None or permits.rate != rate:
             permits = traffic.permits = Permits(rate)
             traffic.ask_at = 0
+        if traffic.ask_at > now + rate.farthest:  # the clock went back
+            traffic.ask_at = now
         wait = permits.take(now)
         wanted = self._wanted(rate, queued)
         if not traffic.asking and 2 * permits.left < wanted and now >= traffic.ask_at:

@@ -59,6 +59,12 @@ def balance(taken: int, failed: int) -> str:
     return f"{steps}, {failed} failed call{'' if failed == 1 else 's'}" if failed else steps
 
 
+def tried_so_far(standing: Standing) -> str:
+    """``2 attempts so far``; empty where there was none."""
+    tried = standing.attempts
+    return f"{tried} attempt{'' if tried == 1 else 's'} so far" if tried else ""
+
+
 def by_what(cause: Cause) -> str:
     """``by event cart_updated``, ``as plan changed``, ``by the clock``."""
     match cause.kind:

@@ -109,9 +109,7 @@ class Watch:
         """Look at everything once, and say it where it is time to or something has changed."""
         found = (
             *(finding for probe in self._probes for finding in probe()),
-            Finding(
-                "database", "wrong" if self._unwritable else "ok", self._unwritable or "written"
-            ),
+            _written(self._unwritable),
         )
         before = self.process.health
         for finding in found:
@@ -133,6 +131,14 @@ class Watch:
                 self.look()
             except Exception:  # noqa: BLE001 - health must outlive whatever it meets
                 _log.exception("health can't be told")
+            self._wait()
+
+    def _wait(self) -> None:
+        """Until it is time to look again. Who comes round late himself was stopped with the whole
+        process (a suspended machine): the other loops get a turn before they are looked at.
+        """
+        due = stopwatch() + LOOK_S
+        if not self._stopping.wait(LOOK_S) and stopwatch() - due > LOOK_S:
             self._stopping.wait(LOOK_S)
 
     def _say(self) -> None:

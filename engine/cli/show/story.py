@@ -28,6 +28,7 @@ from engine.enrollments.telling import (
     by_what,
     happenings,
     request_of,
+    tried_so_far,
     what_was_noted,
 )
 from engine.enrollments.told import Noted, Standing
@@ -143,7 +144,7 @@ class _Passage:
         )
         if standing.type == "call_api" and standing.until is not None:
             until = f"not before {date_and_time(standing.until, self._zone)}"
-        tried = f"{standing.attempts} attempts so far" if standing.attempts else ""
+        tried = tried_so_far(standing)
         state = f"the journey is {self._why.state}" if self._why.state != "active" else ""
         what = f" for {plain(standing.what)}" if standing.what else ""
         parts = (plain(standing.request or ""), f"waits since {waited}{what}")

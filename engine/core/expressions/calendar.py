@@ -109,20 +109,21 @@ def iso(instant: int) -> str:
 def parse_iso(text: str, zone: ZoneInfo) -> int | None:
     """The instant of an ISO 8601 date or date and time, or None if ``text`` isn't one.
 
-    Without an offset it is local in ``zone``; a date alone is its midnight. Years 2 to 9998; the
-    seventh and later digits of a second are dropped.
+    Without an offset it is local in ``zone``; a date alone is its midnight. Years 2 to 9998, and
+    9999, by which many say "never", is read as 9998; the seventh and later digits of a second are
+    dropped.
     """
     if _USUAL.fullmatch(text) is not None and "0002" <= text[:4] <= "9998":
         return _usual_instant(text, zone)
     match = _ISO.fullmatch(text.strip()) if len(text) <= 64 else None
-    if match is None or not "0002" <= match[1] <= "9998":
+    if match is None or match[1] < "0002":
         return None
     year, month, day, hour, minute, second, digits, zulu, sign, *offset = match.groups()
     fraction = int(digits[:6].ljust(6, "0")) if digits else 0
     clock = (int(hour or 0), int(minute or 0), int(second or 0), fraction)
     try:
         local = datetime(
-            int(year), int(month), int(day), *clock, tzinfo=UTC if zulu or sign else zone
+            min(int(year), 9998), int(month), int(day), *clock, tzinfo=UTC if zulu or sign else zone
         )
     except ValueError:
         return None

@@ -31,7 +31,7 @@ FIRST_PROBE, LONGEST_PROBE = 2 * SECOND, 60 * SECOND
 
 _ASKS_FOR_PATIENCE = frozenset({429, 503})
 _JSON_TYPE = re.compile(r"application/json|[a-z0-9.+-]+/[a-z0-9.+-]+\+json")
-_DIGITS = re.compile(r"[0-9]{1,9}")
+_DIGITS = re.compile(r"[0-9]{1,100}")
 
 
 def failure_of_status(status: int) -> str:

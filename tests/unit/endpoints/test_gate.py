@@ -158,3 +158,8 @@ def test_a_clock_that_goes_back_shuts_nobody_out() -> None:
     assert admission(shut, BREAKER, 0, NOW - HOUR) == "probe"
     slowed = Gate(paused_until=NOW)
     assert admission(slowed, BREAKER, 0, NOW - HOUR) == "go"
+
+
+def test_a_pause_that_a_clock_put_back_has_moved_an_hour_off_is_not_told() -> None:
+    gate = Gate(paused_until=3_600_000_000)
+    assert [gate.words(now) for now in (0, 3_590_000_000)] == ["ok", "slowed"]

@@ -88,6 +88,15 @@ def test_permits_of_the_future_wait_for_their_time() -> None:
     assert permits.take(START + 500) == 0
 
 
+def test_permits_that_a_clock_put_back_has_moved_an_hour_off_are_given_back() -> None:
+    permits = Permits(Rate(2, SECOND))
+    permits.add([Grant(START, START + 900, 2)])
+    assert permits.take(START) == 0
+    assert permits.take(START - 3_600 * SECOND) is None
+    assert permits.left == 0
+    assert [used.count for used in permits.settled()] == [1]
+
+
 def test_a_clock_that_goes_back_costs_one_span_at_most() -> None:
     rate, taken = Rate(5, SECOND), Taken()
     grant(taken, rate, START, 5)

@@ -126,6 +126,28 @@ def test_a_rate_is_kept_over_edits_of_other_settings(database: Database) -> None
     assert [live.admit("crm", ACall(), 1) for _ in range(9)] == [0.0] * 9
 
 
+def test_a_rate_goes_on_within_two_spans_after_the_clock_was_put_back(database: Database) -> None:
+    clock, granted, waits = Clock(), list[float](), list[object]()
+    live = LiveEndpoints(database, clock)
+    save(database, rate_limit={"count": 2, "per": "10s"})
+    read(live, database)
+
+    def take() -> None:
+        while (wait := live.admit("crm", ACall(), 5)) == 0.0:
+            granted.append(0.0)
+        waits.append(wait)
+
+    def parked() -> bool:
+        return waits[-1] != float("inf")
+
+    on_a_loop(live, until=lambda: len(granted) == 2 and parked(), step=take)
+    clock.at -= 3_600 * SECOND
+    on_a_loop(live, until=parked, step=take)
+    assert len(granted) == 2
+    clock.at += 20 * SECOND
+    on_a_loop(live, until=lambda: len(granted) == 4, step=take)
+
+
 def test_another_process_sees_what_this_one_has_seen(database: Database) -> None:
     save(database, circuit_breaker={"failures": 1, "per": "1m"})
     clock = Clock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.console.story import story_of
-from engine.enrollments.telling import Ended, by_what, happenings
+from engine.enrollments.telling import Ended, by_what, happenings, tried_so_far
 from engine.enrollments.told import Cause, Noted, PassageTold, Standing, StepTaken, Why
 
 SECOND = 1_000_000
@@ -44,6 +44,11 @@ def test_a_call_sent_again_after_the_end_stands_behind_it_and_is_no_further_step
     end = Ended(5 * SECOND, "done", "2 steps, 1 failed call")
     told = list(happenings(replace(ENDED, steps=(SCORE, VALUE, again))))
     assert told == [PLAN, OPENED, SCORE, VALUE, end, again, LATE]
+
+
+def test_attempts_so_far_are_counted_in_words() -> None:
+    said = [tried_so_far(replace(STANDING, attempts=n)) for n in (0, 1, 2)]
+    assert said == ["", "1 attempt so far", "2 attempts so far"]
 
 
 def test_causes_are_said_in_words() -> None:

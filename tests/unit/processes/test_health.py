@@ -53,6 +53,31 @@ def test_a_loop_that_waits_is_fine_and_one_that_should_be_back_hangs() -> None:
     assert look_at("worker", Thread(alive=False))[0].found == DEAD
 
 
+@dataclass
+class Waits:
+    """An event that nobody sets; waiting for it takes ``took`` seconds of a stopwatch."""
+
+    took: float
+    now: float = 0.0
+    asked: int = 0
+
+    def wait(self, _timeout: float) -> bool:
+        self.asked += 1
+        self.now += self.took
+        return False
+
+
+@pytest.mark.parametrize(("took", "waits"), [(health.LOOK_S, 1), (900.0, 2)])
+def test_after_the_whole_process_was_stopped_its_loops_get_a_turn_first(
+    database: Database, monkeypatch: pytest.MonkeyPatch, took: float, waits: int
+) -> None:
+    watch, stopping = Watch(database, this_process("up"), [], print), Waits(took)
+    monkeypatch.setattr(watch, "_stopping", stopping)
+    monkeypatch.setattr(health, "stopwatch", lambda: stopping.now)
+    watch._wait()
+    assert stopping.asked == waits
+
+
 def test_a_process_says_how_it_is_and_takes_itself_out(database: Database) -> None:
     thread = Thread()
     watch = Watch(database, this_process("up"), [lambda: look_at("worker", thread)], print)

@@ -279,6 +279,7 @@ def test_no_attempt_begins_later_than_within_after_the_first() -> None:
         (429, "30", 30),
         (503, " 30 ", 30),
         (503, "999999", 3600),
+        (429, "9" * 20, 3600),
         (429, "Mon, 21 Sep 2026 14:13:50 GMT", 30),
         (429, "Monday, 21-Sep-26 14:13:50 GMT", 30),
         (429, "Mon Sep 21 14:13:50 2026", 30),
