@@ -117,7 +117,7 @@ def test_a_person_reads_it_as_a_timeline(house: House) -> None:
         "saw       vars.score 81  user.tier gold",
         "◇ variant     → ",
         "salt j/variant",
-        "⏸ morning     waited 1d 23h, until Tue 22 Sep 2026 09:00 Europe/Istanbul",
+        "⏸ morning     waited 2d 0h, until Tue 22 Sep 2026 09:00 Europe/Istanbul",
         "✗ coupon      POST loyalty/coupon/ada  call.client_error: answered 404; goes on",
         "○ gift        skipped (when: user.vip)",
         "saw       user.vip null",
