@@ -22,9 +22,6 @@ Row = TypeVar("Row")
 MOST = 100
 """So many rows stand on a page."""
 
-LOOKED_THROUGH = 20_000
-"""So many rows are looked at for those that a page shows."""
-
 CSV = "csv"
 """``?format=csv``: the list as a file."""
 

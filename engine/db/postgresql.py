@@ -70,6 +70,12 @@ def open_engine(url: URL) -> Engine:
             code="settings.database",
         ) from None
 
+    _prepare_connections(engine)
+    event.listen(engine, "before_cursor_execute", _with_marks, retval=True)
+    return engine
+
+
+def _prepare_connections(engine: Engine) -> None:
     from psycopg.adapt import Loader  # noqa: PLC0415 (the driver is optional)
 
     class Number(Loader):
@@ -85,9 +91,6 @@ def open_engine(url: URL) -> Engine:
         connection.autocommit = True
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (str(LOCK_TIMEOUT_MS),))
         connection.autocommit = False
-
-    event.listen(engine, "before_cursor_execute", _with_marks, retval=True)
-    return engine
 
 
 def _pool() -> dict[str, Any]:

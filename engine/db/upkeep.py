@@ -45,9 +45,11 @@ def pages(database: Database) -> Pages:
     return Pages(total, free, size, mode == _INCREMENTAL)
 
 
-def give_back(database: Database, most: int) -> None:
-    """Take up to ``most`` empty pages off the file, in one short transaction."""
-    with database.write() as connection:
+def give_back(database: Database, most: int, within_s: float | None = None) -> None:
+    """Take up to ``most`` empty pages off the file, in one short transaction. Whoever writes is
+    waited for ``within_s`` (None: as any write waits).
+    """
+    with database.write(within_s=within_s) as connection:
         for _ in range(most):  # asked for many, it frees one at each step of the statement
             connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
 

@@ -124,7 +124,7 @@ class Backlog:
         self._wake_at = at if self._wake_at is None else min(at, self._wake_at)
 
     def turned(self, ledger: Ledger) -> None:
-        """A turn was committed: others sleep now, and who was loaded ahead may be another."""
+        """A turn was decided: others sleep now, and who was loaded ahead may be another."""
         gone = self._ahead.turned(ledger)
         if gone:
             self._take_back(gone, ledger.now)

@@ -52,7 +52,7 @@ class LoadedAhead:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether some were handed out for a turn that may not have been committed."""
+        """Whether some were handed out for a turn that was never decided."""
         return bool(self._handed)
 
     @property
@@ -84,7 +84,7 @@ class LoadedAhead:
 
     def hand_out(self, now: int, most: int) -> list[Passage]:
         """Up to ``most`` of those whose time has come, the first due first, for a turn that is told
-        of by :meth:`turned` once it is committed.
+        of by :meth:`turned` once it is decided.
         """
         if not self.is_due(now):
             return []
@@ -96,7 +96,7 @@ class LoadedAhead:
         return handed
 
     def turned(self, ledger: Ledger) -> list[Passage]:
-        """A turn was committed: the buckets are dropped of those whom it moved beside those handed
+        """A turn was decided: the buckets are dropped of those whom it moved beside those handed
         out, or who sleep by it for so short that they belong here; all of them where it wrote more
         than it decided. Who sleeps and would be here.
         """

@@ -8,6 +8,8 @@ from typing import Any
 
 from engine.core import guarded_json
 
+LOOKED_THROUGH = 20_000
+"""So many rows of a long list are looked at for the few that one page shows."""
 _INT64 = 2**63 - 1
 
 

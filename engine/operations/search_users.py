@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.errors import OperatorError
+from engine.operations.cursors import LOOKED_THROUGH
 from engine.users.given import json_or_text, pairs_of, utf8
 from engine.users.row import BadRow
 
@@ -12,10 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from engine.users.store import KnownUser
-
-
-LOOKED_THROUGH = 20_000
-"""Users that one look at a list takes in, for those with certain attributes."""
 
 
 def wanted_of(said: Sequence[str], called: str) -> dict[str, object]:

@@ -33,7 +33,7 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def switch_threads_soon() -> float:
     """Have a thread that computes hand Python's lock on after half a millisecond, and not after
     five: who answers requests beside it, or writes a turn, takes the lock several times for each.
-    What it was before, in seconds. A run alone would be a seventh slower by it.
+    After how long it was before, in seconds.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(min(SWITCH_S, before))

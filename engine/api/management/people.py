@@ -22,7 +22,7 @@ from engine.api.management.shown import (
 from engine.api.problems import Refused
 from engine.api.spooling import spooled
 from engine.core import guarded_json
-from engine.db.vacuum import wipe
+from engine.db.vacuum import wipe_beside_others
 from engine.errors import NotFound
 from engine.operations import erase
 from engine.operations.cursors import cursor_of
@@ -174,7 +174,7 @@ def erase_user(
         patience_s=_ERASING_S,
     )
     if gone is not None:
-        wipe(caller.backend.database, within_s=_ERASING_S)
+        wipe_beside_others(caller.backend.database, _ERASING_S)
     response.status_code = 202 if gone is None else 200
     return Erased(erased=gone)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from engine.access.roles import Permission
 from engine.audit.store import changes, look_back
 from engine.console.listing import (
-    LOOKED_THROUGH,
     MOST,
     as_csv,
     place_in,
@@ -17,6 +16,7 @@ from engine.console.listing import (
     wants_csv,
 )
 from engine.console.visit import Page, Shown
+from engine.operations.cursors import LOOKED_THROUGH
 from engine.operations.tables import instant
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from engine.access.roles import Permission
 from engine.console.listing import (
-    LOOKED_THROUGH,
     MOST,
     as_csv,
     place_in,
@@ -19,6 +18,7 @@ from engine.console.listing import (
 from engine.console.rendering import link
 from engine.console.visit import Page, Redirected, Shown, Visit
 from engine.enrollments.calls import CallFilter, listed, look_ahead
+from engine.operations.cursors import LOOKED_THROUGH
 from engine.operations.redrive import by_failure, mark_wanted
 from engine.operations.tables import instant
 

@@ -10,11 +10,12 @@ from engine.console.rendering import link
 from engine.console.story import story_of
 from engine.console.visit import Page, Redirected, Shown
 from engine.core.guarded_json import text_of
-from engine.db.vacuum import wipe
+from engine.db.vacuum import wipe_beside_others
 from engine.enrollments.why import why
 from engine.errors import NotFound, OperatorError
 from engine.operations import erase
-from engine.operations.search_users import LOOKED_THROUGH, fitting, has, wanted_of
+from engine.operations.cursors import LOOKED_THROUGH
+from engine.operations.search_users import fitting, has, wanted_of
 from engine.users import store
 from engine.users.store import KnownUser
 
@@ -112,7 +113,7 @@ def _erase(visit: Visit) -> Reply:
     gone = erase.wait(database, asked, now=visit.now, patience_s=_PATIENCE_S)
     if gone is None:
         return Redirected("/users", "The worker erases him when it comes to it; the audit tells")
-    wipe(database, within_s=_PATIENCE_S)
+    wipe_beside_others(database, _PATIENCE_S)
     rows = ", ".join(f"{count:,} {table}" for table, count in gone.items() if count)
     return Redirected("/users", f"Erased for good: {rows or 'nothing'}")
 
