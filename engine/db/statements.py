@@ -55,9 +55,16 @@ def fetch(
     connection: Connection, name: str, values: tuple[object, ...] = ()
 ) -> Sequence[Sequence[Any]]:
     """All rows of a statement that only reads."""
+    return ask(connection, statement(name, connection.dialect.name), values)
+
+
+def ask(
+    connection: Connection, text: str, values: tuple[object, ...] = ()
+) -> Sequence[Sequence[Any]]:
+    """All rows that a short ``text`` reads, the same for both databases: of what each turn asks."""
     if connection.dialect.name != "sqlite":
-        return execute(connection, name, values).all()
-    found: list[tuple[Any, ...]] = _driver(connection).execute(statement(name), values).fetchall()
+        return connection.exec_driver_sql(text, values).all()
+    found: list[tuple[Any, ...]] = _driver(connection).execute(text, values).fetchall()
     return found
 
 
@@ -93,7 +100,8 @@ def _statements(
     for start in range(0, len(rows), most):
         some = rows[start : start + most]
         size = next(size for size in _SIZES if size >= len(some))
-        shared, once = (False,) * len(some[0]), ()
+        shared: tuple[bool, ...] = (False,) * len(some[0])
+        once: tuple[object, ...] = ()
         if size == most:
             # Which columns these are makes another statement, and to prepare one takes as long as
             # to run it: few rows are seldom alike in the same way as those before them.

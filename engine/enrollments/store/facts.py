@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.guarded_json import text_of
 from engine.core.steps.facts import MOST_COUNTED, Change, Event
-from engine.db.statements import fetch, write_rows
+from engine.db.statements import ask, fetch, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -57,7 +57,7 @@ def become(connection: Connection, told: Told, kind: int, data: str) -> None:
 
 def anything_told(connection: Connection) -> bool:
     """Whether something waits to be received."""
-    return connection.exec_driver_sql("SELECT 1 FROM inbox LIMIT 1").first() is not None
+    return bool(ask(connection, "SELECT 1 FROM inbox LIMIT 1"))
 
 
 def entry_of_run(
