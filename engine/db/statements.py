@@ -18,7 +18,8 @@ import re
 import sqlite3
 from functools import cache, lru_cache
 from importlib.resources import files
-from itertools import chain, count
+from itertools import chain, compress, count
+from operator import not_
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
@@ -119,9 +120,8 @@ def _given_once(
     """
     columns = list(zip(*rows, strict=True))
     shared = (False, *(column.count(column[0]) == len(rows) for column in columns[1:]))
-    once = tuple(column[0] for column, is_one in zip(columns, shared, strict=True) if is_one)
-    own = [column for column, is_one in zip(columns, shared, strict=True) if not is_one]
-    return shared, once, list(zip(*own, strict=True))
+    own = compress(columns, map(not_, shared))
+    return shared, tuple(compress(rows[0], shared)), list(zip(*own, strict=True))
 
 
 @lru_cache(maxsize=_TEXTS)
