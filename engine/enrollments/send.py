@@ -267,14 +267,15 @@ class Outbox(CallsHeld):
 
     async def _send(self, endpoint: EndpointLanes, held: Held | None) -> None:
         """Send a call, and then others of its endpoint for as long as there are any that may go."""
+        deliver, answered = self._deliver, self._allowance.answered
         while held is not None:
             result: Result | None
             try:
-                result = await self._deliver(held)
+                result = await deliver(held)
             except Exception as error:  # noqa: BLE001 (a bug costs this call, not the run)
                 result = await self._result(held, error)
             if result is not None:
-                self._allowance.answered(endpoint.name, held.call, result)
+                answered(endpoint.name, held.call, result)
             self._end(endpoint, held, result)
             held = self._next(endpoint)
 

@@ -248,12 +248,11 @@ def _read_fields(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """Header fields by lower-case name; the first of a name stands, one beyond ASCII does not."""
     headers: dict[str, str] = {}
     for raw, value in pairs:
-        name = _name(raw)
         try:
-            headers.setdefault(name, value.decode("ascii").strip(" \t"))
+            headers.setdefault(_name(raw), value.decode("ascii").strip(" \t"))
         except UnicodeDecodeError:
-            if name in _DECISIVE:
-                headers.setdefault(name, "?")
+            if _name(raw) in _DECISIVE:
+                headers.setdefault(_name(raw), "?")
     return headers
 
 
