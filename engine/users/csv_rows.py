@@ -120,16 +120,11 @@ def _objects(
     if not places:
         return [{} for _ in columns[0]]
     names = [name for _, name, _ in places]
-    rows = zip(
-        *(columns[place] if text else all_typed(columns[place]) for place, _, text in places),
-        strict=True,
-    )
+    values = [columns[place] if text else all_typed(columns[place]) for place, _, text in places]
+    said = map(zip, repeat(names), zip(*values, strict=True))
     if any("" in columns[place] for place, _, _ in places):
-        return [
-            {name: value for name, value in zip(names, row, strict=True) if value != ""}
-            for row in rows
-        ]
-    return [dict(zip(names, row, strict=True)) for row in rows]
+        return [{name: value for name, value in row if value != ""} for row in said]
+    return [*map(dict, said)]
 
 
 def _places(columns: Sequence[Column], role: Role) -> tuple[tuple[int, str, bool], ...]:
