@@ -31,14 +31,17 @@ ENTERED, SUCCEEDED, FAILED, SKIPPED, ARM = range(5)
 OUTCOME, REFUSED, ADMITTED, GOAL, GOAL_HELD_OUT = range(5, 10)
 """Kinds of ``step_counts``."""
 
+Count = tuple[int, int, int, int, str]
+"""What is counted: run id, version id, step (-1: the journey), kind, name."""
+
 
 @dataclass(slots=True)
 class Changes:
     """What one transaction writes: rows for the hot statements, in the order they are run.
 
-    ``run_id`` is that of the run that is worked, None where everything is. ``counts`` maps (run id,
-    version id, step, kind, name) to [n, attempts]: a passage's own run, since an entry may end a
-    passage of an earlier one. ``last`` is done when all else is written.
+    ``run_id`` is that of the run that is worked, None where everything is. ``counts`` are [n,
+    attempts], of a passage's own run, since an entry may end a passage of an earlier one. ``last``
+    is done when all else is written.
     """
 
     run_id: int | None
@@ -55,22 +58,13 @@ class Changes:
     refusals: list[tuple[object, ...]] = field(default_factory=list)
     facts: list[tuple[object, ...]] = field(default_factory=list)
     received: list[tuple[object, ...]] = field(default_factory=list)
-    counts: dict[tuple[int, int, int, int, str], list[int]] = field(default_factory=dict)
+    counts: dict[Count, list[int]] = field(default_factory=dict)
     clocks: ClockRows = field(default_factory=ClockRows)
     position: int | None = None
     last: list[Callable[[Connection], object]] = field(default_factory=list)
 
-    def count(
-        self,
-        passage: Passage,
-        step: int,
-        kind: int,
-        name: str = "",
-        attempts: int = 0,
-        n: int = 1,
-    ) -> None:
-        """Add ``n`` to a count of the passage's run, and ``attempts`` to its attempts."""
-        key = (passage.run_id, passage.version_id, step, kind, name)
+    def count(self, key: Count, n: int, attempts: int = 0) -> None:
+        """Add ``n`` to a count, and ``attempts`` to its attempts."""
         both = self.counts.get(key)
         if both is None:
             both = self.counts[key] = [0, 0]
