@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.core.guarded_json import text_of
+from engine.core.interpreter.admit import ENTERS
 from engine.core.interpreter.advance import advance, drop, leave, rejoin
 from engine.core.interpreter.batch import turn
 from engine.core.interpreter.listens import touches
@@ -25,8 +26,9 @@ from engine.enrollments.rows import stand
 from engine.enrollments.store.facts import fact_row, last_seqs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from engine.core.interpreter.admit import Admission
     from engine.core.interpreter.advance import World
     from engine.core.interpreter.state import Advanced, Passage, User
     from engine.db.connect import Connection
@@ -262,38 +264,59 @@ class Hearing:
 
     def enter(self, passage: Passage, *, seq: int = 0, trigger: int = -1) -> None:
         """Let a candidate begin and go as far as he goes, or note why not."""
-        if self.admit(passage, seq=seq, trigger=trigger) and self.goes_on(passage):
+        if self.going(self.admit([passage], seq=seq, trigger=trigger)):
             self._present.remember((passage,))
             self._noted(passage, advance(passage, self._ledger.now, self._world))
 
-    def goes_on(self, passage: Passage) -> bool:
-        """Whether somebody who entered takes his first step now. One whom a pause holds takes it
-        when that is over.
+    def going(self, entered: Sequence[Passage]) -> list[Passage]:
+        """Those of the ones who entered who take their first step now. One whom a pause holds takes
+        it when that is over.
         """
-        if passage.state is State.ENDED:
-            return False
-        if not self._back.at_the_door(passage):
-            return True
-        passage.wake_at = self._ledger.now
-        return False
+        alive = [passage for passage in entered if passage.state is not State.ENDED]
+        if not self._back.holding.anything:
+            return alive
+        going: list[Passage] = []
+        for passage in alive:
+            if self._back.at_the_door(passage):
+                passage.wake_at = self._ledger.now
+            else:
+                going.append(passage)
+        return going
 
-    def admit(self, passage: Passage, *, seq: int = 0, trigger: int = -1) -> bool:
-        """Let a candidate in, or note why not. The door must have been prepared for his user."""
-        admission = self._door.answer(passage)
+    def admit(
+        self, passages: Sequence[Passage], *, seq: int = 0, trigger: int = -1
+    ) -> list[Passage]:
+        """Let candidates of one version in, each another user's, or note why not: those who
+        entered. The door must have been prepared for the users.
+        """
+        entered = [
+            passage
+            for passage, answer in zip(passages, self._door.answers(passages), strict=True)
+            if answer is ENTERS or self._may_enter(passage, answer, seq, trigger)
+        ]
+        if not entered:
+            return entered
+        self._ledger.enter(entered)
+        self._present.know_all(entered)
+        self._around.listening.add(entered[0].version_id, entered[0].program)
+        for passage in entered:
+            if passage.state is State.ENDED:
+                self._tell_parent(passage.user, passage.parent, passage.outcome or "")
+        return entered
+
+    def _may_enter(self, passage: Passage, admission: Admission, seq: int, trigger: int) -> bool:
+        """Whether somebody enters of whom there is more to say: who makes way for him, or why he
+        doesn't.
+        """
         if admission.restarts is not None:
             live = self._present.find(passage.user, admission.restarts.id)
             assert live is not None  # noqa: S101 - it was found live in this very transaction
             self.leave(live, "restarted")
-        if admission.refusal is not None:
-            self._ledger.refuse(passage, admission.refusal, seq=seq, trigger=trigger)
-            self._tell_parent(passage.user, passage.parent, f"refused: {admission.refusal}")
-            return False
-        self._ledger.enter(passage)
-        self._present.know(passage)
-        self._around.listening.add(passage.version_id, passage.program)
-        if passage.state is State.ENDED:
-            self._tell_parent(passage.user, passage.parent, passage.outcome or "")
-        return True
+        if admission.refusal is None:
+            return True
+        self._ledger.refuse(passage, admission.refusal, seq=seq, trigger=trigger)
+        self._tell_parent(passage.user, passage.parent, f"refused: {admission.refusal}")
+        return False
 
     def _noted(self, passage: Passage, advanced: Advanced, call: PendingCall | None = None) -> None:
         self._ledger.note(passage, advanced, call)
