@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from engine.db.connect import Connection
     from engine.db.ids import IdMaker
     from engine.enrollments.clock_entries import ClockEntries
-    from engine.enrollments.pausing import Holding
+    from engine.enrollments.pausing import HeldBack, Holding
     from engine.enrollments.present import Surroundings
     from engine.enrollments.turn import Turn
     from engine.versions.live import LiveJourneys
@@ -150,7 +150,7 @@ class Decider:
         if turn.told:
             receive(connection, turn.told, self.around.users, ledger, hearing)
             hearing.play()
-        going = self._arrive(connection, turn, ledger, hearing, door)
+        going = self._arrive(connection, turn, ledger, hearing, door, holding.back)
         holding.pass_over(turn, world, ledger, hearing)
         _go_on(turn, going, world, ledger, hearing, present, holding)
         redrive.settle(connection, again, world, ledger, hearing)
@@ -170,14 +170,20 @@ class Decider:
                 ledger.start(held)
 
     def _arrive(
-        self, connection: Connection, turn: Turn, ledger: Ledger, hearing: Hearing, door: Door
+        self,
+        connection: Connection,
+        turn: Turn,
+        ledger: Ledger,
+        hearing: Hearing,
+        door: Door,
+        back: HeldBack,
     ) -> list[tuple[Passage, Result | None]]:
         """The users of the run who come in this turn and are to go on."""
         if turn.arrivals is None or self.run is None:
             return []
         users, published = self.around.users, self.run[1]
         came = arrive(connection, turn.arrivals, published, users, ledger, hearing, door)
-        return [(passage, None) for passage in hearing.going(came)]
+        return [(passage, None) for passage in back.past_the_door(came, ledger.now)]
 
     def _run_of(self, published: Published) -> int:
         if self.run is not None and published.id == self.run[1].id:

@@ -19,7 +19,7 @@ from engine.core.interpreter.triggers import let_in
 from engine.core.interpreter.writes import write
 from engine.core.steps.base import Emitted, Started
 from engine.core.steps.facts import Change, Event, Fact
-from engine.enrollments.coming import Entry, Line, Rejoin
+from engine.enrollments.coming import Entry, Lines, Rejoin
 from engine.enrollments.ledger import WHERE_FALSE
 from engine.enrollments.remembering import recall
 from engine.enrollments.rows import stand
@@ -61,12 +61,12 @@ class Hearing:
         self._present = present
         self._door = door
         self._back = back
-        self._lines: dict[str, Line] = {}
+        self._lines = Lines()
 
     # --- what there is to hear ------------------------------------------------------------------
     def tell(self, user: User, fact: Coming | Fill) -> None:
         """A fact from outside."""
-        self._line(user).told.append(fact)
+        self._lines.of(user).told.append(fact)
 
     def changed(self, user: User, before: Mapping[str, object]) -> None:
         """Attributes of a user were written; ``before`` is what they were."""
@@ -80,7 +80,7 @@ class Hearing:
             return False
         depth, now = passage.depth + 1, self._ledger.now
         for one in advanced.makes:
-            made = self._line(passage.user).made
+            made = self._lines.of(passage.user).made
             if isinstance(one, Emitted):
                 made.append(Event(0, now, one.name, one.properties, None, depth))
             elif isinstance(one, Started):
@@ -96,22 +96,15 @@ class Hearing:
         change = Change(0, self._ledger.now, values, before, depth)
         heard = self._around.listening.hears(change) or bool(self._around.entrances.of(change))
         if heard:
-            self._line(user).made.append(change)
+            self._lines.of(user).made.append(change)
         return heard
-
-    def _line(self, user: User) -> Line:
-        line = self._lines.get(user.id)
-        if line is None:
-            line = self._lines[user.id] = Line(user)
-        return line
 
     # --- hearing it -----------------------------------------------------------------------------
 
     def play(self) -> None:
         """Hear everything, and what follows from it."""
         while self._lines:
-            batch = [(line.user, line.next()) for line in self._lines.values()]
-            self._lines = {k: line for k, line in self._lines.items() if line.made or line.told}
+            batch = self._lines.round()
             self._prepare(batch)
             for user, fact in batch:
                 if isinstance(fact, Entry):
@@ -249,7 +242,7 @@ class Hearing:
         self._ledger.changes.users[user.id] = user
         heard = bool(before) and entry.known and self._change(user, before, 0)
         if heard:
-            self._line(user).made.append(entry)
+            self._lines.of(user).made.append(entry)
         return heard
 
     def _rejoin(self, user: User, over: Rejoin) -> None:
@@ -260,28 +253,14 @@ class Hearing:
 
     def _tell_parent(self, user: User, parent: int, text: str) -> None:
         if parent:
-            self._line(user).made.append(Rejoin(parent, text))
+            self._lines.of(user).made.append(Rejoin(parent, text))
 
     def enter(self, passage: Passage, *, seq: int = 0, trigger: int = -1) -> None:
         """Let a candidate begin and go as far as he goes, or note why not."""
-        if self.going(self.admit([passage], seq=seq, trigger=trigger)):
+        entered = self.admit([passage], seq=seq, trigger=trigger)
+        if self._back.past_the_door(entered, self._ledger.now):
             self._present.remember((passage,))
             self._noted(passage, advance(passage, self._ledger.now, self._world))
-
-    def going(self, entered: Sequence[Passage]) -> list[Passage]:
-        """Those of the ones who entered who take their first step now. One whom a pause holds takes
-        it when that is over.
-        """
-        alive = [passage for passage in entered if passage.state is not State.ENDED]
-        if not self._back.holding.anything:
-            return alive
-        going: list[Passage] = []
-        for passage in alive:
-            if self._back.at_the_door(passage):
-                passage.wake_at = self._ledger.now
-            else:
-                going.append(passage)
-        return going
 
     def admit(
         self, passages: Sequence[Passage], *, seq: int = 0, trigger: int = -1
@@ -305,9 +284,7 @@ class Hearing:
         return entered
 
     def _may_enter(self, passage: Passage, admission: Admission, seq: int, trigger: int) -> bool:
-        """Whether somebody enters of whom there is more to say: who makes way for him, or why he
-        doesn't.
-        """
+        """Make way for somebody who may enter, or note why he may not."""
         if admission.restarts is not None:
             live = self._present.find(passage.user, admission.restarts.id)
             assert live is not None  # noqa: S101 - it was found live in this very transaction

@@ -66,7 +66,8 @@ def all_of(read: Iterable[UserRow | BadRow]) -> Read:
 
 def by_blocks(opened: Source, reader: Reader, begin: tuple[int, int]) -> Iterator[UserRow | BadRow]:
     for block in blocks(opened, reader, *begin):
-        yield from (*block.users, *block.bad)
+        yield from block.users
+        yield from block.bad
 
 
 def assert_alike(name: str, text: str, block: int) -> None:
