@@ -121,10 +121,10 @@ class Ledger:
         counting = self._counting_of(passage)
         counting.reached += advanced.entered
         counting.executions += execution_rows(passage, advanced.executions)
-        if self.telling:
-            self._tell_executions(passage, advanced.executions, call)
         if advanced.goals:
             self.count_goals(passage, advanced)
+        if self.telling:
+            self._tell_executions(passage, advanced.executions, call)
         if advanced.writes or advanced.contacted:
             changes.users[passage.user.id] = passage.user
         if advanced.again is not None and call is not None:

@@ -15,6 +15,7 @@ from engine.core.interpreter.state import Execution
 from engine.core.interpreter.view import PassageView
 from engine.core.interpreter.writes import write
 from engine.core.steps.base import Again, Move
+from engine.db.statements import ask
 from engine.enrollments import store
 from engine.enrollments.ledger import StepDone
 from engine.enrollments.pending import Held
@@ -58,7 +59,8 @@ def waiting(connection: Connection, after: int = -1) -> dict[Lane, int]:
     """For each endpoint and journey with calls that are sent again, when, ``after`` an instant, the
     first may be tried.
     """
-    rows = connection.exec_driver_sql(
+    rows = ask(
+        connection,
         "SELECT endpoint, journey, min(next_try_at) FROM calls"
         " WHERE next_try_at > ? AND next_try_at < ? AND redrive > 0 GROUP BY endpoint, journey",
         (after, HELD),
