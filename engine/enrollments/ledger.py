@@ -14,7 +14,7 @@ from engine.enrollments.pending import Held, PendingCall, call_place
 from engine.enrollments.rows import call_row, enrollment_change, enrollment_row, execution_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from engine.core.interpreter.state import Advanced, Execution, Passage
     from engine.core.steps.base import Again
@@ -84,16 +84,20 @@ class Ledger:
         self.settled += 1
         self._tell(passage, "refused", reason)
 
-    def enter(self, passage: Passage) -> None:
-        """Note a user who enters; one who is held out ends with it."""
-        self.admitted += 1
-        self.changes.bucket = min(self.changes.bucket, passage.user.bucket)
-        self._count(passage, store.ADMITTED)
-        self._moved[passage.id] = passage
-        self._new.add(passage.id)
-        self._tell(passage, "entered")
-        if passage.state is State.ENDED:
-            self._end(passage)
+    def enter(self, passages: Sequence[Passage]) -> None:
+        """Note users who enter one version in one run; one who is held out ends with it."""
+        self.admitted += len(passages)
+        entered = {passage.id: passage for passage in passages}
+        self._moved.update(entered)
+        self._new.update(entered)
+        lowest = min([passage.user.bucket for passage in passages])
+        self.changes.bucket = min(self.changes.bucket, lowest)
+        self._counting_of(passages[0]).others += [(store.ADMITTED, "")] * len(passages)
+        for passage in passages:
+            if self.telling:
+                self._tell(passage, "entered")
+            if passage.state is State.ENDED:
+                self._end(passage)
 
     def moves(self, passage: Passage) -> None:
         """A passage that sleeps, or has ended, is about to be moved."""
