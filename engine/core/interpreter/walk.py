@@ -37,6 +37,7 @@ _LAST_TRY = 1_000_000
 SKIPPED = Move(status="skipped")
 _ARRIVED = StepRecord(visits=1)
 _WAITING, _CALLING, _ENDED = State.WAITING, State.CALLING, State.ENDED
+_CHILD = Reason.CHILD
 
 
 class Walk(Noting):
@@ -58,7 +59,7 @@ class Walk(Noting):
         nodes = passage.program.nodes
         if passage.outcome is None and self.now >= self.expires_at:
             self.leave("expired")
-        if self._awaits_another():
+        if passage.reason is _CHILD and self._awaits_another():
             passage.wake_at, self.walking = self.expires_at, False
         while self.walking:
             if passage.position == END:
@@ -84,9 +85,8 @@ class Walk(Noting):
         """Whether he was woken (as behind a pause) while he waits for the end of another passage:
         the step that began it would begin a second one.
         """
-        passage = self.passage
-        waits = passage.state is _WAITING and passage.reason is Reason.CHILD
-        return self.walking and waits and passage.started > 0
+        waits = self.passage.state is _WAITING and self.passage.reason is _CHILD
+        return self.walking and waits and self.passage.started > 0
 
     def answered(self, result: Result) -> None:
         """Let the step that made the call judge its answer."""
