@@ -168,10 +168,10 @@ class AnswerReader:
     def on_message_complete(self) -> None:
         """The end of an answer."""
         if self._state == _BODY:
-            self._state = _DONE
             if self._pairs:  # trailers are read and not taken
                 self._count_fields()
                 self._pairs.clear()
+            self._state = _DONE
 
     # --- what is not taken ---------------------------------------------------------------------
 

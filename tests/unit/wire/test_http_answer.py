@@ -236,6 +236,16 @@ def test_the_number_of_header_fields_is_bounded(fields: int) -> None:
             reading().feed(data)
 
 
+@pytest.mark.parametrize("fields", [MAX_FIELDS, MAX_FIELDS + 1])
+def test_the_number_of_trailer_fields_is_bounded(fields: int) -> None:
+    data = CHUNKED + b"2\r\nok\r\n0\r\n" + b"x: y\r\n" * fields + b"\r\n"
+    if fields == MAX_FIELDS:
+        assert reading().feed(data) is True
+    else:
+        with pytest.raises(Refused, match="head is too large"):
+            reading().feed(data)
+
+
 @pytest.mark.parametrize(("size", "taken"), [(MAX_HEAD - 1, True), (MAX_HEAD, False)])
 def test_a_head_is_bounded_also_if_it_comes_at_once(size: int, taken: bool) -> None:
     data = b"HTTP/1.1 204 No\r\nx:" + b"y" * size + b"\r\n\r\n"
