@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 STATUS: dict[Status, int] = {"succeeded": 1, "failed": 2, "skipped": 3}
 STATUS_NAMES: dict[int, Status] = {number: name for name, number in STATUS.items()}
 
+_FEW_STEPS = 16
+"""So many steps' records are kept as one: 4096 ways of hundreds of steps would be too much."""
+
 
 def encode_data(passage: Passage) -> str:
     """The passage's inputs, variables, step records, goals and counters as JSON."""
-    records = _records(tuple(passage.steps.items()))
+    steps = tuple(passage.steps.items())
+    records = _known(steps) if len(steps) <= _FEW_STEPS else _joined(steps)
     parts = [f'{{"s":{{{records}}},"n":[{passage.moves},{passage.unwaited}]']
     if passage.inputs:
         parts.append(f',"i":{text_of(passage.inputs)}')
@@ -46,12 +50,19 @@ def encode_data(passage: Passage) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _records(steps: tuple[tuple[int, StepRecord], ...]) -> str:
-    """The records of a passage's steps as JSON's members; few have ways unlike all others'."""
-    return ",".join(
-        f'"{number}":{text_of([None if status is None else STATUS[status], *record])}'
-        for number, (status, *record) in steps
-    )
+def _member(step: tuple[int, StepRecord]) -> str:
+    """A step's number and record as a member of JSON; few are unlike all others."""
+    number, (status, *record) = step
+    return f'"{number}":{text_of([None if status is None else STATUS[status], *record])}'
+
+
+def _joined(steps: tuple[tuple[int, StepRecord], ...]) -> str:
+    """The records of a passage's steps as JSON's members."""
+    return ",".join(map(_member, steps))
+
+
+_known = lru_cache(maxsize=4096)(_joined)
+"""The same of a few steps: few such ways are unlike all others."""
 
 
 def _goals_until(passage: Passage) -> int | None:
