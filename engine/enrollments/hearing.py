@@ -23,7 +23,7 @@ from engine.enrollments.coming import Entry, Lines, Rejoin
 from engine.enrollments.ledger import WHERE_FALSE
 from engine.enrollments.remembering import recall
 from engine.enrollments.rows import stand
-from engine.enrollments.store.facts import fact_row, last_seqs
+from engine.enrollments.store.facts import last_seqs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -177,7 +177,7 @@ class Hearing:
             received = replace(fact, seq=seq)
             recall(user, received)
             self._present.received.setdefault(user.id, []).append(received)
-        changes.facts.append(fact_row(user, received))
+        self._ledger.receive(user, received)
         return received if before or isinstance(received, Event) else None
 
     def _move(self, passage: Passage, fact: Fact) -> None:

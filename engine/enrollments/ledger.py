@@ -12,12 +12,14 @@ from engine.enrollments.counting import Counting
 from engine.enrollments.ids import call_key
 from engine.enrollments.pending import Held, PendingCall, call_place
 from engine.enrollments.rows import call_row, enrollment_change, enrollment_row, execution_rows
+from engine.enrollments.store.facts import fact_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from engine.core.interpreter.state import Advanced, Execution, Passage
+    from engine.core.interpreter.state import Advanced, Execution, Passage, User
     from engine.core.steps.base import Again
+    from engine.core.steps.facts import Fact
     from engine.enrollments.pending import Lane
     from engine.enrollments.store import Changes
 
@@ -61,6 +63,7 @@ class Ledger:
     _moved: dict[int, Passage] = field(default_factory=dict)
     _new: set[int] = field(default_factory=set)
     _counting: dict[tuple[int, int], Counting] = field(default_factory=dict)
+    _heard: dict[str, User] = field(default_factory=dict)
 
     def refuse(
         self,
@@ -98,6 +101,13 @@ class Ledger:
                 self._tell(passage, "entered")
             if passage.state is State.ENDED:
                 self._end(passage)
+
+    def receive(self, user: User, fact: Fact) -> None:
+        """Note a fact that has its place among a user's. He stays in memory until it is stored:
+        whoever read him anew before would give its place to another one.
+        """
+        self.changes.facts.append(fact_row(user, fact))
+        self._heard[user.id] = user
 
     def moves(self, passage: Passage) -> None:
         """A passage that sleeps, or has ended, is about to be moved."""

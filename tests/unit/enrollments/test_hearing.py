@@ -173,6 +173,21 @@ def test_what_an_arrivals_row_changes_is_no_fact_of_the_passage_it_begins(desk: 
     assert desk.outcomes() == ["goal:won", None]
 
 
+def test_what_an_arrivals_row_changes_comes_behind_what_he_did_in_the_same_turn(desk: Desk) -> None:
+    version = desk.publish(pause())
+    desk.publish(pause(), name="v", entry={"triggers": [{"audience": "user.n > 1"}]})
+    desk.turn(NOW, change(n=1))
+    desk.open_run(version)
+    row = UserRow(2, "u1", None, {"n": 2}, {})
+    desk.turn(NOW + 1, event("login"), rows=(row,), run=(1, version))
+    assert desk.query("SELECT seq, name FROM facts ORDER BY seq") == [
+        (NOW, ""),
+        (NOW + 1, "login"),
+        (NOW + 2, ""),
+    ]
+    assert desk.outcomes() == [None, None]
+
+
 def test_an_arrival_that_was_moved_before_its_first_step_takes_it_once(desk: Desk) -> None:
     keyed = {"inputs": {"n": "number"}, "key": "inputs.n"}
     tells = {"id": "tell", "type": "emit", "event": "ping", "when": "inputs.n == 1"}
