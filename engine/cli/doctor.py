@@ -31,8 +31,8 @@ MARKS: dict[str, tuple[str, Colour]] = {
 @json_option
 @database_option
 def doctor(leaks: bool, paths: tuple[Path, ...], as_json: bool, database: str | None) -> int:
-    """Look the installation over: settings, database, key, endpoints, secrets, machine; and what
-    runs on it, how that is, and its duties.
+    """Look the installation over: settings, database, key, endpoints, secrets, machine; what runs
+    on it, how that is, and its duties; endpoints whose calls are held.
 
     Each line is right (✓), odd (!) or wrong (✗) and says what to do. Nothing is changed and no
     secret is shown. With --leaks every secret that can be opened is looked for where none may

@@ -85,11 +85,11 @@ def open_engine(path: Path) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         patience_s: float | None = connection.get_execution_options().get("patience_s")
+        driver: Any = connection.connection.driver_connection
         if patience_s is not None:
-            driver: Any = connection.connection.driver_connection
             _take_the_lock(driver, patience_s)
         else:
-            connection.exec_driver_sql("BEGIN")
+            driver.execute("BEGIN")
 
     return engine
 

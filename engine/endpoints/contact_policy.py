@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from engine.audit.store import record
 from engine.core.dsl.contact_policy import ContactPolicy
+from engine.db.statements import ask
 from engine.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class LivePolicy:
 
     def look(self, connection: Connection) -> None:
         """Take the policy as it stands in the transaction of ``connection``, if it changed."""
-        found = connection.exec_driver_sql("SELECT version FROM contact_policy").scalar()
-        if (found or 0) != self._version:
+        found = ask(connection, "SELECT version FROM contact_policy")
+        if (found[0][0] if found else 0) != self._version:
             stored = load(connection)
             self._in_force.policy, self._version = stored.policy, stored.version
 

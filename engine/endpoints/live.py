@@ -66,7 +66,8 @@ class LiveEndpoints(Traffic):
         """
         limits = self.limits.get(endpoint)
         most = DEFAULT_CONCURRENCY if limits is None else limits.concurrency
-        return share_of(most, self.rank())
+        rank = self.rank()
+        return most if rank.workers == 1 else share_of(most, rank)
 
     def at_most_once(self, endpoint: str) -> bool:
         """Whether its calls must be marked as started before the wire is touched."""

@@ -25,6 +25,8 @@ MOST_KNOWN = 1024
 
 _JSON = "application/json"
 
+Headers = tuple[tuple[str, str], ...]
+
 
 class Sendable(Protocol):
     """What a request is made of: a decided call, or its row. Never a credential."""
@@ -61,7 +63,8 @@ class RequestTemplate:
 
     ``root`` is the base URL, ``base`` the same without the slash at its end, ``prefix`` its scheme,
     host and port as written, ``origin`` who is dialled; ``known`` holds URLs that were checked, by
-    method and target.
+    method and target. ``plain`` are the headers, by content type, of calls that set none, without
+    the idempotency key's.
     """
 
     root: str
@@ -72,6 +75,7 @@ class RequestTemplate:
     allow: tuple[AllowRule, ...]
     idempotency_header: str | None
     known: dict[tuple[str, str], str] = field(default_factory=dict, compare=False, repr=False)
+    plain: dict[str | None, Headers] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> RequestTemplate:
@@ -96,15 +100,30 @@ class RequestTemplate:
         step's, the idempotency key. Raises CallFailure ``call.blocked`` for a target that could
         leave the endpoint, or that its ``allow`` doesn't cover.
         """
+        method, target = call.method, call.target
+        if call.headers:
+            headers = self._headers(call.content_type, call.headers)
+        else:
+            headers = self.plain.get(call.content_type) or self._plain(call.content_type)
+        if self.idempotency_header:
+            headers = (*headers, (self.idempotency_header, idempotency_key))
+        url = self.known.get((method, target)) or self._url(method, target)
+        return Request(method, url, headers, call.body)
+
+    def _headers(self, content_type: str | None, given: Headers) -> Headers:
         headers = dict(self.headers)
         # An endpoint may say which kind of JSON it takes (application/vnd.api+json).
-        if call.content_type and not (call.content_type == _JSON and "content-type" in headers):
-            headers["content-type"] = call.content_type
-        headers.update(call.headers)
-        if self.idempotency_header:
-            headers[self.idempotency_header] = idempotency_key
-        url = self.known.get((call.method, call.target)) or self._url(call.method, call.target)
-        return Request(call.method, url, tuple(headers.items()), call.body)
+        if content_type and not (content_type == _JSON and "content-type" in headers):
+            headers["content-type"] = content_type
+        headers.update(given)
+        headers.pop(self.idempotency_header or "", None)
+        return tuple(headers.items())
+
+    def _plain(self, content_type: str | None) -> Headers:
+        if len(self.plain) >= MOST_KNOWN:
+            self.plain.clear()
+        headers = self.plain[content_type] = self._headers(content_type, ())
+        return headers
 
     def _url(self, method: str, target: str) -> str:
         problem = target_problem(target)

@@ -6,7 +6,7 @@ a call whose resolution begins after a rotation was committed carries the new se
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +18,6 @@ from engine.endpoints import store
 from engine.endpoints.model import Endpoint, network
 from engine.endpoints.request import RequestTemplate, Sendable
 from engine.errors import CallFailure, CredentialFailure, NotFound, SettingsError, StepFailure
-from engine.wire.transport import DEFAULT_NETWORK
 
 if TYPE_CHECKING:
     from engine.credentials.credential import Credential
@@ -59,7 +58,7 @@ class Resolver(Protocol):
 
 @dataclass(slots=True)
 class Sent:
-    """What became of one attempt.
+    """What became of one attempt; it is filled in while that is made.
 
     ``failure`` is set where no HTTP answer stands for it: ``credential.*``, or the transport's
     ``call.*``; ``text`` then says it in words without any secret. ``attempts`` counts requests put
@@ -101,36 +100,70 @@ class Sender:
         Never raises for what the world does. Raises DatabaseUnavailable where the endpoint's
         present version can't be read; nothing was sent then.
         """
-        attempt = _Attempt(self._transport)
+        sent, name = Sent(NO_ANSWER, None, "", 0, None), call.endpoint
         try:
-            return await self._send(call, timeout_us, attempt)
+            live = await self._resolver.current(name)
+            if live is None:
+                raise _deleted(name)
+            ready = self._ready.get(name)
+            if ready is None or ready.version != live.version or ready.id != live.id:
+                ready = self._prepare(name, live)
+            request = ready.template.build(call, call.key)
+            deadline_s = ready.deadline_s if timeout_us is None else timeout_us / SECOND
+            if live.profile_id is None:
+                if live.auth_lost is not None:
+                    raise _lost(name, live.auth_lost)
+                await self._wire(sent, ready, request, deadline_s, ready.network)
+            else:
+                credential = await self._resolver.credential(live.profile_id, live.profile_version)
+                answer = await self._wire_with(credential, sent, ready, request, deadline_s)
+                if rejected(answer, credential):
+                    fresh = await self._fresh(name, credential, answer)
+                    answer = await self._wire_with(fresh, sent, ready, request, deadline_s)
+                    if rejected(answer, fresh):
+                        raise _rejected(fresh, answer)
         except StepFailure as failure:
-            return attempt.failed(failure)
+            # The last answer stays beside it.
+            sent.failure, sent.text = failure.code, failure.message
+        else:
+            sent.failure, sent.text = sent.answer.failure, sent.answer.text
+        return sent
 
-    async def _send(self, call: Outgoing, timeout_us: int | None, attempt: _Attempt) -> Sent:
-        live = await self._resolver.current(call.endpoint)
-        if live is None:
-            raise _deleted(call.endpoint)
-        ready = self._prepare(call.endpoint, live)
-        attempt.begin(ready, timeout_us)
-        request = ready.template.build(call, call.key)
-        if live.profile_id is None:
-            if live.auth_lost is not None:
-                raise _lost(call.endpoint, live.auth_lost)
-            return attempt.answered(await attempt.wire(request))
-        credential = await self._resolver.credential(live.profile_id, live.profile_version)
-        answer = await attempt.wire(request, credential)
-        if rejected(answer, credential):
-            fresh = await self._fresh(call.endpoint, credential)
-            if fresh.fingerprint == credential.fingerprint:
-                raise _rejected(fresh, answer)
-            answer = await attempt.wire(request, fresh)
-            if rejected(answer, fresh):
-                raise _rejected(fresh, answer)
-        return attempt.answered(answer)
+    async def _wire_with(
+        self,
+        credential: Credential,
+        sent: Sent,
+        ready: _Ready,
+        request: Request,
+        deadline_s: float,
+    ) -> Answer:
+        """Put ``request`` on the wire with its credential."""
+        sent.credential_version = credential.version
+        network = ready.network
+        if credential.client_certificate is not None:
+            network = _showing(network, credential.client_certificate)
+        answer = await self._wire(sent, ready, attach(request, credential), deadline_s, network)
+        sent.answer = answer = without_echo(answer, credential)
+        return answer
 
-    async def _fresh(self, endpoint: str, refused: Credential) -> Credential:
-        """Another credential than the refused one: perhaps the profile was edited meanwhile."""
+    async def _wire(
+        self, sent: Sent, ready: _Ready, request: Request, deadline_s: float, network: Network
+    ) -> Answer:
+        """Put ``request``, complete, on the wire; counts it if it got there."""
+        send = self._transport.send
+        answer = await send(request, deadline_s, network=network)
+        if answer.stale_connection and ready.resend:
+            # The server had closed the kept connection: it never answered and never counted it.
+            answer = await send(request, deadline_s, network=network)
+        if answer.status or answer.may_have_been_sent:
+            sent.attempts += 1
+        sent.answer = answer
+        return answer
+
+    async def _fresh(self, endpoint: str, refused: Credential, answer: Answer) -> Credential:
+        """Another credential than the one that ``answer`` refused: perhaps the profile was edited
+        meanwhile. Raises CredentialFailure where there is none.
+        """
         live = await self._resolver.current(endpoint)
         if live is None or live.profile_id is None:
             raise CredentialFailure(
@@ -138,90 +171,30 @@ class Sender:
                 " it meanwhile",
                 code="credential.rejected",
             )
-        return await self._resolver.credential(
+        fresh = await self._resolver.credential(
             live.profile_id, live.profile_version, not_this=refused
         )
+        if fresh.fingerprint == refused.fingerprint:
+            raise _rejected(fresh, answer)
+        return fresh
 
     def _prepare(self, name: str, live: LiveEndpoint) -> _Ready:
         """The endpoint as of ``live``, or newer."""
-        ready = self._ready.get(name)
-        if ready is None or (ready.id, ready.version) != (live.id, live.version):
-            try:
-                with self._database.read() as connection:
-                    stored = store.load(connection, name)
-            except NotFound:
-                raise _deleted(name) from None
-            except SettingsError as error:
-                raise CallFailure(error.message, code="call.blocked") from None
-            ready = _make_ready(stored.id, stored.version, stored.endpoint)
-            self._ready[name] = ready
+        try:
+            with self._database.read() as connection:
+                stored = store.load(connection, name)
+        except NotFound:
+            raise _deleted(name) from None
+        except SettingsError as error:
+            raise CallFailure(error.message, code="call.blocked") from None
+        ready = self._ready[name] = _make_ready(stored.id, stored.version, stored.endpoint)
         return ready
-
-
-class _Attempt:
-    """What of one attempt must be known however it ends."""
-
-    __slots__ = (
-        "_deadline_s",
-        "_network",
-        "_resend",
-        "_transport",
-        "answer",
-        "credential",
-        "requests",
-    )
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._deadline_s = 0.0
-        self._network = DEFAULT_NETWORK
-        self._resend = False
-        self.answer = NO_ANSWER
-        self.credential: Credential | None = None
-        self.requests = 0
-
-    def begin(self, ready: _Ready, timeout_us: int | None) -> None:
-        """Take the endpoint's ways, and the step's own timeout where it has one."""
-        self._deadline_s = ready.deadline_s if timeout_us is None else timeout_us / SECOND
-        self._network = ready.network
-        self._resend = ready.resend
-
-    async def wire(self, request: Request, credential: Credential | None = None) -> Answer:
-        """Put ``request`` on the wire with its credential; counts it if it got there."""
-        if credential is not None:
-            self.credential = credential
-            request = attach(request, credential)
-        send, network = self._transport.send, self._network
-        if credential is not None and credential.client_certificate is not None:
-            network = _showing(network, credential.client_certificate)
-        answer = await send(request, self._deadline_s, network=network)
-        if answer.stale_connection and self._resend:
-            # The server had closed the kept connection: it never answered and never counted it.
-            answer = await send(request, self._deadline_s, network=network)
-        if answer.status or answer.may_have_been_sent:
-            self.requests += 1
-        if credential is not None:
-            answer = without_echo(answer, credential)
-        self.answer = answer
-        return answer
-
-    def answered(self, answer: Answer) -> Sent:
-        """The end with an answer, or with the transport's failure."""
-        return Sent(answer, answer.failure, answer.text, self.requests, self._version)
-
-    def failed(self, failure: StepFailure) -> Sent:
-        """The end with a failure of ours; the last answer stays beside it."""
-        return Sent(self.answer, failure.code, failure.message, self.requests, self._version)
-
-    @property
-    def _version(self) -> int | None:
-        return None if self.credential is None else self.credential.version
 
 
 @lru_cache(maxsize=256)
 def _showing(network: Network, certificate: str) -> Network:
     """One object for the same settings: connections are found by it."""
-    return replace(network, client_certificate=certificate)
+    return network._replace(client_certificate=certificate)
 
 
 def _make_ready(id_: int, version: int, endpoint: Endpoint) -> _Ready:

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from engine.db.statements import ask
 from engine.endpoints import limits
 from engine.endpoints.gate import OPEN, Gate, after
 
@@ -37,9 +38,8 @@ UNTOUCHED = SharedGate()
 
 def gates(connection: Connection) -> dict[str, SharedGate]:
     """The gates of all endpoints that anything ever happened to, by the endpoint's name."""
-    rows = connection.exec_driver_sql(
-        f"SELECT endpoint, {_GATE} FROM endpoint_states WHERE change > 0"  # noqa: S608
-    )
+    text = f"SELECT endpoint, {_GATE} FROM endpoint_states WHERE change > 0"  # noqa: S608
+    rows = ask(connection, text)
     return {row[0]: _gate(row[1:]) for row in rows}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.audit.store import record
 from engine.core.dsl.problems import did_you_mean
+from engine.db.statements import ask
 from engine.endpoints import states
 from engine.endpoints.model import NO_AUTH, Endpoint
 from engine.errors import NotFound, SettingsError
@@ -79,9 +80,10 @@ def load_all(connection: Connection) -> list[Stored]:
 def versions(connection: Connection) -> dict[str, tuple[int, int, int | None]]:
     """Every endpoint's id, version and its profile's version, by name: what changes with every edit
     of one of them."""
-    rows = connection.exec_driver_sql(
+    rows = ask(
+        connection,
         "SELECT e.name, e.id, e.version, p.version FROM endpoints e"
-        " LEFT JOIN auth_profiles p ON p.id = e.profile_id"
+        " LEFT JOIN auth_profiles p ON p.id = e.profile_id",
     )
     return {row[0]: tuple(row[1:]) for row in rows}
 

@@ -90,7 +90,8 @@ class _Traffic:
 class Traffic:
     """What goes out to the endpoints of a database. ``limits`` and ``gates`` are put in place whole
     by another thread; ``rank`` says which of how many workers this process is. ``changed`` is
-    called with the name of an endpoint that calls may go to now.
+    called with the name of an endpoint that calls may go to now. ``now`` tells this moment, in the
+    journey time of users.
     """
 
     def __init__(
@@ -98,19 +99,18 @@ class Traffic:
     ) -> None:
         self._database = database
         self._clock = clock
+        self.now = clock.moment
         self._traffic: dict[str, _Traffic] = {}
         self.limits: Mapping[str, Limits] = {}
         self.gates: Mapping[str, SharedGate] = {}
         self.rank = rank
         self.changed: Callable[[str], None] = _nobody
 
-    def now(self) -> int:
-        """This moment, in the journey time of users."""
-        return self._clock.moment()
-
-    def admit(self, endpoint: str, call: Due, queued: int) -> float | Parked | Refused:
+    def admit(
+        self, endpoint: str, call: Due, queued: Callable[[], int]
+    ) -> float | Parked | Refused:
         """Whether a call may go: 0.0 if so, else the seconds until a permit is free (inf:
-        ``changed`` tells), or what its gate says. ``queued`` calls, this one among them, wait.
+        ``changed`` tells), or what its gate says. ``queued()`` calls, this one among them, wait.
         """
         limits = self.limits.get(endpoint)
         if limits is None or self._database is None:
@@ -126,7 +126,7 @@ class Traffic:
             if verdict is not None:
                 return verdict
         if limits.rate is not None:
-            wait = self._take_permit(endpoint, traffic, limits.rate, queued, now)
+            wait = self._take_permit(endpoint, traffic, limits.rate, queued(), now)
             if wait > 0:
                 return wait
         if traffic.may_probe:

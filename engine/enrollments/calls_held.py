@@ -24,12 +24,12 @@ class CallsHeld:
         self.held: dict[Lane, set[tuple[object, ...]]] = {}
         self._of_passages: dict[int, Held] = {}
         self._redriven: dict[int, Held] = {}
-        self._unsent: dict[int, Held] = {}
+        self._unsent: set[Held] = set()
 
     def hold(self, held: Held) -> None:
         """A call is in memory."""
         self.held.setdefault(held.lane, set()).add(held.place)
-        self._unsent[id(held)] = held
+        self._unsent.add(held)
         if held.call.redrive:
             self._redriven[id(held)] = held
         else:
@@ -62,18 +62,24 @@ class CallsHeld:
 
     def is_unsent(self, held: Held) -> bool:
         """Whether nobody has taken a call yet."""
-        return id(held) in self._unsent
+        return held in self._unsent
 
     def take(self, held: Held) -> bool:
         """Have a call, to send it or not; False if the other thread has it."""
-        return self._unsent.pop(id(held), None) is not None
+        try:
+            self._unsent.remove(held)
+        except KeyError:
+            return False
+        return True
 
     def forget(self, held: Held) -> None:
         """A call is no longer in memory."""
         self.held[held.lane].discard(held.place)
-        self._redriven.pop(id(held), None)
-        if self._of_passages.get(held.passage.id) is held:
-            del self._of_passages[held.passage.id]
+        passage = held.passage.id
+        if self._of_passages.get(passage) is held:
+            del self._of_passages[passage]
+        else:
+            self._redriven.pop(id(held), None)
 
 
 def taken(queue: deque[_T], most: int) -> list[_T]:

@@ -149,6 +149,11 @@ class ClockEntries:
                 break
         return Entering(turn.entering, turn.rows)
 
+    @property
+    def anything(self) -> bool:
+        """Whether there are clocks that let users in."""
+        return bool(self._clocks)
+
     def changed(
         self,
         connection: Connection,

@@ -79,3 +79,28 @@ class Line:
             return self.made.popleft()
         told = self.told.popleft()
         return told.change_of(self.user) if isinstance(told, Fill) else told
+
+
+class Lines:
+    """The lines of all users to whom something is to happen; true as long as there is one."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self) -> None:
+        self._lines: dict[str, Line] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def of(self, user: User) -> Line:
+        """A user's line."""
+        line = self._lines.get(user.id)
+        if line is None:
+            line = self._lines[user.id] = Line(user)
+        return line
+
+    def round(self) -> list[tuple[User, Coming]]:
+        """Everybody's next."""
+        batch = [(line.user, line.next()) for line in self._lines.values()]
+        self._lines = {k: line for k, line in self._lines.items() if line.made or line.told}
+        return batch

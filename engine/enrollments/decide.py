@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from engine.core.steps.base import Result
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection
+    from engine.db.ids import IdMaker
     from engine.enrollments.clock_entries import ClockEntries
-    from engine.enrollments.pausing import Holding
+    from engine.enrollments.pausing import HeldBack, Holding
     from engine.enrollments.present import Surroundings
     from engine.enrollments.turn import Turn
     from engine.versions.live import LiveJourneys
@@ -50,7 +51,7 @@ class Decider:
     journeys: LiveJourneys
     holding: Holding
     buckets: Callable[[], tuple[int, ...]]
-    new_id: Callable[[int], int]
+    new_id: IdMaker
     installation: str
     zone: str
     telling: bool = False
@@ -111,6 +112,8 @@ class Decider:
                 fresh = door.candidate(one.user, one.published, one.inputs)
                 hearing.enter(fresh, seq=now, trigger=one.trigger)
             hearing.play()
+        if not self.clocks.anything:
+            return
         for user in changes.users.values():
             self.clocks.changed(connection, user, now, changes.clocks, recall=present.remember_of)
 
@@ -147,7 +150,7 @@ class Decider:
         if turn.told:
             receive(connection, turn.told, self.around.users, ledger, hearing)
             hearing.play()
-        going = self._arrive(connection, turn, ledger, hearing, door)
+        going = self._arrive(connection, turn, ledger, hearing, door, holding.back)
         holding.pass_over(turn, world, ledger, hearing)
         _go_on(turn, going, world, ledger, hearing, present, holding)
         redrive.settle(connection, again, world, ledger, hearing)
@@ -167,14 +170,20 @@ class Decider:
                 ledger.start(held)
 
     def _arrive(
-        self, connection: Connection, turn: Turn, ledger: Ledger, hearing: Hearing, door: Door
+        self,
+        connection: Connection,
+        turn: Turn,
+        ledger: Ledger,
+        hearing: Hearing,
+        door: Door,
+        back: HeldBack,
     ) -> list[tuple[Passage, Result | None]]:
         """The users of the run who come in this turn and are to go on."""
         if turn.arrivals is None or self.run is None:
             return []
         users, published = self.around.users, self.run[1]
         came = arrive(connection, turn.arrivals, published, users, ledger, hearing, door)
-        return [(passage, None) for passage in came if hearing.goes_on(passage)]
+        return [(passage, None) for passage in back.past_the_door(came, ledger.now)]
 
     def _run_of(self, published: Published) -> int:
         if self.run is not None and published.id == self.run[1].id:
@@ -216,17 +225,26 @@ def _go_on(
         if _has_left(passage) and passage.id not in present.dropped:
             hearing.drop(passage, held.call)
     present.remember(passage for passage, _ in going)
-    several = {user for user, n in Counter(p.user.id for p, _ in going).items() if n > 1}
+    several = _repeated([passage.user.id for passage, _ in going])
     fresh = {id(passage) for passage, _ in entered}
-    for passage, result in in_turn(going):
+    withholds = holding.withholds
+    for passage, result in in_turn(going) if several else going:
         if result is None and (id(passage) not in fresh or _has_begun(passage)):
             if not _is_due(passage, now):
                 continue
             ledger.moves(passage)
-        advanced = advance(passage, now, holding.world_of(passage, world), result)
+        world_now = holding.world_of(passage, world) if withholds else world
+        advanced = advance(passage, now, world_now, result)
         ledger.note(passage, advanced, calls.get(id(passage)))
         if hearing.made(passage, advanced) and passage.user.id in several:
             hearing.play()
+
+
+def _repeated(users: list[str]) -> set[str]:
+    """Those who come more than once."""
+    if len({*users}) == len(users):
+        return set()
+    return {user for user, n in Counter(users).items() if n > 1}
 
 
 def _is_due(passage: Passage, now: int) -> bool:

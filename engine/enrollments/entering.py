@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.core.interpreter.admit import Admission, admit, earlier_of
+from engine.core.interpreter.admit import ENTERS, Admission, admit, asks_nothing, earlier_of
 from engine.core.interpreter.state import Passage
 from engine.core.interpreter.walk import MOST_DEPTH
 from engine.enrollments import store
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.core.interpreter.state import User
     from engine.core.steps.facts import Fact
     from engine.db.connect import Connection
+    from engine.db.ids import IdMaker
     from engine.enrollments.coming import Rejoin
     from engine.enrollments.present import Present
     from engine.versions.live import LiveJourneys
@@ -34,7 +35,7 @@ class Door:
         now: int,
         present: Present,
         journeys: LiveJourneys,
-        new_id: Callable[[int], int],
+        new_id: IdMaker,
         run_of: Callable[[Published], int],
     ) -> None:
         self._connection = connection
@@ -44,7 +45,7 @@ class Door:
         self._journeys = journeys
         self._new_id = new_id
         self._run_of = run_of
-        self._earlier: dict[str, dict[str, list[Earlier]]] = {}
+        self._earlier: dict[str, dict[str, Sequence[Earlier]]] = {}
 
     def open_to(self, entry: Entry) -> Published | None:
         """The version that an entry by command, step or run goes to."""
@@ -76,40 +77,75 @@ class Door:
         depth: int = 0,
     ) -> Passage:
         """A fresh passage, by the fact ``by`` or a command."""
+        return self.candidates([(user, inputs)], published, by, depth)[0]
+
+    def candidates(
+        self,
+        entering: Sequence[tuple[User, dict[str, object]]],
+        published: Published,
+        by: Fact | None = None,
+        depth: int = 0,
+    ) -> list[Passage]:
+        """Fresh passages of users, each with his inputs, by the fact ``by`` or a command."""
         program, now = published.program, self._now
-        seq = 0
-        if program.listens.events or program.listens.attributes or program.recalls:
-            seq = now if user.seq is None else user.seq
-        return Passage(
-            id=self._new_id(now),
-            user=user,
-            program=program,
-            key="",
-            entered_at=now,
-            inputs=inputs,
-            version_id=published.id,
-            version=published.number,
-            run_id=self._run_of(published),
-            position=program.first,
-            entered_seq=seq,
-            seen_seq=seq,
-            depth=depth if by is None else by.depth,
-            began=now if by is None else min(now, by.at),
-        )
+        run_id, version_id, version = self._run_of(published), published.id, published.number
+        hears = program.listens.events or program.listens.attributes or program.recalls
+        depth, began = (depth, now) if by is None else (by.depth, min(now, by.at))
+        return [
+            Passage(
+                id=id_,
+                user=user,
+                program=program,
+                key="",
+                entered_at=now,
+                inputs=inputs,
+                version_id=version_id,
+                version=version,
+                run_id=run_id,
+                position=program.first,
+                entered_seq=(seq := (now if user.seq is None else user.seq) if hears else 0),
+                seen_seq=seq,
+                depth=depth,
+                began=began,
+            )
+            for id_, (user, inputs) in zip(
+                self._new_id.many(now, len(entering)), entering, strict=True
+            )
+        ]
 
     def prepare(self, entering: Iterable[tuple[User, Published]]) -> None:
         """Read what re-entry rules will ask about, in sets."""
-        wanted: dict[str, set[tuple[int, str]]] = {}
+        wanted: dict[str, list[User]] = {}
         for user, published in entering:
-            if user.id not in self._earlier.setdefault(published.journey, {}):
-                wanted.setdefault(published.journey, set()).add((user.bucket, user.id))
-        for journey, places in wanted.items():
-            found = store.earlier_passages(self._connection, journey, sorted(places))
-            for _, user_id in places:
-                self._earlier[journey][user_id] = found.get(user_id, [])
+            wanted.setdefault(published.journey, []).append(user)
+        for journey, users in wanted.items():
+            self.prepare_for(journey, users)
 
-    def answer(self, passage: Passage) -> Admission:
-        """Whether a candidate may begin. Its user must have been prepared for."""
+    def prepare_for(self, journey: str, users: Iterable[User], new: Iterable[User] = ()) -> None:
+        """The same for users who enter one journey. Nothing is stored of ``new`` ones."""
+        known = self._earlier.setdefault(journey, {})
+        known.update(dict.fromkeys([user.id for user in new], ()))
+        places = {(user.bucket, user.id) for user in users if user.id not in known}
+        if places:
+            found = store.earlier_passages(self._connection, journey, sorted(places))
+            known.update({user_id: found.get(user_id, ()) for _, user_id in places})
+
+    def answers(self, passages: Sequence[Passage]) -> list[Admission]:
+        """Whether candidates of one version, each another user's, may begin. They must have been
+        prepared for.
+        """
+        program = passages[0].program
+        if not asks_nothing(program):
+            return [self._answer(passage) for passage in passages]
+        earlier, present = self._earlier[program.name], self._present.users
+        return [
+            self._answer(one)
+            if one.depth or one.user.id in present or earlier[one.user.id]
+            else ENTERS
+            for one in passages
+        ]
+
+    def _answer(self, passage: Passage) -> Admission:
         if passage.depth > MOST_DEPTH:
             return Admission("depth")
         return admit(passage, self._world, self._earlier_of(passage))

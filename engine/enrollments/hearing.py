@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.core.guarded_json import text_of
+from engine.core.interpreter.admit import ENTERS
 from engine.core.interpreter.advance import advance, drop, leave, rejoin
 from engine.core.interpreter.batch import turn
 from engine.core.interpreter.listens import touches
@@ -18,15 +19,16 @@ from engine.core.interpreter.triggers import let_in
 from engine.core.interpreter.writes import write
 from engine.core.steps.base import Emitted, Started
 from engine.core.steps.facts import Change, Event, Fact
-from engine.enrollments.coming import Entry, Line, Rejoin
+from engine.enrollments.coming import Entry, Lines, Rejoin
 from engine.enrollments.ledger import WHERE_FALSE
 from engine.enrollments.remembering import recall
 from engine.enrollments.rows import stand
 from engine.enrollments.store.facts import fact_row, last_seqs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from engine.core.interpreter.admit import Admission
     from engine.core.interpreter.advance import World
     from engine.core.interpreter.state import Advanced, Passage, User
     from engine.db.connect import Connection
@@ -59,12 +61,12 @@ class Hearing:
         self._present = present
         self._door = door
         self._back = back
-        self._lines: dict[str, Line] = {}
+        self._lines = Lines()
 
     # --- what there is to hear ------------------------------------------------------------------
     def tell(self, user: User, fact: Coming | Fill) -> None:
         """A fact from outside."""
-        self._line(user).told.append(fact)
+        self._lines.of(user).told.append(fact)
 
     def changed(self, user: User, before: Mapping[str, object]) -> None:
         """Attributes of a user were written; ``before`` is what they were."""
@@ -78,7 +80,7 @@ class Hearing:
             return False
         depth, now = passage.depth + 1, self._ledger.now
         for one in advanced.makes:
-            made = self._line(passage.user).made
+            made = self._lines.of(passage.user).made
             if isinstance(one, Emitted):
                 made.append(Event(0, now, one.name, one.properties, None, depth))
             elif isinstance(one, Started):
@@ -94,22 +96,15 @@ class Hearing:
         change = Change(0, self._ledger.now, values, before, depth)
         heard = self._around.listening.hears(change) or bool(self._around.entrances.of(change))
         if heard:
-            self._line(user).made.append(change)
+            self._lines.of(user).made.append(change)
         return heard
-
-    def _line(self, user: User) -> Line:
-        line = self._lines.get(user.id)
-        if line is None:
-            line = self._lines[user.id] = Line(user)
-        return line
 
     # --- hearing it -----------------------------------------------------------------------------
 
     def play(self) -> None:
         """Hear everything, and what follows from it."""
         while self._lines:
-            batch = [(line.user, line.next()) for line in self._lines.values()]
-            self._lines = {k: line for k, line in self._lines.items() if line.made or line.told}
+            batch = self._lines.round()
             self._prepare(batch)
             for user, fact in batch:
                 if isinstance(fact, Entry):
@@ -247,7 +242,7 @@ class Hearing:
         self._ledger.changes.users[user.id] = user
         heard = bool(before) and entry.known and self._change(user, before, 0)
         if heard:
-            self._line(user).made.append(entry)
+            self._lines.of(user).made.append(entry)
         return heard
 
     def _rejoin(self, user: User, over: Rejoin) -> None:
@@ -258,42 +253,47 @@ class Hearing:
 
     def _tell_parent(self, user: User, parent: int, text: str) -> None:
         if parent:
-            self._line(user).made.append(Rejoin(parent, text))
+            self._lines.of(user).made.append(Rejoin(parent, text))
 
     def enter(self, passage: Passage, *, seq: int = 0, trigger: int = -1) -> None:
         """Let a candidate begin and go as far as he goes, or note why not."""
-        if self.admit(passage, seq=seq, trigger=trigger) and self.goes_on(passage):
+        entered = self.admit([passage], seq=seq, trigger=trigger)
+        if self._back.past_the_door(entered, self._ledger.now):
             self._present.remember((passage,))
             self._noted(passage, advance(passage, self._ledger.now, self._world))
 
-    def goes_on(self, passage: Passage) -> bool:
-        """Whether somebody who entered takes his first step now. One whom a pause holds takes it
-        when that is over.
+    def admit(
+        self, passages: Sequence[Passage], *, seq: int = 0, trigger: int = -1
+    ) -> list[Passage]:
+        """Let candidates of one version in, each another user's, or note why not: those who
+        entered. The door must have been prepared for the users.
         """
-        if passage.state is State.ENDED:
-            return False
-        if not self._back.at_the_door(passage):
-            return True
-        passage.wake_at = self._ledger.now
-        return False
+        entered = [
+            passage
+            for passage, answer in zip(passages, self._door.answers(passages), strict=True)
+            if answer is ENTERS or self._may_enter(passage, answer, seq, trigger)
+        ]
+        if not entered:
+            return entered
+        self._ledger.enter(entered)
+        self._present.know_all(entered)
+        self._around.listening.add(entered[0].version_id, entered[0].program)
+        for passage in entered:
+            if passage.state is State.ENDED:
+                self._tell_parent(passage.user, passage.parent, passage.outcome or "")
+        return entered
 
-    def admit(self, passage: Passage, *, seq: int = 0, trigger: int = -1) -> bool:
-        """Let a candidate in, or note why not. The door must have been prepared for his user."""
-        admission = self._door.answer(passage)
+    def _may_enter(self, passage: Passage, admission: Admission, seq: int, trigger: int) -> bool:
+        """Make way for somebody who may enter, or note why he may not."""
         if admission.restarts is not None:
             live = self._present.find(passage.user, admission.restarts.id)
             assert live is not None  # noqa: S101 - it was found live in this very transaction
             self.leave(live, "restarted")
-        if admission.refusal is not None:
-            self._ledger.refuse(passage, admission.refusal, seq=seq, trigger=trigger)
-            self._tell_parent(passage.user, passage.parent, f"refused: {admission.refusal}")
-            return False
-        self._ledger.enter(passage)
-        self._present.know(passage)
-        self._around.listening.add(passage.version_id, passage.program)
-        if passage.state is State.ENDED:
-            self._tell_parent(passage.user, passage.parent, passage.outcome or "")
-        return True
+        if admission.refusal is None:
+            return True
+        self._ledger.refuse(passage, admission.refusal, seq=seq, trigger=trigger)
+        self._tell_parent(passage.user, passage.parent, f"refused: {admission.refusal}")
+        return False
 
     def _noted(self, passage: Passage, advanced: Advanced, call: PendingCall | None = None) -> None:
         self._ledger.note(passage, advanced, call)

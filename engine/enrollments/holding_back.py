@@ -39,6 +39,11 @@ class HoldingBack:
         self._now = now
         self.back = HeldBack(holding)
 
+    @property
+    def withholds(self) -> bool:
+        """Whether :meth:`world_of` may say anything but the world as it is."""
+        return self._journeys.skipping
+
     def sift(self, turn: Turn, around: Surroundings, changed: bool) -> None:
         """Leave those out of a turn who are held; where journeys have ``changed``, those in memory
         too, whose calls weren't sent.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections import deque
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
+from engine.endpoints.gate import Parked
+
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from engine.core.steps.base import Result
-    from engine.endpoints.gate import Due, Parked, Refused
+    from engine.endpoints.gate import Due, Refused
     from engine.enrollments.pending import Held, Lane
 
 QUEUED_PER_PERMIT = (2, 8)
@@ -36,8 +40,12 @@ class Allowance(Protocol):
         """Calls it may have in flight."""
         ...
 
-    def admit(self, endpoint: str, call: Due, queued: int) -> float | Parked | Refused:
-        """Whether a call may go: 0.0, else the seconds until it may; or it is held, or fails."""
+    def admit(
+        self, endpoint: str, call: Due, queued: Callable[[], int]
+    ) -> float | Parked | Refused:
+        """Whether a call may go: 0.0, else the seconds until it may; or it is held, or fails.
+        ``queued`` tells how many wait, this one among them.
+        """
         ...
 
     def answered(self, endpoint: str, call: object, result: Result) -> None:
@@ -56,13 +64,14 @@ class Allowance(Protocol):
 @dataclass(slots=True)
 class JourneyLane:
     """One journey's calls to one endpoint. Those ``offered`` are the deciding thread's to count,
-    those ``begun`` and ``in_flight`` the loop's.
+    those taken out of the queue (``begun``), and those of them that are on their way no more
+    (``ended``), the loop's.
     """
 
     queue: deque[Held] = field(default_factory=deque)
     offered: int = 0
     begun: int = 0
-    in_flight: int = 0
+    ended: int = 0
 
     @property
     def queued(self) -> int:
@@ -73,25 +82,30 @@ class JourneyLane:
 @dataclass(slots=True)
 class EndpointLanes:
     """One endpoint's lanes, and how many of its calls are on their way. In ``turns`` stand the
-    lanes with something queued: the first one's turn is next.
+    lanes with something queued: the first one's turn is next. How many ``permits`` it has, and
+    whether its calls are ``marked_first``, is as of the loop's last look at its allowance.
     """
 
     name: str
     lanes: dict[Lane, JourneyLane] = field(default_factory=dict)
     turns: deque[JourneyLane] = field(default_factory=deque)
     in_flight: int = 0
+    permits: int = 0
+    marked_first: bool = False
     timer: asyncio.TimerHandle | None = None
     parked_until: int | None = None
 
-    @property
     def queued(self) -> int:
         """Calls in memory that were not begun."""
         return sum(lane.queued for lane in list(self.lanes.values()))
 
     def longest(self, mine: JourneyLane, permits: int) -> int:
         """How long a lane's queue may be: all of them together are what one alone would be."""
-        others = sum(1 for lane in self.lanes.values() if lane is not mine and lane.queued)
-        return max(1, longest_queue(permits) // (1 + others))
+        sharing = 1
+        for lane in self.lanes.values():
+            if lane is not mine and lane.queued:
+                sharing += 1
+        return max(1, longest_queue(permits) // sharing)
 
     def queue(self, held: Held) -> None:
         """Put a call behind the others of its journey."""
@@ -103,20 +117,44 @@ class EndpointLanes:
     def begin(self) -> None:
         """Take out the call whose turn it is, and count it as being on its way."""
         self.in_flight += 1
-        self.turns[0].in_flight += 1
-        self.skip()
-
-    def skip(self) -> None:
-        """Take out the call whose turn it is."""
-        lane = self.turns[0]
+        turns = self.turns
+        lane = turns[0]
         lane.queue.popleft()
         lane.begun += 1
-        if lane.queue:
-            self.turns.rotate(-1)
+        if not lane.queue:
+            turns.popleft()
+        elif len(turns) > 1:
+            turns.rotate(-1)
+
+    def end(self, held: Held) -> None:
+        """A call is on its way no more."""
+        self.in_flight -= 1
+        self.lanes[held.lane].ended += 1
+
+    def rest(self, verdict: float | Parked, then: Callable[[EndpointLanes], None]) -> bool:
+        """Send nothing to it for a while, and ``then`` look again by itself; whether it is parked
+        until another moment than it was.
+        """
+        was = self.parked_until
+        if isinstance(verdict, Parked):
+            seconds, self.parked_until = verdict.seconds, verdict.until
         else:
-            self.turns.popleft()
+            seconds, self.parked_until = verdict, None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if seconds < math.inf:
+            self.timer = asyncio.get_running_loop().call_later(seconds, then, self)
+        return self.parked_until != was
+
+    def skip(self) -> None:
+        """Take out the call whose turn it is: it isn't made."""
+        held = self.turns[0].queue[0]
+        self.begin()
+        self.end(held)
 
 
+@lru_cache(maxsize=256)
 def longest_queue(permits: int) -> int:
     """Calls that an endpoint may have queued in memory which may have so many in flight."""
     least, most = QUEUED_PER_PERMIT

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 from engine.core.interpreter.admit import HELD_OUT
 from engine.core.interpreter.state import State
 from engine.enrollments import store
+from engine.enrollments.counting import Counting
 from engine.enrollments.ids import call_key
 from engine.enrollments.pending import Held, PendingCall, call_place
-from engine.enrollments.rows import call_row, enrollment_change, enrollment_row, execution_row
+from engine.enrollments.rows import call_row, enrollment_change, enrollment_row, execution_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Sequence
 
     from engine.core.interpreter.state import Advanced, Execution, Passage
     from engine.core.steps.base import Again
     from engine.enrollments.pending import Lane
     from engine.enrollments.store import Changes
-
-_KINDS = {"succeeded": store.SUCCEEDED, "failed": store.FAILED, "skipped": store.SKIPPED}
 
 
 @dataclass(slots=True, frozen=True)
@@ -61,6 +60,7 @@ class Ledger:
     look_again: bool = False
     _moved: dict[int, Passage] = field(default_factory=dict)
     _new: set[int] = field(default_factory=set)
+    _counting: dict[tuple[int, int], Counting] = field(default_factory=dict)
 
     def refuse(
         self,
@@ -79,21 +79,25 @@ class Ledger:
         changes.refusals.append((*place, reason, self.now, seen))
         if reason == WHERE_FALSE:
             return
-        changes.count(passage, -1, store.REFUSED, reason)
+        self._count(passage, store.REFUSED, reason)
         self.refused += 1
         self.settled += 1
         self._tell(passage, "refused", reason)
 
-    def enter(self, passage: Passage) -> None:
-        """Note a user who enters; one who is held out ends with it."""
-        self.admitted += 1
-        self.changes.bucket = min(self.changes.bucket, passage.user.bucket)
-        self.changes.count(passage, -1, store.ADMITTED)
-        self._moved[passage.id] = passage
-        self._new.add(passage.id)
-        self._tell(passage, "entered")
-        if passage.state is State.ENDED:
-            self._end(passage)
+    def enter(self, passages: Sequence[Passage]) -> None:
+        """Note users who enter one version in one run; one who is held out ends with it."""
+        self.admitted += len(passages)
+        entered = {passage.id: passage for passage in passages}
+        self._moved.update(entered)
+        self._new.update(entered)
+        lowest = min([passage.user.bucket for passage in passages])
+        self.changes.bucket = min(self.changes.bucket, lowest)
+        self._counting_of(passages[0]).others += [(store.ADMITTED, "")] * len(passages)
+        for passage in passages:
+            if self.telling:
+                self._tell(passage, "entered")
+            if passage.state is State.ENDED:
+                self._end(passage)
 
     def moves(self, passage: Passage) -> None:
         """A passage that sleeps, or has ended, is about to be moved."""
@@ -114,12 +118,13 @@ class Ledger:
         """Note what an advance made of a passage; ``call`` is the one that was answered."""
         changes = self.changes
         changes.bucket = min(changes.bucket, passage.user.bucket)
-        for number in advanced.entered:
-            changes.count(passage, number, store.ENTERED)
+        counting = self._counting_of(passage)
+        counting.reached += advanced.entered
+        counting.executions += execution_rows(passage, advanced.executions)
         if advanced.goals:
             self.count_goals(passage, advanced)
-        for execution in advanced.executions:
-            self._execute(passage, execution, call)
+        if self.telling:
+            self._tell_executions(passage, advanced.executions, call)
         if advanced.writes or advanced.contacted:
             changes.users[passage.user.id] = passage.user
         if advanced.again is not None and call is not None:
@@ -140,7 +145,7 @@ class Ledger:
         kind = store.GOAL_HELD_OUT if passage.outcome == HELD_OUT else store.GOAL
         for number in advanced.goals:
             name = passage.program.journey.goals[number].name
-            self.changes.count(passage, -1, kind, name)
+            self._count(passage, kind, name)
             self._tell(passage, "goal", name)
         self.changes.bucket = min(self.changes.bucket, passage.user.bucket)
 
@@ -154,6 +159,8 @@ class Ledger:
     def close(self) -> None:
         """Make the rows of all passages that were moved, as they stand now, and of their calls."""
         changes = self.changes
+        for counting in self._counting.values():
+            counting.close(changes)
         for passage in self._moved.values():
             if passage.id in self._new:
                 changes.new_enrollments.append(enrollment_row(passage))
@@ -204,17 +211,22 @@ class Ledger:
         self.retries.append(((call.endpoint, passage.program.name), again.at))
         self._tell(passage, "again", again.failure, call)
 
-    def _execute(self, passage: Passage, execution: Execution, call: PendingCall | None) -> None:
-        changes = self.changes
-        changes.executions.append(execution_row(passage, execution))
-        kind = _KINDS[execution.status]
-        failure = execution.failure or ""
-        changes.count(passage, execution.step, kind, failure, execution.attempts)
-        if execution.arm is not None:
-            changes.count(passage, execution.step, store.ARM, execution.arm)
-        if self.telling:
+    def _tell_executions(
+        self, passage: Passage, executions: Iterable[Execution], call: PendingCall | None
+    ) -> None:
+        for execution in executions:
             answered = call is not None and _place(call) == _place(execution)
             self.told.append(StepDone(passage, self.now, execution, call if answered else None))
+
+    def _counting_of(self, passage: Passage) -> Counting:
+        place = passage.run_id, passage.version_id
+        found = self._counting.get(place)
+        if found is None:
+            found = self._counting[place] = Counting(*place)
+        return found
+
+    def _count(self, passage: Passage, kind: int, name: str = "") -> None:
+        self._counting_of(passage).others.append((kind, name))
 
     def _close(self, passage: Passage, call: PendingCall, advanced: Advanced) -> None:
         place = call_place(passage, call)
@@ -247,7 +259,7 @@ class Ledger:
 
     def _end(self, passage: Passage) -> None:
         self.ended += 1
-        self.changes.count(passage, -1, store.OUTCOME, passage.outcome or "")
+        self._count(passage, store.OUTCOME, passage.outcome or "")
         self._tell(passage, "ended", passage.outcome or "")
 
     def _tell(

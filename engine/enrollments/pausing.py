@@ -142,6 +142,8 @@ class HeldBack:
 
     def going(self, due: Iterable[Passage]) -> list[Passage]:
         """Those of ``due`` who go on; the others are held."""
+        if not self.holding.anything:
+            return [*due]
         going: list[Passage] = []
         for passage in due:
             if self._holds(passage):
@@ -154,6 +156,8 @@ class HeldBack:
         """Those of ``calls``, committed with this turn or before, that may be made now; the others
         are held.
         """
+        if not self.holding.anything:
+            return [*calls]
         calling: list[Held] = []
         for held in calls:
             if self._holds(held.passage):
@@ -162,12 +166,15 @@ class HeldBack:
                 calling.append(held)
         return calling
 
-    def at_the_door(self, passage: Passage) -> bool:
-        """Whether somebody who has just entered is held there."""
-        held = self._holds(passage)
-        if held:
-            self.passages.append((passage.user.bucket, passage.id))
-        return held
+    def past_the_door(self, entered: Iterable[Passage], now: int) -> list[Passage]:
+        """Those of the ones who have just entered who take their first step now. One who is held
+        takes it when that is over.
+        """
+        alive = [passage for passage in entered if passage.state is not State.ENDED]
+        for passage in alive if self.holding.anything else ():
+            if self._holds(passage):
+                passage.wake_at = now
+        return self.going(alive)
 
     def hears(self, passage: Passage) -> bool:
         """Whether a fact that touches a passage may move it now. Else it is stored and no more: it

@@ -43,22 +43,18 @@ Lane = tuple[str, str]
 """An endpoint and a journey: its calls there have their turn beside other journeys'."""
 
 
-@dataclass(slots=True)
 class Held:
-    """A passage in memory while its call is on its way, with that call."""
+    """A passage in memory while its call is on its way, with that call. ``lane`` is where the call
+    queues, ``place`` the key of its row.
+    """
 
-    passage: Passage
-    call: PendingCall
+    __slots__ = ("call", "lane", "passage", "place")
 
-    @property
-    def lane(self) -> Lane:
-        """Where the call queues."""
-        return (self.call.endpoint, self.passage.program.name)
-
-    @property
-    def place(self) -> tuple[object, ...]:
-        """The key of the call's row."""
-        return call_place(self.passage, self.call)
+    def __init__(self, passage: Passage, call: PendingCall) -> None:
+        self.passage = passage
+        self.call = call
+        self.lane: Lane = (call.endpoint, passage.program.name)
+        self.place = call_place(passage, call)
 
     def outlives(self, now: int) -> bool:
         """Whether the passage has reached its greatest age and is still at this call: it leaves

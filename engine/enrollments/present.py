@@ -10,7 +10,7 @@ from engine.enrollments.listening import Entrances
 from engine.enrollments.remembering import remember
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Collection, Container, Iterable
 
     from engine.core.interpreter.state import Passage, User
     from engine.core.steps.facts import Event
@@ -86,10 +86,21 @@ class Present:
         if call is not None:
             self._stored_calls[passage.id] = call
 
+    def know_all(self, passages: Iterable[Passage]) -> None:
+        """Passages are in memory, in no call that is stored."""
+        every = self._passages
+        for passage in passages:
+            every.setdefault(passage.user.id, {})[passage.id] = passage
+
     def know_answered(self, passage: Passage) -> None:
         """A passage whose call is answered in this turn."""
         self.know(passage)
         self._answered.add(passage.id)
+
+    @property
+    def users(self) -> Collection[str]:
+        """The users of whom passages are in memory."""
+        return self._passages.keys()
 
     def known(self, user: User) -> Iterable[Passage]:
         """The passages of a user that are in memory."""
@@ -126,12 +137,11 @@ class Present:
 
     def remember(self, passages: Iterable[Passage]) -> None:
         """Read of the users' pasts what these passages will ask for."""
-        self.remember_of((p.user, p.program.recalls) for p in passages)
+        self.remember_of([(p.user, p.program.recalls) for p in passages if p.program.recalls])
 
     def remember_of(self, asked: Iterable[tuple[User, frozenset[str]]]) -> None:
         """Read of users' pasts the events of these names."""
-        wanted = [(user, names) for user, names in asked if names]
-        if wanted:
+        if wanted := [(user, names) for user, names in asked if names]:
             remember(self._connection, wanted, self.received)
 
     def unsent_call(self, ledger: Ledger, passage: Passage) -> tuple[bool, PendingCall | None]:

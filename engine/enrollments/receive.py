@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from engine.core.expressions.assignment import bucket_of
 from engine.core.interpreter.state import User
 from engine.core.interpreter.writes import write
 from engine.core.steps.facts import Change, Event
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from engine.core.interpreter.state import Passage
     from engine.db.connect import Connection
+    from engine.enrollments.arriving import Comer
     from engine.enrollments.coming import Coming
     from engine.enrollments.entering import Door
     from engine.enrollments.hearing import Hearing
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, frozen=True)
 class Arrivals:
-    """Users of a run who are to be admitted; ``position`` is how many of all are then done."""
+    """Users of a run who are to be admitted, each once; ``position`` is how many of all are then
+    done.
+    """
 
-    rows: Sequence[UserRow]
+    rows: Sequence[Comer]
     position: int
 
 
@@ -81,32 +83,38 @@ def arrive(
     Users are created, or their attributes changed as the rows say (null removes), whether they
     enter or not.
     """
-    wanted = [(bucket_of(row.id), row.id) for row in arrivals.rows]
-    known = _users(connection, wanted, users)
+    wanted = [(bucket, row.id) for bucket, row in arrivals.rows]
+    stored = _users(connection, wanted, users)
+    known = users.those_of([user_id for _, user_id in wanted])  # those stored are held now
     ledger.changes.position = arrivals.position
-    entered: list[Passage] = []
-    candidates: list[tuple[User, UserRow]] = []
-    for row, (bucket, user_id) in zip(arrivals.rows, wanted, strict=True):
-        fresh = partial(User, user_id, bucket, None, {})
-        user = known.get(user_id) or users.keep(user_id, fresh)
-        before = write(user, said_of(row))
-        if before and user_id in known:
+    entering: list[tuple[User, dict[str, object]]] = []
+    new: list[User] = []
+    for bucket, row in arrivals.rows:
+        user = known.get(row.id)
+        if user is None:
+            user = User(row.id, bucket, row.timezone, _given(row.attributes))
+            new.append(user)
+        elif (before := write(user, said_of(row))) and row.id in stored:
             hearing.changed(user, before)
-        ledger.changes.users[user_id] = user
-        candidates.append((user, row))
+        entering.append((user, row.inputs))
+    users.hold(new)
+    ledger.changes.users.update({user.id: user for user, _ in entering})
     hearing.play()  # what a row changes is heard by those who are there already
-    door.prepare((user, published) for user, _ in candidates)
-    for user, row in candidates:
-        passage = door.candidate(user, published, row.inputs)
-        if hearing.admit(passage):
-            entered.append(passage)
-    return entered
+    door.prepare_for(published.journey, known.values(), new)
+    return hearing.admit(door.candidates(entering, published))
 
 
 def _users(
     connection: Connection, wanted: Iterable[tuple[int, str]], users: UsersHeld
 ) -> dict[str, User]:
     return store.load_users(connection, wanted, users)
+
+
+def _given(values: dict[str, object]) -> dict[str, object]:
+    """Those of a user of whom nothing is known yet, which null can't take away."""
+    if None in values.values():
+        return {name: value for name, value in values.items() if value is not None}
+    return dict(values)
 
 
 def said_of(row: UserRow) -> dict[str, object]:

@@ -15,10 +15,11 @@ from engine.core.interpreter.state import Execution
 from engine.core.interpreter.view import PassageView
 from engine.core.interpreter.writes import write
 from engine.core.steps.base import Again, Move
+from engine.db.statements import ask
 from engine.enrollments import store
 from engine.enrollments.ledger import StepDone
 from engine.enrollments.pending import Held
-from engine.enrollments.rows import execution_row
+from engine.enrollments.rows import execution_rows
 from engine.enrollments.store.holding import HELD
 from engine.enrollments.turn import Turn
 
@@ -58,7 +59,8 @@ def waiting(connection: Connection, after: int = -1) -> dict[Lane, int]:
     """For each endpoint and journey with calls that are sent again, when, ``after`` an instant, the
     first may be tried.
     """
-    rows = connection.exec_driver_sql(
+    rows = ask(
+        connection,
         "SELECT endpoint, journey, min(next_try_at) FROM calls"
         " WHERE next_try_at > ? AND next_try_at < ? AND redrive > 0 GROUP BY endpoint, journey",
         (after, HELD),
@@ -116,7 +118,7 @@ def _keep_outputs(held: Held, move: Move, ledger: Ledger, hearing: Hearing) -> M
     problem = too_big(held.passage, replace(move, vars={}))
     if problem:
         return replace(move, text=f"its outputs aren't kept: {problem}")
-    before = write(user, move.user)
+    before = write(user, move.user or {})
     if before:
         ledger.changes.users[user.id] = user
         hearing.changed(user, before)
@@ -138,19 +140,20 @@ def _record(
         getattr(decision, "http_status", None),
         result.attempts,
         None,
+        result.credential_version,
         call.due_at,
         ledger.now,
-        result.credential_version,
     )
     changes.bucket = min(changes.bucket, passage.user.bucket)
-    changes.executions.append(execution_row(passage, execution, call.redrive))
+    changes.executions += execution_rows(passage, (execution,), call.redrive)
     before = connection.exec_driver_sql(
         _FAILURE, (*held.place[:-1], call.redrive - 1)
     ).scalar_one_or_none()
+    counted = passage.run_id, passage.version_id, call.step
     if before is not None:
-        changes.count(passage, call.step, store.FAILED, before, n=-1)
+        changes.count((*counted, store.FAILED, before), -1)
     kind = store.FAILED if failure else store.SUCCEEDED
-    changes.count(passage, call.step, kind, failure or "", result.attempts)
+    changes.count((*counted, kind, failure or ""), 1, result.attempts)
     if failure:
         row = (*held.place, call.attempts, call.tries, call.first_at, failure, ledger.now)
         changes.failed_calls.append(row)

@@ -12,7 +12,7 @@ from engine.core.interpreter.state import Passage, Reason, State, StepRecord, Us
 from engine.enrollments.pending import PendingCall
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from engine.core.interpreter.state import Execution
     from engine.core.steps.base import Status
@@ -24,12 +24,7 @@ STATUS_NAMES: dict[int, Status] = {number: name for name, number in STATUS.items
 
 def encode_data(passage: Passage) -> str:
     """The passage's inputs, variables, step records, goals and counters as JSON."""
-    records = ",".join(
-        [
-            f'"{number}":{_record(r.status, r.failure, r.http_status, r.attempts, r.arm, r.visits)}'
-            for number, r in passage.steps.items()
-        ]
-    )
+    records = _records(tuple(passage.steps.items()))
     parts = [f'{{"s":{{{records}}},"n":[{passage.moves},{passage.unwaited}]']
     if passage.inputs:
         parts.append(f',"i":{text_of(passage.inputs)}')
@@ -51,17 +46,12 @@ def encode_data(passage: Passage) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _record(
-    status: Status | None,
-    failure: str | None,
-    http_status: int | None,
-    attempts: int,
-    arm: str | None,
-    visits: int,
-) -> str:
-    """A step's record as JSON; few are unlike all others."""
-    number = None if status is None else STATUS[status]
-    return text_of([number, failure, http_status, attempts, arm, visits])
+def _records(steps: tuple[tuple[int, StepRecord], ...]) -> str:
+    """The records of a passage's steps as JSON's members; few have ways unlike all others'."""
+    return ",".join(
+        f'"{number}":{text_of([None if status is None else STATUS[status], *record])}'
+        for number, (status, *record) in steps
+    )
 
 
 def _goals_until(passage: Passage) -> int | None:
@@ -127,25 +117,29 @@ def stand(passage: Passage) -> tuple[object, ...]:
     )
 
 
-def execution_row(passage: Passage, execution: Execution, redrive: int = 0) -> tuple[object, ...]:
-    """Parameters of ``insert_execution``."""
-    return (
-        passage.user.bucket,
-        passage.id,
-        execution.step,
-        execution.visit,
-        redrive,
-        STATUS[execution.status],
-        execution.failure,
-        execution.text or None,
-        execution.http_status,
-        execution.attempts,
-        execution.arm,
-        execution.credential_version,
-        execution.started_at,
-        execution.ended_at,
-        None if execution.seen is None else text_of(execution.seen),
-    )
+def execution_rows(
+    passage: Passage, executions: Iterable[Execution], redrive: int = 0
+) -> list[tuple[object, ...]]:
+    """Parameters of ``insert_execution``, for each."""
+    bucket, number = passage.user.bucket, passage.id
+    return [
+        (
+            bucket,
+            number,
+            step,
+            visit,
+            redrive,
+            STATUS[status],
+            failure,
+            text or None,
+            http,
+            attempts,
+            arm,
+            *rest,
+            None if seen is None else text_of(seen),
+        )
+        for step, visit, status, failure, text, http, attempts, arm, *rest, seen in executions
+    ]
 
 
 def call_row(

@@ -6,13 +6,12 @@ Decides nothing. What finds no room in memory stays in the database, where it wa
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from typing import TYPE_CHECKING
 
-from engine.endpoints.gate import Parked, Refused
+from engine.endpoints.gate import Refused
 from engine.enrollments.calls_held import CallsHeld, taken
-from engine.enrollments.lanes import EndpointLanes, JourneyLane, longest_queue
+from engine.enrollments.lanes import EndpointLanes, JourneyLane
 from engine.enrollments.turn import Answered
 from engine.enrollments.unanswered import a_bug, refused
 from engine.errors import DatabaseUnavailable
@@ -83,13 +82,14 @@ class Outbox(CallsHeld):
         endpoint = self._endpoints.get(name)
         if endpoint is None:
             endpoint = self._endpoints[name] = EndpointLanes(name)
-        if lane not in endpoint.lanes:
-            endpoint.lanes[lane] = JourneyLane()
-        if self._closed or self._room(endpoint, lane) <= 0:
+        mine = endpoint.lanes.get(lane)
+        if mine is None:
+            mine = endpoint.lanes[lane] = JourneyLane()
+        if self._closed or self._room(endpoint, mine) <= 0:
             return False
         self.hold(held)
         self._offered.append(held)
-        endpoint.lanes[lane].offered += 1
+        mine.offered += 1
         return True
 
     def launch(self, held: Held) -> None:
@@ -142,7 +142,7 @@ class Outbox(CallsHeld):
         queued, first = False, None
         for endpoint in list(self._endpoints.values()):
             until = endpoint.parked_until
-            if not endpoint.queued:
+            if not endpoint.queued():
                 continue
             if until is None:
                 queued = True
@@ -152,14 +152,12 @@ class Outbox(CallsHeld):
 
     def room(self, lane: Lane) -> int:
         """How many more calls of an endpoint and journey may be held."""
-        return max(0, self._room(self._endpoints.get(lane[0]), lane))
+        endpoint = self._endpoints.get(lane[0]) or EndpointLanes(lane[0])
+        return max(0, self._room(endpoint, endpoint.lanes.get(lane) or JourneyLane()))
 
-    def _room(self, endpoint: EndpointLanes | None, lane: Lane) -> int:
-        permits = self._permits(lane[0])
-        if endpoint is None:
-            return permits + longest_queue(permits)
-        mine = endpoint.lanes.get(lane) or JourneyLane()
-        return permits + endpoint.longest(mine, permits) - mine.queued - mine.in_flight
+    def _room(self, endpoint: EndpointLanes, mine: JourneyLane) -> int:
+        permits = self._permits(endpoint.name)
+        return permits + endpoint.longest(mine, permits) - (mine.offered - mine.ended)
 
     def hungry(self, lane: Lane) -> bool:
         """Whether a lane's queue runs low, so that it could take more than it gets."""
@@ -180,21 +178,24 @@ class Outbox(CallsHeld):
 
     def pump(self) -> None:
         """Put on the wire what may go now."""
-        while self._offered:
-            held = self._offered[0]
-            self._endpoints[held.call.endpoint].queue(held)
-            self._offered.popleft()
+        offered, endpoints = self._offered, self._endpoints
+        while offered:
+            held = offered[0]
+            endpoints[held.call.endpoint].queue(held)
+            offered.popleft()
         while self._launching:
             held = self._launching.popleft()
-            self._start(self._endpoints[held.call.endpoint], held)
+            self._start(endpoints[held.call.endpoint], held)
         while self._spared:
             held = self._spared.popleft()
             self._allowance.withdrawn(held.call.endpoint, held.call)
-            self._end(self._endpoints[held.call.endpoint], held, None)
-        for endpoint in list(self._endpoints.values()):
+            self._end(endpoints[held.call.endpoint], held, None)
+        for endpoint in list(endpoints.values()):
             self._pump(endpoint)
 
     def _pump(self, endpoint: EndpointLanes) -> None:
+        endpoint.permits = self._allowance.concurrency(endpoint.name)
+        endpoint.marked_first = self._allowance.at_most_once(endpoint.name)
         while (held := self._next(endpoint)) is not None:
             self._start(endpoint, held)
 
@@ -210,33 +211,31 @@ class Outbox(CallsHeld):
 
     def _next(self, endpoint: EndpointLanes) -> Held | None:
         """The next call to an endpoint that may go on the wire now, counted as being on its way."""
-        while endpoint.turns and not self._closed:
+        allowance, turns = self._allowance, endpoint.turns
+        while turns and not self._closed:
             if (
-                endpoint.in_flight >= self._allowance.concurrency(endpoint.name)
+                endpoint.in_flight >= endpoint.permits
                 or self.in_flight >= self._most
                 or self._came - self._committed >= MOST_UNCOMMITTED
             ):
                 return None
-            held = endpoint.turns[0].queue[0]
-            if not self.is_unsent(held):
+            held = turns[0].queue[0]
+            if held not in self._unsent:
                 endpoint.skip()  # it was withdrawn
                 continue
-            call = held.call
-            if held.outlives(self._allowance.now()):
-                if self.take(held):
-                    self._outlived.append(held)
-                    self.wake()
-                endpoint.skip()
+            if held.outlives(allowance.now()):
+                self._leave(endpoint, held)
                 continue
-            verdict = self._allowance.admit(endpoint.name, call, endpoint.queued)
-            if not isinstance(verdict, Refused) and verdict != 0.0:
-                self._rest(endpoint, verdict)
+            verdict = allowance.admit(endpoint.name, held.call, endpoint.queued)
+            goes = verdict == 0.0
+            if not goes and not isinstance(verdict, Refused):
+                if endpoint.rest(verdict, self._pump):
+                    self.wake()
                 return None
             endpoint.parked_until = None
-            goes = not isinstance(verdict, Refused)
-            marked_first = goes and self._allowance.at_most_once(endpoint.name)
+            marked_first = goes and endpoint.marked_first
             if not marked_first and not self.take(held):
-                self._allowance.withdrawn(endpoint.name, call)
+                allowance.withdrawn(endpoint.name, held.call)
                 endpoint.skip()
                 continue
             self.in_flight += 1
@@ -250,50 +249,46 @@ class Outbox(CallsHeld):
                 self.wake()
         return None
 
+    def _leave(self, endpoint: EndpointLanes, held: Held) -> None:
+        """A call isn't made: its passage is older than it may be."""
+        if self.take(held):
+            self._outlived.append(held)
+            self.wake()
+        endpoint.skip()
+
     def _end(self, endpoint: EndpointLanes, held: Held, result: Result | None) -> None:
         """A call that was on its way came to a result; None: it stays in the database."""
         if result is not None:
             self._came += 1
             self._answered.append(Answered(held, result))
-        endpoint.lanes[held.lane].in_flight -= 1
-        endpoint.in_flight -= 1
+        endpoint.end(held)
         self.in_flight -= 1
         self.wake()
 
-    def _rest(self, endpoint: EndpointLanes, verdict: float | Parked) -> None:
-        """Send nothing to an endpoint for a while; it goes on by itself."""
-        was = endpoint.parked_until
-        if isinstance(verdict, Parked):
-            seconds, endpoint.parked_until = verdict.seconds, verdict.until
-        else:
-            seconds, endpoint.parked_until = verdict, None
-        if endpoint.timer is not None:
-            endpoint.timer.cancel()
-            endpoint.timer = None
-        if seconds < math.inf:
-            loop = asyncio.get_running_loop()
-            endpoint.timer = loop.call_later(seconds, self._pump, endpoint)
-        if endpoint.parked_until != was:
-            self.wake()
-
     async def _send(self, endpoint: EndpointLanes, held: Held | None) -> None:
         """Send a call, and then others of its endpoint for as long as there are any that may go."""
+        deliver, answered = self._deliver, self._allowance.answered
         while held is not None:
-            result = await self._result(held)
+            result: Result | None
+            try:
+                result = await deliver(held)
+            except Exception as error:  # noqa: BLE001 (a bug costs this call, not the run)
+                result = await self._result(held, error)
             if result is not None:
-                self._allowance.answered(endpoint.name, held.call, result)
+                answered(endpoint.name, held.call, result)
             self._end(endpoint, held, result)
             held = self._next(endpoint)
 
-    async def _result(self, held: Held) -> Result | None:
-        """What became of a call; None for one that was not sent and, as this is the end, won't be:
-        it stays in the database."""
-        while True:
+    async def _result(self, held: Held, error: Exception) -> Result | None:
+        """What becomes of a call that couldn't be sent; None: it wasn't and, as this is the end,
+        won't be. It stays in the database.
+        """
+        while isinstance(error, DatabaseUnavailable):
+            if self._closed:
+                return None
+            await asyncio.sleep(UNREADABLE_PAUSE_S)
             try:
                 return await self._deliver(held)
-            except DatabaseUnavailable:
-                if self._closed:
-                    return None
-                await asyncio.sleep(UNREADABLE_PAUSE_S)
-            except Exception as error:  # noqa: BLE001 (a bug costs this call, not the run)
-                return a_bug(held, error)
+            except Exception as again:  # noqa: BLE001 (as above)
+                error = again
+        return a_bug(held, error)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.core.expressions.calendar import HOUR, SECOND
+from engine.endpoints.states import gates
 from engine.enrollments.store import workers
 from engine.operations import store
 from engine.operations.doctor import Check
@@ -23,8 +24,8 @@ SILENT_US = 120 * SECOND
 
 
 def running(connection: Connection, now: int) -> Iterator[Check]:
-    """The processes that run on this database, what they share, and their duties. ``now`` is wall
-    time.
+    """The processes that run on this database, what they share, their duties, and the endpoints
+    that they send nothing to just now. ``now`` is wall time.
     """
     known = store.processes(connection)
     for process in known:
@@ -37,6 +38,7 @@ def running(connection: Connection, now: int) -> Iterator[Check]:
         each.kind in ("up", "scheduler") and now - each.seen_at < SILENT_US for each in known
     )
     yield from _duties(store.duties(connection), now, scheduling=scheduling)
+    yield from _shut(connection, now)
 
 
 def is_gone(process: Process) -> bool:
@@ -99,6 +101,17 @@ def _duties(known: list[DutyState], now: int, *, scheduling: bool) -> Iterator[C
     coming = min((duty for duty in known if duty.next_at >= now), key=_due, default=None)
     if coming is not None and not failed and not late:
         yield Check("duties", "ok", f"the next one is {coming.name}, {_moment(coming.next_at)}")
+
+
+def _shut(connection: Connection, now: int) -> Iterator[Check]:
+    """The endpoints whose calls are held, or refused by their circuit breaker."""
+    for name, shared in sorted(gates(connection).items()):
+        gate = shared.gate
+        if gate.since is not None:
+            why = f"{name}: {gate.words(now)} since {_moment(gate.since)}: {gate.text or gate.code}"
+            tried = f"one call tries it again {_moment(gate.probe_at)}"
+            remedy = f"{tried}; `journey endpoints test {name}` sends one now"
+            yield Check("endpoints", "odd", why, remedy)
 
 
 def _due(duty: DutyState) -> int:

@@ -58,12 +58,20 @@ def _erase(user_id: str, wish: str, connection: Connection) -> None:
     carry_out(connection, user_id, wish, now=wall())
 
 
-def _ids(clock: Clock) -> Callable[[int], int]:
+class _WallIds(IdMaker):
+    """Ids by the wall's clock, whatever the instant they are wanted for."""
+
+    __slots__ = ()
+
+    def __call__(self, _now: int) -> int:
+        return super().__call__(wall())
+
+
+def _ids(clock: Clock) -> IdMaker:
     """Ids of passages, by journey time; by the wall's where that stands still: two runs that begin
     at one moment would draw the same ones.
     """
-    made = IdMaker(entropy)
-    return (lambda _now: made(wall())) if isinstance(clock, VirtualClock) else made
+    return (_WallIds if isinstance(clock, VirtualClock) else IdMaker)(entropy)
 
 
 def _installation(database: Database) -> str:

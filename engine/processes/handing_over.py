@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.clock import wall
-from engine.core.expressions.assignment import bucket_of
 from engine.db.ids import IdMaker, entropy
 from engine.enrollments import buckets
 from engine.enrollments.arriving import by_bucket
@@ -20,10 +19,10 @@ from engine.users.store import append
 
 if TYPE_CHECKING:
     from engine.db.connect import Database
+    from engine.enrollments.arriving import Comer
     from engine.enrollments.store.runs import Run
     from engine.processes.model import Users
     from engine.users.incoming import InboxRow
-    from engine.users.row import UserRow
 
 SET = 256
 """Users who are appended in one transaction."""
@@ -48,7 +47,7 @@ class HandingOver:
     def _begin(self, position: int) -> None:
         self._position = position
         self._source = Source(by_bucket(self._users.rows, position), position)
-        self._set: list[UserRow] = []
+        self._set: list[Comer] = []
 
     def append(self) -> bool:
         """Append the next set; False: there is none, or those before have to be taken in first."""
@@ -58,7 +57,7 @@ class HandingOver:
             if facts.entries_waiting(connection, self._run.id) > MOST_WAITING - SET:
                 return False
         self._set = self._set or self._source.take(SET)  # the file is read before the lock is held
-        rows = [self._row(row) for row in self._set]
+        rows = [self._row(comer) for comer in self._set]
         with self._database.write() as connection:
             if buckets.works_alone(self._database, connection):
                 return False
@@ -72,8 +71,8 @@ class HandingOver:
             self._position, self._set = self._source.position, []
         return True
 
-    def _row(self, row: UserRow) -> InboxRow:
-        now, run = wall(), self._run
+    def _row(self, comer: Comer) -> InboxRow:
+        (bucket, row), now, run = comer, wall(), self._run
         data = facts.entry_of_run(run.id, run.version_id, row.inputs, said_of(row))
-        place = (bucket_of(row.id), self._new_id(now), row.id)
+        place = (bucket, self._new_id(now), row.id)
         return (*place, facts.ENTRY, run.journey, now, None, data)

@@ -35,9 +35,9 @@ def while_mine(
 ) -> Callable[[Held], Awaitable[Result]]:
     """``deliver``, for as long as the users are ours beyond doubt: else the call waits."""
 
-    async def deliver_mine(held: Held) -> Result:
+    def deliver_mine(held: Held) -> Awaitable[Result]:
         require_mine(owned)
-        return await deliver(held)
+        return deliver(held)
 
     return deliver_mine
 

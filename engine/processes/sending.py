@@ -50,15 +50,13 @@ class Sending:
         if self._listening is not None:
             await self._listening(held, sent)
         return Result(
-            answer=sent.answer,
-            failure=sent.failure,
-            text=sent.text,
-            attempts=call.attempts + sent.attempts,
-            tries=call.tries + 1,
-            first_at=counted_from(
-                call.first_at, call.tries, began, sent.failure or sent.answer.failure
-            ),
-            credential_version=sent.credential_version,
+            sent.answer,
+            sent.failure,
+            sent.text,
+            call.attempts + sent.attempts,
+            call.tries + 1,
+            counted_from(call.first_at, call.tries, began, sent.failure or sent.answer.failure),
+            sent.credential_version,
         )
 
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection
+    from engine.enrollments.arriving import Comer
     from engine.enrollments.backlog import Backlog
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.pending import Held, Lane
     from engine.enrollments.store.facts import Told
-    from engine.users.row import UserRow
 
 
 class Endpoints(Protocol):
@@ -49,7 +49,7 @@ class Observer(Protocol):
 class Source:
     """Where a run's users come from: the rows not admitted yet, and how many were before them."""
 
-    rows: Iterator[UserRow]
+    rows: Iterator[Comer]
     position: int
     done: bool = False
     targets: set[Lane] = field(default_factory=set)
@@ -60,7 +60,7 @@ class Source:
         """
         return not self.done and (not self.targets or any(map(hungry, self.targets)))
 
-    def take(self, most: int) -> list[UserRow]:
+    def take(self, most: int) -> list[Comer]:
         """The next ``most`` rows; done where there are fewer."""
         if not most:
             return []

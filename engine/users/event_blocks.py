@@ -28,7 +28,7 @@ from engine.users.incoming import (
     inbox_row,
     own_time,
 )
-from engine.users.row import MAX_ID, BadRow, check_event_name, typed, typed_json
+from engine.users.row import BadRow, are_ids, check_event_name, typed, typed_json
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -194,8 +194,8 @@ def _checked(said: _Columns, zone: ZoneInfo, now: int) -> list[InboxRow]:
         or not {*map(type, ids)} <= _TEXT_OR_NONE
     ):
         raise _Unusual
-    _require_ids(users)
-    _require_ids([own for own in ids if own is not None])
+    if not are_ids(users) or not are_ids([own for own in ids if own is not None]):
+        raise _Unusual
     known = {*names}
     for name in known - {None}:
         check_event_name(name)
@@ -219,17 +219,6 @@ def _checked(said: _Columns, zone: ZoneInfo, now: int) -> list[InboxRow]:
             strict=False,
         )
     ]
-
-
-def _require_ids(texts: Sequence[str]) -> None:
-    """Go on if all of them are, surely, ids of users or events."""
-    if texts and not (
-        "".join(texts).isprintable()
-        and "" not in texts
-        and max(map(len, texts)) <= MAX_ID
-        and not any(map(str.isspace, texts))
-    ):
-        raise _Unusual
 
 
 def _instant(text: str, zone: ZoneInfo, now: int) -> int:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from engine.users.csv_rows import CSVRows
 from engine.users.findings import Findings, UsersFileError, unusable
@@ -27,7 +28,12 @@ from engine.users.row import (
     check_zone,
     shown,
 )
-from engine.users.source import Lines, Source, UnreadableFile
+from engine.users.source import Source, UnreadableFile
+from engine.users.user_blocks import Block, blocks
+
+if TYPE_CHECKING:
+    from engine.users.source import Lines
+    from engine.users.user_blocks import Reader
 
 __all__ = ["UserRow", "UsersFile", "UsersFileError", "one_user", "open_users"]
 
@@ -43,13 +49,14 @@ class UsersFile:
     """
 
     def __init__(
-        self, source: Source, reader: _Reader, begin: tuple[int, int], *, skip_bad: bool
+        self, source: Source, reader: Reader, begin: tuple[int, int], *, skip_bad: bool
     ) -> None:
         self.count = 0
         self._source = source
         self._reader = reader
         self._mark_offsets = array("q", [begin[0]])
         self._mark_lines = array("q", [begin[1]])
+        self._mark_users = array("q", [0])
         self._repeated = array("q")
         findings = Findings(source.name, hint="; --skip-bad leaves bad rows out")
         self._check(findings)
@@ -66,12 +73,7 @@ class UsersFile:
         all before it. Raises :class:`UsersFileError` if the file was changed meanwhile."""
         self._require_unchanged()
         mark = bisect_right(range(len(self._mark_lines)), start, key=self._users_before) - 1
-        lines = self._lines_from(mark)
-        number = self._users_before(mark)
-        for row in self._unrepeated(lines):
-            if number >= start:
-                yield row
-            number += 1
+        yield from islice(self._users_from(mark), start - self._users_before(mark), None)
         self._require_unchanged()
 
     def close(self) -> None:
@@ -86,42 +88,40 @@ class UsersFile:
 
     def _check(self, findings: Findings) -> None:
         repeats = Repeats()
-        lines = self._lines_from(0)
         try:
-            for row in self._reader.rows(lines):
-                if isinstance(row, BadRow):
+            for users, bad, offset, line in self._blocks_from(0):
+                for row in bad:
                     findings.add(row)
-                    continue
-                repeats.add(row.id)
-                self.count += 1
-                if self.count % _MARK_EVERY == 0:
-                    self._mark_offsets.append(lines.offset)
-                    self._mark_lines.append(lines.line)
+                repeats.add([user.id for user in users])
+                self.count += len(users)
+                if self.count - self._mark_users[-1] >= _MARK_EVERY:
+                    self._mark_offsets.append(offset)
+                    self._mark_lines.append(line)
+                    self._mark_users.append(self.count)
         except BadRow as endless:
             raise unusable(self._source.name, endless) from None
         self._check_repeats(repeats, findings)
 
     def _check_repeats(self, repeats: Repeats, findings: Findings) -> None:
         repeated = array("q")
-        for row, line in repeats.find(lambda: self._good(self._lines_from(0))):
+        for row, line in repeats.find(lambda: self._users_from(0)):
             repeated.append(row.line)
             findings.add(_repeats(row.id, line).at(row.line))
         self._repeated = array("q", sorted(repeated))
         self.count -= len(repeated)
 
-    def _lines_from(self, mark: int) -> Lines:
-        return self._source.lines(self._mark_offsets[mark], self._mark_lines[mark])
+    def _blocks_from(self, mark: int) -> Iterator[Block]:
+        begin = self._mark_offsets[mark], self._mark_lines[mark]
+        return blocks(self._source, self._reader, *begin)
 
     def _users_before(self, mark: int) -> int:
-        return mark * _MARK_EVERY - bisect_right(self._repeated, self._mark_lines[mark])
+        return self._mark_users[mark] - bisect_right(self._repeated, self._mark_lines[mark])
 
-    def _good(self, lines: Lines) -> Iterator[UserRow]:
-        return (row for row in self._reader.rows(lines) if isinstance(row, UserRow))
-
-    def _unrepeated(self, lines: Lines) -> Iterator[UserRow]:
+    def _users_from(self, mark: int) -> Iterator[UserRow]:
+        users = chain.from_iterable(block.users for block in self._blocks_from(mark))
         if not self._repeated:
-            return self._good(lines)
-        return (row for row in self._good(lines) if not self._is_repeated(row.line))
+            return users
+        return (row for row in users if not self._is_repeated(row.line))
 
     def _is_repeated(self, line: int) -> bool:
         place = bisect_right(self._repeated, line)
@@ -195,16 +195,10 @@ def one_user(
         raise UsersFileError(f"user {shown(user)}: {bad.message}{remedy}") from None
 
 
-class _Reader(Protocol):
-    """CSV or JSON Lines; ``rows`` raises BadRow where nothing more can be read."""
-
-    def rows(self, lines: Lines) -> Iterator[UserRow | BadRow]: ...
-
-
 class _Stricter:
     """Another reader's rows, with one check more."""
 
-    def __init__(self, reader: _Reader, check: Callable[[UserRow], object]) -> None:
+    def __init__(self, reader: Reader, check: Callable[[UserRow], object]) -> None:
         self._reader = reader
         self._check = check
 
@@ -218,8 +212,15 @@ class _Stricter:
             except BadRow as bad:
                 yield bad.at(row.line)
 
+    def at_once(self, text: str, line: int) -> list[UserRow] | None:
+        """Those of a block; it is looked at row by row where the check refuses one."""
+        users = self._reader.at_once(text, line)
+        for row in users or ():
+            self._check(row)
+        return users
 
-def _reader(source: Source, declared: Mapping[str, str]) -> tuple[_Reader, tuple[int, int]]:
+
+def _reader(source: Source, declared: Mapping[str, str]) -> tuple[Reader, tuple[int, int]]:
     head = source.head()
     if not head.removeprefix(b"\xef\xbb\xbf").strip():
         raise UsersFileError(f"no users in {source.name}: it is empty")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import cast
+from itertools import count
+from typing import Any, cast
 
+from engine.core.guarded_json import parse_lines
 from engine.users.records import json_records, kind_of, unknown_key
 from engine.users.row import (
     BadRow,
@@ -28,6 +30,13 @@ class JSONLRows:
     def rows(self, lines: Lines) -> Iterator[UserRow | BadRow]:
         """A user for each line, or for a bad one what is wrong with it."""
         return json_records(lines, "users", self._row)
+
+    def at_once(self, text: str, line: int) -> list[UserRow] | None:
+        """See :class:`~engine.users.user_blocks.Reader`."""
+        said: list[Any] = parse_lines(text)
+        if {*map(type, said)} != {dict}:
+            return None
+        return [*map(self._row, count(line), said)]
 
     def _row(self, line: int, said: dict[str, object]) -> UserRow:
         for key in said:

@@ -26,10 +26,11 @@ class Repeats:
     def __init__(self) -> None:
         self._partitions = [array("q") for _ in range(_PARTITIONS)]
 
-    def add(self, user: str) -> None:
-        """A good row has this id."""
-        value = id_hash(user)
-        self._partitions[value & 255].append(value)
+    def add(self, users: Iterable[str]) -> None:
+        """Good rows have these ids."""
+        partitions = self._partitions
+        for value in map(id_hash, users):
+            partitions[value & 255].append(value)
 
     def find(self, read_again: Callable[[], Iterable[UserRow]]) -> Iterator[tuple[UserRow, int]]:
         """Each row that repeats an id, with the line that has it first.

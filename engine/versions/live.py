@@ -94,6 +94,11 @@ class LiveJourneys:
         """A version by its id, whatever its journey's state."""
         return self._versions.get(connection, version_id)
 
+    @property
+    def skipping(self) -> bool:
+        """Whether any pause was ended so that calls are skipped."""
+        return bool(self._skipping)
+
     def skips_until(self, version_id: int) -> int:
         """A pause was ended so that calls are skipped, at this instant (microseconds UTC of journey
         time): those of who is in this version and was due by then, up to his next wait, and those

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from engine.core.dsl.problems import did_you_mean
+from engine.db.statements import ask
 from engine.errors import NotFound
 
 if TYPE_CHECKING:
@@ -71,9 +72,8 @@ def load_all(connection: Connection) -> list[JourneyState]:
 
 def mark(connection: Connection) -> tuple[int, int]:
     """What is another one as soon as anything of any journey has changed: one tiny statement."""
-    count, changes = connection.exec_driver_sql(
-        "SELECT count(*), coalesce(sum(change), 0) FROM journeys"
-    ).one()
+    text = "SELECT count(*), coalesce(sum(change), 0) FROM journeys"
+    [(count, changes)] = ask(connection, text)
     return int(count), int(changes)
 
 

@@ -24,6 +24,10 @@ SWITCHED = "the server switched protocols (101)"
 _DECISIVE = frozenset({"content-encoding", "transfer-encoding"})
 """Fields that say how to read the body: one that can't be read is no reason to go on without it."""
 
+_TELLING = _DECISIVE | {"connection"}
+"""Fields for which a head is looked at more closely."""
+
+_VERSIONS = ("1.1", "1.0")
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 _FIRST_BYTE = ord("H")
 _HEAD, _BODY, _DONE = range(3)
@@ -117,24 +121,30 @@ class AnswerReader:
             raise Refused
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header or trailer field."""
+        """One header or trailer field. They are counted at the end: until then bytes are."""
         self._pairs.append((name, value))
-        if len(self._pairs) > MAX_FIELDS:
-            raise Refused(HEAD_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         """An answer's head, or that of an interim one (1xx), which means nothing to us."""
-        status = self._parser.get_status_code()
-        if 100 <= status < 200 and status != 101:
-            self._pairs.clear()
+        status, pairs = self._parser.get_status_code(), self._pairs
+        if status < 200:
+            self._check_interim(status)
+            pairs.clear()
             return
         self.status = status
-        self.headers = headers = _read_fields(self._pairs)
+        self.headers = headers = _read_fields(pairs)
         self.reusable = self._parser.should_keep_alive()
-        problem = self._problem(headers)
-        if problem is not None:
-            raise Refused(problem)
-        self._pairs.clear()
+        if not (
+            self.reusable
+            and self.received <= MAX_HEAD
+            and len(pairs) <= MAX_FIELDS
+            and _TELLING.isdisjoint(headers)
+        ):
+            self._check_head(headers)
+        length = headers.get("content-length")
+        if length is not None and int(length) > self._limit and not self._has_no_body():
+            raise Refused(self._too_large())
+        pairs.clear()
         self._state = _BODY
         if self._bodyless:
             # llhttp isn't told what was asked, and would wait for the body that HEAD announces.
@@ -145,21 +155,23 @@ class AnswerReader:
         """A piece of the body; mostly there is one only."""
         if self._state == _DONE:
             raise Refused
-        if len(self._body) + len(data) > self._limit:
+        body = self._body
+        if len(body) + len(data) > self._limit:
             raise Refused(self._too_large())
-        if not self._body:
+        if not body:
             self._body = data
+        elif isinstance(body, bytes):
+            self._body = bytearray(body + data)
         else:
-            if isinstance(self._body, bytes):
-                self._body = bytearray(self._body)
-            self._body += data
+            body += data
 
     def on_message_complete(self) -> None:
         """The end of an answer."""
         if self._state == _BODY:
             self._state = _DONE
-            # Trailers are read and not taken.
-            self._pairs.clear()
+            if self._pairs:  # trailers are read and not taken
+                self._count_fields()
+                self._pairs.clear()
 
     # --- what is not taken ---------------------------------------------------------------------
 
@@ -183,32 +195,37 @@ class AnswerReader:
         elif self.received - self._seen_at > MAX_HEAD:
             raise Refused(BAD_BODY)
 
-    def _problem(self, headers: dict[str, str]) -> str | None:
-        """Why an answer with this head is not taken."""
-        if self.status < 100 or not self._is_http_1(headers):
-            return NOT_HTTP
-        if self.status == 101:
-            return SWITCHED
-        if self.received > MAX_HEAD and _size(self._pairs) > MAX_HEAD:
-            return HEAD_TOO_LARGE
-        return self._body_problem(headers)
+    def _count_fields(self) -> None:
+        if len(self._pairs) > MAX_FIELDS:
+            raise Refused(HEAD_TOO_LARGE)
 
-    def _body_problem(self, headers: dict[str, str]) -> str | None:
+    def _check_interim(self, status: int) -> None:
+        """What isn't an interim answer, though its status is below 200."""
+        if status < 100:
+            raise Refused(NOT_HTTP)
+        if status == 101:
+            known = self._parser.get_http_version() in _VERSIONS
+            raise Refused(SWITCHED if known else NOT_HTTP)
+        self._count_fields()
+
+    def _check_head(self, headers: dict[str, str]) -> None:
+        """What the head of a usual answer can't be refused for."""
+        self._count_fields()
+        if not self._is_http_1(headers):
+            raise Refused(NOT_HTTP)
+        if self.received > MAX_HEAD and _size(self._pairs) > MAX_HEAD:
+            raise Refused(HEAD_TOO_LARGE)
         encoding = headers.get("content-encoding")
         if encoding is not None and encoding.strip().lower() != "identity":
-            return "the answer is compressed, unasked"
+            raise Refused("the answer is compressed, unasked")
         if "transfer-encoding" in headers and not self._is_plainly_chunked():
-            return BAD_BODY
-        length = headers.get("content-length")
-        if length is not None and int(length) > self._limit and not self._has_no_body():
-            return self._too_large()
-        return None
+            raise Refused(BAD_BODY)
 
     def _is_http_1(self, headers: dict[str, str]) -> bool:
         # Asking costs as much as all else here; other versions are reused only if they ask for it.
         if self.reusable and "connection" not in headers:
             return True
-        return self._parser.get_http_version() in ("1.1", "1.0")
+        return self._parser.get_http_version() in _VERSIONS
 
     def _is_plainly_chunked(self) -> bool:
         """RFC 9112, 6.1: any other coding wasn't asked for, and HTTP/1.0 has none."""
@@ -231,12 +248,11 @@ def _read_fields(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """Header fields by lower-case name; the first of a name stands, one beyond ASCII does not."""
     headers: dict[str, str] = {}
     for raw, value in pairs:
-        name = _name(raw)
         try:
-            headers.setdefault(name, value.decode("ascii").strip(" \t"))
+            headers.setdefault(_name(raw), value.decode("ascii").strip(" \t"))
         except UnicodeDecodeError:
-            if name in _DECISIVE:
-                headers.setdefault(name, "?")
+            if _name(raw) in _DECISIVE:
+                headers.setdefault(_name(raw), "?")
     return headers
 
 

@@ -47,7 +47,7 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        give_back: Callable[[Connection], None],
+        give_back: Callable[[Connection, float], None],
         lost: Callable[[Connection], None],
     ) -> None:
         self._loop = loop
@@ -88,7 +88,8 @@ class Connection(asyncio.Protocol):
         self._due = due = started + deadline
         if due < self._alarm_at:
             self._set_alarm(due)
-        transport = cast(asyncio.Transport, self._transport)
+        transport = self._transport
+        assert transport is not None  # noqa: S101 - for the type checker
         if len(body) <= SLICE:
             transport.write(head + body)
         else:
@@ -105,7 +106,7 @@ class Connection(asyncio.Protocol):
 
     def is_usable(self) -> bool:
         """Whether another request can be written, as far as this side knows."""
-        return self.open and not cast(asyncio.Transport, self._transport).is_closing()
+        return self.open and self._transport is not None and not self._transport.is_closing()
 
     def abort(self) -> None:
         """Close at once; a request on it has failed."""
@@ -126,25 +127,23 @@ class Connection(asyncio.Protocol):
         self._loop.call_soon(self._write_rest)
 
     def _all_written(self) -> bool:
-        if self._rest is None:
-            return True
         rest, self._rest = self._rest, None
         transport = cast(asyncio.Transport, self._transport)
-        return len(rest) == 0 and transport.get_write_buffer_size() == 0
+        return not rest and transport.get_write_buffer_size() == 0
 
     # --- its end -------------------------------------------------------------------------------
 
     def _finish(self) -> None:
         """The whole answer is here."""
-        waiter, self._waiter = cast("asyncio.Future[Answer]", self._waiter), None
+        waiter, self._waiter = self._waiter, None
         self._used = True
-        reader = self._reader
-        if reader.reusable and self.open and self._all_written():
-            self._give_back(self)
+        reader, now = self._reader, stopwatch()
+        if reader.reusable and self.open and (self._rest is None or self._all_written()):
+            self._give_back(self, now)
         else:
             self.abort()
-        if not waiter.done():
-            elapsed_us = int((stopwatch() - self._started) * 1_000_000)
+        if waiter is not None and not waiter.done():
+            elapsed_us = int((now - self._started) * 1_000_000)
             waiter.set_result(
                 Answer(reader.status, reader.headers, reader.body, elapsed_us=elapsed_us)
             )

@@ -39,16 +39,15 @@ def write_head(request: Request, prefix: str, authority: str) -> bytes:
     (``call.unfillable``) where :func:`~engine.wire.transport.check_request` does, and
     (``call.blocked``) where :func:`~engine.wire.origin.prefix_of` does.
     """
-    check_request(request)
-    target = request.url[len(prefix) :]
+    names, values = check_request(request)
+    method, body, target = request.method, request.body, request.url[len(prefix) :]
     if _PLAIN_TARGET.fullmatch(target) is None:
         target = _escape(request.url, prefix)
-    fields = _fields(tuple([name for name, _ in request.headers]))
-    given = fields % tuple([value for _, value in request.headers])
-    head = f"{request.method} {target} HTTP/1.1\r\nhost: {authority}\r\n{given}"
-    if request.body or request.method in _ALWAYS_SIZED:
-        return f"{head}content-length: {len(request.body)}\r\n\r\n".encode("ascii")
-    return f"{head}\r\n".encode("ascii")
+    sized = f"content-length: {len(body)}\r\n" if body or method in _ALWAYS_SIZED else ""
+    head = (
+        f"{method} {target} HTTP/1.1\r\nhost: {authority}\r\n{_fields(names) % values}{sized}\r\n"
+    )
+    return head.encode("ascii")
 
 
 @lru_cache(maxsize=512)

@@ -45,12 +45,12 @@ class Line:
             connection.abort()
         return None
 
-    def give_back(self, connection: Connection) -> None:
-        """``connection`` can serve another request."""
+    def give_back(self, connection: Connection, now: float) -> None:
+        """``connection`` can serve another request; ``now`` as the stopwatch has it."""
         if self._retired or len(self._idle) >= MAX_IDLE:
             connection.abort()
             return
-        connection.idle_until = stopwatch() + IDLE_S
+        connection.idle_until = now + IDLE_S
         self._idle.append(connection)
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(IDLE_S, self._close_idle)

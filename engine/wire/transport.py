@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from engine.core.message import Answer, Request
 from engine.errors import CallFailure
@@ -32,8 +31,7 @@ OWNED_HEADERS = frozenset(
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(NamedTuple):
     """How an endpoint is reached.
 
     ``connect_timeout_s`` bounds TCP and TLS together, per address. ``max_response`` is in bytes of
@@ -78,19 +76,24 @@ class Transport(Protocol):
         ...
 
 
-def check_request(request: Request) -> None:
-    """Raise ``CallFailure`` (``call.unfillable``) unless method and headers can go on the wire.
+def check_request(request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names and the values of a request's headers: they and its method can go on the wire.
 
-    Header values are printable ASCII, space and tab (RFC 9110, 5.5, without obs-text).
+    Header values are printable ASCII, space and tab (RFC 9110, 5.5, without obs-text). Raises
+    ``CallFailure`` (``call.unfillable``).
     """
     if request.method not in METHODS:
         raise CallFailure("the method is not one that is sent", code="call.unfillable")
-    values = "".join([value for _, value in request.headers])
-    if not (values.isascii() and values.isprintable()):
+    if not request.headers:
+        return (), ()
+    names, values = zip(*request.headers, strict=True)
+    said = "".join(values)
+    if not (said.isascii() and said.isprintable()):
         _check_values(request)
-    problem = _names_problem(tuple([name for name, _ in request.headers]))
+    problem = _names_problem(names)
     if problem is not None:
         raise CallFailure(problem, code="call.unfillable")
+    return names, values
 
 
 @lru_cache(maxsize=512)

@@ -44,7 +44,8 @@ async def main(until):
     sys.stdin.readline()
     end = time.monotonic() + until
     while time.monotonic() < end:
-        wait = live.admit("api", PendingCall(0, 1, "api", "POST", "/", (), None, b"", "k"), 50)
+        call = PendingCall(0, 1, "api", "POST", "/", (), None, b"", "k")
+        wait = live.admit("api", call, lambda: 50)
         if wait == 0.0:
             uses.append(time.time_ns() // 1000)
             continue

@@ -253,3 +253,32 @@ def test_a_set_of_any_size_is_written_whole(database: Database, rows: int) -> No
             "SELECT bucket, id, timezone, attributes, contacts FROM users"
         )
         assert sorted(tuple(row) for row in written) == sorted(some)
+
+
+@pytest.mark.parametrize("alike", [0, 1, 99])
+def test_what_rows_have_alike_is_written_in_each_of_them(database: Database, alike: int) -> None:
+    """Up to the row ``alike`` all are the same but for their keys, from then on none is."""
+
+    def of(n: int) -> tuple[object, ...]:
+        same = n < alike
+        body = b"{}" if same else b"%d" % n
+        last = ("k", 5, "j") if same else (f"k{n}", None if n % 2 else n, f"j{n}")
+        return (n % 256, n, 1, 1, 7, "api", "POST", f"/{n}", "[]", None, body, *last)
+
+    rows = [of(n) for n in range(99)]
+    with database.write() as connection:
+        write_rows(connection, "insert_call", rows)
+        retried = [(n % 256, n, 1, 1, 0, 1, 2, None, n % 2, "call.timeout") for n in range(99)]
+        write_rows(connection, "retry_call", retried)
+        written = connection.exec_driver_sql(
+            "SELECT bucket, enrollment, step, visit, run_id, endpoint, method, target, headers,"
+            " content_type, body, key, redrive, attempts, tries, first_at, next_try_at, failure,"
+            " journey FROM calls ORDER BY enrollment"
+        )
+        tried = [(0, 1, 2, None, n % 2, "call.timeout") for n in range(99)]
+        found = [(*row[:10], bytes(row[10]), *row[11:]) for row in written]
+        assert found == [(*row[:12], *said, row[13]) for row, said in zip(rows, tried, strict=True)]
+        gone = [(n % 256, n, 1, 1, 0) for n in range(1, 99)]
+        write_rows(connection, "delete_call", gone)
+        left = connection.exec_driver_sql("SELECT enrollment FROM calls").all()
+        assert [tuple(row) for row in left] == [(0,)]

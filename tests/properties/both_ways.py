@@ -740,6 +740,7 @@ class Live:
         self._calls.outboxes.append(outbox)
         around = Surroundings(versions, users, self._calls, Listening(versions))
         backlog, journeys = Backlog(run.id, versions, users), LiveJourneys(versions)
+        comers = [(bucket_of(row.id), row) for row in self._rows(run.id)]
         self._told.backlogs.append(backlog)
         return Worker(
             database,
@@ -760,7 +761,7 @@ class Live:
             outbox,
             live,
             self.clock,
-            Source(iter(self._rows(run.id)[run.position :]), run.position),
+            Source(iter(comers[run.position :]), run.position),
             self._told,
             horizon=until,
             linger=0,

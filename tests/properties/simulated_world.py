@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from engine.clock import VirtualClock
+from engine.core.expressions.assignment import bucket_of
 from engine.core.message import Answer
 from engine.core.steps.base import Result
 from engine.db.connect import Connection, Database
@@ -202,7 +203,7 @@ class Life:
     def __init__(self, seed: int, path: Path, users: list[UserRow], wire_answer: Any) -> None:
         self._lots = random.Random(seed)
         self._url = f"sqlite:///{path}"
-        self._users = users
+        self._users = [(bucket_of(row.id), row) for row in users]
         self.clock = Clock(1_790_000_000_000_000)
         self.wire = Wire(self._lots, self.clock, wire_answer)
         self.faults = Faults(self._lots.choice([0.05, 0.2, 0.5]), self._lots.randrange(40))

@@ -253,6 +253,7 @@ def _note(way: Way, passage: Passage, done: Advanced, held: Held | None, now: in
     """Keep what an advance made, as the engine does; the call that is now to be made."""
     ledger = Ledger(Changes(9), now, "installation")
     ledger.note(passage, done, held.call if held else None)
+    ledger.close()
     way.executions += done.executions
     for (_, _, step, kind, _), (n, _) in ledger.changes.counts.items():
         way.counts[step, kind] += n

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.core.dsl.journey import Reentry
+    from engine.core.dsl.program import Program
     from engine.core.expressions.grammar import Expression
     from engine.core.interpreter.advance import World
 
@@ -63,7 +64,16 @@ class Admission:
     restarts: Earlier | None = None
 
 
-_ENTERS = Admission()
+ENTERS = Admission()
+"""Nobody is in his way."""
+
+
+def asks_nothing(program: Program) -> bool:
+    """Whether :func:`admit` answers :data:`ENTERS`, and changes nothing, for whoever had no earlier
+    passage.
+    """
+    entry = program.journey.entry
+    return entry.key is None and not entry.inputs and not entry.holdout
 
 
 def admit(passage: Passage, world: World, earlier: Sequence[Earlier]) -> Admission:
@@ -80,7 +90,7 @@ def admit(passage: Passage, world: World, earlier: Sequence[Earlier]) -> Admissi
         return Admission("no_input")
     passage.key = key
     same_key = [e for e in earlier if e.key == key]
-    admission = _rules(passage, entry.reentry, same_key) if same_key else _ENTERS
+    admission = _rules(passage, entry.reentry, same_key) if same_key else ENTERS
     if admission.refusal is None:
         percent = entry.holdout
         if percent and held_out(journey.journey, passage.user.id, percent):

@@ -10,9 +10,9 @@ from engine.core.interpreter.leave import exit_rule, fix
 from engine.core.interpreter.listens import apply
 from engine.core.interpreter.scope import PassageScope
 from engine.core.interpreter.state import Reason, State, World
-from engine.core.interpreter.walk import Walk
+from engine.core.interpreter.walk import SKIPPED, Walk
 from engine.core.message import Answer
-from engine.core.steps.base import Result
+from engine.core.steps.base import Move, Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,9 +105,10 @@ def drop(
     if attempts:
         code = failure or "call.unknown"
         dropped = Result(Answer(failure=code), code, "", attempts, attempts, now)
-        walk.record("failed", code, f"{outcome} before it was tried again", result=dropped)
+        failed = Move(status="failed", failure=code)
+        walk.record(failed, f"{outcome} before it was tried again", dropped)
     else:
-        walk.record("skipped", text=f"{outcome} before it was sent")
+        walk.record(SKIPPED, f"{outcome} before it was sent")
     passage.state = State.WAITING
     walk.leave(outcome)
     walk.on()
@@ -122,7 +123,7 @@ def pass_over(passage: Passage, now: int, world: World, *, attempts: int = 0) ->
     program, outcome = passage.program, passage.outcome
     passage.state = State.WAITING
     none = Result(Answer(), None, "", attempts, attempts, now)
-    walk.record("skipped", text=world.withheld, result=none)
+    walk.record(SKIPPED, world.withheld, none)
     follow = program.nodes[passage.position].follow
     leaves = program.leaving == END or passage.position < program.leaving
     passage.position = program.leaving if outcome is not None and leaves else follow

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.core.interpreter.state import Advanced, Execution
+from engine.core.interpreter.state import Advanced, Execution, StepRecord
 from engine.core.interpreter.view import PassageView
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from engine.core.dsl.program import Node
     from engine.core.interpreter.state import Passage, World
-    from engine.core.steps.base import Result, Status
+    from engine.core.steps.base import End, Move, Result
+
+
+_new = tuple.__new__  # what a named tuple's own constructor calls, after two steps more
 
 
 class Noting:
@@ -29,51 +29,38 @@ class Noting:
         self.done = Advanced([], [])
         self.view: PassageView | None = None
 
-    def record(
-        self,
-        status: Status,
-        failure: str | None = None,
-        text: str = "",
-        http_status: int | None = None,
-        arm: str | None = None,
-        result: Result | None = None,
-        seen: Mapping[str, object] | None = None,
-    ) -> None:
-        """Note that the present step is over, in the passage and as an execution."""
+    def record(self, over: Move | End, text: str, result: Result | None = None) -> None:
+        """Note that the present step is ``over``, in the passage and as an execution."""
         passage = self.passage
-        record = passage.steps[passage.position]
-        record.status = status
-        record.failure = failure
-        record.http_status = http_status
-        record.attempts = 0 if result is None else result.attempts
-        record.arm = arm
-        self.done.executions.append(
-            Execution(
-                passage.position,
-                record.visits,
-                status,
-                failure,
-                text,
-                http_status,
-                record.attempts,
-                arm,
-                passage.started,
-                self.now,
-                None if result is None else result.credential_version,
-                seen,
-            )
+        position = passage.position
+        visit = passage.steps[position].visits
+        attempts, credential = 0, None
+        if result is not None:
+            attempts, credential = result.attempts, result.credential_version
+        status, failure, http_status, arm = over.status, over.failure, over.http_status, over.arm
+        record = (status, failure, http_status, attempts, arm, visit)
+        passage.steps[position] = _new(StepRecord, record)
+        execution = (
+            position,
+            visit,
+            status,
+            failure,
+            text,
+            http_status,
+            attempts,
+            arm,
+            credential,
+            passage.started,
+            self.now,
+            over.seen,
         )
+        self.done.executions.append(_new(Execution, execution))
 
-    def view_of(self, node: Node) -> PassageView:
-        """What the step sees that stands there."""
-        passage = self.passage
+    def look(self) -> PassageView:
+        """What the step sees that the passage stands at."""
         view = self.view
         if view is None:
-            view = self.view = PassageView(passage, self.now, self.world)
-        view.step_id = node.id
-        view.started = passage.started
-        view.since = passage.since
-        view.visit = passage.steps[node.number].visits
+            view = self.view = PassageView(self.passage, self.now, self.world)
         return view
 
     def with_notes(self, text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,8 +64,7 @@ class User:
     contacts: list[int] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class StepRecord:
+class StepRecord(NamedTuple):
     """The last visit of a step, for ``steps.ID`` and ``visits(ID)``."""
 
     status: Status | None = None
@@ -124,8 +123,7 @@ class Passage:
     contact_at: int = 0
 
 
-@dataclass(slots=True)
-class Execution:
+class Execution(NamedTuple):
     """One step taken by one user: a row that is only ever appended. ``seen`` are the values that a
     decision was made by (JSON data): what conditions read, an event, a moment waited for.
     """
@@ -138,9 +136,9 @@ class Execution:
     http_status: int | None
     attempts: int
     arm: str | None
+    credential_version: int | None
     started_at: int
     ended_at: int
-    credential_version: int | None = None
     seen: Mapping[str, object] | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,15 +10,15 @@ from engine.core.interpreter.scope import PassageScope, zone_of
 from engine.core.steps.base import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from engine.core.interpreter.state import Passage, World
     from engine.core.steps.facts import Event
 
 
 class PassageView(View):
-    """The view of a passage at ``now``; whoever lets a step look sets ``started``, ``since``,
-    ``visit`` and ``step_id``.
+    """The view of a passage at ``now``, from the step that it stands at. What isn't set is looked
+    up in the passage whenever it is asked for.
     """
 
     __slots__ = ("_passage", "_world")
@@ -32,21 +33,10 @@ class PassageView(View):
         self._world = world
 
     def __getattr__(self, name: str) -> object:
-        passage = self._passage
-        match name:
-            case "key":
-                return passage.key
-            case "began":
-                return passage.began or passage.entered_at
-            case "contacts":
-                return passage.user.contacts
-            case "zone_fallback":
-                return zone_of(passage, self._world.zone)[1] if passage.user.timezone else None
-            case "wakes_at":
-                return passage.wake_at
-            case "earlier":
-                return _earlier(passage)
-        raise AttributeError(name)
+        look = _LOOKED_UP.get(name)
+        if look is None:
+            raise AttributeError(name)
+        return look(self)
 
 
 def _earlier(passage: Passage) -> Callable[[str], Iterable[Event]] | None:
@@ -59,3 +49,22 @@ def _since_the_entry(passage: Passage, name: str) -> Iterator[Event]:
         began = passage.began or passage.entered_at
         if event.at >= began and passage.entered_seq < event.seq:
             yield event
+
+
+def _zone_fallback(view: PassageView) -> str | None:
+    passage = view._passage
+    return zone_of(passage, view._world.zone)[1] if passage.user.timezone else None
+
+
+_LOOKED_UP: dict[str, Callable[[PassageView], object]] = {
+    "started": lambda view: view._passage.started,
+    "since": lambda view: view._passage.since,
+    "visit": lambda view: view._passage.steps[view._passage.position].visits,
+    "step_id": lambda view: view._passage.program.nodes[view._passage.position].id,
+    "key": lambda view: view._passage.key,
+    "began": lambda view: view._passage.began or view._passage.entered_at,
+    "contacts": lambda view: view._passage.user.contacts,
+    "zone_fallback": _zone_fallback,
+    "wakes_at": lambda view: view._passage.wake_at,
+    "earlier": lambda view: _earlier(view._passage),
+}

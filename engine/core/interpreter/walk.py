@@ -34,7 +34,10 @@ MOST_DEPTH = 10
 """So many events and entries may lead to one another."""
 _LAST_TRY = 1_000_000
 """More tries than any policy allows."""
+SKIPPED = Move(status="skipped")
+_ARRIVED = StepRecord(visits=1)
 _WAITING, _CALLING, _ENDED = State.WAITING, State.CALLING, State.ENDED
+_CHILD = Reason.CHILD
 
 
 class Walk(Noting):
@@ -56,15 +59,15 @@ class Walk(Noting):
         nodes = passage.program.nodes
         if passage.outcome is None and self.now >= self.expires_at:
             self.leave("expired")
-        if self._awaits_another():
+        if passage.reason is _CHILD and self._awaits_another():
             passage.wake_at, self.walking = self.expires_at, False
         while self.walking:
             if passage.position == END:
                 self._arrive_at_the_end()
                 continue
             node = nodes[passage.position]
-            view = self.view_of(node) if passage.started else self._arrive(node)
-            if view is None:
+            view = self.view or self.look()
+            if not passage.started and not self._arrives(node, view):
                 continue
             if self.world.withheld and node.step.type == "call_api":
                 self._move(node, Move(status="skipped", text=self.world.withheld), None)
@@ -73,15 +76,17 @@ class Walk(Noting):
                 decision = node.decide(view)
             except Exception as error:  # noqa: BLE001 (costs this user this step, nobody else)
                 decision = self._a_bug(node, error)
-            self._apply(node, decision)
+            if type(decision) is Move:
+                self._move(node, decision, None)
+            else:
+                self._apply(node, decision)
 
     def _awaits_another(self) -> bool:
         """Whether he was woken (as behind a pause) while he waits for the end of another passage:
         the step that began it would begin a second one.
         """
-        passage = self.passage
-        waits = passage.state is _WAITING and passage.reason is Reason.CHILD
-        return self.walking and waits and passage.started > 0
+        waits = self.passage.state is _WAITING and self.passage.reason is _CHILD
+        return self.walking and waits and self.passage.started > 0
 
     def answered(self, result: Result) -> None:
         """Let the step that made the call judge its answer."""
@@ -113,7 +118,7 @@ class Walk(Noting):
             return
         node = passage.program.nodes[passage.position]
         try:
-            decision = node.step.heed(self.view_of(node), fact)
+            decision = node.step.heed(self.look(), fact)
         except Exception as error:  # noqa: BLE001
             decision = self._a_bug(node, error)
         if decision is not None:
@@ -123,7 +128,7 @@ class Walk(Noting):
 
     def _judge(self, node: Node, result: Result) -> Decision:
         try:
-            return node.step.resume(self.view_of(node), result)
+            return node.step.resume(self.look(), result)
         except Exception as error:  # noqa: BLE001
             return self._a_bug(node, error)
 
@@ -131,32 +136,30 @@ class Walk(Noting):
         """Fix the outcome; a step that was still under way is skipped; what is left is on_exit."""
         passage = self.passage
         if passage.started and passage.steps[passage.position].status is None:
-            self.record("skipped", text=outcome)
+            self.record(SKIPPED, outcome)
         passage.outcome = outcome
         self._go(passage.program.leaving)
 
-    def _arrive(self, node: Node) -> PassageView | None:
-        """Enter a step; None if it isn't to be taken (condition false, or a limit hit)."""
-        passage = self.passage
-        record = passage.steps.get(node.number)
-        if record is None:
-            record = passage.steps[node.number] = StepRecord()
-        record.visits += 1
-        record.status = None
+    def _arrives(self, node: Node, view: PassageView) -> bool:
+        """Enter a step; False if it isn't to be taken (condition false, or a limit hit)."""
+        passage, number = self.passage, node.number
+        steps = passage.steps
+        if number in steps:
+            record = steps[number]
+            steps[number] = record._replace(status=None, visits=record.visits + 1)
+        else:
+            steps[number] = _ARRIVED
         passage.started = self.now
         passage.since = self.moment
-        passage.moves += 1
-        passage.unwaited += 1
-        self.done.entered.append(node.number)
-        view = self.view_of(node)
+        passage.moves = moves = passage.moves + 1
+        passage.unwaited = unwaited = passage.unwaited + 1
+        self.done.entered.append(number)
         if view.scope.notes:
             view.scope.notes.clear()
-        if passage.moves > MOST_STEPS or passage.unwaited > MOST_STEPS_UNWAITED:
+        if moves > MOST_STEPS or unwaited > MOST_STEPS_UNWAITED:
             self._stop_running_away()
-            return None
-        if node.when is None or self._is_to_be_taken(node, node.when, view):
-            return view
-        return None
+            return False
+        return node.when is None or self._is_to_be_taken(node, node.when, view)
 
     def _is_to_be_taken(self, node: Node, when: Expression, view: PassageView) -> bool:
         why = ""
@@ -169,13 +172,14 @@ class Walk(Noting):
             self._apply(node, self._a_bug(node, error))
             return False
         text = self.with_notes(f"when: {when.source}{why}")
-        self.record("skipped", text=text, seen=sight_of(when)(view.scope))
+        self.record(Move(status="skipped", seen=sight_of(when)(view.scope)), text)
         self._go(node.behind)
         return False
 
     def _stop_running_away(self) -> None:
         passage = self.passage
-        self.record("failed", "journey.step_limit", "too many steps without a wait, or in all")
+        too_many = Move(status="failed", failure="journey.step_limit")
+        self.record(too_many, "too many steps without a wait, or in all")
         passage.moves = passage.unwaited = 0
         if passage.outcome is None:
             self.leave("step_limit")
@@ -210,8 +214,7 @@ class Walk(Noting):
             self._end(node, decision, result)
 
     def _end(self, node: Node, end: End, result: Result | None) -> None:
-        text = self.with_notes(end.text)
-        self.record(end.status, end.failure, text, end.http_status, None, result, end.seen)
+        self.record(end, self.with_notes(end.text), result)
         if self.passage.outcome is None:
             self.leave(end.outcome)
         else:
@@ -219,23 +222,29 @@ class Walk(Noting):
 
     def _move(self, node: Node, move: Move, result: Result | None) -> None:
         passage = self.passage
-        problem = too_big(passage, move) if move.vars or move.user else ""
-        if problem:
-            self._apply(node, self._failed(node, "step.too_big", problem, move), result)
-            return
         text = self.with_notes(move.text)
-        if move.vars:
-            passage.vars.update(move.vars)
-        if move.user:
-            self.done.before = write(passage.user, move.user) | dict(self.done.before or {})
-            self.done.writes = {**(self.done.writes or {}), **move.user}
-            self.view = None
+        if move.vars or move.user:
+            problem = too_big(passage, move)
+            if problem:
+                self._apply(node, self._failed(node, "step.too_big", problem, move), result)
+                return
+            self._write(move)
         if move.makes is not None and not self._make(move.makes):
             move = self._too_deep(text)
             text = move.text
-        self.record(move.status, move.failure, text, move.http_status, move.arm, result, move.seen)
+        self.record(move, text, result)
         passage.position = node.follow if move.exit == FOLLOWING else node.exits[move.exit]
         passage.started = 0
+
+    def _write(self, move: Move) -> None:
+        """Write the values that a step made."""
+        if move.vars:
+            self.passage.vars.update(move.vars)
+        if move.user:
+            done = self.done
+            done.before = write(self.passage.user, move.user) | dict(done.before or {})
+            done.writes = {**(done.writes or {}), **move.user}
+            self.view = None
 
     def _make(self, made: Emitted | Started) -> bool:
         """Make it, unless too much led to it."""
@@ -257,7 +266,7 @@ class Walk(Noting):
     def _failed(self, node: Node, failure: str, text: str, move: Move | None = None) -> Move | End:
         """Where the step goes with a failure that isn't its own finding."""
         http_status = None if move is None else move.http_status
-        return node.step.failed(self.view_of(node), failure, text, http_status)
+        return node.step.failed(self.look(), failure, text, http_status)
 
     def _a_bug(self, node: Node, error: Exception) -> Move | End:
         """A bug in a step costs this user this step, visibly, and nobody anything else."""

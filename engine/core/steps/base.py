@@ -20,7 +20,7 @@ other.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -106,8 +106,8 @@ class Started:
 
 @dataclass(slots=True)
 class Move:
-    """The step is over; go on by ``exit``. ``vars`` and ``user`` are the values it wrote, ``makes``
-    is what follows from it elsewhere, ``seen`` are the values that it was decided by.
+    """The step is over; go on by ``exit``. ``vars`` and ``user`` are the values it wrote (None:
+    none), ``makes`` is what follows from it elsewhere, ``seen`` are the values it was decided by.
     """
 
     exit: int = FOLLOWING
@@ -115,8 +115,8 @@ class Move:
     failure: str | None = None
     text: str = ""
     arm: str | None = None
-    vars: Mapping[str, object] = field(default_factory=dict)
-    user: Mapping[str, object] = field(default_factory=dict)
+    vars: Mapping[str, object] | None = None
+    user: Mapping[str, object] | None = None
     http_status: int | None = None
     makes: Emitted | Started | None = None
     seen: Mapping[str, object] | None = field(default=None, compare=False)
@@ -170,6 +170,8 @@ class Again:
 @dataclass(slots=True)
 class End:
     """The passage is over with this outcome; ``seen`` as of :class:`Move`."""
+
+    arm: ClassVar[None] = None
 
     outcome: str
     status: Status = "succeeded"

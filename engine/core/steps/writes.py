@@ -54,8 +54,11 @@ def write_to(target: str, make: Callable[[Scope], object]) -> Write:
     return Write(root == "user", name, make)
 
 
-def written(writes: Iterable[Write], scope: Scope) -> tuple[dict[str, object], dict[str, object]]:
-    """The values for ``vars`` and for ``user``, all made from what stood before any was written.
+def written(
+    writes: Iterable[Write], scope: Scope
+) -> tuple[dict[str, object] | None, dict[str, object] | None]:
+    """The values for ``vars`` and for ``user`` (None: there are none), all made from what stood
+    before any was written.
 
     Raises Unfillable if one can't be made: then none is.
     """
@@ -63,4 +66,4 @@ def written(writes: Iterable[Write], scope: Scope) -> tuple[dict[str, object], d
     attributes: dict[str, object] = {}
     for write in writes:
         (attributes if write.to_user else variables)[write.name] = write.make(scope)
-    return variables, attributes
+    return variables or None, attributes or None

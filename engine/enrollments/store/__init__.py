@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from engine.core.guarded_json import text_of
 from engine.core.interpreter.admit import Earlier
-from engine.db.statements import execute, write_rows
+from engine.db.statements import execute, fetch, write_rows
 from engine.enrollments.pending import Held, PendingCall
 from engine.enrollments.rows import read_call, read_passage, read_user
 from engine.enrollments.store.clocks import ClockRows
@@ -31,14 +32,21 @@ ENTERED, SUCCEEDED, FAILED, SKIPPED, ARM = range(5)
 OUTCOME, REFUSED, ADMITTED, GOAL, GOAL_HELD_OUT = range(5, 10)
 """Kinds of ``step_counts``."""
 
+Count = tuple[int, int, int, int, str]
+"""What is counted: run id, version id, step (-1: the journey), kind, name."""
+
+
+_STEP = itemgetter(2)
+"""Of a row of executions. Those of one step are alike, and cost less to write together."""
+
 
 @dataclass(slots=True)
 class Changes:
     """What one transaction writes: rows for the hot statements, in the order they are run.
 
-    ``run_id`` is that of the run that is worked, None where everything is. ``counts`` maps (run id,
-    version id, step, kind, name) to [n, attempts]: a passage's own run, since an entry may end a
-    passage of an earlier one. ``last`` is done when all else is written.
+    ``run_id`` is that of the run that is worked, None where everything is. ``counts`` are [n,
+    attempts], of a passage's own run, since an entry may end a passage of an earlier one. ``last``
+    is done when all else is written.
     """
 
     run_id: int | None
@@ -55,22 +63,13 @@ class Changes:
     refusals: list[tuple[object, ...]] = field(default_factory=list)
     facts: list[tuple[object, ...]] = field(default_factory=list)
     received: list[tuple[object, ...]] = field(default_factory=list)
-    counts: dict[tuple[int, int, int, int, str], list[int]] = field(default_factory=dict)
+    counts: dict[Count, list[int]] = field(default_factory=dict)
     clocks: ClockRows = field(default_factory=ClockRows)
     position: int | None = None
     last: list[Callable[[Connection], object]] = field(default_factory=list)
 
-    def count(
-        self,
-        passage: Passage,
-        step: int,
-        kind: int,
-        name: str = "",
-        attempts: int = 0,
-        n: int = 1,
-    ) -> None:
-        """Add ``n`` to a count of the passage's run, and ``attempts`` to its attempts."""
-        key = (passage.run_id, passage.version_id, step, kind, name)
+    def count(self, key: Count, n: int, attempts: int = 0) -> None:
+        """Add ``n`` to a count, and ``attempts`` to its attempts."""
         both = self.counts.get(key)
         if both is None:
             both = self.counts[key] = [0, 0]
@@ -86,7 +85,7 @@ def write(connection: Connection, changes: Changes) -> None:
         ("upsert_user", [_user_row(user) for user in changes.users.values()]),
         ("update_enrollment", changes.enrollments),
         ("insert_enrollment", changes.new_enrollments),
-        ("insert_execution", changes.executions),
+        ("insert_execution", sorted(changes.executions, key=_STEP)),
         ("delete_call", changes.answered_calls),
         ("keep_failed_call", changes.failed_calls),
         ("retry_call", changes.retried_calls),
@@ -119,7 +118,7 @@ def load_users(
     connection: Connection, wanted: Iterable[tuple[int, str]], held: UsersHeld
 ) -> dict[str, User]:
     """Those of a set of (bucket, user id) that exist, by id."""
-    rows = execute(connection, "load_users", (json.dumps(list(wanted)),))
+    rows = fetch(connection, "load_users", (json.dumps(list(wanted)),))
     return {row[1]: held.keep(row[1], partial(read_user, *row)) for row in rows}
 
 
@@ -128,7 +127,7 @@ def earlier_passages(
 ) -> dict[str, list[Earlier]]:
     """Passages that users of a set have or had through a journey, by user id, newest first."""
     found: dict[str, list[Earlier]] = {}
-    rows = execute(connection, "earlier_passages", (journey, json.dumps(list(wanted))))
+    rows = fetch(connection, "earlier_passages", (journey, json.dumps(list(wanted))))
     for row in rows:
         found.setdefault(row[0], []).append(Earlier(*row[1:]))
     return found
@@ -149,7 +148,7 @@ def due_passages(
     """Passages whose time comes in a span. ``place`` is (buckets as JSON, the last instant before
     it, its last, run id or None, limit).
     """
-    rows = execute(connection, "due_passages", place).fetchall()
+    rows = fetch(connection, "due_passages", place)
     return [_passage(connection, row, versions, held) for row in rows]
 
 
@@ -163,7 +162,7 @@ def due_calls(
     """Unfinished calls that may be tried, but those ``in_memory`` (keys of their rows).
     ``place`` is (buckets as JSON, endpoint, journey, now, run id or None, limit).
     """
-    rows = execute(connection, "due_calls", place).fetchall()
+    rows = fetch(connection, "due_calls", place)
     return [
         Held(_passage(connection, row, versions, held), read_call(row[PASSAGE_COLUMNS:]))
         for row in rows
@@ -178,7 +177,7 @@ def due_redriven(
     held: UsersHeld,
 ) -> list[Held]:
     """Calls that are sent again and may be tried. ``place`` is (endpoint, journey, now, limit)."""
-    rows = execute(connection, "due_redriven", place).fetchall()
+    rows = fetch(connection, "due_redriven", place)
     return [
         Held(_passage(connection, row, versions, held), read_call(row[PASSAGE_COLUMNS:]))
         for row in rows
@@ -196,7 +195,7 @@ def passages_of_users(
     count ``at`` an instant, each with the call it is in; in the order of entry.
     """
     place = (json.dumps(list(wanted)), at)
-    rows = execute(connection, "passages_of_users", place).fetchall()
+    rows = fetch(connection, "passages_of_users", place)
     return [
         (
             _passage(connection, row, versions, held),
@@ -217,19 +216,23 @@ def waiting_calls(connection: Connection, run_id: int | None) -> dict[Lane, int]
     """For each endpoint and journey with unfinished calls (of a run), when the first may be
     tried.
     """
-    rows = execute(connection, "waiting_calls", (run_id,))
+    rows = fetch(connection, "waiting_calls", (run_id,))
     return {(row[0], row[1]): row[2] for row in rows if row[2] < HELD}
 
 
 def next_wake(connection: Connection, buckets: str, now: int, run_id: int | None) -> int | None:
     """When, after ``now``, the next sleeper (of a run) wakes. ``buckets`` is a JSON array."""
-    found: int | None = execute(connection, "next_wake", (buckets, now, run_id)).scalar()
-    return None if found is None or found >= HELD else found
+    return _before_held(fetch(connection, "next_wake", (buckets, now, run_id)))
 
 
 def next_call(
     connection: Connection, buckets: str, lane: Lane, now: int, run_id: int | None
 ) -> int | None:
     """When, after ``now``, the next unfinished call of an endpoint and journey may be tried."""
-    found: int | None = execute(connection, "next_call", (buckets, *lane, now, run_id)).scalar()
+    return _before_held(fetch(connection, "next_call", (buckets, *lane, now, run_id)))
+
+
+def _before_held(rows: Sequence[Sequence[Any]]) -> int | None:
+    """The one value of these rows, if it is an instant and doesn't say that a pause holds."""
+    found: int | None = rows[0][0] if rows else None
     return None if found is None or found >= HELD else found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.guarded_json import text_of
 from engine.core.steps.facts import MOST_COUNTED, Change, Event
-from engine.db.statements import execute, write_rows
+from engine.db.statements import ask, fetch, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -57,7 +57,7 @@ def become(connection: Connection, told: Told, kind: int, data: str) -> None:
 
 def anything_told(connection: Connection) -> bool:
     """Whether something waits to be received."""
-    return connection.exec_driver_sql("SELECT 1 FROM inbox LIMIT 1").first() is not None
+    return bool(ask(connection, "SELECT 1 FROM inbox LIMIT 1"))
 
 
 def entry_of_run(
@@ -84,14 +84,14 @@ def _of_run(run_id: int) -> str:
 
 def told(connection: Connection, buckets: str, most: int) -> list[Told]:
     """Up to ``most`` of what waits to be received. ``buckets`` is a JSON array."""
-    rows = execute(connection, "inbox_rows", (buckets, most))
+    rows = fetch(connection, "inbox_rows", (buckets, most))
     return [Told(*row) for row in rows]
 
 
 def last_seqs(connection: Connection, wanted: Iterable[tuple[int, str]]) -> dict[str, int]:
     """The ``seq`` of the last fact of each of a set of users (bucket, id); 0 without any."""
     place = (json.dumps(list(wanted)),)
-    return {row[0]: row[1] or 0 for row in execute(connection, "last_seqs", place)}
+    return {row[0]: row[1] or 0 for row in fetch(connection, "last_seqs", place)}
 
 
 def known_messages(
@@ -99,7 +99,7 @@ def known_messages(
 ) -> set[tuple[str, str]]:
     """Those of a set of messages (bucket, user id, message id) that were received: (user, id)."""
     place = (json.dumps(list(wanted)),)
-    rows = execute(connection, "known_messages", place)
+    rows = fetch(connection, "known_messages", place)
     return {(row[0], row[1]) for row in rows}
 
 
@@ -111,7 +111,7 @@ def past_events(
     """
     found: dict[str, list[Event]] = {}
     place = (json.dumps(list(wanted)), MOST_COUNTED - 1)
-    for row in execute(connection, "past_events", place):
+    for row in fetch(connection, "past_events", place):
         user, name, seq, at, depth, message, data = row
         event = Event(seq, at, name, json.loads(data), message, depth)
         found.setdefault(user, []).append(event)

@@ -98,7 +98,7 @@ def test_an_edit_holds_for_the_next_read(database: Database) -> None:
 def test_an_unknown_endpoint_has_the_defaults(database: Database) -> None:
     live = LiveEndpoints(database)
     assert (live.concurrency("crm"), live.at_most_once("crm")) == (100, False)
-    assert live.admit("crm", ACall(), 1) == 0.0
+    assert live.admit("crm", ACall(), lambda: 1) == 0.0
 
 
 def test_a_rate_is_kept_over_edits_of_other_settings(database: Database) -> None:
@@ -108,7 +108,7 @@ def test_a_rate_is_kept_over_edits_of_other_settings(database: Database) -> None
     read(live, database)
 
     def take() -> None:
-        while (wait := live.admit("crm", ACall(), 5)) == 0.0:
+        while (wait := live.admit("crm", ACall(), lambda: 5)) == 0.0:
             granted.append(0.0)
         waits.append(wait)
 
@@ -123,7 +123,7 @@ def test_a_rate_is_kept_over_edits_of_other_settings(database: Database) -> None
     on_a_loop(live, until=lambda: len(granted) == 4, step=take)
     save(database)
     read(live, database)
-    assert [live.admit("crm", ACall(), 1) for _ in range(9)] == [0.0] * 9
+    assert [live.admit("crm", ACall(), lambda: 1) for _ in range(9)] == [0.0] * 9
 
 
 def test_a_rate_goes_on_within_two_spans_after_the_clock_was_put_back(database: Database) -> None:
@@ -133,7 +133,7 @@ def test_a_rate_goes_on_within_two_spans_after_the_clock_was_put_back(database: 
     read(live, database)
 
     def take() -> None:
-        while (wait := live.admit("crm", ACall(), 5)) == 0.0:
+        while (wait := live.admit("crm", ACall(), lambda: 5)) == 0.0:
             granted.append(0.0)
         waits.append(wait)
 
@@ -155,7 +155,7 @@ def test_another_process_sees_what_this_one_has_seen(database: Database) -> None
     read(here, database)
     read(there, database)
     call = ACall()
-    assert there.admit("crm", call, 1) == 0.0
+    assert there.admit("crm", call, lambda: 1) == 0.0
 
     def fails() -> None:
         if not here._traffic:
@@ -166,9 +166,9 @@ def test_another_process_sees_what_this_one_has_seen(database: Database) -> None
             return states.gate_of(connection, "crm").gate.since == NOW
 
     on_a_loop(here, until=stored, step=fails)
-    assert isinstance(here.admit("crm", call, 1), Refused)
+    assert isinstance(here.admit("crm", call, lambda: 1), Refused)
     read(there, database)
-    assert isinstance(there.admit("crm", call, 1), Refused)
+    assert isinstance(there.admit("crm", call, lambda: 1), Refused)
 
 
 def test_one_process_probes_and_the_others_wait(database: Database) -> None:
@@ -189,7 +189,7 @@ def test_one_process_probes_and_the_others_wait(database: Database) -> None:
     )
     for live in both:
         read(live, database)
-        verdict = live.admit("crm", ACall(), 1)
+        verdict = live.admit("crm", ACall(), lambda: 1)
         assert isinstance(verdict, Parked)
         assert verdict.seconds == 2.0
     clock.at += 2 * SECOND
@@ -198,7 +198,7 @@ def test_one_process_probes_and_the_others_wait(database: Database) -> None:
     for live in both:
 
         def ask(live: LiveEndpoints = live) -> None:
-            verdicts[live] = live.admit("crm", calls[live], 1)
+            verdicts[live] = live.admit("crm", calls[live], lambda: 1)
 
         on_a_loop(live, until=lambda live=live: verdicts[live] != float("inf"), step=ask)  # type: ignore[misc]
     assert verdicts[both[0]] == 0.0
@@ -213,9 +213,9 @@ def test_one_process_probes_and_the_others_wait(database: Database) -> None:
             )
         ),
     )
-    assert first.admit("crm", ACall(), 1) == 0.0
+    assert first.admit("crm", ACall(), lambda: 1) == 0.0
     read(both[1], database)
-    assert both[1].admit("crm", ACall(), 1) == 0.0
+    assert both[1].admit("crm", ACall(), lambda: 1) == 0.0
 
 
 @pytest.mark.parametrize(("concurrency", "workers"), [(100, 1), (100, 3), (7, 4), (4, 4)])

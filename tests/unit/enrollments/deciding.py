@@ -131,7 +131,9 @@ class Desk:
             if inbox:
                 turn.told = self.backlog.load_told(connection, most)
             turn.due = self.backlog.load_due(connection, now, most)
-            turn.arrivals = Arrivals(rows, len(rows)) if rows else None
+            turn.arrivals = (
+                Arrivals([(bucket_of(row.id), row) for row in rows], len(rows)) if rows else None
+            )
             of = None if not rows else (run[0], self._versions.get(connection, run[1]))
             decider = self._decider(of)
             ledger = decider.decide(connection, turn, {"crm": terms(CRM)}, now)

@@ -20,7 +20,7 @@ def taken(count: int, position: int = 0) -> list[str]:
     def rows(start: int) -> Iterator[UserRow]:
         return iter(everybody[start:])
 
-    return [row.id for row in arriving.by_bucket(rows, position)]
+    return [row.id for _, row in arriving.by_bucket(rows, position)]
 
 
 def test_everybody_comes_once_bucket_by_bucket_within_a_block(

@@ -9,9 +9,10 @@ from engine.enrollments.ids import call_key
 
 
 def test_the_key_of_a_call_is_what_the_documents_say() -> None:
-    text = "v1|0123abcd|77|greet|2"
-    expected = base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[:32]
-    assert call_key("0123abcd", 77, "greet", 2) == expected
+    for enrollment in range(100):
+        text = f"v1|0123abcd|{enrollment}|greet|2"
+        expected = base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[:32]
+        assert call_key("0123abcd", enrollment, "greet", 2) == expected
 
 
 def test_a_key_stays_what_it_was_in_the_first_release() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from engine.enrollments.send import Outbox
 OK = Result(Answer(status=200), None, "", 1, 1, 1)
 
 
-@dataclass
+@dataclass(eq=False)
 class OneHeld:
     """What the outbox needs of a held call."""
 
@@ -49,7 +50,9 @@ class Shut(LiveEndpoints):
         super().__init__()
         self.verdict = verdict
 
-    def admit(self, endpoint: str, call: Due, queued: int) -> float | Parked | Refused:
+    def admit(
+        self, endpoint: str, call: Due, queued: Callable[[], int]
+    ) -> float | Parked | Refused:
         return self.verdict
 
 
@@ -132,7 +135,9 @@ def test_what_is_withdrawn_is_not_sent_and_another_call_is_the_probe() -> None:
         return OK
 
     class Withdrawing(Shut):
-        def admit(self, endpoint: str, call: Due, queued: int) -> float | Parked | Refused:
+        def admit(
+            self, endpoint: str, call: Due, queued: Callable[[], int]
+        ) -> float | Parked | Refused:
             if call is calls[1].call:  # just as it is let go
                 assert outbox.withdraw(calls[1])
             return 0.0

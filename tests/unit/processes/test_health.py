@@ -13,6 +13,8 @@ from engine.clock import stopwatch, wall
 from engine.core.expressions.calendar import DAY, MINUTE
 from engine.db.connect import Database
 from engine.db.schema import open_database
+from engine.endpoints.gate import WELL, GatePolicy, Sighting
+from engine.endpoints.states import observe
 from engine.errors import DatabaseUnavailable
 from engine.operations import store
 from engine.operations.running import running
@@ -188,3 +190,17 @@ def test_duties_that_failed_or_that_nobody_does_are_told_of(database: Database) 
     assert "retention failed" in found[0][2]
     assert found[0][2].endswith(", 3 times in a row: disk full")
     assert found[1][2] == "nobody does backup"
+
+
+def test_an_endpoint_whose_calls_are_held_is_told_of_until_it_is_well(database: Database) -> None:
+    now, policy = wall(), GatePolicy(hold=DAY)
+    with database.write() as connection:
+        refused = Sighting("refused", "credential.unavailable", "the token server answered 503")
+        observe(connection, "crm", policy, [(refused, now, False)])
+    (found,) = (each for each in told(database) if each[0] == "endpoints")
+    assert found[1] == "odd"
+    assert found[2].startswith("crm: held since ")
+    assert found[2].endswith(": the token server answered 503")
+    with database.write() as connection:
+        observe(connection, "crm", policy, [(WELL, now + MINUTE, True)])
+    assert not [each for each in told(database) if each[0] == "endpoints"]

@@ -63,6 +63,16 @@ class Opens(Backlog):
         self.opened += 1
 
 
+@dataclass(eq=False)
+class OneHeld:
+    """What is held of a call."""
+
+    passage: SimpleNamespace
+    call: SimpleNamespace
+    place: tuple[int, ...]
+    lane: tuple[str, str] = ("api", "j")
+
+
 @dataclass
 class World:
     owned: Having = field(default_factory=Having)
@@ -79,7 +89,7 @@ class World:
         """A call in memory."""
         passage = SimpleNamespace(id=bucket, user=SimpleNamespace(bucket=bucket, id=str(bucket)))
         call = SimpleNamespace(redrive=again)
-        held: Any = SimpleNamespace(lane=("api", "j"), place=(bucket,), call=call, passage=passage)
+        held: Any = OneHeld(passage, call, (bucket,))
         self.calls.hold(held)
         return held
 

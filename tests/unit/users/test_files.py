@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.users import files, repeats, row
+from engine.users import files, repeats, row, source
 from engine.users.files import UserRow, UsersFile, UsersFileError, open_users
 from engine.users.source import MAX_ROW
 
@@ -261,6 +261,7 @@ def test_more_repeats_than_fit_in_memory_are_found_in_rounds(
 @pytest.mark.parametrize("repeat", [1, 3])
 def test_reading_goes_on_from_any_user(repeat: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_MARK_EVERY", 16)
+    monkeypatch.setattr(source, "_BLOCK", 64)
     ids = [f"u{i}" for i in range(100)]
     text = "id,a\n" + "".join(f'{user},"\n"\nbad\n' * repeat for user in ids)
     with users(text, skip_bad=True) as file:

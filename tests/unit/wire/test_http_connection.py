@@ -54,7 +54,7 @@ class Kept:
         self.connection = Connection(loop, self._count, lambda _: None)
         self.connection.connection_made(cast(Any, self.wire))
 
-    def _count(self, _: Connection) -> None:
+    def _count(self, _: Connection, _now: float) -> None:
         self.given_back += 1
 
     def ask(self, body: bytes = b"{}") -> asyncio.Future[Answer]:

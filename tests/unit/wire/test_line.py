@@ -33,7 +33,7 @@ def a_line() -> Line:
 def given_back(line: Line, how_many: int) -> list[Connection]:
     connections = [cast(Connection, IdleConnection()) for _ in range(how_many)]
     for each in connections:
-        line.give_back(each)
+        line.give_back(each, stopwatch())
     return connections
 
 

@@ -179,7 +179,7 @@ def test_a_body_that_cant_give_an_output_is_a_bad_response_and_changes_nothing(
         return
     assert isinstance(decision, Move)
     assert (decision.status, decision.failure) == ("failed", "call.bad_response")
-    assert (decision.vars, decision.user, decision.http_status) == ({}, {}, 200)
+    assert (decision.vars, decision.user, decision.http_status) == (None, None, 200)
 
 
 def test_an_output_may_be_null_if_the_author_says_so() -> None:
@@ -191,7 +191,7 @@ def test_an_output_may_be_null_if_the_author_says_so() -> None:
 def test_a_failed_call_writes_nothing() -> None:
     decision = judged(answered(404, b'{"a": 1}', JSON), outputs={"vars.a": "response.body.a"})
     assert isinstance(decision, Move)
-    assert (decision.failure, decision.vars) == ("call.client_error", {})
+    assert (decision.failure, decision.vars) == ("call.client_error", None)
 
 
 def test_an_answer_is_gone_when_the_step_is_over() -> None:

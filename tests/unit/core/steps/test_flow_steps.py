@@ -111,7 +111,7 @@ def test_a_value_that_cant_be_filled_fails_the_step_and_writes_nothing() -> None
     assert isinstance(decision, Move)
     assert (decision.status, decision.failure) == ("failed", "step.unfillable")
     assert "user.gone" in decision.text
-    assert (decision.vars, decision.user) == ({}, {})
+    assert (decision.vars, decision.user) == (None, None)
 
 
 def test_exit_ends_with_its_outcome() -> None:

@@ -109,7 +109,7 @@ def test_an_output_that_isnt_there_fails_the_step_which_goes_the_same_way() -> N
     made = waiting(any=[{"event": "bought", "outputs": {"vars.total": "event.total"}}])
     decision = told(made, event("bought"))
     assert (decision.exit, decision.status, decision.failure) == (0, "failed", "step.unfillable")
-    assert decision.vars == {}
+    assert decision.vars is None
 
 
 def test_the_event_is_gone_from_the_scope_afterwards() -> None:
