@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
 
+from engine.telemetry.redact import Redactor, known_secrets
 from tests.databases import copied_files, databases_on
 from tests.postgresql import Server, running_server
 
@@ -31,6 +34,8 @@ def pytest_configure() -> None:
             del os.environ[name]
     os.environ["JOURNEY_EGRESS_ALLOW"] = "127.0.0.0/8,[::1]"
     os.environ["JOURNEY_PORT"] = "0"  # many processes that serve run side by side
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of what a shell runs behind itself
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if _has_room(MEMORY):  # nothing of a test is worth waiting for a disk
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
@@ -43,6 +48,24 @@ def _has_room(folder: Path) -> bool:
 def _files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with copied_files(tmp_path_factory.mktemp("made")):
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _said_and_secret() -> Iterator[None]:
+    """What commands called in this process set up for all of it goes with their module: how it
+    logs, and which values are secret, which no log of another's test would show.
+    """
+    loggers = logging.getLogger(), logging.getLogger("engine")
+    handlers, raising = list(loggers[0].handlers), logging.raiseExceptions
+    levels = [each.level for each in loggers]
+    yield
+    for handler in set(loggers[0].handlers) - set(handlers):
+        loggers[0].removeHandler(handler)
+        handler.close()
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    logging.raiseExceptions = raising
+    vars(known_secrets).update(vars(Redactor()))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ and environment; but it is forked from a *stock*, which has everything imported,
 the time. It takes console scripts of the engine and ``python -c`` or ``-m``; no signal is
 ignored in it, whatever this process was told to ignore. That a program starts
 from nothing is proven with ``subprocess`` (tests/unit/cli/test_start.py, tests/e2e/test_demo.py,
-tests/e2e/test_first_journey.py, tests/e2e/test_interrupted.py).
+tests/e2e/test_first_journey.py, tests/e2e/test_interrupted.py). A shell or another program starts
+such a process by tests/e2e/forked_commands.py.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
 
 OLD, NEW = "s3cret-of-the-client", "an0ther-s3cret-of-the-client"
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 900}
 JOURNEY = """\

@@ -18,15 +18,30 @@ import pytest
 
 from scripts.demo_claims import Leaks
 from scripts.demo_simulation import _carts, _orders, customers
+from tests.e2e.forked_commands import forked_commands
 
 ROOT = Path(__file__).parents[2]
+DEMO = (str(ROOT / "scripts" / "demo.py"),)
+SMALLER = """
+import sys
+from scripts import demo, demo_simulation, demo_workshop
+demo_simulation.CUSTOMERS = 400
+commands = sys.argv.pop()
+demo_workshop.Workshop._real = lambda self, command: [f"{commands}/{command[0]}", *command[1:]]
+sys.exit(demo.main())
+"""
+"""The same with a smaller shop to simulate, and with forked commands: those in the folder that is
+the last argument.
+"""
 
 
 @contextmanager
-def demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+def demo(
+    folder: Path, *options: str, program: tuple[str, ...] = DEMO
+) -> Iterator[subprocess.Popen[str]]:
     """The demo under way, with ``folder`` as the place for temporary folders."""
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "demo.py"), *options],
+        [sys.executable, *program, *options],
         env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "80", "JOURNEY_HOME": "/nowhere"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -42,7 +57,11 @@ def demo(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_every_claim_is_ticked_and_then_the_console_stays_until_ctrl_c(tmp_path: Path) -> None:
-    with demo(tmp_path, "--seconds", "3") as process:
+    smaller = ("-c", SMALLER)
+    with (
+        forked_commands() as commands,
+        demo(tmp_path, "--seconds", "3", str(commands), program=smaller) as process,
+    ):
         output = told_until(process, "Ctrl-C")
         (link,) = re.findall(r"^ +(http://\S+/login/\S+)$", output, re.MULTILINE)
         assert "Log in" in httpx.get(link, trust_env=False, timeout=30).text
@@ -62,7 +81,7 @@ def test_every_claim_is_ticked_and_then_the_console_stays_until_ctrl_c(tmp_path:
 
 
 def test_a_demo_that_is_ended_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
-    with demo(tmp_path, "--seconds", "20", "--no-serve") as process:
+    with demo(tmp_path, "--seconds", "3", "--no-serve") as process:
         seen = told_until(process, "% of the customers")
         process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=300)

@@ -1,5 +1,5 @@
 """The guide's page of journeys that live, as a reader would do it: its commands run beside a
-process that stays up, and their outputs come.
+process that stays up, and their outputs come. (The first journey's start as a shell starts them.)
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.e2e.forked_commands import forked_commands
 from tests.house.blocks import Block, blocks_of
 from tests.house.source import DOCS, ROOT
 
@@ -53,7 +54,7 @@ class Shell:
 
 
 @contextmanager
-def shell(home: Path, port: str) -> Iterator[Shell]:
+def shell(home: Path, port: str, commands: Path) -> Iterator[Shell]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("JOURNEY_")}
     process = subprocess.Popen(
         [shutil.which("bash") or "bash"],
@@ -65,7 +66,8 @@ def shell(home: Path, port: str) -> Iterator[Shell]:
         encoding="utf-8",
     )
     run = Shell(process)
-    run("set -e; exec 2>&1; trap 'kill $(jobs -p)' EXIT")
+    run("set -e; exec 2>&1; trap 'kill $(jobs -p)' EXIT; shopt -s expand_aliases")
+    run(f"alias journey={commands}/journey")
     try:
         yield run
     finally:
@@ -76,6 +78,20 @@ def free_port() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return str(probe.getsockname()[1])
+
+
+def await_listening(ports: Iterable[str]) -> None:
+    """Until somebody listens at each: commands are quicker here than partners begin."""
+    until = time.monotonic() + PATIENCE_S
+    for port in map(int, ports):
+        while not listens(port):
+            assert time.monotonic() < until, port
+            time.sleep(0.05)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def missing(block: Block, printed: str) -> list[str]:
@@ -99,7 +115,7 @@ def _pattern(line: str) -> str:
 def test_every_command_of_the_page_works_beside_a_living_process(tmp_path: Path) -> None:
     blocks = [block for block in blocks_of(PAGE) if block.kind == "sh"]
     ports = {port: free_port() for port in ("18811", "18812", "8420")}
-    with shell(tmp_path, ports["8420"]) as run:
+    with forked_commands() as here, shell(tmp_path, ports["8420"], here) as run:
         for block in blocks:
             commands = re.sub("|".join(ports), lambda found: ports[found[0]], block.text)
             # Instead of sleeping as long as a reader has to: what comes then only looks.
@@ -109,3 +125,5 @@ def test_every_command_of_the_page_works_beside_a_living_process(tmp_path: Path)
                 assert time.monotonic() < until, (block.place, lacking, printed)
                 time.sleep(1)  # each look is a process or two
             assert not lacking, (block.place, lacking, printed)
+            if "tests.partners" in block.text:
+                await_listening((ports["18811"], ports["18812"]))

@@ -16,7 +16,7 @@ from engine.enrollments import store
 from engine.enrollments.buckets import AnotherWorker, acquire
 from engine.enrollments.ledger import Ledger
 from engine.errors import DatabaseUnavailable
-from engine.processes import run, worker
+from engine.processes import committing, run
 from tests.databases import databases_on
 from tests.integration.live import House, Seen, call
 from tests.partners import Answers, running
@@ -70,7 +70,7 @@ def test_a_commit_whose_answer_is_lost_is_not_made_twice(
     with databases_on(postgresql), running(Answers()) as api:
         house = House(tmp_path)
         house.endpoint("api", api.url)
-        monkeypatch.setattr(worker, "rest", lambda _seconds: None)
+        monkeypatch.setattr(committing, "rest", lambda _seconds: None)
         users = house.users(["id", *(f"u{n}" for n in range(300))])
         with monkeypatch.context() as patch:
 
@@ -102,7 +102,7 @@ def test_a_set_that_can_not_be_written_is_written_later(
     with databases_on(postgresql), running(Answers()) as api:
         house = House(tmp_path)
         house.endpoint("api", api.url)
-        monkeypatch.setattr(worker, "rest", lambda _seconds: None)
+        monkeypatch.setattr(committing, "rest", lambda _seconds: None)
         monkeypatch.setattr(store, "write", failing)
         ran = house.run(JOURNEY, house.users(["id", *(f"u{n}" for n in range(100))]))
         assert failed == 5

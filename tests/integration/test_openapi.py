@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     from schemathesis.generation import GenerationMode
     from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
-DRAWN = [4, pytest.param(200, marks=pytest.mark.soak)]
+DRAWN = [2, pytest.param(200, marks=pytest.mark.soak)]
 """Requests of each kind for each operation."""
 EXCLUDED = [ignored_auth, positive_data_acceptance]
 """Our own headers are sent where it leaves out its own (test_management.py looks at that); and no

@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import pytest
 from sqlalchemy.event import listen
 
 from engine.core.dsl.program import compile_journey
@@ -72,7 +71,6 @@ from engine.enrollments.store import Changes, runs
 from engine.enrollments.store.facts import CHANGE, EVENT, Told
 from engine.enrollments.summary import Summary, Tallying, by_frequency
 from engine.enrollments.users_held import UsersHeld
-from engine.processes import worker as work
 from engine.processes.sending import Sending
 from engine.processes.supply import Source
 from engine.processes.worker import Worker
@@ -82,7 +80,7 @@ from engine.versions.publish import publish
 from engine.versions.store import Versions
 from engine.wire.transport import DEFAULT_NETWORK, Network, Transport
 from tests.properties.drawn import HOUR, Case
-from tests.properties.simulated_world import Crash, FailingDatabase, Faults
+from tests.properties.simulated_world import Crash, FailingDatabase, Faults, restless
 
 MOST_TURNS = 20_000
 MOST_HAPPENINGS = 2_000
@@ -99,8 +97,7 @@ def empty_database(folder: Path) -> Iterator[Path]:
     with database.untouched() as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "rest", lambda seconds: None)
+    with restless():
         yield path
 
 

@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from engine.clock import VirtualClock
 from engine.core.expressions.assignment import bucket_of
 from engine.core.message import Answer
@@ -38,6 +40,7 @@ from engine.enrollments.send import Outbox
 from engine.enrollments.store import runs
 from engine.enrollments.users_held import UsersHeld
 from engine.errors import DatabaseUnavailable
+from engine.processes import committing, worker
 from engine.processes.supply import Source
 from engine.processes.worker import Worker
 from engine.users.row import UserRow
@@ -45,6 +48,15 @@ from engine.versions.live import LiveJourneys
 from engine.versions.store import Versions
 
 DAY = 86_400_000_000
+
+
+@contextmanager
+def restless() -> Iterator[None]:
+    """Inside, no worker rests: neither between turns nor for a database that fails."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (worker, committing):
+            patch.setattr(module, "rest", lambda seconds: None)
+        yield
 
 
 class Crash(BaseException):

@@ -24,7 +24,7 @@ from engine.enrollments.store import runs
 from engine.processes import worker
 from engine.users.row import UserRow
 from engine.versions.publish import publish
-from tests.properties.simulated_world import Life
+from tests.properties.simulated_world import Life, restless
 
 USERS = 14
 SEEDS = [seed if seed < 10 else pytest.param(seed, marks=pytest.mark.soak) for seed in range(100)]
@@ -129,7 +129,6 @@ def test_nobody_is_lost_and_nobody_served_twice(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     lots = random.Random(seed)
-    monkeypatch.setattr(worker, "rest", lambda seconds: None)
     monkeypatch.setattr(worker, "ARRIVALS_PER_TURN", lots.choice([1, 3, 100]))
     monkeypatch.setattr(worker, "ANSWERS_PER_TURN", lots.choice([1, 4, 100]))
     monkeypatch.setattr(worker, "SLEEPERS_PER_TURN", lots.choice([1, 2, 100]))
@@ -137,7 +136,8 @@ def test_nobody_is_lost_and_nobody_served_twice(
     shutil.copy(template, path)
     users = _users(lots)
     life = Life(seed, path, users, _answer)
-    life.live()
+    with restless():
+        life.live()
     with closing(sqlite3.connect(path)) as connection:
         _check(connection, life, users)
 

@@ -23,6 +23,7 @@ from engine.core.expressions.errors import ExpressionError, Unfillable
 from engine.core.expressions.grammar import EVENT_ROOTS, Expression, compile_expression
 from engine.core.expressions.scope import Scope
 from engine.core.expressions.values import compile_path, compile_value
+from tests.examples import share
 
 # fmt: off
 ZONES = st.sampled_from([
@@ -127,6 +128,7 @@ def test_compiling_any_text_gives_an_expression_or_its_own_error(text: str) -> N
         assert 0 <= error.offset <= len(text)
 
 
+@share(0.5, soak=1)
 @given(SENTENCES, scopes())
 def test_evaluating_never_raises_but_unfillable_and_is_the_same_twice(
     text: str, scope: Scope
@@ -151,6 +153,7 @@ def test_evaluating_never_raises_but_unfillable_and_is_the_same_twice(
         assert "\n" not in failure.message
 
 
+@share(0.5, soak=1)
 @given(SENTENCES, scopes())
 def test_a_value_renders_what_its_expression_gives(text: str, scope: Scope) -> None:
     try:
@@ -167,6 +170,7 @@ def test_a_value_renders_what_its_expression_gives(text: str, scope: Scope) -> N
         assert repr(rendered) == repr({"k": [expression.evaluate(scope)]})
 
 
+@share(0.5, soak=1)
 @given(st.text(max_size=300) | SOUP | SOUP.map(lambda soup: "a {{ " + soup + " }} b"), scopes())
 def test_any_text_as_a_value_or_path_gives_text_or_its_own_error(text: str, scope: Scope) -> None:
     try:
@@ -177,6 +181,7 @@ def test_any_text_as_a_value_or_path_gives_text_or_its_own_error(text: str, scop
         assert error.message
 
 
+@share(0.5, soak=1)
 @given(st.text(max_size=40), scopes())
 def test_a_path_value_never_leaves_its_segment(text: str, scope: Scope) -> None:
     scope.user = {"x": text}

@@ -57,7 +57,7 @@ def compare(template: Path, case: Case, *, told: bool = True, **how: Any) -> Non
     assert_same(Simulated(case).run(live.key), went, told=told)
 
 
-@share(0.5, soak=1)
+@share(0.3, soak=1)
 @given(case=cases(slow=True))
 def test_a_simulation_decides_as_a_live_run_does(template: Path, case: Case) -> None:
     compare(template, case)
@@ -69,7 +69,7 @@ def test_up_to_a_horizon_too(template: Path, case: Case) -> None:
     compare(template, case)
 
 
-@share(0.25, soak=0.5)
+@share(0.15, soak=0.5)
 @given(case=cases(entering=True))
 def test_who_enters_again_is_decided_alike(template: Path, case: Case) -> None:
     compare(template, case)
@@ -98,13 +98,13 @@ def test_crashes_and_failing_writes_change_nothing(
         compare(template, case, told=False, faults=(seed, Faults(rate, most)))
 
 
-@share(0.35, soak=0.7)
+@share(0.2, soak=0.7)
 @given(case=cases(slow=True, events=True))
 def test_what_happens_to_users_is_decided_alike(template: Path, case: Case) -> None:
     compare(template, case)
 
 
-@share(0.5, soak=1)
+@share(0.3, soak=1)
 @given(case=cases(slow=True, events=True, triggered=True))
 def test_whom_events_let_in_is_decided_alike(template: Path, case: Case) -> None:
     compare(template, case)
@@ -182,7 +182,7 @@ def test_events_and_clocks_let_in_once_whatever_crashes_and_fails(
     compare(template, case, told=False, faults=(seed, Faults(rate, most)))
 
 
-@share(0.5, soak=1)
+@share(0.3, soak=1)
 @given(
     case=st.one_of(
         cases(slow=True),
