@@ -138,7 +138,7 @@ class Decider:
         present = Present(connection, self.around, now)
         door = Door(connection, world, now, present, self.journeys, self.new_id, self._run_of)
         holding = HoldingBack(connection, self.journeys, self.holding, now)
-        hearing = Hearing(connection, ledger, world, self.around, present, door, holding.back)
+        hearing = Hearing(ledger, world, self.around, present, door, holding.back)
         set_aside(connection, turn, self.around, ledger)
         linking = Linking(connection, turn, self.around, ledger, self.new_id)
         linking.settle()

@@ -23,7 +23,6 @@ from engine.enrollments.coming import Entry, Lines, Rejoin
 from engine.enrollments.ledger import WHERE_FALSE
 from engine.enrollments.remembering import recall
 from engine.enrollments.rows import stand
-from engine.enrollments.store.facts import last_seqs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from engine.core.interpreter.admit import Admission
     from engine.core.interpreter.advance import World
     from engine.core.interpreter.state import Advanced, Passage, User
-    from engine.db.connect import Connection
     from engine.enrollments.coming import Coming, Fill
     from engine.enrollments.entering import Door
     from engine.enrollments.ledger import Ledger
@@ -46,7 +44,6 @@ class Hearing:
 
     def __init__(
         self,
-        connection: Connection,
         ledger: Ledger,
         world: World,
         around: Surroundings,
@@ -54,7 +51,6 @@ class Hearing:
         door: Door,
         back: HeldBack,
     ) -> None:
-        self._connection = connection
         self._ledger = ledger
         self._world = world
         self._around = around
@@ -117,14 +113,11 @@ class Hearing:
     def _prepare(self, batch: list[tuple[User, Coming]]) -> None:
         """Read what a round needs: places among facts, passages, pasts, earlier passages."""
         around = self._around
-        new = [(user.bucket, user.id) for user, _ in batch if user.seq is None]
-        found = last_seqs(self._connection, new) if new else {}
+        self._present.place([user for user, _ in batch])
         touched: list[User] = []
         at = self._ledger.now
         entering: list[tuple[User, Published]] = []
         for user, fact in batch:
-            if user.seq is None:
-                user.seq = found.get(user.id, 0)
             if isinstance(fact, Entry | Rejoin):
                 entering += self._door.named(user, fact)
                 continue

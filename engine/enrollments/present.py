@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from engine.enrollments import store
 from engine.enrollments.listening import Entrances
 from engine.enrollments.remembering import remember
+from engine.enrollments.store.facts import last_seqs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Iterable
@@ -130,10 +131,18 @@ class Present:
             if passage.id not in self._passages.get(passage.user.id, {}):
                 held = around.calls.held_call(passage.id)
                 self.know(passage if held is None else held.passage, None if held else call)
+        self.place(wanted.values())
         for user in wanted.values():
             known = self.known(user)
             user.seq = max(user.seq or 0, *(p.seen_seq for p in known), 0)
             self.remember(known)
+
+    def place(self, users: Iterable[User]) -> None:
+        """Read the last place among a user's facts where it isn't known."""
+        if new := [user for user in users if user.seq is None]:
+            found = last_seqs(self._connection, [(user.bucket, user.id) for user in new])
+            for user in new:
+                user.seq = found.get(user.id, 0)
 
     def remember(self, passages: Iterable[Passage]) -> None:
         """Read of the users' pasts what these passages will ask for."""

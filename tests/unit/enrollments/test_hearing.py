@@ -188,6 +188,17 @@ def test_what_an_arrivals_row_changes_comes_behind_what_he_did_in_the_same_turn(
     assert desk.outcomes() == [None, None]
 
 
+def test_who_is_restarted_by_an_arrival_goes_on_behind_all_that_he_did(desk: Desk) -> None:
+    tells = {"id": "tell", "type": "emit", "event": "ping"}
+    version = desk.publish(tells, pause(), entry=AGAIN)
+    desk.turn(NOW, event("come"), event("a"), event("b"))
+    desk.restart()
+    desk.open_run(version)
+    desk.turn(NOW + 2, rows=(UserRow(2, "u1", None, {}, {}),), run=(1, version))
+    told = [name for (name,) in desk.query("SELECT name FROM facts ORDER BY seq")]
+    assert told == ["come", "ping", "a", "b", "ping"]
+
+
 def test_an_arrival_that_was_moved_before_its_first_step_takes_it_once(desk: Desk) -> None:
     keyed = {"inputs": {"n": "number"}, "key": "inputs.n"}
     tells = {"id": "tell", "type": "emit", "event": "ping", "when": "inputs.n == 1"}
