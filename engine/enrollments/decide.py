@@ -59,7 +59,7 @@ class Decider:
     clocks: ClockEntries | None = None
 
     def open(self, connection: Connection) -> None:
-        """Read who listens; once, before the first turn."""
+        """Read who listens: before the first turn, and wherever others' users come to be ours."""
         self.around.listening.open(connection)
 
     def or_entry(self, at: int | None) -> int | None:

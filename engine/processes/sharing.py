@@ -10,7 +10,9 @@ from engine.enrollments.buckets import BUCKETS
 from engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from engine.db.connect import Database
+    from collections.abc import Callable
+
+    from engine.db.connect import Connection, Database
     from engine.enrollments.backlog import Backlog
     from engine.enrollments.buckets import Owned
     from engine.enrollments.pausing import Holding
@@ -22,10 +24,19 @@ _log = logging.getLogger(__name__)
 class Share:
     """The buckets a worker loads from: those it owns but for what it is to give up, which it lets
     go once none of their calls is in memory, so that nobody makes one twice. ``giving`` are those
-    that it is to let go: nothing of theirs is begun any more.
+    that it is to let go: nothing of theirs is begun any more. ``look`` reads what there is to do
+    for those who came: when they are due, and what they listen to.
     """
 
-    def __init__(self, database: Database, owned: Owned, outbox: Outbox, backlog: Backlog) -> None:
+    def __init__(
+        self,
+        database: Database,
+        owned: Owned,
+        outbox: Outbox,
+        backlog: Backlog,
+        look: Callable[[Connection], None],
+    ) -> None:
+        self._look = look
         self._database = database
         self._owned = owned
         self._outbox = outbox
@@ -79,6 +90,6 @@ class Share:
         """
         try:
             with self._database.read() as connection:
-                self._backlog.open(connection)
+                self._look(connection)
         except DatabaseUnavailable:
             self._backlog.own(self._backlog.owned, ())

@@ -82,11 +82,10 @@ class Worker:
         self._observer = observer
         self._stay = Stay(horizon, linger)
         self._committing = Committing(database, owned, observer, lasts=source is None)
-        self._owned = owned
         # A run of its own is over soon, and who writes beside it may wait; a service isn't.
         self._pace = Pace() if source is None else Pace(math.inf)
         self._size = 0
-        self._share = Share(database, owned, outbox, backlog)
+        self._share = Share(database, owned, outbox, backlog, self._read)
         self._crowds = Crowds(database, decider, backlog, self._share)
         self._tellings = Tellings(backlog, feed)
         self._watch = watch(database)
@@ -148,8 +147,11 @@ class Worker:
     def open(self) -> None:
         """Read what is there to do; once, before the first turn."""
         with self._database.read() as connection:
-            self._backlog.open(connection)
-            self._decider.open(connection)
+            self._read(connection)
+
+    def _read(self, connection: Connection) -> None:
+        self._backlog.open(connection)
+        self._decider.open(connection)
 
     def turn(self) -> float | None:
         """One turn: for how many seconds nothing is to be done unless woken; None: for ever."""
@@ -160,7 +162,9 @@ class Worker:
         turn, loading = self._gather()
         turn, loading = (behind := self._wake_crowd(turn, loading)) or (turn, loading)
         if turn.empty and loading.empty:
-            return 0.0 if behind or self._load_ahead() else self._pause()
+            now, ahead = self._clock.moment(), not self._stopping
+            ahead = ahead and not behind and self._backlog.load_ahead(self._database, now)
+            return 0.0 if behind or ahead else self._pause()
         ledger, calls = self._take(turn, loading)
         self._pace.took(self._committing.held_s, self._size)
         self._after(turn, ledger, calls)
@@ -183,10 +187,6 @@ class Worker:
             behind = turn, loading = self._gather()
         self._finish()
         return behind
-
-    def _load_ahead(self) -> bool:
-        """Load some of those who are due soon, where nothing else is to be done."""
-        return not self._stopping and self._backlog.load_ahead(self._database, self._clock.moment())
 
     def _finish(self) -> None:
         """Wait until what was begun is written, and go on from it."""

@@ -83,6 +83,7 @@ class World:
     def __post_init__(self) -> None:
         self.backlog = Opens(self.users)
         given: tuple[Any, ...] = (self.database, self.owned, self.calls, self.backlog)
+        given = (*given, self.backlog.open)
         self.share = Share(*given)
 
     def call(self, bucket: int, *, again: bool = False) -> Any:
