@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import weakref
 from typing import Any, cast
 
 import pytest
@@ -23,10 +24,7 @@ class Wire:
         self.unsent = 0
         self.aborted = False
         self.ends = socket.socketpair()
-
-    def __del__(self) -> None:
-        for end in self.ends:
-            end.close()
+        weakref.finalize(self, _close, self.ends)  # before they are collected with it
 
     def get_extra_info(self, _: str) -> socket.socket:
         return self.ends[0]
@@ -42,6 +40,11 @@ class Wire:
 
     def abort(self) -> None:
         self.aborted = True
+
+
+def _close(ends: tuple[socket.socket, ...]) -> None:
+    for end in ends:
+        end.close()
 
 
 class Kept:
