@@ -46,7 +46,7 @@ class HandingOver:
 
     def _begin(self, position: int) -> None:
         self._position = position
-        self._source = Source(by_bucket(self._users.rows, position), position)
+        self._source = Source(by_bucket(self._users.rows, position, self._run.block), position)
         self._set: list[Comer] = []
 
     def append(self) -> bool:

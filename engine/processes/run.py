@@ -211,7 +211,7 @@ class _Launch:
         task = Task(
             run.id,
             published,
-            Source(by_bucket(options.users.rows, run.position), run.position),
+            Source(by_bucket(options.users.rows, run.position, run.block), run.position),
             horizon=None if stay is None else self._clock.moment() + stay,
             linger=LINGER_US if options.now is None else 0,
             feed=options.feed,

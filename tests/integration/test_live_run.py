@@ -13,8 +13,11 @@ import pytest
 from engine.clock import wall
 from engine.core.expressions.durations import DAY
 from engine.endpoints import store as endpoints
+from engine.enrollments.arriving import by_bucket
+from engine.enrollments.store import runs
 from engine.errors import OperatorError
 from engine.processes.worker import ARRIVALS_PER_TURN
+from engine.users.files import open_users
 from tests.integration.live import House, Seen, call
 from tests.partners import Answers, Partner, Reply, Request, bodies_by_key, running
 
@@ -284,6 +287,28 @@ def test_a_run_ends_with_its_sleepers_and_the_same_command_goes_on(tmp_path: Pat
         assert len(api.log) == 600
         house.check_counts(last, SLEEPY)
         assert house.query("SELECT state FROM runs") == [("finished",)]
+
+
+@pytest.mark.usefixtures("either_database")
+@pytest.mark.parametrize("block", [10, None])
+def test_a_run_of_an_older_version_goes_on_in_its_own_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int | None
+) -> None:
+    """Its position counts users as that version had put them in order."""
+    monkeypatch.setattr(runs, "_BLOCK_BEFORE", 10)
+    journey = {"steps": [{"id": "end", "type": "exit"}]}
+    house = House(tmp_path)
+    users = house.users(_ids(40))
+    house.run(journey, users)
+    with house.opened() as database, database.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE runs SET state = 'open', position = 25, block = ?", (block,)
+        )
+    house.run(journey, users)
+    with open_users(users, inputs={}) as file:
+        left = [row.id for _, row in by_bucket(file.rows, 25, 10)]
+    told_twice = house.query("SELECT user_id FROM refusals")
+    assert sorted(told_twice) == sorted((user,) for user in left)
 
 
 def test_a_virtual_clock_goes_on_to_the_horizon_by_itself_and_stands_still_for_work(

@@ -32,7 +32,8 @@ class UserRow(SQLModel, table=True):
 class RunRow(SQLModel, table=True):
     """One launch over users. ``source`` identifies the users' input; ``position`` is how many of
     its rows were admitted or refused; ``token_base`` (JSON) is each profile's token requests
-    before, ``token_end`` those when it was finished.
+    before, ``token_end`` those when it was finished. ``block`` is how many users are put in order
+    together (NULL: as many as before that was written down).
     """
 
     __tablename__ = "runs"
@@ -50,6 +51,7 @@ class RunRow(SQLModel, table=True):
     token_end: str | None = None
     opened_at: int = Field(sa_type=BigInteger)
     finished_at: int | None = Field(default=None, sa_type=BigInteger)
+    block: int | None = None
 
 
 class EnrollmentRow(SQLModel, table=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.db.statements import execute
+from engine.enrollments.arriving import BLOCK
 from engine.enrollments.store.facts import entries_waiting
 
 if TYPE_CHECKING:
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
 
 OPEN = "open"
 FINISHED = "finished"
+_BLOCK_BEFORE = 8192
+"""The ``block`` of a run that was opened before it was written down."""
 
 
 @dataclass(slots=True, frozen=True)
 class Run:
-    """One launch over users. ``position`` of ``total`` rows were admitted or refused."""
+    """One launch over users. ``position`` of ``total`` rows were admitted or refused, in the order
+    in which ``block`` of them at a time are taken in.
+    """
 
     id: int
     journey: str
@@ -31,6 +36,7 @@ class Run:
     total: int
     skipped: int
     token_base: dict[str, int]
+    block: int = BLOCK
 
 
 def newest_run(connection: Connection, journey: str, source: str) -> Run | None:
@@ -47,7 +53,9 @@ def unfinished_runs(connection: Connection, journey: str, source: str) -> list[R
 
 def _run(row: Row[Any]) -> Run:
     columns = row._asdict()
-    return Run(**columns | {"token_base": json.loads(columns["token_base"])})
+    columns["token_base"] = json.loads(columns["token_base"])
+    columns["block"] = columns["block"] or _BLOCK_BEFORE
+    return Run(**columns)
 
 
 def open_run(connection: Connection, run: Run, *, now: int) -> None:
@@ -66,6 +74,7 @@ def open_run(connection: Connection, run: Run, *, now: int) -> None:
             run.skipped,
             json.dumps(run.token_base),
             now,
+            run.block,
         ),
     )
 

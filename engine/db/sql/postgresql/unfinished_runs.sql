@@ -1,4 +1,4 @@
-SELECT id, journey, version_id, source, state, position, total, skipped, token_base
+SELECT id, journey, version_id, source, state, position, total, skipped, token_base, block
 FROM runs
 WHERE journey = ? AND source = ? AND state = ?
 ORDER BY id
