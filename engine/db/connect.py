@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoneLeft
-from sqlmodel import Session
 
 from engine.clock import stopwatch
 from engine.db import postgresql, sqlite
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-__all__ = ["Connection", "Database", "IntegrityError", "Session"]
+__all__ = ["Connection", "Database", "IntegrityError"]
 
 _SNAPSHOT = "REPEATABLE READ"
 
@@ -109,22 +108,6 @@ class Database:
             yield patience_s if within_s is None else max(0.0, within_s - (stopwatch() - since))
         finally:
             self._writing.release()
-
-    @contextmanager
-    def session(self) -> Iterator[Session]:
-        """A session over one read transaction."""
-        with self.read() as connection, Session(bind=connection) as session:
-            yield session
-
-    @contextmanager
-    def write_session(self) -> Iterator[Session]:
-        """A session over one write transaction; flushed and committed at the end."""
-        with (
-            self.write() as connection,
-            Session(bind=connection, expire_on_commit=False) as session,
-        ):
-            yield session
-            session.flush()
 
     @contextmanager
     def untouched(self) -> Iterator[sqlite3.Connection]:

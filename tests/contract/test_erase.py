@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlmodel import SQLModel
 
-import engine.db.tables  # noqa: F401  the tables register themselves
 from engine.clock import wall
 from engine.core.expressions.assignment import bucket_of
 from engine.db.connect import Database
 from engine.db.schema import open_database
+from engine.db.tables import metadata
 from engine.db.vacuum import drop_empty_pages, empty_log, rewrite
 from engine.enrollments.buckets import acquire
 from engine.operations.erase import HELD, Asked, ask, carry_out, erase, held, pseudonym, wait
@@ -47,7 +46,7 @@ def test_every_table_that_can_hold_something_of_a_user_is_emptied_of_him() -> No
     """A new table with a bucket, a user or an enrollment belongs into HELD, or into OF_NOBODY."""
     theirs = {
         name
-        for name, table in SQLModel.metadata.tables.items()
+        for name, table in metadata.tables.items()
         if {"bucket", "user_id", "enrollment", "enrollment_id"} & set(table.columns.keys())
     }
     assert theirs - OF_NOBODY == set(HELD)

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from alembic import context
 from sqlalchemy import create_engine
-from sqlmodel import SQLModel
 
-import engine.db.tables  # noqa: F401
+from engine.db.tables import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -18,7 +17,7 @@ def migrate(connection: Connection) -> None:
     """Run the migrations in a transaction of ``connection``."""
     context.configure(
         connection=connection,
-        target_metadata=SQLModel.metadata,
+        target_metadata=metadata,
         render_as_batch=connection.dialect.name == "sqlite",
     )
     with context.begin_transaction():

@@ -3,6 +3,8 @@
 Instants are integer microseconds UTC. ``bucket`` comes first in every user-owned table.
 """
 
+from sqlmodel import SQLModel
+
 from engine.db.tables.access import (
     ApiToken,
     ApiTokenChange,
@@ -43,6 +45,9 @@ from engine.db.tables.versions import (
     VersionRow,
 )
 from engine.db.tables.workers import BucketRow, WorkerRow
+
+metadata = SQLModel.metadata
+"""All of them, as SQLAlchemy knows them."""
 
 __all__ = [
     "ApiToken",
@@ -87,4 +92,5 @@ __all__ = [
     "VersionEndpoint",
     "VersionRow",
     "WorkerRow",
+    "metadata",
 ]
