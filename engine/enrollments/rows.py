@@ -146,10 +146,25 @@ def execution_rows(
             http,
             attempts,
             arm,
-            *rest,
+            credential,
+            started,
+            ended,
             None if seen is None else text_of(seen),
         )
-        for step, visit, status, failure, text, http, attempts, arm, *rest, seen in executions
+        for (
+            step,
+            visit,
+            status,
+            failure,
+            text,
+            http,
+            attempts,
+            arm,
+            credential,
+            started,
+            ended,
+            seen,
+        ) in executions
     ]
 
 
