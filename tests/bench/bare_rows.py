@@ -13,6 +13,9 @@ from typing import cast
 
 from engine.db.schema import open_database
 
+PASSAGES = ("users", "enrollments", "executions")
+"""The tables that hold what became of users."""
+
 
 def bare_seconds(written: Path, tables: tuple[str, ...], sets: int) -> float:
     """How long it takes to write all rows of ``tables`` of the database ``written``.

@@ -2,8 +2,10 @@
 
 Each run is measured beside two bare loops of as many POSTs to the same server, on the same event
 loop: the engine's own HTTP client with nothing around it (``of_bare``), and fixed bytes over kept
-connections (``of_fixed_bytes``). Times include the command's start. With ``--workers`` the command
-hands its users to so many workers; CPU and memory are then those of all of them together.
+connections (``of_fixed_bytes``). On SQLite also beside both limits of a durable call: that loop of
+the client, and then ``executemany`` of the rows that are left (``of_bare_and_rows``). Times include
+the command's start. With ``--workers`` the command hands its users to so many workers; CPU and
+memory are then those of all of them together.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from tests.bench.bare_rows import PASSAGES, bare_seconds
 from tests.bench.installation import (
     DATABASES,
     Installation,
@@ -82,7 +85,12 @@ def _once(place: Place, url: str, users: int, given: Namespace) -> Figures:
     bare, fixed = bare_rates(installation, url, bare_calls(users))
     work = five_steps(installation, url, users, given.workers)
     rate = users / work.wall
-    return work.of(users) | {"of_bare": rate / bare, "of_fixed_bytes": rate / fixed}
+    ratios = {"of_bare": rate / bare, "of_fixed_bytes": rate / fixed}
+    if given.database == "sqlite":
+        file = installation.folder / "home" / "engine.db"
+        rows = bare_seconds(file, PASSAGES, max(1, users // 1_000))
+        ratios["of_bare_and_rows"] = (users / bare + rows) / work.wall
+    return work.of(users) | ratios
 
 
 def bare_calls(users: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 
-from tests.bench.bare_rows import bare_seconds
+from tests.bench.bare_rows import PASSAGES, bare_seconds
 from tests.bench.installation import Place, installations, users_file
 from tests.bench.main_job import STEPS, Work
 from tests.bench.shape import Bench, Case, Figures, Option, repeated, sizes
@@ -27,7 +27,6 @@ steps:
       - {name: gold, when: user.tier == 'gold', next: done}
   - {id: done, type: exit, outcome: sent}
 """
-TABLES = ("users", "enrollments", "executions")
 
 
 def measure(given: Namespace) -> Iterator[Case]:
@@ -41,7 +40,7 @@ def _once(place: Place, users: int) -> Figures:
     installation = place()
     spent = installation.live(JOURNEY, users_file(installation.folder / "users.csv", users))
     file = installation.folder / "home" / "engine.db"
-    bare = bare_seconds(file, TABLES, max(1, users // 1_000))
+    bare = bare_seconds(file, PASSAGES, max(1, users // 1_000))
     bytes_each = file.stat().st_size / users
     figures = Work(spent.wall, spent.cpu, spent.memory).of(users)
     steps = {"bare_steps_per_s": users * STEPS / bare}
