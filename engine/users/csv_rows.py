@@ -112,16 +112,13 @@ def _objects(
     columns: Sequence[Sequence[str]], places: Sequence[tuple[int, str, bool]]
 ) -> Iterator[dict[str, object]]:
     """What the columns at ``places`` say of each row; an empty field says nothing."""
-    if not places:
-        yield from ({} for _ in columns[0])
-        return
-    names = [name for _, name, _ in places]
-    values = [columns[place] if text else all_typed(columns[place]) for place, _, text in places]
-    said = map(zip, repeat(names), zip(*values, strict=True))
-    if any("" in columns[place] for place, _, _ in places):
-        yield from ({name: value for name, value in row if value != ""} for row in said)
-    else:
-        yield from map(dict, said)
+    objects: list[dict[str, object]] = [{} for _ in columns[0]]
+    for place, name, text in places:
+        values = columns[place] if text else all_typed(columns[place])
+        for said, value in zip(objects, values, strict=True):
+            if value != "":
+                said[name] = value
+    yield from objects
 
 
 def _places(columns: Sequence[Column], role: Role) -> tuple[tuple[int, str, bool], ...]:
