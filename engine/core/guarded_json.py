@@ -69,13 +69,13 @@ def parse_lines(text: str) -> list[object]:
     values = []
     try:
         for line in lines:
-            value, end = _decoder.raw_decode(line)
+            value, end = _scan(line, 0)
             if end != len(line):
                 raise NotGuardedJSON("perhaps more than a value")
-            if end > MAX_DEPTH and line.count("{") + line.count("[") > MAX_DEPTH:
+            if end > 2 * MAX_DEPTH and line.count("{") + line.count("[") > MAX_DEPTH:
                 raise NotGuardedJSON("perhaps nested too deeply")
             values.append(value)
-    except (ValueError, RecursionError):
+    except (ValueError, StopIteration, RecursionError):
         raise NotGuardedJSON("a line isn't JSON that can be taken") from None
     return values
 
@@ -191,6 +191,7 @@ _decoder = json.JSONDecoder(
 )
 
 
+_scan: Callable[[str, int], tuple[object, int]] = _decoder.scan_once  # type: ignore[attr-defined]
 _read = json.JSONDecoder().raw_decode
 
 

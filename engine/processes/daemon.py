@@ -24,8 +24,8 @@ from engine.errors import DatabaseUnavailable, OperatorError
 from engine.operations.retention import Kept
 from engine.operations.store import Finding
 from engine.processes.duties import DUTIES, SCHEDULING, Post
-from engine.processes.event_loop import Beat, listening, loop_factory, switch_threads_soon
-from engine.processes.health import Watch, look_at, this_process
+from engine.processes.event_loop import listening, loop_factory, switch_threads_soon
+from engine.processes.health import Beat, Watch, look_at, this_process
 from engine.processes.limits import spare_the_collector
 from engine.processes.patience import Patience, Stopped
 from engine.processes.scheduler import Scheduler

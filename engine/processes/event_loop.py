@@ -1,4 +1,4 @@
-"""The event loop of a process: which one, the signals it hears, whether it still comes round."""
+"""The event loop of a process: which one, and the signals it hears."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from engine.clock import stopwatch
-from engine.operations.store import Finding
-from engine.processes.health import LATE_S
-
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
 
-BEAT_S = 5.0
 SWITCH_S = 0.0005
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -52,29 +47,3 @@ def listening(loop: asyncio.AbstractEventLoop, hears: Callable[[int], None]) -> 
     finally:  # uvloop leaves them behind when it is closed, and they would be deaf
         for number in heard:
             loop.remove_signal_handler(number)
-
-
-class Beat:
-    """Notes that the loop comes round, each five seconds."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._stopped = False
-        self._beat()
-
-    def _beat(self) -> None:
-        self._at = stopwatch()
-        if not self._stopped:
-            self._next = self._loop.call_later(BEAT_S, self._beat)
-
-    def findings(self) -> list[Finding]:
-        """How the loop is; for another thread."""
-        late = stopwatch() - self._at - BEAT_S
-        if late > LATE_S:
-            return [Finding("event loop", "wrong", f"hangs since {late:.0f} s")]
-        return [Finding("event loop", "ok", "runs")]
-
-    def stop(self) -> None:
-        """End."""
-        self._stopped = True
-        self._next.cancel()

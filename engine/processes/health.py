@@ -22,6 +22,7 @@ from engine.operations.running import is_gone
 from engine.operations.store import Finding, Process
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterable, Sequence
 
     from engine.db.connect import Database
@@ -31,6 +32,7 @@ _log = logging.getLogger(__name__)
 LOOK_S = 10.0
 SAY_S = 30.0
 """How often a process looks at itself, and how often it writes down that it lives."""
+BEAT_S = 5.0
 LATE_S = 60.0
 """A loop that should have come by so long ago hangs."""
 DEAD = "its thread died"
@@ -59,6 +61,32 @@ def look_at(part: str, loop: Loop) -> list[Finding]:
     if late > LATE_S:
         return [Finding(part, "wrong", f"hangs since {late:.0f} s")]
     return [Finding(part, "ok", "runs")]
+
+
+class Beat:
+    """Notes that the event loop comes round, each five seconds."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._stopped = False
+        self._beat()
+
+    def _beat(self) -> None:
+        self._at = stopwatch()
+        if not self._stopped:
+            self._next = self._loop.call_later(BEAT_S, self._beat)
+
+    def findings(self) -> list[Finding]:
+        """How it is; for another thread."""
+        late = stopwatch() - self._at - BEAT_S
+        if late > LATE_S:
+            return [Finding("event loop", "wrong", f"hangs since {late:.0f} s")]
+        return [Finding("event loop", "ok", "runs")]
+
+    def stop(self) -> None:
+        """End."""
+        self._stopped = True
+        self._next.cancel()
 
 
 def this_process(kind: str) -> Process:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import count, repeat
 
-from engine.users.records import csv_header, csv_records
+from engine.users.records import csv_columns, csv_header, csv_records
 from engine.users.row import (
     BadRow,
     UserRow,
@@ -21,6 +20,7 @@ from engine.users.row import (
     typed,
 )
 from engine.users.source import Lines
+from engine.users.user_blocks import Rows
 
 
 class Role(Enum):
@@ -65,25 +65,20 @@ class CSVRows:
         """
         return csv_records(lines, "users", self._width, self._row)
 
-    def at_once(self, text: str, line: int) -> list[UserRow] | None:
+    def at_once(self, text: str, line: int) -> Rows | None:
         """See :class:`~engine.users.user_blocks.Reader`."""
-        lines = text.split("\n")
-        if not lines[-1]:
-            lines.pop()
-        rows = [*csv.reader(lines, strict=True)]
-        if len(rows) != len(lines) or {*map(len, rows)} != {self._width}:
+        columns = csv_columns(text, self._width)
+        if columns is None or not are_ids(columns[self._id]):
             return None
-        columns = [*zip(*rows, strict=True)]
         ids = columns[self._id]
-        if not are_ids(ids):
-            return None
-        inputs = _objects(columns, self._inputs)
+        inputs: Iterable[dict[str, object]] = _objects(columns, self._inputs)
         if self._declared:
+            inputs = [*inputs]
             for brought in inputs:
                 check_inputs(self._declared, brought)
         zones = repeat(None) if self._zone is None else _zones(columns[self._zone])
         attributes = _objects(columns, self._attributes)
-        return [*map(UserRow, count(line), ids, zones, attributes, inputs)]
+        return Rows(ids, map(UserRow, count(line), ids, zones, attributes, inputs))
 
     def _row(self, line: int, fields: list[str]) -> UserRow:
         zone = fields[self._zone] if self._zone is not None else ""
@@ -115,16 +110,15 @@ def _zones(names: Sequence[str]) -> Iterable[str | None]:
 
 def _objects(
     columns: Sequence[Sequence[str]], places: Sequence[tuple[int, str, bool]]
-) -> list[dict[str, object]]:
+) -> Iterator[dict[str, object]]:
     """What the columns at ``places`` say of each row; an empty field says nothing."""
-    if not places:
-        return [{} for _ in columns[0]]
-    names = [name for _, name, _ in places]
-    values = [columns[place] if text else all_typed(columns[place]) for place, _, text in places]
-    said = map(zip, repeat(names), zip(*values, strict=True))
-    if any("" in columns[place] for place, _, _ in places):
-        return [{name: value for name, value in row if value != ""} for row in said]
-    return [*map(dict, said)]
+    objects: list[dict[str, object]] = [{} for _ in columns[0]]
+    for place, name, text in places:
+        values = columns[place] if text else all_typed(columns[place])
+        for said, value in zip(objects, values, strict=True):
+            if value != "":
+                said[name] = value
+    yield from objects
 
 
 def _places(columns: Sequence[Column], role: Role) -> tuple[tuple[int, str, bool], ...]:

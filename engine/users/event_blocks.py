@@ -28,6 +28,7 @@ from engine.users.incoming import (
     inbox_row,
     own_time,
 )
+from engine.users.records import csv_columns
 from engine.users.row import BadRow, are_ids, check_event_name, typed, typed_json
 
 if TYPE_CHECKING:
@@ -136,20 +137,16 @@ def _of_json(text: str) -> _Columns:
 
 
 def _of_csv(text: str, layout: Layout) -> _Columns:
-    lines = text.split("\n")
-    if not lines[-1]:
-        lines.pop()
-    rows = list(csv.reader(lines, strict=True))
-    if len(rows) != len(lines) or {*map(len, rows)} != {layout.width}:
+    columns = csv_columns(text, layout.width)
+    if columns is None:
         raise _Unusual
-    columns = [*zip(*rows, strict=True)]
     names = [name or None for name in columns[layout.event]]
     ids = layout.id
     return _Columns(
         columns[layout.user],
         columns[layout.at],
         names,
-        [None] * len(rows) if ids is None else [own or None for own in columns[ids]],
+        [None] * len(names) if ids is None else [own or None for own in columns[ids]],
         _objects(columns, layout),
         [] if all(names) else [*_attributes(columns, layout)],
     )

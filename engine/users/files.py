@@ -29,7 +29,7 @@ from engine.users.row import (
     shown,
 )
 from engine.users.source import Source, UnreadableFile
-from engine.users.user_blocks import Block, blocks
+from engine.users.user_blocks import Block, Rows, blocks
 
 if TYPE_CHECKING:
     from engine.users.source import Lines
@@ -89,11 +89,11 @@ class UsersFile:
     def _check(self, findings: Findings) -> None:
         repeats = Repeats()
         try:
-            for users, bad, offset, line in self._blocks_from(0):
+            for good, bad, offset, line in self._blocks_from(0):
                 for row in bad:
                     findings.add(row)
-                repeats.add([user.id for user in users])
-                self.count += len(users)
+                repeats.add(good.ids)
+                self.count += len(good.ids)
                 if self.count - self._mark_users[-1] >= _MARK_EVERY:
                     self._mark_offsets.append(offset)
                     self._mark_lines.append(line)
@@ -118,7 +118,7 @@ class UsersFile:
         return self._mark_users[mark] - bisect_right(self._repeated, self._mark_lines[mark])
 
     def _users_from(self, mark: int) -> Iterator[UserRow]:
-        users = chain.from_iterable(block.users for block in self._blocks_from(mark))
+        users = chain.from_iterable(block.good.users for block in self._blocks_from(mark))
         if not self._repeated:
             return users
         return (row for row in users if not self._is_repeated(row.line))
@@ -212,12 +212,15 @@ class _Stricter:
             except BadRow as bad:
                 yield bad.at(row.line)
 
-    def at_once(self, text: str, line: int) -> list[UserRow] | None:
+    def at_once(self, text: str, line: int) -> Rows | None:
         """Those of a block; it is looked at row by row where the check refuses one."""
-        users = self._reader.at_once(text, line)
-        for row in users or ():
+        rows = self._reader.at_once(text, line)
+        if rows is None:
+            return None
+        users = [*rows.users]
+        for row in users:
             self._check(row)
-        return users
+        return Rows(rows.ids, users)
 
 
 def _reader(source: Source, declared: Mapping[str, str]) -> tuple[Reader, tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import count
+from itertools import chain, count
 from typing import Any, cast
 
 from engine.core.guarded_json import parse_lines
@@ -11,14 +11,18 @@ from engine.users.records import json_records, kind_of, unknown_key
 from engine.users.row import (
     BadRow,
     UserRow,
+    are_ids,
     check_id,
     check_inputs,
     check_zone,
     shown,
 )
 from engine.users.source import Lines
+from engine.users.user_blocks import Rows
 
 KEYS = ("id", "timezone", "attributes", "inputs", "event")
+_KEYS = frozenset(KEYS)
+_OBJECT_OR_NONE = frozenset({dict, type(None)})
 
 
 class JSONLRows:
@@ -31,12 +35,28 @@ class JSONLRows:
         """A user for each line, or for a bad one what is wrong with it."""
         return json_records(lines, "users", self._row)
 
-    def at_once(self, text: str, line: int) -> list[UserRow] | None:
+    def at_once(self, text: str, line: int) -> Rows | None:
         """See :class:`~engine.users.user_blocks.Reader`."""
         said: list[Any] = parse_lines(text)
-        if {*map(type, said)} != {dict}:
+        if {*map(type, said)} != {dict} or not _KEYS.issuperset(chain.from_iterable(said)):
             return None
-        return [*map(self._row, count(line), said)]
+        ids = [one.get("id") for one in said]
+        attributes = [one.get("attributes", {}) for one in said]
+        inputs = [one.get("inputs", {}) for one in said]
+        events = [one.get("event") for one in said]
+        if (
+            {*map(type, ids)} != {str}
+            or not are_ids(ids)
+            or {*map(type, chain(attributes, inputs))} != {dict}
+            or not _OBJECT_OR_NONE.issuperset(map(type, events))
+            or any("id" in own for own in attributes)
+        ):
+            return None
+        if self._declared or any(inputs):
+            for brought in inputs:
+                check_inputs(self._declared, brought)
+        zones = [*map(_zone, said, attributes)]
+        return Rows(ids, map(UserRow, count(line), ids, zones, attributes, inputs, events))
 
     def _row(self, line: int, said: dict[str, object]) -> UserRow:
         for key in said:

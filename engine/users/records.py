@@ -110,6 +110,22 @@ def csv_records(
             yield bad.at(line)
 
 
+def csv_columns(text: str, width: int) -> list[tuple[str, ...]] | None:
+    """The columns of whole lines that are rows of ``width`` fields. None or csv.Error: they have to
+    be read one by one.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    lines = text.removesuffix("\n").split("\n")
+    if '"' in text or "\r" in text:
+        rows = [*csv.reader(lines, strict=True)]
+    else:  # nothing but the commas means anything; no block is as long as a field may be
+        rows = [line.split(",") for line in lines]
+    if "" in lines or len(rows) != len(lines) or {*map(len, rows)} != {width}:
+        return None
+    return [*zip(*rows, strict=True)]
+
+
 def _ragged(found: int, width: int, about: About) -> BadRow:
     return BadRow(
         f"{about}.ragged",

@@ -50,6 +50,8 @@ class Repeats:
         suspects: set[int] = set()
         for i, partition in enumerate(self._partitions):
             self._partitions[i] = array("q")
+            if len({*partition}) == len(partition):
+                continue
             previous = None
             for value in sorted(partition):
                 if value == previous and value not in suspects:

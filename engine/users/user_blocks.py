@@ -15,7 +15,7 @@ from engine.core.guarded_json import NotGuardedJSON
 from engine.users.row import BadRow, UserRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from engine.users.source import Lines, Source
 
@@ -29,11 +29,20 @@ class Reader(Protocol):
         """
         ...
 
-    def at_once(self, text: str, line: int) -> list[UserRow] | None:
+    def at_once(self, text: str, line: int) -> Rows | None:
         """A user for each row of whole lines, of which the first is line ``line``. None, BadRow,
         NotGuardedJSON or csv.Error: they have to be looked at one by one.
         """
         ...
+
+
+class Rows(NamedTuple):
+    """Good rows: the ids, and the users themselves, who may be made only as they are asked for, and
+    once.
+    """
+
+    ids: Sequence[str]
+    users: Iterable[UserRow]
 
 
 class Block(NamedTuple):
@@ -41,7 +50,7 @@ class Block(NamedTuple):
     byte ``offset``, where ``line`` lines have gone before.
     """
 
-    users: list[UserRow]
+    good: Rows
     bad: list[BadRow]
     offset: int
     line: int
@@ -54,10 +63,10 @@ def blocks(source: Source, reader: Reader, offset: int, line: int) -> Iterator[B
     """
     while True:
         raw = source.block(offset)
-        if users := _at_once(raw, reader, line):
+        if good := _at_once(raw, reader, line):
             offset += len(raw)
             line += raw.count(b"\n")
-            yield Block(users, [], offset, line)
+            yield Block(good, [], offset, line)
             continue
         lines = source.lines(offset, line)
         read = _one_by_one(reader.rows(lines), lines, offset + len(raw))
@@ -67,7 +76,7 @@ def blocks(source: Source, reader: Reader, offset: int, line: int) -> Iterator[B
         yield read
 
 
-def _at_once(raw: bytes, reader: Reader, line: int) -> list[UserRow] | None:
+def _at_once(raw: bytes, reader: Reader, line: int) -> Rows | None:
     if not raw or b"\0" in raw:
         return None
     try:
@@ -87,4 +96,4 @@ def _one_by_one(rows: Iterator[UserRow | BadRow], lines: Lines, end: int) -> Blo
             users.append(row)
         if lines.offset >= end:
             break
-    return Block(users, bad, lines.offset, lines.line)
+    return Block(Rows([user.id for user in users], users), bad, lines.offset, lines.line)

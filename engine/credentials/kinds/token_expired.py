@@ -8,7 +8,6 @@ from typing import Annotated
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     GetJsonSchemaHandler,
     model_validator,
@@ -19,7 +18,7 @@ from pydantic_core import CoreSchema
 from engine.core import guarded_json
 from engine.core.message import Answer
 from engine.core.steps.definition import as_authors_meet_it
-from engine.credentials.kinds.base import Plain, header_name_problem
+from engine.credentials.kinds.base import PART_OF_A_KIND, Plain, header_name_problem
 
 _LARGEST_BODY = 64 * 1024
 """What says that a token is over is a short answer; reading each long one would cost too much."""
@@ -34,9 +33,7 @@ _Statuses = int | tuple[int, ...]
 
 
 class _Condition(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
-    )
+    model_config = PART_OF_A_KIND
 
     @classmethod
     def __get_pydantic_json_schema__(
