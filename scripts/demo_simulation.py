@@ -189,7 +189,7 @@ def _carts(everybody: list[Customer], told: list[dict[str, Any]]) -> Iterator[Cl
     )
     known, sent, late, at_nine = {one.id: one for one in everybody}, 0, 0, 0
     for line in told[:-1]:
-        if line["step"] in ("remind", "offer") and line["status"] == "succeeded":
+        if line.get("step") in ("remind", "offer") and line["status"] == "succeeded":
             reader, at = known[line["user"]], datetime.fromisoformat(line["at"])
             local = at.astimezone(ZoneInfo(reader.timezone))
             sent += 1

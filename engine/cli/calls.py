@@ -46,20 +46,28 @@ def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
 @calls.command("list")
 @click.option("--failed", is_flag=True, help="Only those that failed for good.")
 @_filters
+@click.option("--limit", metavar="N", type=click.IntRange(1), default=100, help="At most N.")
 @json_option
 @csv_option
 @database_option
-def list_(as_json: bool, as_csv: bool, database: str | None, **wanted: Any) -> None:
-    """Calls that are to be made or failed for good, and what keeps them."""
+def list_(limit: int, as_json: bool, as_csv: bool, database: str | None, **wanted: Any) -> None:
+    """Calls that are to be made or failed for good, and what keeps them: those that failed first
+    first.
+    """
+    from itertools import islice
+
     from engine.cli.tables import show
     from engine.enrollments.calls import listed
     from engine.versions.store import Versions
 
     chosen = _filter(**wanted)
     with opened(database) as installation, installation.database().read() as connection:
-        rows = [_row(call) for call in listed(connection, chosen, Versions())]
+        fitting = listed(connection, chosen, Versions())
+        rows = [_row(call) for call in islice(fitting, limit + 1)]
     columns = ("user", "journey", "step", "endpoint", "state", "failure", "attempts", "at", "why")
-    show(rows, columns, as_json=as_json, as_csv=as_csv, empty="no such call")
+    show(rows[:limit], columns, as_json=as_json, as_csv=as_csv, empty="no such call")
+    if len(rows) > limit:
+        click.echo(f"the first {limit}: --limit shows more", err=True)
 
 
 @calls.command()

@@ -45,7 +45,7 @@ def doctor(leaks: bool, paths: tuple[Path, ...], as_json: bool, database: str | 
 
     from engine.cli.context import opened
     from engine.cli.outcome import CHECK_FAILED
-    from engine.operations.doctor import examine
+    from engine.operations.doctor import examine, outliving
     from engine.operations.leaks import leaks as look_for_leaks
 
     if paths and not leaks:
@@ -54,10 +54,12 @@ def doctor(leaks: bool, paths: tuple[Path, ...], as_json: bool, database: str | 
     with opened(database) as installation:
         paint = Paint.of(sys.stdout, installation.environment)
         given = installation.settings, installation.environment
-        checks = (
+        checks = list(
             look_for_leaks(installation.database(), *given, paths) if leaks else examine(*given)
         )
-        for check in checks if leaks else (*checks, *_running(installation)):
+        if not leaks and ("database", "wrong") not in {(each.name, each.state) for each in checks}:
+            checks += outliving("processes", _running(installation))
+        for check in checks:
             wrong = wrong or check.state == "wrong"
             click.echo(dumps(asdict(check)) if as_json else _line(check, paint))
     return CHECK_FAILED if wrong else 0

@@ -93,7 +93,7 @@ ENDED_BY_SIGNAL = 128
 @click.option("--again", is_flag=True, help="Live: a new run over users who finished one.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad rows of --users out, and count them.")
 @database_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: steps, a summary.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line; the summary last.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no notes.")
 @click.option(
     "--fail-on",

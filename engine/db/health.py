@@ -5,6 +5,11 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
+from sqlalchemy import inspect
+from sqlmodel import SQLModel
+
+import engine.db.tables  # noqa: F401  the tables register themselves
+
 if TYPE_CHECKING:
     from engine.db.connect import Database
 
@@ -27,6 +32,22 @@ def damages(database: Database) -> tuple[str, ...]:
     with database.read() as connection:
         rows = connection.exec_driver_sql(f"PRAGMA quick_check({MOST_DAMAGES})").scalars().all()
     return () if rows == ["ok"] else tuple(str(row) for row in rows)
+
+
+def lacking(database: Database) -> tuple[str, ...]:
+    """The tables of this version that the database lacks, and TABLE.COLUMN of columns."""
+    with database.read() as connection:
+        columns = inspect(connection).get_multi_columns()
+    there = {table: {column["name"] for column in found} for (_, table), found in columns.items()}
+    return tuple(
+        name
+        for table in SQLModel.metadata.sorted_tables
+        for name in (
+            [f"{table.name}.{c.name}" for c in table.columns if c.name not in there[table.name]]
+            if table.name in there
+            else [table.name]
+        )
+    )
 
 
 def require_writable(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""A run that another process works, seen from outside: how far it is, and which steps were taken.
+"""A run that another process works, seen from outside: how far it is, what was done and has ended.
 
 Everything is read from what that process has committed: nobody has to tell, and whoever looks may
 begin and stop at any time.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from heapq import merge
 from typing import TYPE_CHECKING, Any
 
 from engine.core.interpreter.state import Execution, Passage, State, User
@@ -90,9 +91,9 @@ def _settled(connection: Connection, counts: Counts, versions: Versions) -> int:
 
 @dataclass(slots=True)
 class StepsTaken:
-    """The steps of a run that were over from the instant ``since`` of journey time on, as whoever
-    worked it would have told of them: in the order of their ends. Of a run of one user it is the
-    whole story, with what was waited for and how it ended.
+    """The steps and passages of a run that were over from the instant ``since`` of journey time on,
+    as whoever worked it would have told of them: in the order of their ends. Of a run of one user
+    it is the whole story, with what was waited for and how it ended.
     """
 
     connection: Connection
@@ -103,10 +104,11 @@ class StepsTaken:
 
     def told(self) -> Iterator[StepDone]:
         """All of them, as they are read."""
-        one = self.run.total == 1
-        if one:
-            self._passages = self._read_passages()
-            yield from self._refused()
+        if self.run.total != 1:
+            yield from merge(self._steps(), self._ended(), key=lambda done: done.at)
+            return
+        self._passages = self._read_passages()
+        yield from self._refused()
         for passage in self._passages.values():
             if passage.entered_at >= self.since:
                 yield StepDone(passage, passage.entered_at, what="entered")
@@ -116,14 +118,24 @@ class StepsTaken:
 
     def _steps(self) -> Iterator[StepDone]:
         for row in self.connection.exec_driver_sql(_STEPS, (self.run.id, self.since)):
-            bucket, passage_id, user_id, key, version_id, entered_at, *taken = row
-            passage = self._passages.get(passage_id)
-            if passage is None:
-                published = self.versions.get(self.connection, version_id)
-                user = User(user_id, bucket, None, {})
-                passage = Passage(passage_id, user, published.program, key, entered_at, {})
+            place, taken = row[:6], row[6:]
+            passage = self._passages.get(place[1]) or self._outline(*place)
             execution = _execution(taken)
             yield StepDone(passage, execution.ended_at, execution, _call(passage, execution))
+
+    def _ended(self) -> Iterator[StepDone]:
+        ended = (self.run.id, int(State.ENDED), self.since)
+        for row in self.connection.exec_driver_sql(_ENDED, ended):
+            *place, ended_at, outcome = row
+            yield StepDone(self._outline(*place), ended_at, what="ended", text=outcome)
+
+    def _outline(
+        self, bucket: int, passage_id: int, user_id: str, key: str, version: int, entered_at: int
+    ) -> Passage:
+        """A passage as far as a line about it needs one."""
+        program = self.versions.get(self.connection, version).program
+        user = User(user_id, bucket, None, {})
+        return Passage(passage_id, user, program, key, entered_at, {})
 
     def _read_passages(self) -> dict[int, Passage]:
         rows = self.connection.exec_driver_sql(_PASSAGES, (self.run.id,)).fetchall()
@@ -192,6 +204,12 @@ FROM executions AS x
 JOIN enrollments AS e ON e.bucket = x.bucket AND e.id = x.enrollment
 WHERE e.run_id = ? AND x.ended_at >= ?
 ORDER BY x.ended_at, x.started_at, e.bucket, e.id, x.visit, x.step
+"""
+_ENDED = """
+SELECT bucket, id, user_id, key, version_id, entered_at, ended_at, outcome
+FROM enrollments
+WHERE run_id = ? AND state = ? AND ended_at >= ?
+ORDER BY ended_at, bucket, id
 """
 _PASSAGES = """
 SELECT

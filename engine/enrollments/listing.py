@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.core.dsl.program import END
 from engine.core.expressions.assignment import bucket_of
@@ -14,6 +14,8 @@ from engine.errors import NotFound
 from engine.versions import store as versions_store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.db.connect import Connection
     from engine.versions.store import Versions
 
@@ -64,19 +66,17 @@ def passages(connection: Connection, wanted: Wanted, versions: Versions) -> list
     if wanted.step is not None:
         condition, places = _at_step(connection, wanted, versions)
         where, values = [*where, condition], [*values, *places]
-    rows = connection.exec_driver_sql(
-        f"{_SELECT} WHERE {' AND '.join(where) or '1 = 1'} ORDER BY e.id DESC LIMIT ?",
-        (*values, wanted.most),
-    ).fetchall()
+    if wanted.user is not None:
+        rows = _newest_of(connection, where, values, wanted.most)
+    else:
+        rows = _newest(connection, where, values, wanted)
     return [_listed(connection, versions, *row) for row in rows]
 
 
 def passage(connection: Connection, id_: int, versions: Versions) -> Listed:
     """The passage with this id. Raises NotFound."""
-    # Bucket by bucket, since the buckets lead the table.
-    buckets = ", ".join(map(str, range(BUCKETS)))
     row = connection.exec_driver_sql(
-        f"{_SELECT} WHERE e.bucket IN ({buckets}) AND e.id = ?", (id_,)
+        f"{_SELECT} WHERE {_IN_EACH_BUCKET} AND e.id = ?", (id_,)
     ).one_or_none()
     if row is None:
         raise NotFound(f"there is no passage {id_}; `journey enrollments list` shows their ids")
@@ -87,6 +87,46 @@ _SELECT = (
     "SELECT e.id, e.user_id, e.journey, e.key, e.version_id, e.run_id, e.state, e.reason,"
     " e.position, e.wake_at, e.entered_at, e.ended_at, e.outcome FROM enrollments AS e"
 )
+
+
+_IN_EACH_BUCKET = f"e.bucket IN ({', '.join(map(str, range(BUCKETS)))})"
+"""Says nothing, and has ids looked up bucket by bucket, since the buckets lead the table."""
+_NEWEST_ID = """
+WITH RECURSIVE every(bucket) AS (SELECT 0 UNION ALL SELECT bucket + 1 FROM every WHERE bucket < ?)
+SELECT max((SELECT max(e.id) FROM enrollments AS e WHERE e.bucket = every.bucket)) FROM every
+"""
+_FIRST_SPAN, _LONGER = 60_000 << 22, 4
+"""A minute of ids, which rise with time; and how much longer each span is than the one before."""
+
+
+def _newest(
+    connection: Connection, where: list[str], values: list[object], wanted: Wanted
+) -> list[Sequence[Any]]:
+    """The newest rows of all users, looked for in one span of ids after the other, back from the
+    newest one: a page of what is frequent is found among few rows, however many there are.
+    """
+    if wanted.before is None:
+        newest = connection.exec_driver_sql(_NEWEST_ID, (BUCKETS - 1,)).scalar()
+        last = -1 if newest is None else int(newest)
+    else:
+        last = wanted.before - 1
+    found: list[Sequence[Any]] = []
+    span = _FIRST_SPAN
+    within = [*where, _IN_EACH_BUCKET, "e.id > ?", "e.id <= ?"]
+    while last >= 0 and len(found) < wanted.most:
+        before = max(last - span, -1)
+        left = wanted.most - len(found)
+        found += _newest_of(connection, within, [*values, before, last], left)
+        last, span = before, span * _LONGER
+    return found
+
+
+def _newest_of(
+    connection: Connection, where: list[str], values: list[object], most: int
+) -> Sequence[Sequence[Any]]:
+    return connection.exec_driver_sql(
+        f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY e.id DESC LIMIT ?", (*values, most)
+    ).fetchall()
 
 
 def _conditions(wanted: Wanted) -> tuple[list[str], list[object]]:

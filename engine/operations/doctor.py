@@ -22,7 +22,7 @@ from engine.credentials.references import FromEnv, FromFile, References
 from engine.credentials.store.keys import data_keys
 from engine.credentials.wording import CLIENT_CERTIFICATE
 from engine.db.connect import Database
-from engine.db.health import OLDEST_SQLITE, damages, require_writable, sqlite_version
+from engine.db.health import OLDEST_SQLITE, damages, lacking, require_writable, sqlite_version
 from engine.db.schema import database_exists, newest_revision, open_database
 from engine.endpoints.store import load_all
 from engine.errors import CredentialFailure, EngineError
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from engine.db.connect import Connection
 
 State = Literal["ok", "odd", "wrong"]
+
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,26 @@ def examine(settings: Settings, environment: Mapping[str, str]) -> Iterator[Chec
                 database = found
         if database is not None:
             with database.read() as connection:
-                yield from _keys(settings, connection)
-                yield from _endpoints(settings, connection)
-                yield from _references(settings, environment, connection)
+                yield from outliving("key", _keys(settings, connection))
+                yield from outliving("endpoints", _endpoints(settings, connection))
+                references = _references(settings, environment, connection)
+                yield from outliving("secrets", references)
     finally:
         if database is not None:
             database.close()
+
+
+def outliving(name: str, checks: Iterator[Check]) -> Iterator[Check]:
+    """``checks``; where one breaks off, as at a row that nobody can have written, a finding says
+    so. Raises EngineError as they do.
+    """
+    try:
+        yield from checks
+    except EngineError:
+        raise
+    except Exception as error:  # noqa: BLE001 - what else is wrong has to be told as well
+        found = f"what the database holds of it can't be read ({type(error).__name__})"
+        yield Check(name, "wrong", found, "restore it from a backup, or report this as a bug")
 
 
 def _settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Check]:
@@ -165,12 +181,13 @@ def _damage(database: Database) -> Check | None:
     try:
         require_writable(database)
         found = damages(database)
+        missing = () if found else lacking(database)
     except EngineError as error:
         return Check("database", "wrong", error.message)
-    if not found:
+    if not found and not missing:
         return None
-    remedy = "restore it from a backup"
-    return Check("database", "wrong", f"{database.name} is damaged: {found[0]}", remedy)
+    what = f"is damaged: {found[0]}" if found else f"lacks {', '.join(missing[:_MOST_NAMED])}"
+    return Check("database", "wrong", f"{database.name} {what}", "restore it from a backup")
 
 
 def _keys(settings: Settings, connection: Connection) -> Iterator[Check]:

@@ -35,7 +35,8 @@ def running(connection: Connection, now: int) -> Iterator[Check]:
     if connection.dialect.name == "postgresql":
         yield from _shares(workers.shares(connection))
     scheduling = any(
-        each.kind in ("up", "scheduler") and now - each.seen_at < SILENT_US for each in known
+        each.kind in ("up", "scheduler") and not each.bug and now - each.seen_at < SILENT_US
+        for each in known
     )
     yield from _duties(store.duties(connection), now, scheduling=scheduling)
     yield from _shut(connection, now)
@@ -56,6 +57,11 @@ def is_gone(process: Process) -> bool:
 
 def _process(process: Process, now: int) -> Iterator[Check]:
     name = f"journey {process.kind} (process {process.pid} on {process.host})"
+    if process.bug:
+        found = f"{name} ended {_moment(process.seen_at)} for a bug: {process.bug}"
+        remedy = "its log says more, please report it; start it again, what it was at goes on"
+        yield Check("processes", "odd", found, remedy)
+        return
     if is_gone(process):
         remedy = "start it again; what it was at goes on"
         yield Check("processes", "odd", f"{name} ended without a word", remedy)

@@ -23,9 +23,13 @@ class Finding:
     found: str
 
 
+ENDED = "ended"
+"""The part under which a process that can't go on for a bug leaves word of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process that runs, or ran and never said that it ended."""
+    """A process that runs, or ran and never said that it ended, or ended for a bug."""
 
     id: str
     kind: str
@@ -34,6 +38,11 @@ class Process:
     started_at: int
     seen_at: int
     health: tuple[Finding, ...] = ()
+
+    @property
+    def bug(self) -> str:
+        """What it ended for, if that was a bug of ours; else ''."""
+        return next((each.found for each in self.health if each.part == ENDED), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ def delete_processes(connection: Connection, ids: Iterable[str]) -> None:
 
 
 def processes(connection: Connection) -> list[Process]:
-    """Every process that said it lives and not that it ended, the oldest first."""
+    """Every process that said it lives and not that it ended, unless for a bug; oldest first."""
     rows = connection.exec_driver_sql(
         "SELECT id, kind, host, pid, started_at, seen_at, health FROM processes"
         " ORDER BY started_at, id"

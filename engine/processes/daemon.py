@@ -20,12 +20,12 @@ from engine.credentials.open_vault import open_vault
 from engine.db.schema import open_database
 from engine.enrollments import buckets
 from engine.enrollments.store import runs
-from engine.errors import DatabaseUnavailable, OperatorError
+from engine.errors import DatabaseUnavailable, EngineError, OperatorError
 from engine.operations.retention import Kept
 from engine.operations.store import Finding
 from engine.processes.duties import DUTIES, SCHEDULING, Post
 from engine.processes.event_loop import listening, loop_factory, switch_threads_soon
-from engine.processes.health import Beat, Watch, look_at, this_process
+from engine.processes.health import DEAD, Beat, Watch, look_at, this_process
 from engine.processes.limits import spare_the_collector
 from engine.processes.patience import Patience, Stopped
 from engine.processes.scheduler import Scheduler
@@ -139,8 +139,15 @@ class _Daemon:
         await self._patience.until_done(partial(self._introduce, database, duties))
         spare_the_collector()
         watch.start()
-        stack.push_async_callback(asyncio.to_thread, watch.stop)
+        stack.push_async_exit(partial(self._leave, watch))
         await (self._ended.wait() if opened is None else self._work(opened))
+
+    async def _leave(self, watch: Watch, _: object, error: object, *__: object) -> None:
+        """Say that this process ends, and for which bug if it does for one."""
+        bug = f"{self._broken}: {DEAD}" if self._broken else ""
+        if isinstance(error, Exception) and not isinstance(error, EngineError | Stopped):
+            bug = bug or type(error).__name__
+        await asyncio.to_thread(watch.stop, bug)
 
     async def _own(self, database: Database) -> None:
         """Take the users. Raises AnotherWorker."""

@@ -19,7 +19,7 @@ from engine.core.expressions.calendar import DAY
 from engine.errors import EngineError
 from engine.operations import store
 from engine.operations.running import is_gone
-from engine.operations.store import Finding, Process
+from engine.operations.store import ENDED, Finding, Process
 
 if TYPE_CHECKING:
     import asyncio
@@ -123,15 +123,21 @@ class Watch:
         """Forget processes of this machine that are gone, and begin to look."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End, and take this process out of the database."""
+    def stop(self, bug: str = "") -> None:
+        """End, and take this process out of the database; if it ends for a ``bug``, that is left
+        there instead, until another one of its kind is started.
+        """
         self._stopping.set()
         self._thread.join(LATE_S)
+        last = replace(self.process, seen_at=wall(), health=(Finding(ENDED, "wrong", bug),))
         try:
             with self._database.write(waits=1) as connection:
-                store.delete_processes(connection, [self.process.id])
+                if bug:
+                    store.put_process(connection, last)
+                else:
+                    store.delete_processes(connection, [self.process.id])
         except EngineError as error:
-            _log.warning("this process isn't taken out of the database: %s", error.message)
+            _log.warning("that this process ends isn't written down: %s", error.message)
 
     def look(self) -> tuple[Finding, ...]:
         """Look at everything once, and say it where it is time to or something has changed."""
@@ -180,9 +186,12 @@ class Watch:
 
     def _is_past(self, other: Process) -> bool:
         mine = self.process
+        if other.bug and other.kind != mine.kind:
+            return other.seen_at < wall() - DAY
         # In a container every process has the same number.
         succeeded = (other.host, other.pid) == (mine.host, mine.pid) and other.id != mine.id
-        return succeeded or is_gone(other) or other.seen_at < wall() - DAY
+        gone = bool(other.bug) or is_gone(other) or other.seen_at < wall() - DAY
+        return succeeded or gone
 
     def _forget_the_gone(self) -> None:
         try:

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from engine.cli.main import main
 from engine.db import schema
 from engine.db.connect import Database
+from engine.db.health import lacking
 from engine.db.marks import marked
 from engine.db.schema import alembic_config, find_database, migrate, open_database, revision_of
 from engine.errors import DatabaseUnavailable, EngineError, SettingsError
@@ -385,3 +386,11 @@ def test_commands_work_on_it(
         assert code == 0, (command, out, err)
         assert said in out + err, (command, out, err)
         assert SECRET not in out + err
+
+
+def test_what_a_database_lacks_is_named(database: Database) -> None:
+    assert lacking(database) == ()
+    with database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE duties")
+        connection.exec_driver_sql("ALTER TABLE endpoint_states DROP COLUMN change")
+    assert set(lacking(database)) == {"duties", "endpoint_states.change"}

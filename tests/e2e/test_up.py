@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -301,11 +302,21 @@ sys.exit(main(["up"]))
 """
 
 
-def test_a_thread_that_died_ends_the_process(here: InProcess) -> None:
-    import sys
+BREAKING = """\
+import sys
+from engine.processes import daemon
+async def breaks(self, work):
+    raise ValueError("what users say")
+daemon._Daemon._to_its_end = breaks
+from engine.cli.main import main
+sys.exit(main(["worker"]))
+"""
 
+
+def _ended_for_a_bug(here: InProcess, script: str) -> tuple[int, str]:
+    """The number of a process that ran ``script`` to its end, exit code 70, and what it said."""
     with Popen(
-        [sys.executable, "-c", DYING],
+        [sys.executable, "-c", script],
         cwd=here.folder,
         env=os.environ | {"JOURNEY_HOME": str(here.folder / "home")},
         stderr=subprocess.PIPE,
@@ -313,8 +324,22 @@ def test_a_thread_that_died_ends_the_process(here: InProcess) -> None:
     ) as process:
         _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 70, err
+    return process.pid, err
+
+
+def test_a_thread_that_died_ends_the_process(here: InProcess) -> None:
+    pid, err = _ended_for_a_bug(here, DYING)
     assert "error: scheduler: its thread died; the process ends" in err
-    assert _processes(here) == []
+    assert _processes(here) == [("up", pid)]
+    assert "for a bug: scheduler: its thread died; its log" in here.call("journey", "doctor").out
+
+
+def test_a_worker_that_ended_for_a_bug_has_left_word_of_it(here: InProcess) -> None:
+    pid, _ = _ended_for_a_bug(here, BREAKING)
+    assert _processes(here) == [("worker", pid)]
+    found = here.call("journey", "doctor").out
+    assert "for a bug: ValueError; its log" in found
+    assert "what users say" not in found
 
 
 def test_a_backup_is_made_beside_a_worker_and_verified(here: InProcess) -> None:

@@ -41,6 +41,7 @@ class Told(Seen):
         super().__init__()
         self.steps: list[tuple[str, int, str]] = []
         self.what: list[str] = []
+        self.outcomes: dict[str, str] = {}
         self.ends: list[int] = []
         self.counted: Counter[tuple[int, int]] = Counter()
         self.settled = 0
@@ -57,6 +58,9 @@ class Told(Seen):
                 took = one.execution
                 self.steps.append((one.passage.user.id, took.step, took.status))
                 self.ends.append(took.ended_at)
+            elif one.what == "ended":
+                self.outcomes[one.passage.user.id] = one.text
+                self.ends.append(one.at)
         if self.at_turn is not None:
             self.at_turn()
 
@@ -151,6 +155,7 @@ def test_users_are_handed_to_the_worker_and_followed_to_the_end(
     assert Counter(told.steps) == Counter(
         (f"u{n}", step, "succeeded") for n in range(USERS) for step in (0, 1)
     )
+    assert told.outcomes == {f"u{n}": "completed" for n in range(USERS)}
     assert told.ends == sorted(told.ends)
     assert told.settled == USERS
     assert told.counted[0, 1] == told.counted[1, 1] == USERS

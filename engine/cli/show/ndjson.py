@@ -1,4 +1,6 @@
-"""``--json``: one JSON object a line; a line per finished step, and the summary last."""
+"""``--json``: one JSON object a line; a line per finished step and per passage that ended, and the
+summary last.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +29,20 @@ def step_line(passage: Passage, execution: Execution) -> str:
             "at": iso(execution.ended_at),
             "visit": execution.visit,
             "credential_version": execution.credential_version,
+        }
+    )
+
+
+def passage_line(passage: Passage, outcome: str, at: int) -> str:
+    """A passage that ended with ``outcome`` at the instant ``at`` (microseconds UTC)."""
+    return _line(
+        {
+            "type": "passage",
+            "user": passage.user.id,
+            "key": passage.key,
+            "entered_at": iso(passage.entered_at),
+            "outcome": outcome,
+            "at": iso(at),
         }
     )
 

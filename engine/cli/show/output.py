@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Literal
 
-from engine.cli.show.ndjson import step_line, summary_line
+from engine.cli.show.ndjson import passage_line, step_line, summary_line
 from engine.cli.show.progress import Progress
 from engine.cli.show.table import summary_lines
 from engine.cli.show.terminal import Paint
@@ -52,6 +52,8 @@ class Output:
         if self._form == "json":
             if event.execution is not None:
                 self._print(step_line(event.passage, event.execution))
+            elif event.what == "ended":
+                self._print(passage_line(event.passage, event.text, event.at))
         elif self._form == "timeline":
             for line in self._timeline.lines(event):
                 self._print(line)

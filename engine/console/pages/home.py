@@ -97,7 +97,8 @@ def _of_health(visit: Visit, connection: Connection) -> Iterator[Matter]:
         if check.state != "ok":
             text = f"{check.found}. {check.remedy}" if check.remedy else check.found
             yield Matter(check.state, check.name, "/health", text)
-    if not any(each.kind in ("up", "worker") for each in store.processes(connection)):
+    known = store.processes(connection)
+    if not any(each.kind in ("up", "worker") and not each.bug for each in known):
         text = "No worker runs: nobody travels on until `journey up` or `journey worker` is started"
         yield Matter("odd", "processes", "/health", text)
 

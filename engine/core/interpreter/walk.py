@@ -100,6 +100,9 @@ class Walk(Noting):
             self.passage.outcome is None and decision.at >= self.expires_at
         ):
             decision = self._judge(node, replace(result, tries=_LAST_TRY))
+            if isinstance(decision, Move | End):
+                told = [*filter(None, [decision.text]), "max_age ends before the next attempt"]
+                decision = replace(decision, text="; ".join(told))
         if isinstance(decision, Move | End) and decision.status == "failed":
             self.done.contacted |= give_back(self.passage)
         self._apply(node, decision, result)

@@ -86,13 +86,16 @@ def response_of(answer: Answer, keys: frozenset[str]) -> dict[str, object]:
     }
 
 
-def next_attempt(policy: RetryPolicy, view: View, result: Result) -> int | None:
-    """When the next attempt may begin (microseconds UTC), or None if there is to be none.
+def next_attempt(
+    policy: RetryPolicy, view: View, result: Result, failure: str, text: str
+) -> Again | str:
+    """The next attempt; or, if there is to be none, ``text``, which then says if it is for the
+    server's Retry-After.
 
     Whether the failure is one to try again is asked before; this is about how often and how long.
     """
     if result.tries >= policy.attempts:
-        return None
+        return text
     exponent = min(max(result.tries, 1) - 1, 40)
     pause = min(policy.max_delay.elapsed, policy.delay.elapsed << exponent)
     lot = fraction(
@@ -105,10 +108,13 @@ def next_attempt(policy: RetryPolicy, view: View, result: Result) -> int | None:
         str(result.tries),
     )
     at = view.now + int(pause * (0.5 + lot / 2))
+    last = result.first_at + policy.within.elapsed
     patience = retry_after(result.answer, view.now)
-    if patience is not None:
-        at = max(at, patience)
-    return at if at <= result.first_at + policy.within.elapsed else None
+    if patience is not None and at <= last < patience:
+        asked = f"{(patience - view.now) // SECOND:,} s"
+        return f"{text}; Retry-After asks for {asked}, `within` ({policy.within.text}) ends before"
+    at = max(at, patience or at)
+    return Again(at, failure, text) if at <= last else text
 
 
 def is_held(failure: str | None) -> bool:

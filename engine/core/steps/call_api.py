@@ -202,9 +202,10 @@ class CallApiStep(StepModel):
             return held
         policy = terms.retry.overridden_by(self.retry)
         if terms.delivery == "at_least_once" and policy.retries(failure):
-            at = next_attempt(policy, view, result)
-            if at is not None:
-                return Again(at, failure, text)
+            following = next_attempt(policy, view, result, failure, text)
+            if isinstance(following, Again):
+                return following
+            text = following
         return self.failed(view, failure, text, answer.status or None)
 
     def failed(

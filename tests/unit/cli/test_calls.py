@@ -45,6 +45,19 @@ def test_failed_calls_are_listed_and_narrowed_down(journey: Journey, tmp_path: P
     )
 
 
+def test_a_list_of_calls_ends_at_its_limit_and_says_that_there_are_more(
+    journey: Journey, tmp_path: Path
+) -> None:
+    with running(Answers()) as api:
+        database = failed(tmp_path, api)
+    every = journey("calls", "list", "--json", "--database", database).out.splitlines()
+    first = journey("calls", "list", "--limit", "3", "--json", "--database", database)
+    assert first.out.splitlines() == every[:3]
+    assert first.err == "the first 3: --limit shows more\n"
+    whole = journey("calls", "list", "--limit", "4", "--json", "--database", database)
+    assert (whole.out.splitlines(), whole.err) == (every, "")
+
+
 def test_a_redrive_counts_first_and_sends_only_when_told(journey: Journey, tmp_path: Path) -> None:
     where = {"JOURNEY_HOME": str(tmp_path / "home"), "JOURNEY_EGRESS_ALLOW": "127.0.0.0/8"}
     with running(Answers()) as api:

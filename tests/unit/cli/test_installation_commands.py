@@ -94,6 +94,40 @@ def test_a_wrong_setting_is_wrong(
     assert examined(capsys, 6)[check][0]["state"] == "wrong"
 
 
+@pytest.mark.parametrize(
+    ("harm", "lacks"),
+    [
+        ("DROP TABLE duties", "duties"),
+        ("DROP TABLE users", "users"),
+        ("ALTER TABLE endpoint_states DROP COLUMN change", "endpoint_states.change"),
+    ],
+)
+def test_a_database_without_all_its_tables_is_wrong_and_says_what_it_lacks(
+    database: Path, capsys: pytest.CaptureFixture[str], harm: str, lacks: str
+) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.execute(harm)
+    (found,) = examined(capsys, 6)["database"]
+    assert (found["state"], found["found"]) == ("wrong", f"{database} lacks {lacks}")
+
+
+def test_what_cannot_be_read_is_found_and_what_else_there_is_is_told(
+    home: Path, database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply("auth_profiles: {m: {kind: bearer, token: {env: T}}}\nendpoints: {}\n")
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE auth_profiles SET settings = '[' WHERE name = 'm'")
+        connection.execute(
+            "INSERT INTO processes (id, kind, host, pid, started_at, seen_at, health)"
+            " VALUES ('1', 'up', 'h', 1, 0, 0, '[')"
+        )
+    found = examined(capsys, 6)
+    for name in ("secrets", "processes"):
+        assert [check["state"] for check in found[name]] == ["wrong"]
+        assert "can't be read (" in found[name][0]["found"]
+    assert found["endpoints"][0]["state"] == "ok"
+
+
 def test_secrets_that_cannot_be_read_are_named(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,7 +76,7 @@ def test_answers_are_taken_in_order_and_the_last_stays(
 ) -> None:
     answers = ("--answer", "messenger=503", "--answer", "messenger=200")
     main([str(welcome), "--set", "email=a@b.c", "--json", *NOW, *answers])
-    steps = {line["step"]: line for line in lines(capsys.readouterr().out)[:-1]}
+    steps = {line.get("step"): line for line in lines(capsys.readouterr().out)}
     assert steps["greet"]["attempts"] == 2
     assert steps["tips"]["attempts"] == 1
 
@@ -106,11 +106,11 @@ def test_a_simulation_passes_over_auth_profiles(
     assert "greet" in capsys.readouterr().out
 
 
-def test_json_is_a_line_for_each_step_and_a_summary(
+def test_json_is_a_line_for_each_step_and_passage_and_a_summary(
     welcome: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(welcome), "--user", "a", "--set", "email=e", "--json", *NOW]) == 0
-    *steps, summary = lines(capsys.readouterr().out)
+    *steps, passage, summary = lines(capsys.readouterr().out)
     assert steps[0] == {
         "type": "step",
         "user": "a",
@@ -124,6 +124,14 @@ def test_json_is_a_line_for_each_step_and_a_summary(
         "credential_version": None,
     }
     assert [step["step"] for step in steps] == ["greet", "settle", "tips"]
+    assert passage == {
+        "type": "passage",
+        "user": "a",
+        "key": "",
+        "entered_at": "2026-11-22T06:00:00.000000Z",
+        "outcome": "completed",
+        "at": steps[-1]["at"],
+    }
     one = {"entered": 1, "succeeded": 1, "failed": 0, "skipped": 0, "waiting": 0}
     assert summary == {
         "type": "summary",
@@ -141,6 +149,13 @@ def test_json_is_a_line_for_each_step_and_a_summary(
         "arms": {},
         "steps": {"greet": one, "settle": one, "tips": one},
     }
+
+
+def test_json_tells_no_outcome_of_who_is_still_inside(
+    welcome: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(welcome), "--set", "email=e", "--json", *NOW, "--for", "P1D"]) == 0
+    assert [line["type"] for line in lines(capsys.readouterr().out)] == ["step", "summary"]
 
 
 def test_many_users_get_tables_and_the_balance_in_words(

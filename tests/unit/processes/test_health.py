@@ -178,6 +178,30 @@ def test_who_is_gone_is_forgotten_by_the_next_that_starts(
     assert [each.id for each in rows(database)] == ["other"]
 
 
+def test_one_that_ends_for_a_bug_leaves_word_until_one_of_its_kind_is_started(
+    database: Database,
+) -> None:
+    ended = Watch(database, this_process("worker"), [], print)
+    ended.start()
+    ended.stop("ValueError")
+    (name, state, found) = told(database)[0]
+    assert (name, state) == ("processes", "odd")
+    assert f"journey worker (process {os.getpid()} on" in found
+    assert found.endswith("for a bug: ValueError")
+    Watch(database, this_process("scheduler"), [], print)._forget_the_gone()
+    assert [each.bug for each in rows(database)] == ["ValueError"]
+    Watch(database, this_process("worker"), [], print)._forget_the_gone()
+    assert rows(database) == []
+
+
+def test_who_ended_for_a_bug_does_no_duties(database: Database) -> None:
+    with database.write() as connection:
+        late = store.DutyState("backup", "p", None, None, "", None, 0, wall() - DAY)
+        store.put_duty(connection, late)
+    _left(database, health=(Finding(store.ENDED, "wrong", "ValueError"),))
+    assert ("duties", "odd", "nobody does backup") in told(database)
+
+
 def test_duties_that_failed_or_that_nobody_does_are_told_of(database: Database) -> None:
     now = wall()
     late = store.DutyState("backup", "p", None, None, "", None, 0, now - DAY)

@@ -265,6 +265,7 @@ def test_no_attempt_is_made_when_the_greatest_age_is_over() -> None:
         "call.server_error",
         503,
     )
+    assert done.executions[0].text == "answered 503; max_age ends before the next attempt"
 
 
 def test_a_call_without_a_further_attempt_goes_where_its_failures_go() -> None:

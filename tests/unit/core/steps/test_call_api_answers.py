@@ -303,10 +303,25 @@ def test_a_server_that_asks_for_patience_gets_it_for_up_to_an_hour(
         assert decision.at <= NOW + 2 * SECOND
 
 
-def test_patience_beyond_within_ends_the_trying() -> None:
-    assert (
-        failure_of(answered(503, headers={"retry-after": "600"}), retry={}) == "call.server_error"
+def test_patience_beyond_within_ends_the_trying_and_that_is_said() -> None:
+    decision = judged(answered(503, headers={"retry-after": "600"}))
+    assert isinstance(decision, Move)
+    assert (decision.failure, decision.text) == (
+        "call.server_error",
+        "answered 503; Retry-After asks for 600 s, `within` (5m) ends before",
     )
+
+
+@pytest.mark.parametrize(
+    ("tries", "first_at"), [(3, NOW), (1, NOW - 300 * SECOND)], ids=["attempts", "within"]
+)
+def test_what_would_not_be_tried_again_anyway_is_not_blamed_on_the_server(
+    tries: int, first_at: int
+) -> None:
+    result = answered(503, tries=tries, first_at=first_at, headers={"retry-after": "600"})
+    decision = judged(result)
+    assert isinstance(decision, Move)
+    assert decision.text == "answered 503"
 
 
 def test_a_step_changes_only_the_keys_of_retry_that_it_names() -> None:
