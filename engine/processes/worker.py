@@ -74,7 +74,8 @@ class Worker:
         self._decider = decider
         self._backlog = backlog
         self.outbox = outbox
-        outbox.wake = self.wake
+        self.woken = Bell()
+        outbox.wake = self.woken.set
         self._endpoints = endpoints
         self._clock = clock
         self._source = source or Source(iter(()), 0, done=True)
@@ -90,7 +91,6 @@ class Worker:
         self._tellings = Tellings(backlog, feed)
         self._watch = watch(database)
         self._stale = True
-        self.woken = Bell()
         self._stopping = False
 
     def wake(self) -> None:
