@@ -93,15 +93,11 @@ class Worker:
         self._stale = True
         self._stopping = False
 
-    def wake(self) -> None:
-        """Something came in: look again."""
-        self.woken.set()
-
     def stop(self) -> None:
         """Begin nothing new; the work ends when the calls on the wire are answered."""
         self._stopping = self._committing.stopping = True
         self.outbox.close()
-        self.wake()
+        self.woken.set()
 
     async def work(self) -> bool:
         """Work until nobody can move, or until stopped; True if it was not stopped.
