@@ -103,13 +103,24 @@ class Backlog:
         self._stored[held.lane].add(held.passage.user.bucket)
         self.add_call(held.lane, at)
 
-    def in_line(self, loaded: Iterable[Held], fresh: Iterable[Held]) -> Iterator[tuple[Held, bool]]:
-        """Calls that were loaded, then those made just now; and whether earlier ones of the same
-        bucket may have found no room: then it has none either, so that nobody is overtaken.
+    def in_line(
+        self, loaded: Iterable[Held], fresh: Iterable[Held], giving: Collection[int], at: int
+    ) -> Iterator[Held]:
+        """Calls that were loaded, then those made just now: those that may find room in memory.
+        Others are put off: those of buckets that are being given away, and of those made just now
+        where an earlier one of the same bucket was put off, so that nobody is overtaken.
         """
-        yield from ((held, False) for held in loaded)
+        for held in loaded:
+            if held.passage.user.bucket in giving:
+                self.put_off(held, at)
+            else:
+                yield held
         for held in fresh:
-            yield held, held.passage.user.bucket in self._stored.get(held.lane, ())
+            bucket = held.passage.user.bucket
+            if bucket in giving or bucket in self._stored.get(held.lane, ()):
+                self.put_off(held, at)
+            else:
+                yield held
 
     def look(self, connection: Connection) -> bool:
         """See what another process may have written: whether anything was told, and which failed

@@ -14,21 +14,19 @@ _T = TypeVar("_T")
 
 
 class CallsHeld:
-    """Calls that aren't answered. ``held`` are the keys of their rows, by endpoint and journey.
+    """Calls that aren't answered.
 
     A call belongs to the deciding thread until the one that sends has taken it. Calls that are sent
     again are kept apart: they aren't what their passages are in.
     """
 
     def __init__(self) -> None:
-        self.held: dict[Lane, set[tuple[object, ...]]] = {}
         self._of_passages: dict[int, Held] = {}
         self._redriven: dict[int, Held] = {}
         self._unsent: set[Held] = set()
 
     def hold(self, held: Held) -> None:
         """A call is in memory."""
-        self.held.setdefault(held.lane, set()).add(held.place)
         self._unsent.add(held)
         if held.call.redrive:
             self._redriven[id(held)] = held
@@ -42,6 +40,13 @@ class CallsHeld:
     def every_call(self) -> list[Held]:
         """The calls in memory that aren't answered, those sent again among them."""
         return [*self._of_passages.values(), *self._redriven.values()]
+
+    def places(self) -> dict[Lane, set[tuple[object, ...]]]:
+        """The keys of their rows, by endpoint and journey."""
+        places: dict[Lane, set[tuple[object, ...]]] = {}
+        for held in self.every_call():
+            places.setdefault(held.lane, set()).add(held.place)
+        return places
 
     def calls_in(self, buckets: Container[int]) -> list[Held]:
         """Every call of the users of these buckets that is in memory and not answered."""
@@ -74,7 +79,6 @@ class CallsHeld:
 
     def forget(self, held: Held) -> None:
         """A call is no longer in memory."""
-        self.held[held.lane].discard(held.place)
         passage = held.passage.id
         if self._of_passages.get(passage) is held:
             del self._of_passages[passage]

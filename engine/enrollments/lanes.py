@@ -154,6 +154,51 @@ class EndpointLanes:
         self.end(held)
 
 
+class Lanes:
+    """The lanes of all ``endpoints``; of each of these up to ``in_flight`` calls may be on their
+    way, or fewer by its allowance. Lanes are the deciding thread's to make and to ask for.
+    """
+
+    def __init__(self, allowance: Allowance, in_flight: int) -> None:
+        self._allowance = allowance
+        self._in_flight = in_flight
+        self.endpoints: dict[str, EndpointLanes] = {}
+
+    def each(self) -> list[EndpointLanes]:
+        """Every endpoint's, as of now: for either thread."""
+        return list(self.endpoints.values())
+
+    def get(self, lane: Lane) -> JourneyLane:
+        """A lane, which is made if it isn't there."""
+        name = lane[0]
+        endpoint = self.endpoints.get(name)
+        if endpoint is None:
+            endpoint = self.endpoints[name] = EndpointLanes(name)
+        mine = endpoint.lanes.get(lane)
+        if mine is None:
+            mine = endpoint.lanes[lane] = JourneyLane()
+        return mine
+
+    def most(self, lane: Lane) -> int:
+        """How many calls of a lane may be queued or on their way."""
+        permits, longest = self._measured(lane)
+        return permits + longest
+
+    def room(self, lane: Lane) -> int:
+        """How many more that may be."""
+        mine = self.get(lane)
+        return max(0, self.most(lane) - (mine.offered - mine.ended))
+
+    def hungry(self, lane: Lane) -> bool:
+        """Whether a lane's queue runs low."""
+        return 2 * self.get(lane).queued < self._measured(lane)[1]
+
+    def _measured(self, lane: Lane) -> tuple[int, int]:
+        """Permits of a lane's endpoint, and how long its queue may be."""
+        permits = min(self._allowance.concurrency(lane[0]), self._in_flight)
+        return permits, self.endpoints[lane[0]].longest(self.get(lane), permits)
+
+
 @lru_cache(maxsize=256)
 def longest_queue(permits: int) -> int:
     """Calls that an endpoint may have queued in memory which may have so many in flight."""

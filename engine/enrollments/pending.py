@@ -45,16 +45,20 @@ Lane = tuple[str, str]
 
 class Held:
     """A passage in memory while its call is on its way, with that call. ``lane`` is where the call
-    queues, ``place`` the key of its row.
+    queues.
     """
 
-    __slots__ = ("call", "lane", "passage", "place")
+    __slots__ = ("call", "lane", "passage")
 
     def __init__(self, passage: Passage, call: PendingCall) -> None:
         self.passage = passage
         self.call = call
         self.lane: Lane = (call.endpoint, passage.program.name)
-        self.place = call_place(passage, call)
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """The key of the call's row."""
+        return call_place(self.passage, self.call)
 
     def outlives(self, now: int) -> bool:
         """Whether the passage has reached its greatest age and is still at this call: it leaves

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from engine.endpoints.gate import Refused
 from engine.enrollments.calls_held import CallsHeld, taken
-from engine.enrollments.lanes import EndpointLanes, JourneyLane
+from engine.enrollments.lanes import Lanes
 from engine.enrollments.turn import Answered
 from engine.enrollments.unanswered import a_bug, refused
 from engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from engine.core.steps.base import Result
-    from engine.enrollments.lanes import Allowance
+    from engine.enrollments.lanes import Allowance, EndpointLanes, JourneyLane
     from engine.enrollments.pending import Held, Lane
 
 MOST_UNCOMMITTED = 256
@@ -61,7 +61,7 @@ class Outbox(CallsHeld):
         allowance.changed = self._changed
         self.wake: Callable[[], None] = _nobody
         self.notify: Callable[[], object] = _nobody
-        self._endpoints: dict[str, EndpointLanes] = {}
+        self._lanes = Lanes(allowance, in_flight)
         self._tasks: set[asyncio.Task[None]] = set()
         self._offered: deque[Held] = deque()
         self._answered: deque[Answered] = deque()
@@ -76,21 +76,27 @@ class Outbox(CallsHeld):
 
     # --- the deciding thread ---------------------------------------------------------------
 
-    def offer(self, held: Held) -> bool:
-        """Take a committed call; False if its lane's queue is full: it stays stored."""
-        name, lane = held.call.endpoint, held.lane
-        endpoint = self._endpoints.get(name)
-        if endpoint is None:
-            endpoint = self._endpoints[name] = EndpointLanes(name)
-        mine = endpoint.lanes.get(lane)
-        if mine is None:
-            mine = endpoint.lanes[lane] = JourneyLane()
-        if self._closed or self._room(endpoint, mine) <= 0:
-            return False
-        self.hold(held)
-        self._offered.append(held)
-        mine.offered += 1
-        return True
+    def offer(self, calls: Iterable[Held], full: Callable[[Held], None]) -> None:
+        """Take committed calls, one after another. ``full`` is told of each whose lane's queue is:
+        it stays stored.
+        """
+        offering: dict[Lane, JourneyLane] = {}
+        most: dict[Lane, int] = {}
+        for held in calls:
+            lane = held.lane
+            mine = offering.get(lane)
+            if mine is None:
+                mine = offering[lane] = self._lanes.get(lane)
+                most.clear()  # whoever queues there may have one more to share with
+            limit = most.get(lane)
+            if limit is None:
+                limit = most[lane] = self._lanes.most(lane)
+            if self._closed or mine.offered - mine.ended >= limit:
+                full(held)
+            else:
+                self.hold(held)
+                self._offered.append(held)
+                mine.offered += 1
 
     def launch(self, held: Held) -> None:
         """Send a call that was marked as started, unless it was withdrawn instead."""
@@ -140,7 +146,7 @@ class Outbox(CallsHeld):
         again.
         """
         queued, first = False, None
-        for endpoint in list(self._endpoints.values()):
+        for endpoint in self._lanes.each():
             until = endpoint.parked_until
             if not endpoint.queued():
                 continue
@@ -152,23 +158,11 @@ class Outbox(CallsHeld):
 
     def room(self, lane: Lane) -> int:
         """How many more calls of an endpoint and journey may be held."""
-        endpoint = self._endpoints.get(lane[0]) or EndpointLanes(lane[0])
-        return max(0, self._room(endpoint, endpoint.lanes.get(lane) or JourneyLane()))
-
-    def _room(self, endpoint: EndpointLanes, mine: JourneyLane) -> int:
-        permits = self._permits(endpoint.name)
-        return permits + endpoint.longest(mine, permits) - (mine.offered - mine.ended)
+        return self._lanes.room(lane)
 
     def hungry(self, lane: Lane) -> bool:
         """Whether a lane's queue runs low, so that it could take more than it gets."""
-        endpoint = self._endpoints.get(lane[0])
-        mine = None if endpoint is None else endpoint.lanes.get(lane)
-        if endpoint is None or mine is None:
-            return True
-        return 2 * mine.queued < endpoint.longest(mine, self._permits(lane[0]))
-
-    def _permits(self, endpoint: str) -> int:
-        return min(self._allowance.concurrency(endpoint), self._most)
+        return self._lanes.hungry(lane)
 
     # --- the event loop's thread -----------------------------------------------------------
 
@@ -178,7 +172,7 @@ class Outbox(CallsHeld):
 
     def pump(self) -> None:
         """Put on the wire what may go now."""
-        offered, endpoints = self._offered, self._endpoints
+        offered, endpoints = self._offered, self._lanes.endpoints
         while offered:
             held = offered[0]
             endpoints[held.call.endpoint].queue(held)
@@ -190,7 +184,7 @@ class Outbox(CallsHeld):
             held = self._spared.popleft()
             self._allowance.withdrawn(held.call.endpoint, held.call)
             self._end(endpoints[held.call.endpoint], held, None)
-        for endpoint in list(endpoints.values()):
+        for endpoint in self._lanes.each():
             self._pump(endpoint)
 
     def _pump(self, endpoint: EndpointLanes) -> None:
@@ -200,7 +194,7 @@ class Outbox(CallsHeld):
             self._start(endpoint, held)
 
     def _changed(self, name: str) -> None:
-        endpoint = self._endpoints.get(name)
+        endpoint = self._lanes.endpoints.get(name)
         if endpoint is not None:
             self._pump(endpoint)
 

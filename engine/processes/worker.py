@@ -74,7 +74,8 @@ class Worker:
         self._decider = decider
         self._backlog = backlog
         self.outbox = outbox
-        outbox.wake = self.wake
+        self.woken = Bell()
+        outbox.wake = self.woken.set
         self._endpoints = endpoints
         self._clock = clock
         self._source = source or Source(iter(()), 0, done=True)
@@ -90,18 +91,13 @@ class Worker:
         self._tellings = Tellings(backlog, feed)
         self._watch = watch(database)
         self._stale = True
-        self.woken = Bell()
         self._stopping = False
-
-    def wake(self) -> None:
-        """Something came in: look again."""
-        self.woken.set()
 
     def stop(self) -> None:
         """Begin nothing new; the work ends when the calls on the wire are answered."""
         self._stopping = self._committing.stopping = True
         self.outbox.close()
-        self.wake()
+        self.woken.set()
 
     async def work(self) -> bool:
         """Work until nobody can move, or until stopped; True if it was not stopped.
@@ -243,7 +239,7 @@ class Worker:
             some = self._pace.at_most(SLEEPERS_PER_TURN)
             loaded.due = self._backlog.load_due(connection, now, some)
         if loading.room:
-            found = self._backlog.load_calls(connection, now, loading.room, self.outbox.held)
+            found = self._backlog.load_calls(connection, now, loading.room, self.outbox.places())
             begun = [Answered(held, unknown(held)) for held in found if held.call.started_by]
             loaded.answered = [*turn.answered, *begun]
             loaded.calls = [held for held in found if not held.call.started_by]
@@ -266,10 +262,9 @@ class Worker:
         self._tellings.received()
         for held in turn.starting:
             self.outbox.launch(held)
-        for held, behind in self._backlog.in_line(loaded, ledger.calls):
-            given = held.passage.user.bucket in self._share.giving
-            if behind or given or not self.outbox.offer(held):
-                self._backlog.put_off(held, self._clock.moment())
+        now = self._clock.moment()
+        line = self._backlog.in_line(loaded, ledger.calls, self._share.giving, now)
+        self.outbox.offer(line, partial(self._backlog.put_off, at=now))
         for lane, at in ledger.retries:
             self._backlog.add_call(lane, at)
         if turn.arrivals is not None:

@@ -56,6 +56,13 @@ class Shut(LiveEndpoints):
         return self.verdict
 
 
+def offered(outbox: Outbox, *calls: OneHeld) -> bool:
+    """Whether all of them found room."""
+    full: list[Any] = []
+    outbox.offer(calls, full.append)  # type: ignore[arg-type]
+    return not full
+
+
 def test_a_journey_with_few_calls_has_its_turn_beside_one_with_many() -> None:
     order: list[str] = []
 
@@ -67,10 +74,9 @@ def test_a_journey_with_few_calls_has_its_turn_beside_one_with_many() -> None:
     async def scenario() -> int:
         outbox = Outbox(deliver, LiveEndpoints(), 4)  # type: ignore[arg-type]
         many = 0
-        while outbox.offer(OneHeld("many", many)):  # type: ignore[arg-type]
+        while offered(outbox, OneHeld("many", many)):
             many += 1
-        few = [OneHeld("few", 10_000 + number) for number in range(10)]
-        assert all(outbox.offer(held) for held in few)  # type: ignore[arg-type]
+        assert offered(outbox, *(OneHeld("few", 10_000 + number) for number in range(10)))
         assert outbox.room(("api", "third")) > 0
         outbox.pump()
         while not outbox.idle:
@@ -92,7 +98,7 @@ def test_what_is_parked_stays_in_memory_and_tells_until_when() -> None:
     async def scenario() -> None:
         allowance = Shut(Parked(77, 60.0))
         outbox = Outbox(deliver, allowance, 4)  # type: ignore[arg-type]
-        outbox.offer(OneHeld("j", 1))  # type: ignore[arg-type]
+        assert offered(outbox, OneHeld("j", 1))
         assert outbox.standing() == (False, None)
         outbox.pump()
         assert outbox.standing() == (True, 77)
@@ -113,8 +119,7 @@ def test_what_is_refused_comes_back_without_having_been_sent() -> None:
     async def scenario() -> None:
         refused = Refused("call.circuit_open", "5 calls failed", 42)
         outbox = Outbox(deliver, Shut(refused), 4)  # type: ignore[arg-type]
-        for number in range(10):
-            outbox.offer(OneHeld("j", number))  # type: ignore[arg-type]
+        assert offered(outbox, *(OneHeld("j", number) for number in range(10)))
         outbox.pump()
         answers = outbox.take_answers(99)
         assert len(answers) == 10
@@ -148,8 +153,7 @@ def test_what_is_withdrawn_is_not_sent_and_another_call_is_the_probe() -> None:
     calls: list[Any] = [OneHeld("j", number) for number in range(3)]
 
     async def scenario() -> None:
-        for held in calls:
-            outbox.offer(held)
+        assert offered(outbox, *calls)
         assert outbox.held_call(0) is calls[0]
         assert outbox.withdraw(calls[0])  # type: ignore[arg-type]
         assert outbox.held_call(0) is None
@@ -180,8 +184,7 @@ def test_what_is_marked_before_it_is_sent_can_be_withdrawn_until_it_is_launched(
     calls: list[Any] = [OneHeld("j", number) for number in range(4)]
 
     async def scenario() -> None:
-        for held in calls:
-            outbox.offer(held)
+        assert offered(outbox, *calls)
         outbox.notify = outbox.pump
         outbox.pump()
         assert outbox.in_flight == 4
@@ -211,8 +214,7 @@ def test_what_its_passage_is_too_old_for_goes_back_to_the_database() -> None:
     async def scenario() -> None:
         outbox = Outbox(deliver, LiveEndpoints(), 4)  # type: ignore[arg-type]
         calls: list[Any] = [OneHeld("j", 0, too_old=True), OneHeld("j", 1)]
-        for held in calls:
-            outbox.offer(held)
+        assert offered(outbox, *calls)
         outbox.pump()
         await asyncio.sleep(0)
         assert len(outbox.take_answers(9)) == 1
@@ -222,3 +224,22 @@ def test_what_its_passage_is_too_old_for_goes_back_to_the_database() -> None:
         assert outbox.idle
 
     asyncio.run(scenario())
+
+
+def test_journeys_that_come_together_have_as_much_room_as_one_alone() -> None:
+    def room(*journeys: str) -> list[int]:
+        outbox = Outbox(None, LiveEndpoints(), 4)  # type: ignore[arg-type]
+        calls = [OneHeld(name, number) for number, name in enumerate(journeys * 99)]
+        full: list[Any] = []
+        outbox.offer(calls, full.append)  # type: ignore[arg-type]
+        kept: list[Any] = outbox.every_call()
+        assert full == [held for held in calls if held not in kept]
+        assert outbox.places() == {
+            ("api", name): {held.place for held in kept if held.journey == name}
+            for name in journeys
+        }
+        return [sum(held.journey == name for held in kept) for name in journeys]
+
+    assert room("one") == [4 + 32]
+    assert room("one", "other") == [4 + 16, 4 + 16]
+    assert room("one", "other", "third") == [4 + 10] * 3
