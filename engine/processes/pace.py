@@ -33,9 +33,14 @@ class Pace:
         if others:
             self._others_until_s = now_s + REMEMBERED_S
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else seems to be writing."""
+        return self._at_s >= self._others_until_s
+
     def at_most(self, most: int) -> int:
         """How many a turn takes in, where it would take ``most`` if they were light."""
-        if self._at_s >= self._others_until_s or self._each_s * most <= self._held_s:
+        if self.is_alone or self._each_s * most <= self._held_s:
             return most
         return min(most, max(FEWEST, int(self._held_s / self._each_s)))
 

@@ -47,18 +47,25 @@ class Observer(Protocol):
 
 @dataclass(slots=True)
 class Source:
-    """Where a run's users come from: the rows not admitted yet, and how many were before them."""
+    """Where a run's users come from: the rows not admitted yet, and how many were before them.
+    ``targets`` are where the calls go of those taken in last (None: nobody was yet).
+    """
 
     rows: Iterator[Comer]
     position: int
     done: bool = False
-    targets: set[Lane] = field(default_factory=set)
+    targets: set[Lane] | None = None
 
     def flows(self, hungry: Callable[[Lane], bool]) -> bool:
         """Whether users are taken in: while some endpoint that the last ones went to could take
         more.
         """
         return not self.done and (not self.targets or any(map(hungry, self.targets)))
+
+    @property
+    def is_light(self) -> bool:
+        """Whether those taken in last came to no call."""
+        return self.targets is not None and not self.targets
 
     def take(self, most: int) -> list[Comer]:
         """The next ``most`` rows; done where there are fewer."""

@@ -40,6 +40,7 @@ from engine.processes.supply import Endpoints, Feed, Observer
 
 TOLD_PER_TURN = 1024
 ARRIVALS_PER_TURN = 256
+LIGHT_ARRIVALS_PER_TURN = 1024  # while they come to no call, and nobody else writes
 ANSWERS_PER_TURN = 1024
 SLEEPERS_PER_TURN = 512
 REST_S = 0.002
@@ -208,12 +209,16 @@ class Worker:
             at=now,
             room={lane: free for lane, free in room.items() if free and self.outbox.hungry(lane)},
             sleepers=self._backlog.sleeper_due(now),
-            arrivals=ARRIVALS_PER_TURN if self._source.flows(self.outbox.hungry) else 0,
+            arrivals=self._arriving() if self._source.flows(self.outbox.hungry) else 0,
             told=self._tellings.are_due(now),
             journeys=self._stale,
             clocks=has_come(self._decider.or_entry(None), now),
         )
         return turn, loading
+
+    def _arriving(self) -> int:
+        light = self._source.is_light and self._pace.is_alone
+        return LIGHT_ARRIVALS_PER_TURN if light else ARRIVALS_PER_TURN
 
     def _take(self, turn: Turn, loading: Loading) -> tuple[Ledger, list[Held]]:
         """One turn: load, decide, commit."""

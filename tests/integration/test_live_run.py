@@ -13,6 +13,7 @@ import pytest
 from engine.clock import wall
 from engine.core.expressions.durations import DAY
 from engine.endpoints import store as endpoints
+from engine.enrollments import arriving
 from engine.enrollments.arriving import by_bucket
 from engine.enrollments.store import runs
 from engine.errors import OperatorError
@@ -482,6 +483,33 @@ def test_a_restart_counts_the_requests_of_the_call_it_cuts_short(tmp_path: Path)
         assert (before.calls.failed, before.calls.attempts) == (1, 1)
         assert len(api.log) == 2
         assert len(bodies_by_key(api.log)) == 2
+
+
+@pytest.mark.usefixtures("either_database")
+@pytest.mark.parametrize(
+    ("step", "turns"),
+    [
+        ({"id": "mark", "type": "set", "values": {"vars.x": 1}}, [256, 1024, 1024, 1]),
+        ({"id": "rest", "type": "wait", "for": "P1D"}, [256, 1024, 1024, 1]),
+        (call("greet", "api", when="user.id == 'u255'"), [256, 256, 1024, 769]),
+    ],
+)
+def test_users_are_taken_in_by_larger_sets_while_none_of_them_comes_to_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: dict[str, Any], turns: list[int]
+) -> None:
+    monkeypatch.setattr(arriving, "bucket_of", lambda _: 0)
+    took: list[int] = []
+
+    class Counting(Seen):
+        def turned(self, ledger: Any) -> None:
+            if ledger.admitted:
+                took.append(ledger.admitted)
+
+    with running(Answers()) as api:
+        house = House(tmp_path)
+        house.endpoint("api", api.url)
+        house.run({"steps": [step]}, house.users(_ids(2305)), seen=Counting(), now=NOW)
+    assert took == turns
 
 
 # --- beside others ----------------------------------------------------------------------------

@@ -32,6 +32,14 @@ def test_turns_that_take_long_to_write_get_smaller_and_larger_again() -> None:
     assert pace.at_most(1_024) == 1_024
 
 
+def test_nobody_is_alone_for_a_second_after_somebody_wrote() -> None:
+    pace = Pace()
+    assert pace.is_alone
+    for at, alone in ((100.0, False), (100.0 + REMEMBERED_S / 2, False), (102.0, True)):
+        pace.at(at, others=at == 100.0)
+        assert pace.is_alone is alone
+
+
 def test_turns_during_which_others_could_write_stay_large() -> None:
     pace = _beside_others()
     pace.took(0.0, 1_000)
