@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
 SET = 256
 """Users who are appended in one transaction."""
-MOST_WAITING = 2048
-"""So many of them wait in the inbox at once: what others tell of isn't held up behind them."""
+MOST_WAITING = 512
+"""So many of them wait in the inbox at once: what others tell of waits behind them, for a tenth of
+a second."""
+MOST_WAITING_ON_A_SERVER = 2048
+"""The same where nobody tells a worker that something came, and it looks five times a second."""
 
 
 class HandingOver:
@@ -41,6 +44,7 @@ class HandingOver:
         self._database = database
         self._run = run
         self._users = users
+        self._most = MOST_WAITING if database.is_file else MOST_WAITING_ON_A_SERVER
         self._new_id = IdMaker(entropy)
         self._begin(run.position)
 
@@ -54,7 +58,7 @@ class HandingOver:
         if self._position >= self._run.total:
             return False
         with self._database.read() as connection:
-            if facts.entries_waiting(connection, self._run.id) > MOST_WAITING - SET:
+            if facts.entries_waiting(connection, self._run.id) > self._most - SET:
                 return False
         self._set = self._set or self._source.take(SET)  # the file is read before the lock is held
         rows = [self._row(comer) for comer in self._set]
