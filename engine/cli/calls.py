@@ -46,7 +46,14 @@ def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
 @calls.command("list")
 @click.option("--failed", is_flag=True, help="Only those that failed for good.")
 @_filters
-@click.option("--limit", metavar="N", type=click.IntRange(1), default=100, help="At most N.")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, 1_000_000),
+    default=100,
+    show_default=True,
+    help="At most N.",
+)
 @json_option
 @csv_option
 @database_option

@@ -55,10 +55,12 @@ def doctor(leaks: bool, paths: tuple[Path, ...], as_json: bool, database: str | 
         paint = Paint.of(sys.stdout, installation.environment)
         given = installation.settings, installation.environment
         checks = list(
-            look_for_leaks(installation.database(), *given, paths) if leaks else examine(*given)
+            outliving("leaks", look_for_leaks(installation.database(), *given, paths))
+            if leaks
+            else examine(*given)
         )
         if not leaks and ("database", "wrong") not in {(each.name, each.state) for each in checks}:
-            checks += outliving("processes", _running(installation))
+            checks += _running(installation)
         for check in checks:
             wrong = wrong or check.state == "wrong"
             click.echo(dumps(asdict(check)) if as_json else _line(check, paint))
@@ -66,17 +68,14 @@ def doctor(leaks: bool, paths: tuple[Path, ...], as_json: bool, database: str | 
 
 
 def _running(installation: Installation) -> Iterator[Check]:
-    """What runs on a database that can be read; of another one enough was said already."""
-    from contextlib import suppress
-
+    """What runs on a database that was found sound."""
     from engine.clock import wall
-    from engine.errors import EngineError
-    from engine.operations.running import running
+    from engine.operations.doctor import reading
+    from engine.operations.running import PARTS
 
-    with suppress(EngineError):
-        if installation.has_database():
-            with installation.database().read() as connection:
-                yield from running(connection, wall())
+    if installation.has_database():
+        for name, part in PARTS.items():
+            yield from reading(name, installation.database(), part, wall())
 
 
 def _line(check: Check, paint: Paint) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Container
+    from collections.abc import Container, Iterable
 
     from engine.enrollments.pending import Held, Lane
 
@@ -41,11 +41,12 @@ class CallsHeld:
         """The calls in memory that aren't answered, those sent again among them."""
         return [*self._of_passages.values(), *self._redriven.values()]
 
-    def places(self) -> dict[Lane, set[tuple[object, ...]]]:
-        """The keys of their rows, by endpoint and journey."""
-        places: dict[Lane, set[tuple[object, ...]]] = {}
+    def places(self, lanes: Iterable[Lane]) -> dict[Lane, set[tuple[object, ...]]]:
+        """The keys of the rows of those that go to these endpoints for these journeys."""
+        places: dict[Lane, set[tuple[object, ...]]] = {lane: set() for lane in lanes}
         for held in self.every_call():
-            places.setdefault(held.lane, set()).add(held.place)
+            if held.lane in places:
+                places[held.lane].add(held.place)
         return places
 
     def calls_in(self, buckets: Container[int]) -> list[Held]:

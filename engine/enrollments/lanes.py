@@ -195,8 +195,9 @@ class Lanes:
 
     def _measured(self, lane: Lane) -> tuple[int, int]:
         """Permits of a lane's endpoint, and how long its queue may be."""
+        mine = self.get(lane)
         permits = min(self._allowance.concurrency(lane[0]), self._in_flight)
-        return permits, self.endpoints[lane[0]].longest(self.get(lane), permits)
+        return permits, self.endpoints[lane[0]].longest(mine, permits)
 
 
 @lru_cache(maxsize=256)

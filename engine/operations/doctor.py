@@ -7,7 +7,7 @@ import stat
 from contextlib import closing
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 from zoneinfo import available_timezones
 
 from engine.clock import wall
@@ -32,12 +32,13 @@ from engine.wire.egress import Egress
 from engine.wire.origin import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from engine.credentials.listing import ShownProfile
     from engine.db.connect import Connection
 
 State = Literal["ok", "odd", "wrong"]
+_T = TypeVar("_T")
 
 _MOST_NAMED = 3
 
@@ -62,33 +63,45 @@ def examine(settings: Settings, environment: Mapping[str, str]) -> Iterator[Chec
     yield from _machine(settings)
     database: Database | None = None
     try:
-        for found in _database(settings):
+        for found in outliving("database", _database(settings)):
             if isinstance(found, Check):
                 yield found
             else:
                 database = found
         if database is not None:
-            with database.read() as connection:
-                yield from outliving("key", _keys(settings, connection))
-                yield from outliving("endpoints", _endpoints(settings, connection))
-                references = _references(settings, environment, connection)
-                yield from outliving("secrets", references)
+            yield from reading("key", database, _keys, settings)
+            yield from reading("endpoints", database, _endpoints, settings)
+            yield from reading("secrets", database, _references, settings, environment)
     finally:
         if database is not None:
             database.close()
 
 
-def outliving(name: str, checks: Iterator[Check]) -> Iterator[Check]:
+def outliving(name: str, checks: Iterator[_T]) -> Iterator[_T | Check]:
     """``checks``; where one breaks off, as at a row that nobody can have written, a finding says
-    so. Raises EngineError as they do.
+    so.
     """
     try:
         yield from checks
-    except EngineError:
-        raise
+    except EngineError as error:
+        yield Check(name, "wrong", error.message)
     except Exception as error:  # noqa: BLE001 - what else is wrong has to be told as well
         found = f"what the database holds of it can't be read ({type(error).__name__})"
         yield Check(name, "wrong", found, "restore it from a backup, or report this as a bug")
+
+
+def reading(
+    name: str, database: Database, checks: Callable[..., Iterator[Check]], *arguments: object
+) -> Iterator[Check]:
+    """:func:`outliving`, of ``checks`` that take a connection and ``arguments``: in a transaction
+    of their own, since a server reads nothing behind an error.
+    """
+
+    def read() -> Iterator[Check]:
+        with database.read() as connection:
+            yield from checks(connection, *arguments)
+
+    return outliving(name, read())
 
 
 def _settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Check]:
@@ -190,7 +203,7 @@ def _damage(database: Database) -> Check | None:
     return Check("database", "wrong", f"{database.name} {what}", "restore it from a backup")
 
 
-def _keys(settings: Settings, connection: Connection) -> Iterator[Check]:
+def _keys(connection: Connection, settings: Settings) -> Iterator[Check]:
     sealed = data_keys(connection)
     try:
         kek = find_kek(settings)
@@ -209,7 +222,7 @@ def _keys(settings: Settings, connection: Connection) -> Iterator[Check]:
         yield Check("key", "ok", "none yet; the first command that needs one makes it")
 
 
-def _endpoints(settings: Settings, connection: Connection) -> Iterator[Check]:
+def _endpoints(connection: Connection, settings: Settings) -> Iterator[Check]:
     stored = load_all(connection)
     wrong = False
     for one in stored:
@@ -242,7 +255,7 @@ def _closed(settings: Settings, base_url: str) -> str | None:
 
 
 def _references(
-    settings: Settings, environment: Mapping[str, str], connection: Connection
+    connection: Connection, settings: Settings, environment: Mapping[str, str]
 ) -> Iterator[Check]:
     references = References(environment, settings.secret_folders)
     profiles = search_profiles(connection)

@@ -7,14 +7,14 @@ import socket
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from engine.core.expressions.calendar import HOUR, SECOND
+from engine.core.expressions.calendar import DAY, HOUR, SECOND
 from engine.endpoints.states import gates
 from engine.enrollments.store import workers
 from engine.operations import store
 from engine.operations.doctor import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from engine.db.connect import Connection
     from engine.operations.store import DutyState, Process
@@ -27,19 +27,16 @@ def running(connection: Connection, now: int) -> Iterator[Check]:
     """The processes that run on this database, what they share, their duties, and the endpoints
     that they send nothing to just now. ``now`` is wall time.
     """
+    for part in PARTS.values():
+        yield from part(connection, now)
+
+
+def _processes(connection: Connection, now: int) -> Iterator[Check]:
     known = store.processes(connection)
     for process in known:
         yield from _process(process, now)
     if not known:
         yield Check("processes", "ok", "none runs; `journey up` starts one")
-    if connection.dialect.name == "postgresql":
-        yield from _shares(workers.shares(connection))
-    scheduling = any(
-        each.kind in ("up", "scheduler") and not each.bug and now - each.seen_at < SILENT_US
-        for each in known
-    )
-    yield from _duties(store.duties(connection), now, scheduling=scheduling)
-    yield from _shut(connection, now)
 
 
 def is_gone(process: Process) -> bool:
@@ -58,6 +55,8 @@ def is_gone(process: Process) -> bool:
 def _process(process: Process, now: int) -> Iterator[Check]:
     name = f"journey {process.kind} (process {process.pid} on {process.host})"
     if process.bug:
+        if now - process.seen_at > DAY:
+            return
         found = f"{name} ended {_moment(process.seen_at)} for a bug: {process.bug}"
         remedy = "its log says more, please report it; start it again, what it was at goes on"
         yield Check("processes", "odd", found, remedy)
@@ -79,8 +78,9 @@ def _process(process: Process, now: int) -> Iterator[Check]:
         yield Check("processes", "ok", f"{name} runs since {since}: {parts or 'it begins'}")
 
 
-def _shares(found: list[tuple[str, int]]) -> Iterator[Check]:
+def _shares(connection: Connection, now: int) -> Iterator[Check]:
     """Who has how many buckets of users, where several workers may share them."""
+    found = workers.shares(connection) if connection.dialect.name == "postgresql" else ()
     if not found:
         return
     shown = ", ".join(f"{name} has {count}" for name, count in found)
@@ -94,7 +94,12 @@ def _shares(found: list[tuple[str, int]]) -> Iterator[Check]:
     )
 
 
-def _duties(known: list[DutyState], now: int, *, scheduling: bool) -> Iterator[Check]:
+def _duties(connection: Connection, now: int) -> Iterator[Check]:
+    known = store.duties(connection)
+    scheduling = any(
+        each.kind in ("up", "scheduler") and not each.bug and now - each.seen_at < SILENT_US
+        for each in store.processes(connection)
+    )
     failed = [duty for duty in known if duty.error is not None]
     for duty in failed:
         times = "" if duty.failures == 1 else f", {duty.failures} times in a row"
@@ -118,6 +123,15 @@ def _shut(connection: Connection, now: int) -> Iterator[Check]:
             tried = f"one call tries it again {_moment(gate.probe_at)}"
             remedy = f"{tried}; `journey endpoints test {name}` sends one now"
             yield Check("endpoints", "odd", why, remedy)
+
+
+PARTS: Mapping[str, Callable[[Connection, int], Iterator[Check]]] = {
+    "processes": _processes,
+    "workers": _shares,
+    "duties": _duties,
+    "endpoints": _shut,
+}
+"""What :func:`running` tells of, by what it is called: each reads for itself."""
 
 
 def _due(duty: DutyState) -> int:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from engine.enrollments.store.facts import Told
 
 
+ARRIVALS_PER_TURN = 256
+LIGHT_ARRIVALS_PER_TURN = 1024
+FEW_STEPS = 16
+"""Of a user who is light: a thousand of them are decided in 50 ms."""
+
+
 class Endpoints(Protocol):
     """Endpoints' live settings, read again wherever they changed."""
 
@@ -48,24 +54,28 @@ class Observer(Protocol):
 @dataclass(slots=True)
 class Source:
     """Where a run's users come from: the rows not admitted yet, and how many were before them.
-    ``targets`` are where the calls go of those taken in last (None: nobody was yet).
+    ``targets`` are where the calls go of those taken in last; they were ``is_light`` if they came
+    to none and took few steps.
     """
 
     rows: Iterator[Comer]
     position: int
     done: bool = False
-    targets: set[Lane] | None = None
+    targets: set[Lane] = field(default_factory=set)
+    is_light: bool = False
 
-    def flows(self, hungry: Callable[[Lane], bool]) -> bool:
-        """Whether users are taken in: while some endpoint that the last ones went to could take
-        more.
+    def some(self, hungry: Callable[[Lane], bool], *, alone: bool) -> int:
+        """How many are to be taken in: none where no endpoint that the last ones went to could take
+        more; more where they are light and nobody else writes.
         """
-        return not self.done and (not self.targets or any(map(hungry, self.targets)))
+        if self.done or (self.targets and not any(map(hungry, self.targets))):
+            return 0
+        return LIGHT_ARRIVALS_PER_TURN if self.is_light and alone else ARRIVALS_PER_TURN
 
-    @property
-    def is_light(self) -> bool:
-        """Whether those taken in last came to no call."""
-        return self.targets is not None and not self.targets
+    def came(self, ledger: Ledger, users: int) -> None:
+        """So many users were taken in; what was decided for them is committed."""
+        self.targets = {held.lane for held in ledger.calls}
+        self.is_light = not self.targets and len(ledger.changes.executions) <= FEW_STEPS * users
 
     def take(self, most: int) -> list[Comer]:
         """The next ``most`` rows; done where there are fewer."""

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 from engine.processes.supply import Endpoints, Feed, Observer
 
 TOLD_PER_TURN = 1024
-ARRIVALS_PER_TURN = 256
-LIGHT_ARRIVALS_PER_TURN = 1024  # while they come to no call, and nobody else writes
 ANSWERS_PER_TURN = 1024
 SLEEPERS_PER_TURN = 512
 REST_S = 0.002
@@ -209,16 +207,12 @@ class Worker:
             at=now,
             room={lane: free for lane, free in room.items() if free and self.outbox.hungry(lane)},
             sleepers=self._backlog.sleeper_due(now),
-            arrivals=self._arriving() if self._source.flows(self.outbox.hungry) else 0,
+            arrivals=self._source.some(self.outbox.hungry, alone=self._pace.is_alone),
             told=self._tellings.are_due(now),
             journeys=self._stale,
             clocks=has_come(self._decider.or_entry(None), now),
         )
         return turn, loading
-
-    def _arriving(self) -> int:
-        light = self._source.is_light and self._pace.is_alone
-        return LIGHT_ARRIVALS_PER_TURN if light else ARRIVALS_PER_TURN
 
     def _take(self, turn: Turn, loading: Loading) -> tuple[Ledger, list[Held]]:
         """One turn: load, decide, commit."""
@@ -244,7 +238,8 @@ class Worker:
             some = self._pace.at_most(SLEEPERS_PER_TURN)
             loaded.due = self._backlog.load_due(connection, now, some)
         if loading.room:
-            found = self._backlog.load_calls(connection, now, loading.room, self.outbox.places())
+            held_here = self.outbox.places(loading.room)
+            found = self._backlog.load_calls(connection, now, loading.room, held_here)
             begun = [Answered(held, unknown(held)) for held in found if held.call.started_by]
             loaded.answered = [*turn.answered, *begun]
             loaded.calls = [held for held in found if not held.call.started_by]
@@ -273,7 +268,7 @@ class Worker:
         for lane, at in ledger.retries:
             self._backlog.add_call(lane, at)
         if turn.arrivals is not None:
-            self._source.targets = {held.lane for held in ledger.calls}
+            self._source.came(ledger, len(turn.arrivals.rows))
         self._tellings.waiting |= ledger.look_again
         self.outbox.notify()
         self._observer.turned(ledger)

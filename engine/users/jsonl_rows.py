@@ -41,8 +41,8 @@ class JSONLRows:
         if {*map(type, said)} != {dict} or not _KEYS.issuperset(chain.from_iterable(said)):
             return None
         ids = [one.get("id") for one in said]
-        attributes = [one.get("attributes", {}) for one in said]
-        inputs = [one.get("inputs", {}) for one in said]
+        attributes = [_or_empty(one.get("attributes")) for one in said]
+        inputs = [_or_empty(one.get("inputs")) for one in said]
         events = [one.get("event") for one in said]
         if (
             {*map(type, ids)} != {str}
@@ -108,3 +108,7 @@ def _zone(said: dict[str, object], attributes: dict[str, object]) -> str | None:
     if not isinstance(zone, str):
         raise BadRow("users.unknown_zone", f"the timezone is {kind_of(zone)}", "it must be text")
     return check_zone(zone)
+
+
+def _or_empty(value: Any) -> Any:
+    return {} if value is None else value

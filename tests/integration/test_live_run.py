@@ -17,7 +17,7 @@ from engine.enrollments import arriving
 from engine.enrollments.arriving import by_bucket
 from engine.enrollments.store import runs
 from engine.errors import OperatorError
-from engine.processes.worker import ARRIVALS_PER_TURN
+from engine.processes.supply import ARRIVALS_PER_TURN
 from engine.users.files import open_users
 from tests.integration.live import House, Seen, call
 from tests.partners import Answers, Partner, Reply, Request, bodies_by_key, running
@@ -485,6 +485,11 @@ def test_a_restart_counts_the_requests_of_the_call_it_cuts_short(tmp_path: Path)
         assert len(bodies_by_key(api.log)) == 2
 
 
+ROUNDS = {
+    "paths": [{"name": "more", "when": "visits(on) < 20", "next": "on"}],
+}
+
+
 @pytest.mark.usefixtures("either_database")
 @pytest.mark.parametrize(
     ("step", "turns"),
@@ -492,6 +497,7 @@ def test_a_restart_counts_the_requests_of_the_call_it_cuts_short(tmp_path: Path)
         ({"id": "mark", "type": "set", "values": {"vars.x": 1}}, [256, 1024, 1024, 1]),
         ({"id": "rest", "type": "wait", "for": "P1D"}, [256, 1024, 1024, 1]),
         (call("greet", "api", when="user.id == 'u255'"), [256, 256, 1024, 769]),
+        ({"id": "on", "type": "branch", **ROUNDS}, [256] * 9 + [1]),
     ],
 )
 def test_users_are_taken_in_by_larger_sets_while_none_of_them_comes_to_a_call(

@@ -21,7 +21,7 @@ from engine.endpoints import store as endpoints
 from engine.endpoints.model import Endpoint
 from engine.enrollments.rows import STATUS
 from engine.enrollments.store import runs
-from engine.processes import worker
+from engine.processes import supply, worker
 from engine.users.row import UserRow
 from engine.versions.publish import publish
 from tests.properties.simulated_world import Life, restless
@@ -129,7 +129,8 @@ def test_nobody_is_lost_and_nobody_served_twice(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     lots = random.Random(seed)
-    monkeypatch.setattr(worker, "ARRIVALS_PER_TURN", lots.choice([1, 3, 100]))
+    monkeypatch.setattr(supply, "ARRIVALS_PER_TURN", lots.choice([1, 3, 100]))
+    monkeypatch.setattr(supply, "LIGHT_ARRIVALS_PER_TURN", lots.choice([1, 3, 100]))
     monkeypatch.setattr(worker, "ANSWERS_PER_TURN", lots.choice([1, 4, 100]))
     monkeypatch.setattr(worker, "SLEEPERS_PER_TURN", lots.choice([1, 2, 100]))
     path = tmp_path / "engine.db"

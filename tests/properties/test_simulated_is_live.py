@@ -20,7 +20,7 @@ from engine.core.message import Answer
 from engine.core.steps.facts import Event
 from engine.endpoints.model import Endpoint
 from engine.enrollments import loaded_ahead
-from engine.processes import worker
+from engine.processes import supply, worker
 from engine.users.row import UserRow
 from tests.examples import share
 from tests.properties.both_ways import (
@@ -93,8 +93,10 @@ def test_crashes_and_failing_writes_change_nothing(
     template: Path, case: Case, seed: int, rate: float, most: int, at_once: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("ARRIVALS_PER_TURN", "ANSWERS_PER_TURN", "SLEEPERS_PER_TURN"):
+        for name in ("ANSWERS_PER_TURN", "SLEEPERS_PER_TURN"):
             patch.setattr(worker, name, at_once)
+        for name in ("ARRIVALS_PER_TURN", "LIGHT_ARRIVALS_PER_TURN"):
+            patch.setattr(supply, name, at_once)
         compare(template, case, told=False, faults=(seed, Faults(rate, most)))
 
 

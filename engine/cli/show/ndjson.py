@@ -21,6 +21,7 @@ def step_line(passage: Passage, execution: Execution) -> str:
         {
             "type": "step",
             "user": passage.user.id,
+            "journey": passage.program.name,
             "step": passage.program.nodes[execution.step].step.id,
             "status": execution.status,
             "failure": execution.failure,
@@ -39,6 +40,7 @@ def passage_line(passage: Passage, outcome: str, at: int) -> str:
         {
             "type": "passage",
             "user": passage.user.id,
+            "journey": passage.program.name,
             "key": passage.key,
             "entered_at": iso(passage.entered_at),
             "outcome": outcome,

@@ -111,7 +111,8 @@ def next_attempt(
     last = result.first_at + policy.within.elapsed
     patience = retry_after(result.answer, view.now)
     if patience is not None and at <= last < patience:
-        asked = f"{(patience - view.now) // SECOND:,} s"
+        seconds = patience - view.now
+        asked = f"{seconds // SECOND:,} s" if seconds < LONGEST_RETRY_AFTER else "an hour or more"
         return f"{text}; Retry-After asks for {asked}, `within` ({policy.within.text}) ends before"
     at = max(at, patience or at)
     return Again(at, failure, text) if at <= last else text

@@ -128,6 +128,31 @@ def test_what_cannot_be_read_is_found_and_what_else_there_is_is_told(
     assert found["endpoints"][0]["state"] == "ok"
 
 
+def test_each_part_that_cannot_be_read_is_told_by_its_own_name(
+    home: Path, database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply("endpoints: {api: {base_url: https://api.example.com}}\n")
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE endpoints SET settings = '['")
+        connection.execute(
+            "INSERT INTO duties (name, process, said, failures, next_at)"
+            " VALUES ('backup', 'p', '', 0, 'x')"
+        )
+    found = examined(capsys, 6)
+    wrong = [name for name, checks in found.items() if "wrong" in {c["state"] for c in checks}]
+    assert wrong == ["endpoints", "duties"]
+    assert "can't be read; apply its file again" in found["endpoints"][0]["found"]
+    assert found["processes"][0]["state"] == "ok"
+
+
+def test_a_file_of_anything_is_found_wrong(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database.write_bytes(bytes(range(256)) * 8)
+    (found,) = examined(capsys, 6)["database"]
+    assert found["state"] == "wrong"
+
+
 def test_secrets_that_cannot_be_read_are_named(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

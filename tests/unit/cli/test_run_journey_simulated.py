@@ -114,6 +114,7 @@ def test_json_is_a_line_for_each_step_and_passage_and_a_summary(
     assert steps[0] == {
         "type": "step",
         "user": "a",
+        "journey": "welcome",
         "step": "greet",
         "status": "succeeded",
         "failure": None,
@@ -127,6 +128,7 @@ def test_json_is_a_line_for_each_step_and_passage_and_a_summary(
     assert passage == {
         "type": "passage",
         "user": "a",
+        "journey": "welcome",
         "key": "",
         "entered_at": "2026-11-22T06:00:00.000000Z",
         "outcome": "completed",

@@ -234,10 +234,12 @@ def test_journeys_that_come_together_have_as_much_room_as_one_alone() -> None:
         outbox.offer(calls, full.append)  # type: ignore[arg-type]
         kept: list[Any] = outbox.every_call()
         assert full == [held for held in calls if held not in kept]
-        assert outbox.places() == {
+        places = {
             ("api", name): {held.place for held in kept if held.journey == name}
             for name in journeys
         }
+        assert outbox.places(places) == places
+        assert outbox.places([("api", "none")]) == {("api", "none"): set()}
         return [sum(held.journey == name for held in kept) for name in journeys]
 
     assert room("one") == [4 + 32]

@@ -178,8 +178,9 @@ def test_who_is_gone_is_forgotten_by_the_next_that_starts(
     assert [each.id for each in rows(database)] == ["other"]
 
 
-def test_one_that_ends_for_a_bug_leaves_word_until_one_of_its_kind_is_started(
-    database: Database,
+@pytest.mark.parametrize("kind", ["worker", "up"])
+def test_one_that_ends_for_a_bug_leaves_word_until_somebody_does_its_work(
+    database: Database, kind: str
 ) -> None:
     ended = Watch(database, this_process("worker"), [], print)
     ended.start()
@@ -190,7 +191,9 @@ def test_one_that_ends_for_a_bug_leaves_word_until_one_of_its_kind_is_started(
     assert found.endswith("for a bug: ValueError")
     Watch(database, this_process("scheduler"), [], print)._forget_the_gone()
     assert [each.bug for each in rows(database)] == ["ValueError"]
-    Watch(database, this_process("worker"), [], print)._forget_the_gone()
+    later = told(database, wall() + 2 * DAY)
+    assert not any("for a bug" in found for _, _, found in later), "a day is enough"
+    Watch(database, this_process(kind), [], print)._forget_the_gone()
     assert rows(database) == []
 
 

@@ -303,12 +303,15 @@ def test_a_server_that_asks_for_patience_gets_it_for_up_to_an_hour(
         assert decision.at <= NOW + 2 * SECOND
 
 
-def test_patience_beyond_within_ends_the_trying_and_that_is_said() -> None:
-    decision = judged(answered(503, headers={"retry-after": "600"}))
+@pytest.mark.parametrize(
+    ("asked", "said"), [("600", "600 s"), ("3600", "an hour or more"), ("86400", "an hour or more")]
+)
+def test_patience_beyond_within_ends_the_trying_and_that_is_said(asked: str, said: str) -> None:
+    decision = judged(answered(503, headers={"retry-after": asked}))
     assert isinstance(decision, Move)
     assert (decision.failure, decision.text) == (
         "call.server_error",
-        "answered 503; Retry-After asks for 600 s, `within` (5m) ends before",
+        f"answered 503; Retry-After asks for {said}, `within` (5m) ends before",
     )
 
 
