@@ -600,7 +600,8 @@ def test_a_resting_worker_notices_that_the_clock_was_set_forward(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house, seen = House(tmp_path), Forward()
-    monkeypatch.setattr(RealClock, "now", lambda _: seen.now())
+    for name in ("now", "moment"):
+        monkeypatch.setattr(RealClock, name, lambda _: seen.now())
     began = stopwatch()
     steps = [{"id": "rest", "type": "wait", "for": "PT20S"}]
     ran = house.run({"steps": steps}, house.users(["id", "u1"]), seen=seen, stay_us=60_000_000)
