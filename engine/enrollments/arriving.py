@@ -22,7 +22,7 @@ with each run: it never changes under an unfinished one."""
 
 
 def by_bucket(
-    rows: Callable[[int], Iterator[UserRow]], position: int, block: int = BLOCK
+    rows: Callable[[int], Iterator[UserRow]], position: int, block: int
 ) -> Iterator[Comer]:
     """A run's users from ``position`` on; ``rows`` gives those of the input from a number on.
 

@@ -125,7 +125,7 @@ class Watch:
 
     def stop(self, bug: str = "") -> None:
         """End, and take this process out of the database; if it ends for a ``bug``, that is left
-        there instead, until another one of its kind is started.
+        there instead, until somebody is started who does its work.
         """
         self._stopping.set()
         self._thread.join(LATE_S)

@@ -15,11 +15,12 @@ from sqlalchemy import text
 
 from engine.cli.main import main
 from engine.db import schema
-from engine.db.connect import Database
+from engine.db.connect import Connection, Database
 from engine.db.health import lacking
 from engine.db.marks import marked
 from engine.db.schema import alembic_config, find_database, migrate, open_database, revision_of
 from engine.errors import DatabaseUnavailable, EngineError, SettingsError
+from engine.operations.doctor import Check, reading
 from tests.forked import Popen
 from tests.postgresql import Server, running_server
 
@@ -386,6 +387,19 @@ def test_commands_work_on_it(
         assert code == 0, (command, out, err)
         assert said in out + err, (command, out, err)
         assert SECRET not in out + err
+
+
+def test_each_check_reads_by_itself_since_a_server_reads_nothing_behind_an_error(
+    database: Database,
+) -> None:
+    def checks(connection: Connection, table: str) -> Iterator[Check]:
+        yield Check("it", "ok", str(connection.exec_driver_sql(f"SELECT 1 FROM {table}").all()))
+
+    found = [
+        *reading("gone", database, checks, "no_such"),
+        *reading("there", database, checks, "users"),
+    ]
+    assert [(each.name, each.state) for each in found] == [("gone", "wrong"), ("it", "ok")]
 
 
 def test_what_a_database_lacks_is_named(database: Database) -> None:
