@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from engine.clock import wall
 from engine.db.ids import IdMaker, entropy
 from engine.enrollments import buckets
-from engine.enrollments.arriving import by_bucket
+from engine.enrollments.arriving import in_order
 from engine.enrollments.receive import said_of
 from engine.enrollments.store import facts, runs
 from engine.processes.supply import Source
@@ -50,7 +50,7 @@ class HandingOver:
 
     def _begin(self, position: int) -> None:
         self._position = position
-        self._source = Source(by_bucket(self._users.rows, position, self._run.block), position)
+        self._source = Source(in_order(self._users.rows, position, self._run.order), position)
         self._set: list[Comer] = []
 
     def append(self) -> bool:

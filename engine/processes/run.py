@@ -13,7 +13,7 @@ from engine.core.dsl.check import load_and_check
 from engine.credentials.open_vault import open_vault
 from engine.db.schema import open_database
 from engine.enrollments import buckets
-from engine.enrollments.arriving import by_bucket
+from engine.enrollments.arriving import in_order
 from engine.enrollments.buckets import AnotherWorker
 from engine.enrollments.store import runs
 from engine.errors import DatabaseUnavailable, DecidedByHalf
@@ -211,7 +211,7 @@ class _Launch:
         task = Task(
             run.id,
             published,
-            Source(by_bucket(options.users.rows, run.position, run.block), run.position),
+            Source(in_order(options.users.rows, run.position, run.order), run.position),
             horizon=None if stay is None else self._clock.moment() + stay,
             linger=LINGER_US if options.now is None else 0,
             feed=options.feed,

@@ -14,7 +14,7 @@ from engine.clock import wall
 from engine.core.expressions.durations import DAY
 from engine.endpoints import store as endpoints
 from engine.enrollments import arriving
-from engine.enrollments.arriving import by_bucket
+from engine.enrollments.arriving import Order, in_order
 from engine.enrollments.store import runs
 from engine.errors import OperatorError
 from engine.processes.supply import ARRIVALS_PER_TURN
@@ -291,23 +291,34 @@ def test_a_run_ends_with_its_sleepers_and_the_same_command_goes_on(tmp_path: Pat
 
 
 @pytest.mark.usefixtures("either_database")
-@pytest.mark.parametrize("block", [10, None])
+@pytest.mark.parametrize(
+    ("block", "stripe", "order"),
+    [
+        (None, None, Order(block=10, stripe=256)),
+        (20, None, Order(block=20, stripe=256)),
+        (20, 4, Order(block=20, stripe=4)),
+    ],
+)
 def test_a_run_of_an_older_version_goes_on_in_its_own_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int | None
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    block: int | None,
+    stripe: int | None,
+    order: Order,
 ) -> None:
     """Its position counts users as that version had put them in order."""
-    monkeypatch.setattr(runs, "_BLOCK_BEFORE", 10)
+    monkeypatch.setattr(runs, "_BEFORE", Order(block=10, stripe=256))
     journey = {"steps": [{"id": "end", "type": "exit"}]}
     house = House(tmp_path)
     users = house.users(_ids(40))
     house.run(journey, users)
     with house.opened() as database, database.write() as connection:
         connection.exec_driver_sql(
-            "UPDATE runs SET state = 'open', position = 25, block = ?", (block,)
+            "UPDATE runs SET state = 'open', position = 25, block = ?, stripe = ?", (block, stripe)
         )
     house.run(journey, users)
     with open_users(users, inputs={}) as file:
-        left = [row.id for _, row in by_bucket(file.rows, 25, 10)]
+        left = [row.id for _, row in in_order(file.rows, 25, order)]
     told_twice = house.query("SELECT user_id FROM refusals")
     assert sorted(told_twice) == sorted((user,) for user in left)
 

@@ -33,7 +33,8 @@ class RunRow(SQLModel, table=True):
     """One launch over users. ``source`` identifies the users' input; ``position`` is how many of
     its rows were admitted or refused; ``token_base`` (JSON) is each profile's token requests
     before, ``token_end`` those when it was finished. ``block`` is how many users are put in order
-    together (NULL: as many as before that was written down).
+    together (NULL: as many as before that was written down), ``stripe`` how many neighbouring
+    buckets come one after another there (NULL: all).
     """
 
     __tablename__ = "runs"
@@ -52,6 +53,7 @@ class RunRow(SQLModel, table=True):
     opened_at: int = Field(sa_type=BigInteger)
     finished_at: int | None = Field(default=None, sa_type=BigInteger)
     block: int | None = None
+    stripe: int | None = None
 
 
 class EnrollmentRow(SQLModel, table=True):

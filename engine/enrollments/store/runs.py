@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.db.statements import execute
-from engine.enrollments.arriving import BLOCK
+from engine.enrollments.arriving import ORDER, Order
 from engine.enrollments.store.facts import entries_waiting
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 OPEN = "open"
 FINISHED = "finished"
-_BLOCK_BEFORE = 8192
-"""The ``block`` of a run that was opened before it was written down."""
+_BEFORE = Order(block=8192, stripe=256)
+"""The order of a run that was opened before it was written down."""
 
 
 @dataclass(slots=True, frozen=True)
 class Run:
-    """One launch over users. ``position`` of ``total`` rows were admitted or refused, in the order
-    in which ``block`` of them at a time are taken in.
+    """One launch over users. ``position`` of ``total`` rows were admitted or refused, in the
+    ``order`` in which they are taken in.
     """
 
     id: int
@@ -36,7 +36,7 @@ class Run:
     total: int
     skipped: int
     token_base: dict[str, int]
-    block: int = BLOCK
+    order: Order = ORDER
 
 
 def newest_run(connection: Connection, journey: str, source: str) -> Run | None:
@@ -54,8 +54,9 @@ def unfinished_runs(connection: Connection, journey: str, source: str) -> list[R
 def _run(row: Row[Any]) -> Run:
     columns = row._asdict()
     columns["token_base"] = json.loads(columns["token_base"])
-    columns["block"] = columns["block"] or _BLOCK_BEFORE
-    return Run(**columns)
+    block, stripe = columns.pop("block"), columns.pop("stripe")
+    order = Order(block or _BEFORE.block, stripe or _BEFORE.stripe)
+    return Run(**columns, order=order)
 
 
 def open_run(connection: Connection, run: Run, *, now: int) -> None:
@@ -74,7 +75,7 @@ def open_run(connection: Connection, run: Run, *, now: int) -> None:
             run.skipped,
             json.dumps(run.token_base),
             now,
-            run.block,
+            *run.order,
         ),
     )
 

@@ -1,4 +1,5 @@
-SELECT id, journey, version_id, source, state, position, total, skipped, token_base, block
+SELECT id, journey, version_id, source, state, position, total, skipped, token_base,
+    block, stripe
 FROM runs
 WHERE journey = ? AND source = ? AND state = ?
 ORDER BY id
