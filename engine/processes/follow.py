@@ -110,6 +110,7 @@ class _Follower:
         self._signal: int | None = None
         self._told_of: tuple[str, bool] | None = None
         self._gone_since: float | None = None
+        self._ask_at = 0.0
 
     def follow(self, todo: Sequence[Todo]) -> Followed:
         """Until nothing of these runs is left to follow, a signal, or until the users are ours."""
@@ -196,8 +197,9 @@ class _Follower:
 
     def _acquired(self) -> bool:
         """Whether nobody works any more, and the users are ours now."""
-        if self._may_come_back():
+        if stopwatch() < self._ask_at or self._may_come_back():
             return False
+        self._ask_at = stopwatch() + LOOK_EACH_S
         try:
             self._owned = buckets.acquire(self._database)
         except AnotherWorker as another:

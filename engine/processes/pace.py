@@ -12,6 +12,18 @@ _TELLING = 32
 """Of fewer, the time that they take says more about the machine than about them."""
 _WEIGHT = 0.3
 
+REST_S = 0.002
+"""So long the worker rests after a commit: other processes' writes wait for such a gap."""
+_LONGEST_REST_S = 0.01
+_RESTING = 0.2
+
+
+def rest_after(turn_s: float) -> float:
+    """For how many seconds to rest after a turn that took so long: a part of that, as whoever
+    gathers meanwhile shares what a turn costs, however few it takes in.
+    """
+    return min(max(REST_S, _RESTING * turn_s), _LONGEST_REST_S)
+
 
 class Pace:
     """Sizes turns by how long the last ones took to be written, so that one takes ``held_s`` while

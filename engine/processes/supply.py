@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from engine.core.message import Answer
 from engine.core.steps.base import Result
+from engine.enrollments.store import facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -106,7 +107,9 @@ class Feed(Protocol):
 
 class Tellings:
     """The facts that a worker is told: those in the inbox, and those that come by a virtual clock.
-    ``waiting``: there may be some in the inbox.
+    ``waiting``: there may be some in the inbox. Where nothing but users of runs waits there, whom
+    other processes handed over, these are taken in as a run's own process takes them in: no more
+    while no endpoint that the last ones went to could take more.
     """
 
     def __init__(self, backlog: Backlog, feed: Feed | None) -> None:
@@ -114,6 +117,9 @@ class Tellings:
         self._feed = feed
         self._fed = 0
         self._more: bool | None = None
+        self._runs: set[int] = set()
+        self._others = False
+        self._targets: set[Lane] = set()
         self.waiting = True
 
     @property
@@ -121,23 +127,40 @@ class Tellings:
         """When the next comes by the clock; None: there is none."""
         return None if self._feed is None else self._feed.next_at
 
-    def are_due(self, now: int) -> bool:
+    def look(self, connection: Connection) -> None:
+        """See what another process may have written."""
+        self.waiting = self._backlog.look(connection)
+        self._others = bool(self._runs) and facts.anything_but_entries(connection, self._runs)
+
+    def are_due(self, now: int, hungry: Callable[[Lane], bool]) -> bool:
         """Whether there may be some to load."""
-        return self.waiting or has_come(self.next_at, now)
+        return self.are_wanted(hungry) or has_come(self.next_at, now)
+
+    def are_wanted(self, hungry: Callable[[Lane], bool]) -> bool:
+        """Whether there may be some in the inbox that are to be taken in now."""
+        if not self.waiting or self._others or not self._targets:
+            return self.waiting
+        return any(map(hungry, self._targets))
 
     def load(self, connection: Connection, now: int, most: int) -> list[Told]:
         """Up to ``most``; the same again until they are received."""
+        if self._runs:
+            most = min(most, ARRIVALS_PER_TURN)
         told = self._backlog.load_told(connection, most) if self.waiting else []
+        runs = {facts.run_of(one) for one in told}
+        self._others = None in runs
+        self._runs = {run for run in runs if run is not None}
         self._more = len(told) == most
         if not told and self._feed is not None:
             told = self._feed.due(now, most)
             self._fed = len(told)
         return told
 
-    def received(self) -> None:
-        """A turn with those loaded was committed."""
+    def received(self, ledger: Ledger) -> None:
+        """A turn with those loaded was committed, as it was decided."""
         if self._more is not None:
             self.waiting, self._more = self._more, None
+            self._targets = {held.lane for held in ledger.calls} if self._runs else set()
         if self._feed is not None and self._fed:
             self._feed.take(self._fed)
             self._fed = 0

@@ -23,7 +23,7 @@ from engine.errors import DatabaseUnavailable, DecidedByHalf
 from engine.processes.bell import Bell
 from engine.processes.committing import Committing
 from engine.processes.crowds import Crowds
-from engine.processes.pace import Pace
+from engine.processes.pace import REST_S, Pace, rest_after
 from engine.processes.sharing import Share
 from engine.processes.supply import Loading, Source, Stay, Tellings, has_come, unknown
 
@@ -41,8 +41,6 @@ from engine.processes.supply import Endpoints, Feed, Observer
 TOLD_PER_TURN = 1024
 ANSWERS_PER_TURN = 1024
 SLEEPERS_PER_TURN = 512
-REST_S = 0.002
-"""After a commit the worker rests: other processes' writes wait for such a gap."""
 LONGEST_REST_S = 1.0  # the clock may be set, or the machine have slept
 
 
@@ -134,10 +132,11 @@ class Worker:
         if self._watch.changed():
             self._tellings.waiting = True  # also where it can't be read: the turn meets the reason
             with suppress(DatabaseUnavailable), self._database.read() as connection:
-                self._tellings.waiting = self._backlog.look(connection)
+                self._tellings.look(connection)
                 self._stale = self._decider.journeys.stale(connection)
             marked = bool(self._backlog.due_lanes(self._clock.moment()))
-        return self._tellings.waiting or self._stale or marked or self._share.is_another
+        told = self._tellings.are_wanted(self.outbox.hungry)
+        return told or self._stale or marked or self._share.is_another
 
     def open(self) -> None:
         """Read what is there to do; once, before the first turn."""
@@ -150,6 +149,7 @@ class Worker:
 
     def turn(self) -> float | None:
         """One turn: for how many seconds nothing is to be done unless woken; None: for ever."""
+        began = stopwatch()
         if self._share.is_another and self._share.settle():
             self._tellings.waiting = True
         if self._decider.holding.outstanding and not self._stopping:
@@ -164,7 +164,7 @@ class Worker:
         self._pace.took(self._committing.held_s, self._size)
         self._after(turn, ledger, calls)
         if self.outbox.in_flight:  # let answers gather and other processes write
-            rest(REST_S)
+            rest(rest_after(stopwatch() - began))
         return 0.0
 
     def _wake_crowd(self, turn: Turn, loading: Loading) -> tuple[Turn, Loading] | None:
@@ -208,7 +208,7 @@ class Worker:
             room={lane: free for lane, free in room.items() if free and self.outbox.hungry(lane)},
             sleepers=self._backlog.sleeper_due(now),
             arrivals=self._source.some(self.outbox.hungry, alone=self._pace.is_alone),
-            told=self._tellings.are_due(now),
+            told=self._tellings.are_due(now, self.outbox.hungry),
             journeys=self._stale,
             clocks=has_come(self._decider.or_entry(None), now),
         )
@@ -259,7 +259,7 @@ class Worker:
         """What follows from a committed turn."""
         self.outbox.committed(turn.answered)
         self._decider.committed()
-        self._tellings.received()
+        self._tellings.received(ledger)
         for held in turn.starting:
             self.outbox.launch(held)
         now = self._clock.moment()

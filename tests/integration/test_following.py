@@ -289,6 +289,54 @@ def test_a_run_that_is_killed_while_it_hands_over_goes_on_where_it_was(
     assert house.query("SELECT count(*) FROM refusals") == [(0,)]
 
 
+@pytest.mark.usefixtures("either_database")
+def test_who_was_handed_over_waits_for_room_and_nobody_else_behind_him(
+    tmp_path: Path, api: Partner
+) -> None:
+    """Users are taken in no faster than their calls can go; what happens to others, and users of
+    another run, don't wait for that.
+    """
+    house, users = _house(tmp_path, api), 3_000
+    slow = {"dsl": 1, "journey": "slow", "steps": [call("slow", "slow")]}
+    quick = {"dsl": 1, "journey": "quick", "steps": [call("greet", "api")]}
+    event = {"triggers": [{"event": "came"}]}
+    comes = {"dsl": 1, "journey": "comes", "entry": event, "steps": [call("hello", "api")]}
+    for journey in (slow, quick, comes):
+        (tmp_path / f"{journey['journey']}.yaml").write_text(json.dumps(journey))
+    _many(house, users)
+    house.users(["id", *(f"q{n}" for n in range(20))], "others.csv")
+
+    def waiting() -> int:
+        counted: int = house.query("SELECT count(*) FROM inbox")[0][0]
+        return counted
+
+    def seen(path: str) -> int:
+        return sum(request.path.startswith(path) for request in api.log)
+
+    with running(Answers()) as busy, ExitStack() as stack:
+        house.endpoint("slow", busy.url, concurrency=1, timeout="PT60S")
+        busy.change(delay=30)
+        with _process(house, "journey", "publish", "comes.yaml") as published:
+            assert published.wait(PATIENCE_S) == 0
+        stack.enter_context(_worker(house))
+        run = ("run-journey", "slow.yaml", "--users", "users.csv", "--live")
+        stack.enter_context(_process(house, *run))
+        _until(lambda: waiting() > 200 and bool(busy.log))
+        time.sleep(1.0)
+        assert waiting() > 200
+        assert house.query("SELECT count(*) FROM calls")[0][0] < users // 2
+        with _process(house, "journey", "events", "send", "--user", "e", "--event", "came") as sent:
+            assert sent.wait(PATIENCE_S) == 0
+        _until(lambda: seen("/hello/e") == 1)
+        other = ("run-journey", "quick.yaml", "--users", "others.csv", "--live")
+        with _process(house, *other) as quickly:
+            _, err = quickly.communicate(timeout=PATIENCE_S)
+            assert quickly.returncode == 0, err
+        assert seen("/greet/") == 20
+        assert seen("/slow/") == 0
+        assert len(busy.log) < 20
+
+
 def test_a_signal_ends_following_and_not_the_work(tmp_path: Path, api: Partner) -> None:
     house, told = _house(tmp_path, api), Told()
     api.change(delay=0.3)

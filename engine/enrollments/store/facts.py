@@ -11,7 +11,7 @@ from engine.core.steps.facts import MOST_COUNTED, Change, Event
 from engine.db.statements import ask, fetch, write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Any
 
     from engine.core.interpreter.state import User
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EVENT, CHANGE, ENTRY, ERASURE, LINK, JOIN, FILL, CATCH_UP = range(8)
 """Kinds of what is told."""
+_RUN = '{"run":'
 
 
 @dataclass(slots=True, frozen=True)
@@ -60,6 +61,26 @@ def anything_told(connection: Connection) -> bool:
     return bool(ask(connection, "SELECT 1 FROM inbox LIMIT 1"))
 
 
+def anything_but_entries(connection: Connection, runs: Collection[int]) -> bool:
+    """Whether something else than users of these runs waits to be received."""
+    begins = [_of_run(run) for run in runs]
+    text = " OR ".join(["substr(data, 1, ?) = ?"] * len(begins))
+    values = [value for one in begins for value in (len(one), one)]
+    found = ask(
+        connection,
+        f"SELECT 1 FROM inbox WHERE NOT (kind = ? AND ({text})) LIMIT 1",  # noqa: S608
+        (ENTRY, *values),
+    )
+    return bool(found)
+
+
+def run_of(told: Told) -> int | None:
+    """The run whose user waits to enter; None: it is something else that is told."""
+    if told.kind != ENTRY or not told.data.startswith(_RUN):
+        return None
+    return int(told.data[len(_RUN) : told.data.index(",")])
+
+
 def entry_of_run(
     run_id: int, version_id: int, inputs: Mapping[str, object], attributes: Mapping[str, object]
 ) -> str:
@@ -79,7 +100,7 @@ def entries_waiting(connection: Connection, run_id: int) -> int:
 
 
 def _of_run(run_id: int) -> str:
-    return f'{{"run":{run_id},'
+    return f"{_RUN}{run_id},"
 
 
 def told(connection: Connection, buckets: str, most: int) -> list[Told]:
