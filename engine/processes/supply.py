@@ -75,7 +75,8 @@ class Source:
 
     def came(self, ledger: Ledger, users: int) -> None:
         """So many users were taken in; what was decided for them is committed."""
-        self.targets = {held.lane for held in ledger.calls}
+        run = ledger.changes.run_id
+        self.targets = {held.lane for held in ledger.calls if held.passage.run_id == run}
         self.is_light = not self.targets and len(ledger.changes.executions) <= FEW_STEPS * users
 
     def take(self, most: int) -> list[Comer]:
@@ -107,9 +108,11 @@ class Feed(Protocol):
 
 class Tellings:
     """The facts that a worker is told: those in the inbox, and those that come by a virtual clock.
-    ``waiting``: there may be some in the inbox. Where nothing but users of runs waits there, whom
-    other processes handed over, these are taken in as a run's own process takes them in: no more
-    while no endpoint that the last ones went to could take more.
+    ``waiting``: there may be some in the inbox.
+
+    Users of runs wait there, too, whom other processes handed over. They are taken in as a run's
+    own process takes them in: none while no endpoint that the last ones of their run went to could
+    take more. Nobody else waits for that.
     """
 
     def __init__(self, backlog: Backlog, feed: Feed | None) -> None:
@@ -117,20 +120,25 @@ class Tellings:
         self._feed = feed
         self._fed = 0
         self._more: bool | None = None
-        self._runs: set[int] = set()
-        self._others = False
-        self._targets: set[Lane] = set()
-        self.waiting = True
+        self._targets: dict[int, set[Lane]] = {}
+        self.come_first = False
+        """Whether there may be more facts than were loaded, so that clocks have to wait."""
+        self.expect()
 
     @property
     def next_at(self) -> int | None:
         """When the next comes by the clock; None: there is none."""
         return None if self._feed is None else self._feed.next_at
 
+    def expect(self) -> None:
+        """There may be anything, until somebody looks."""
+        self.waiting = self._facts = self._strangers = True
+
     def look(self, connection: Connection) -> None:
         """See what another process may have written."""
         self.waiting = self._backlog.look(connection)
-        self._others = bool(self._runs) and facts.anything_but_entries(connection, self._runs)
+        self._facts = self.waiting and facts.anything_but_entries(connection)
+        self._strangers = self.waiting and facts.other_entries(connection, self._targets)
 
     def are_due(self, now: int, hungry: Callable[[Lane], bool]) -> bool:
         """Whether there may be some to load."""
@@ -138,29 +146,34 @@ class Tellings:
 
     def are_wanted(self, hungry: Callable[[Lane], bool]) -> bool:
         """Whether there may be some in the inbox that are to be taken in now."""
-        if not self.waiting or self._others or not self._targets:
+        if not self.waiting or self._facts or self._strangers or not self._targets:
             return self.waiting
-        return any(map(hungry, self._targets))
+        return any(not lanes or any(map(hungry, lanes)) for lanes in self._targets.values())
 
     def load(self, connection: Connection, now: int, most: int) -> list[Told]:
         """Up to ``most``; the same again until they are received."""
-        if self._runs:
-            most = min(most, ARRIVALS_PER_TURN)
-        told = self._backlog.load_told(connection, most) if self.waiting else []
+        some = most if self._facts else min(most, ARRIVALS_PER_TURN)
+        told = self._backlog.load_told(connection, some) if self.waiting else []
         runs = {facts.run_of(one) for one in told}
-        self._others = None in runs
-        self._runs = {run for run in runs if run is not None}
-        self._more = len(told) == most
+        self._more = len(told) == some
+        self._facts = None in runs or (self._facts and self._more)
+        targets: dict[int, set[Lane]] = {run: set() for run in runs if run is not None}
+        self._strangers = self._strangers and self._more and targets.keys() <= self._targets.keys()
+        self._targets = targets
+        self.come_first = self._facts and self._more
         if not told and self._feed is not None:
             told = self._feed.due(now, most)
             self._fed = len(told)
+            self.come_first = self._fed == most
         return told
 
     def received(self, ledger: Ledger) -> None:
         """A turn with those loaded was committed, as it was decided."""
         if self._more is not None:
             self.waiting, self._more = self._more, None
-            self._targets = {held.lane for held in ledger.calls} if self._runs else set()
+            for held in ledger.calls:
+                if (lanes := self._targets.get(held.passage.run_id)) is not None:
+                    lanes.add(held.lane)
         if self._feed is not None and self._fed:
             self._feed.take(self._fed)
             self._fed = 0

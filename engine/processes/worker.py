@@ -130,7 +130,7 @@ class Worker:
         """Whether another process told of something, changed a journey, or marked failed calls."""
         marked = False
         if self._watch.changed():
-            self._tellings.waiting = True  # also where it can't be read: the turn meets the reason
+            self._tellings.expect()  # also where it can't be read: the turn meets the reason
             with suppress(DatabaseUnavailable), self._database.read() as connection:
                 self._tellings.look(connection)
                 self._stale = self._decider.journeys.stale(connection)
@@ -151,7 +151,7 @@ class Worker:
         """One turn: for how many seconds nothing is to be done unless woken; None: for ever."""
         began = stopwatch()
         if self._share.is_another and self._share.settle():
-            self._tellings.waiting = True
+            self._tellings.expect()
         if self._decider.holding.outstanding and not self._stopping:
             self._share.obey(self._decider.holding)
         turn, loading = self._gather()
@@ -192,7 +192,7 @@ class Worker:
         """What the next turn takes in."""
         self.woken.clear()
         self._look()
-        self._pace.at(stopwatch(), others=self._tellings.waiting)
+        self._pace.at(stopwatch(), others=self._tellings.are_wanted(self.outbox.hungry))
         turn = Turn(
             answered=self.outbox.take_answers(self._pace.at_most(ANSWERS_PER_TURN)),
             starting=self.outbox.take_starting(),
@@ -231,10 +231,11 @@ class Worker:
         now = max(loading.at, self._clock.moment())
         # The turn itself stays as it is: if the database fails here, it is loaded for once more.
         loaded = replace(turn)
-        most = self._pace.at_most(TOLD_PER_TURN)
         if loading.told:
+            most = self._pace.at_most(TOLD_PER_TURN)
             loaded.told = self._tellings.load(connection, now, most)
-        if loading.sleepers and len(loaded.told) < most:  # facts come before clocks
+        behind = loading.told and self._tellings.come_first  # facts come before clocks
+        if loading.sleepers and not behind:
             some = self._pace.at_most(SLEEPERS_PER_TURN)
             loaded.due = self._backlog.load_due(connection, now, some)
         if loading.room:
@@ -269,7 +270,8 @@ class Worker:
             self._backlog.add_call(lane, at)
         if turn.arrivals is not None:
             self._source.came(ledger, len(turn.arrivals.rows))
-        self._tellings.waiting |= ledger.look_again
+        if ledger.look_again:
+            self._tellings.expect()
         self.outbox.notify()
         self._observer.turned(ledger)
 

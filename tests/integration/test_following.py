@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from engine.clock import MICROSECONDS
-from engine.enrollments.buckets import AnotherWorker, acquire, works_alone
+from engine.db.connect import Database
+from engine.enrollments.buckets import AnotherWorker, Owned, acquire, works_alone
 from engine.enrollments.ledger import Ledger
 from engine.processes import follow, handing_over
 from engine.processes.feed import FileFeed
@@ -298,20 +300,17 @@ def test_who_was_handed_over_waits_for_room_and_nobody_else_behind_him(
     """
     house, users = _house(tmp_path, api), 3_000
     slow = {"dsl": 1, "journey": "slow", "steps": [call("slow", "slow")]}
-    quick = {"dsl": 1, "journey": "quick", "steps": [call("greet", "api")]}
+    quick = {"dsl": 1, "journey": "quick", "steps": [{"id": "end", "type": "exit"}]}
     event = {"triggers": [{"event": "came"}]}
     comes = {"dsl": 1, "journey": "comes", "entry": event, "steps": [call("hello", "api")]}
     for journey in (slow, quick, comes):
         (tmp_path / f"{journey['journey']}.yaml").write_text(json.dumps(journey))
     _many(house, users)
-    house.users(["id", *(f"q{n}" for n in range(20))], "others.csv")
+    house.users(["id", *(f"q{n}" for n in range(1_500))], "others.csv")
 
     def waiting() -> int:
         counted: int = house.query("SELECT count(*) FROM inbox")[0][0]
         return counted
-
-    def seen(path: str) -> int:
-        return sum(request.path.startswith(path) for request in api.log)
 
     with running(Answers()) as busy, ExitStack() as stack:
         house.endpoint("slow", busy.url, concurrency=1, timeout="PT60S")
@@ -327,14 +326,31 @@ def test_who_was_handed_over_waits_for_room_and_nobody_else_behind_him(
         assert house.query("SELECT count(*) FROM calls")[0][0] < users // 2
         with _process(house, "journey", "events", "send", "--user", "e", "--event", "came") as sent:
             assert sent.wait(PATIENCE_S) == 0
-        _until(lambda: seen("/hello/e") == 1)
+        _until(lambda: [request.path for request in api.log] == ["/hello/e"])
         other = ("run-journey", "quick.yaml", "--users", "others.csv", "--live")
         with _process(house, *other) as quickly:
             _, err = quickly.communicate(timeout=PATIENCE_S)
             assert quickly.returncode == 0, err
-        assert seen("/greet/") == 20
-        assert seen("/slow/") == 0
-        assert len(busy.log) < 20
+
+
+def test_who_works_is_asked_ten_times_a_second_at_most(
+    tmp_path: Path, api: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def counted(database: Database, **options: Any) -> Owned:
+        asked.append(time.monotonic())
+        return acquire(database, **options)
+
+    monkeypatch.setattr("engine.enrollments.buckets.acquire", counted)
+    api.change(delay=0.05)
+    house = _house(tmp_path, api)
+    with _worker(house):
+        asked.clear()
+        house.run(JOURNEY, _many(house, 1_500))
+    first, *others = asked[1:]  # the first time is before it follows
+    assert len(others) > 2
+    assert all(later - before > 0.09 for before, later in pairwise([first, *others]))
 
 
 def test_a_signal_ends_following_and_not_the_work(tmp_path: Path, api: Partner) -> None:

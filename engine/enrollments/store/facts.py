@@ -11,7 +11,7 @@ from engine.core.steps.facts import MOST_COUNTED, Change, Event
 from engine.db.statements import ask, fetch, write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from engine.core.interpreter.state import User
@@ -61,17 +61,21 @@ def anything_told(connection: Connection) -> bool:
     return bool(ask(connection, "SELECT 1 FROM inbox LIMIT 1"))
 
 
-def anything_but_entries(connection: Connection, runs: Collection[int]) -> bool:
-    """Whether something else than users of these runs waits to be received."""
-    begins = [_of_run(run) for run in runs]
-    text = " OR ".join(["substr(data, 1, ?) = ?"] * len(begins))
-    values = [value for one in begins for value in (len(one), one)]
-    found = ask(
-        connection,
-        f"SELECT 1 FROM inbox WHERE NOT (kind = ? AND ({text})) LIMIT 1",  # noqa: S608
-        (ENTRY, *values),
-    )
-    return bool(found)
+def anything_but_entries(connection: Connection) -> bool:
+    """Whether something else than users of runs waits to be received."""
+    text = "SELECT 1 FROM inbox WHERE NOT (kind = ? AND substr(data, 1, ?) = ?) LIMIT 1"
+    return bool(ask(connection, text, (ENTRY, len(_RUN), _RUN)))
+
+
+def other_entries(connection: Connection, runs: Iterable[int]) -> bool:
+    """Whether a user of another run than these waits to enter."""
+    text = "SELECT 1 FROM inbox WHERE kind = ? AND substr(data, 1, ?) = ?"
+    values: list[object] = [ENTRY, len(_RUN), _RUN]
+    for begins in map(_of_run, runs):
+        text += " AND substr(data, 1, ?) <> ?"
+        values += [len(begins), begins]
+    text += " LIMIT 1"
+    return bool(ask(connection, text, tuple(values)))
 
 
 def run_of(told: Told) -> int | None:

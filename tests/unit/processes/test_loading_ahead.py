@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from engine.core.expressions.assignment import bucket_of
 from engine.core.expressions.durations import SECOND
 from engine.db.connect import Connection
 from engine.db.ids import IdMaker
 from engine.db.schema import open_database
 from engine.enrollments.buckets import acquire
 from engine.enrollments.pausing import Holding
+from engine.enrollments.store import facts
 from engine.errors import DatabaseUnavailable
 from engine.operations.archive import archive
 from engine.operations.erase import ask
@@ -25,6 +27,7 @@ from engine.processes.worker import Worker
 from engine.settings import Settings
 from engine.users.incoming import Incoming, IncomingChange, IncomingEvent
 from engine.users.ingest import ingest
+from engine.users.store import append
 from engine.versions.store import Versions
 from tests.databases import BOTH_IN_SOAK, database_url
 from tests.unit.enrollments.deciding import NOW, Desk
@@ -218,3 +221,48 @@ def test_what_was_loaded_is_forgotten_though_it_cant_be_read_anew(
     assert {at for _, _, at, _ in place.became()} == {None}
     place.work(DUE + 5 * SECOND)
     assert {at for _, _, at, _ in place.became()} == {DUE + 5 * SECOND}
+
+
+def test_a_crowd_of_facts_comes_before_the_clock_also_behind_a_user_of_a_run(place: Place) -> None:
+    """Users of runs are taken in by small turns; what is told then isn't, and no clock overtakes
+    it."""
+    ((version,),) = place.desk.query("SELECT max(version_id) FROM enrollments")
+    entry = facts.entry_of_run(9, version, {}, {})
+    with place.desk.database.write() as connection:
+        append(connection, [(bucket_of("r1"), 5, "r1", facts.ENTRY, "j", NOW, None, entry)])
+    place.work(SOON)
+    others = (f"x{n}" for n in range(3_000) if bucket_of(f"x{n}") != bucket_of("u3"))
+    noise = [IncomingEvent(next(others), "noise", {}, SOON) for _ in range(1_500)]
+    place.tell(*noise, TOLD["event"])
+    # Everybody else's bucket comes before that of the one who matters.
+    place.worker._backlog._inbox._first = (bucket_of("u3") + 1) % 256
+    place.work(DUE)
+    texts = {user: text for user, _, _, text in place.became()}
+    assert "bought" in texts["u3"]
+
+
+def test_an_event_behind_held_back_users_is_met_though_the_database_failed_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place.worker.outbox, "hungry", lambda _lane: False)
+    entry = facts.entry_of_run(99, 1, {}, {})
+    rows = [
+        (bucket_of(f"r{n}"), n + 5, f"r{n}", facts.ENTRY, "j", NOW, None, entry) for n in range(300)
+    ]
+    with place.desk.database.write() as connection:
+        append(connection, rows)
+    place.worker._tellings._targets = {99: {("slow", "j")}}
+    place.work(SOON)
+    assert len(place.desk.query("SELECT 1 FROM inbox")) == 300
+    look, failing = facts.anything_but_entries, [1]
+
+    def once(connection: Connection) -> bool:
+        if failing:
+            failing.pop()
+            raise DatabaseUnavailable("disk I/O error")
+        return look(connection)
+
+    monkeypatch.setattr(facts, "anything_but_entries", once)
+    place.tell(TOLD["event"])
+    place.work(SOON + 1)
+    assert place.desk.query("SELECT count(*) FROM inbox WHERE kind = 0") == [(0,)]

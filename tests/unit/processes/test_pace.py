@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from engine.processes.pace import FEWEST, HELD_S, REMEMBERED_S, Pace
+import pytest
+
+from engine.processes.pace import FEWEST, HELD_S, REMEMBERED_S, REST_S, Pace, rest_after
 
 
 def _beside_others(held_s: float = HELD_S) -> Pace:
@@ -58,3 +60,9 @@ def test_turns_are_large_again_when_nobody_else_has_written_for_a_while() -> Non
     assert pace.at_most(1_024) == 1_024
     pace.at(200.0, others=True)
     assert pace.at_most(1_024) == FEWEST
+
+
+def test_a_rest_is_a_part_of_the_turn_before_within_limits() -> None:
+    assert rest_after(0.0) == rest_after(0.001) == REST_S
+    assert rest_after(0.03) == pytest.approx(0.006)
+    assert rest_after(0.05) == rest_after(60.0) == pytest.approx(0.01)

@@ -26,6 +26,7 @@ from engine.versions.store import Versions
 from tests.databases import database_url
 
 NOW = 1_800_000_000_000_000
+RUN = 70
 pytestmark = pytest.mark.usefixtures("either_database")
 
 
@@ -63,66 +64,112 @@ def _entries(database: Database, run: int, first: int, count: int) -> None:
         append(connection, rows)
 
 
-def _call() -> Any:
-    return Mock(lane=("api", "j"))
+def _call(run: int) -> Any:
+    return Mock(lane=("api", "j"), passage=Mock(run_id=run))
 
 
-def _takes(database: Database, tellings: Tellings, most: int = 1024) -> int:
-    """How many are taken in by a turn in which all of them come to a call."""
+def _takes(database: Database, tellings: Tellings, most: int = 1024, calling: int = RUN) -> int:
+    """How many are taken in by a turn in which some come to a call: of a run, or of nobody here."""
     with database.read() as connection:
-        tellings.look(connection)
         told = tellings.load(connection, NOW, most)
-    ledger = Ledger(Changes(1), NOW, "", calls=[_call()])
     with database.write() as connection:
         for one in told:
             connection.exec_driver_sql("DELETE FROM inbox WHERE id = ?", (one.id,))
-    tellings.received(ledger)
+    tellings.received(Ledger(Changes(1), NOW, "", calls=[_call(calling)]))
     return len(told)
 
 
-def _looks(database: Database, tellings: Tellings, *, hungry: bool) -> bool:
+def _looks(database: Database, tellings: Tellings, *, hungry: bool = False) -> bool:
+    """Whether there is something to be taken in, as far as can be seen now."""
     with database.read() as connection:
         tellings.look(connection)
+    return _wants(tellings, hungry=hungry)
+
+
+def _wants(tellings: Tellings, *, hungry: bool = False) -> bool:
     return tellings.are_wanted(lambda lane: hungry and lane == ("api", "j"))
+
+
+def _clocks_wait(tellings: Tellings) -> bool:
+    return tellings.come_first
+
+
+def _tell(database: Database, *told: IncomingEvent | IncomingEntry) -> None:
+    with database.write() as connection:
+        ingest(connection, told, now=NOW, new_id=IdMaker(lambda: 7))
+
+
+def _held(database: Database, tellings: Tellings, waiting: int = 1_000) -> None:
+    """Users of a run wait, as their endpoint can take no more."""
+    _entries(database, RUN, 0, waiting)
+    assert _looks(database, tellings)  # nobody knows yet where they go
+    assert _takes(database, tellings, 100) == 100
+    assert not _looks(database, tellings)
 
 
 def test_users_who_were_handed_over_wait_until_an_endpoint_could_take_more(
     database: Database, tellings: Tellings
 ) -> None:
-    _entries(database, 70, 0, 1_000)
-    assert _looks(database, tellings, hungry=False)  # nobody knows yet where they go
-    assert _takes(database, tellings, 100) == 100
-    assert not _looks(database, tellings, hungry=False)
+    _held(database, tellings)
     assert _looks(database, tellings, hungry=True)
     assert _takes(database, tellings) == ARRIVALS_PER_TURN
-    assert not _looks(database, tellings, hungry=False)
+    assert not _looks(database, tellings)
 
 
 @pytest.mark.parametrize("other", ["an event", "a user of another run", "a user by command"])
-def test_they_do_not_wait_where_somebody_else_stands_behind_them(
-    database: Database, tellings: Tellings, other: str
-) -> None:
-    _entries(database, 70, 0, 1_000)
-    assert _takes(database, tellings, 100) == 100
+def test_nobody_else_waits_behind_them(database: Database, tellings: Tellings, other: str) -> None:
+    """And who was seen by one look is met without another."""
+    _held(database, tellings, 2_500)
+    stopped = tellings._backlog._inbox._first
+    far = next(n for n in range(9_000, 99_000) if bucket_of(f"u{n}") == (stopped - 2) % 256)
     if other == "a user of another run":
-        _entries(database, 7, 1_000, 1)
+        _entries(database, 7, far, 1)
+    elif other == "an event":
+        _tell(database, IncomingEvent(f"u{far}", "came", {}))
     else:
-        told = IncomingEvent("ada", "came", {})
-        entry = IncomingEntry("ada", "j", {})
-        with database.write() as connection:
-            said = [told if other == "an event" else entry]
-            ingest(connection, said, now=NOW, new_id=IdMaker(lambda: 7))
-    assert _looks(database, tellings, hungry=False)
-    while _looks(database, tellings, hungry=False):
+        _tell(database, IncomingEntry(f"u{far}", "j", {}))
+    assert _looks(database, tellings)
+    while _wants(tellings):
         assert _takes(database, tellings) > 0
     with database.read() as connection:
-        assert facts.anything_but_entries(connection, [70]) is False
+        assert not facts.anything_but_entries(connection)
+        assert not facts.other_entries(connection, [RUN])
 
 
-def test_who_comes_to_no_call_keeps_nobody_waiting(database: Database, tellings: Tellings) -> None:
-    _entries(database, 70, 0, 1_000)
-    with database.read() as connection:
-        tellings.look(connection)
-        tellings.load(connection, NOW, 100)
-    tellings.received(Ledger(Changes(1), NOW, ""))
-    assert _looks(database, tellings, hungry=False)
+def test_each_run_waits_for_its_own_endpoints(database: Database, tellings: Tellings) -> None:
+    _entries(database, RUN, 0, 400)
+    _entries(database, 7, 400, 400)
+    assert _takes(database, tellings) == 800
+    _entries(database, RUN, 1_000, 400)
+    _entries(database, 7, 1_400, 400)
+    assert _looks(database, tellings), "run 7 comes to no call"
+    _takes(database, tellings, calling=7)
+    assert _looks(database, tellings), "now it is the other one"
+
+
+def test_calls_of_others_keep_no_run_waiting(database: Database, tellings: Tellings) -> None:
+    _entries(database, RUN, 0, 1_000)
+    assert _takes(database, tellings, 100, calling=0) == 100
+    assert _looks(database, tellings)
+
+
+def test_who_could_not_look_takes_in_what_is_there(database: Database, tellings: Tellings) -> None:
+    _held(database, tellings)
+    tellings.expect()
+    assert _wants(tellings)
+
+
+def test_clocks_wait_for_facts_and_not_for_who_was_handed_over(
+    database: Database, tellings: Tellings
+) -> None:
+    _entries(database, RUN, 0, 1_000)
+    assert _looks(database, tellings)
+    assert _takes(database, tellings) == ARRIVALS_PER_TURN
+    assert not _clocks_wait(tellings)
+    _tell(database, *(IncomingEvent(f"u{n}", "came", {}) for n in range(2_000)))
+    assert _looks(database, tellings)
+    assert _takes(database, tellings) == 1024
+    assert _clocks_wait(tellings)
+    while _looks(database, tellings):
+        _takes(database, tellings)
+    assert not _clocks_wait(tellings)
