@@ -23,7 +23,7 @@ from engine.api.problems import Refused
 from engine.api.spooling import spooled
 from engine.core import guarded_json
 from engine.db.vacuum import wipe_beside_others
-from engine.errors import NotFound
+from engine.errors import NotFound, OperatorError
 from engine.operations import erase
 from engine.operations.cursors import cursor_of
 from engine.operations.import_users import Imported, import_users
@@ -99,7 +99,10 @@ def list_users(
     """Users and their attributes, in an order that stays. With `attribute` a page may have few
     users or none, and a `next`: a request looks at so many at most.
     """
-    wanted = wanted_of(attribute or (), "attribute")
+    try:
+        wanted = wanted_of(attribute or (), "attribute")
+    except OperatorError as error:
+        raise Refused(422, error.code, error.message) from None
     with caller.backend.database.read() as connection:
         everybody = store.every_user(connection, after=decoded(cursor, str))
         if not wanted:

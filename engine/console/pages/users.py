@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.access.roles import Permission
 from engine.console.listing import MOST, as_csv, place_in, stretch_of, wants_csv
+from engine.console.refusals import Refusal
 from engine.console.rendering import link
 from engine.console.story import story_of
 from engine.console.visit import Page, Redirected, Shown
@@ -32,7 +33,7 @@ _COLUMNS = ("user", "timezone", "attributes")
 def _list(visit: Visit) -> Reply:
     """A page of users, of all or of those who have an attribute; or the one who is looked for."""
     wanted, having = visit.query.exact("q"), visit.query["having"]
-    asked = wanted_of((having,), "with attribute") if having else {}
+    asked = _having(having) if having else {}
     if wanted:
         with visit.means.database.read() as connection:
             known = _is_known(connection, store.known_as(connection, wanted) or wanted)
@@ -54,6 +55,13 @@ def _list(visit: Visit) -> Reply:
         "looked_through": LOOKED_THROUGH,
     }
     return Shown("users.html", values, 404 if wanted else 200)
+
+
+def _having(written: str) -> dict[str, object]:
+    try:
+        return wanted_of((written,), "with attribute")
+    except OperatorError as error:
+        raise Refusal(400, "No attribute", error.message) from None
 
 
 def _is_known(connection: Connection, user: str) -> bool:
