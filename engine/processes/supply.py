@@ -11,7 +11,7 @@ from engine.core.steps.base import Result
 from engine.enrollments.store import facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from engine.core.steps.call_api import Terms
     from engine.db.connect import Connection
@@ -73,11 +73,12 @@ class Source:
             return 0
         return LIGHT_ARRIVALS_PER_TURN if self.is_light and alone else ARRIVALS_PER_TURN
 
-    def came(self, ledger: Ledger, users: int) -> None:
-        """So many users were taken in; what was decided for them is committed."""
-        run = ledger.changes.run_id
-        self.targets = {held.lane for held in ledger.calls if held.passage.run_id == run}
-        self.is_light = not self.targets and len(ledger.changes.executions) <= FEW_STEPS * users
+    def came(self, ledger: Ledger, rows: Sequence[Comer]) -> None:
+        """These users were taken in; what was decided for them is committed."""
+        users = {row.id for _, row in rows}
+        self.targets = {held.lane for held in ledger.calls if held.passage.user.id in users}
+        few = len(ledger.changes.executions) <= FEW_STEPS * len(rows)
+        self.is_light = few and not self.targets
 
     def take(self, most: int) -> list[Comer]:
         """The next ``most`` rows; done where there are fewer."""
@@ -110,9 +111,9 @@ class Tellings:
     """The facts that a worker is told: those in the inbox, and those that come by a virtual clock.
     ``waiting``: there may be some in the inbox.
 
-    Users of runs wait there, too, whom other processes handed over. They are taken in as a run's
-    own process takes them in: none while no endpoint that the last ones of their run went to could
-    take more. Nobody else waits for that.
+    Users of runs wait there, too, whom other processes handed over. While nothing else is there to
+    be taken in, they are as a run's own process takes them in: none while no endpoint that the last
+    ones of each run went to could take more. Nobody else waits for that.
     """
 
     def __init__(self, backlog: Backlog, feed: Feed | None) -> None:
@@ -121,9 +122,13 @@ class Tellings:
         self._fed = 0
         self._more: bool | None = None
         self._targets: dict[int, set[Lane]] = {}
+        self._users: dict[str, int] = {}
+        # Whether there may be facts among what waits, or users of a run of whom the last load had
+        # none. Where neither is, whoever waits is of a run whose endpoints are known.
+        self._facts = self._strangers = True
         self.come_first = False
         """Whether there may be more facts than were loaded, so that clocks have to wait."""
-        self.expect()
+        self.waiting = True
 
     @property
     def next_at(self) -> int | None:
@@ -137,8 +142,10 @@ class Tellings:
     def look(self, connection: Connection) -> None:
         """See what another process may have written."""
         self.waiting = self._backlog.look(connection)
-        self._facts = self.waiting and facts.anything_but_entries(connection)
-        self._strangers = self.waiting and facts.other_entries(connection, self._targets)
+        self._facts = self.waiting and self._tells_facts(connection)
+        self._strangers = self.waiting and (
+            self._facts or facts.other_entries(connection, self._backlog.buckets, self._targets)
+        )
 
     def are_due(self, now: int, hungry: Callable[[Lane], bool]) -> bool:
         """Whether there may be some to load."""
@@ -152,28 +159,34 @@ class Tellings:
 
     def load(self, connection: Connection, now: int, most: int) -> list[Told]:
         """Up to ``most``; the same again until they are received."""
-        some = most if self._facts else min(most, ARRIVALS_PER_TURN)
+        no_calls = self._targets and not any(self._targets.values())
+        some = most if self._facts or no_calls else min(most, ARRIVALS_PER_TURN)
         told = self._backlog.load_told(connection, some) if self.waiting else []
-        runs = {facts.run_of(one) for one in told}
         self._more = len(told) == some
-        self._facts = None in runs or (self._facts and self._more)
-        targets: dict[int, set[Lane]] = {run: set() for run in runs if run is not None}
+        runs = {one.user_id: facts.run_of(one) for one in told}
+        self._users = {user: run for user, run in runs.items() if run is not None}
+        # Others may have told of something since the last look.
+        self._facts = self._more and (self._facts or self._tells_facts(connection))
+        targets: dict[int, set[Lane]] = {run: set() for run in self._users.values()}
         self._strangers = self._strangers and self._more and targets.keys() <= self._targets.keys()
         self._targets = targets
-        self.come_first = self._facts and self._more
+        self.come_first = self._facts
         if not told and self._feed is not None:
             told = self._feed.due(now, most)
             self._fed = len(told)
             self.come_first = self._fed == most
         return told
 
+    def _tells_facts(self, connection: Connection) -> bool:
+        return facts.anything_but_entries(connection, self._backlog.buckets)
+
     def received(self, ledger: Ledger) -> None:
         """A turn with those loaded was committed, as it was decided."""
         if self._more is not None:
             self.waiting, self._more = self._more, None
             for held in ledger.calls:
-                if (lanes := self._targets.get(held.passage.run_id)) is not None:
-                    lanes.add(held.lane)
+                if (run := self._users.get(held.passage.user.id)) is not None:
+                    self._targets[run].add(held.lane)
         if self._feed is not None and self._fed:
             self._feed.take(self._fed)
             self._fed = 0

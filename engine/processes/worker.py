@@ -269,7 +269,7 @@ class Worker:
         for lane, at in ledger.retries:
             self._backlog.add_call(lane, at)
         if turn.arrivals is not None:
-            self._source.came(ledger, len(turn.arrivals.rows))
+            self._source.came(ledger, turn.arrivals.rows)
         if ledger.look_again:
             self._tellings.expect()
         self.outbox.notify()

@@ -295,8 +295,8 @@ def test_a_run_that_is_killed_while_it_hands_over_goes_on_where_it_was(
 def test_who_was_handed_over_waits_for_room_and_nobody_else_behind_him(
     tmp_path: Path, api: Partner
 ) -> None:
-    """Users are taken in no faster than their calls can go; what happens to others, and users of
-    another run, don't wait for that.
+    """Users aren't taken in while their endpoint's queue is long; what happens to others, and users
+    of another run, don't wait for that.
     """
     house, users = _house(tmp_path, api), 3_000
     slow = {"dsl": 1, "journey": "slow", "steps": [call("slow", "slow")]}

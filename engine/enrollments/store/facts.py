@@ -61,21 +61,30 @@ def anything_told(connection: Connection) -> bool:
     return bool(ask(connection, "SELECT 1 FROM inbox LIMIT 1"))
 
 
-def anything_but_entries(connection: Connection) -> bool:
-    """Whether something else than users of runs waits to be received."""
-    text = "SELECT 1 FROM inbox WHERE NOT (kind = ? AND substr(data, 1, ?) = ?) LIMIT 1"
-    return bool(ask(connection, text, (ENTRY, len(_RUN), _RUN)))
+def anything_but_entries(connection: Connection, buckets: Sequence[int]) -> bool:
+    """Whether something else than users of runs waits to be received, from the first to the last of
+    these buckets, which rise.
+    """
+    text = (
+        "SELECT 1 FROM inbox WHERE bucket BETWEEN ? AND ?"
+        " AND NOT (kind = ? AND substr(data, 1, ?) = ?) LIMIT 1"
+    )
+    return bool(
+        buckets and ask(connection, text, (buckets[0], buckets[-1], ENTRY, len(_RUN), _RUN))
+    )
 
 
-def other_entries(connection: Connection, runs: Iterable[int]) -> bool:
-    """Whether a user of another run than these waits to enter."""
-    text = "SELECT 1 FROM inbox WHERE kind = ? AND substr(data, 1, ?) = ?"
+def other_entries(connection: Connection, buckets: Sequence[int], runs: Iterable[int]) -> bool:
+    """Whether a user of another run than these waits there to enter."""
+    text = (
+        "SELECT 1 FROM inbox WHERE bucket BETWEEN ? AND ? AND kind = ? AND substr(data, 1, ?) = ?"
+    )
     values: list[object] = [ENTRY, len(_RUN), _RUN]
     for begins in map(_of_run, runs):
         text += " AND substr(data, 1, ?) <> ?"
         values += [len(begins), begins]
     text += " LIMIT 1"
-    return bool(ask(connection, text, tuple(values)))
+    return bool(buckets and ask(connection, text, (buckets[0], buckets[-1], *values)))
 
 
 def run_of(told: Told) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from engine.operations.archive import archive
 from engine.operations.erase import ask
 from engine.operations.pause import pause, resume
 from engine.processes.assemble import assemble
+from engine.processes.pace import Pace
 from engine.processes.worker import Worker
 from engine.settings import Settings
 from engine.users.incoming import Incoming, IncomingChange, IncomingEvent
@@ -254,13 +255,16 @@ def test_an_event_behind_held_back_users_is_met_though_the_database_failed_once(
     place.worker._tellings._targets = {99: {("slow", "j")}}
     place.work(SOON)
     assert len(place.desk.query("SELECT 1 FROM inbox")) == 300
+    place.worker._pace = Pace()
+    place.work(SOON)
+    assert place.worker._pace.is_alone  # who is held back has turns stay large
     look, failing = facts.anything_but_entries, [1]
 
-    def once(connection: Connection) -> bool:
+    def once(connection: Connection, buckets: Sequence[int]) -> bool:
         if failing:
             failing.pop()
             raise DatabaseUnavailable("disk I/O error")
-        return look(connection)
+        return look(connection, buckets)
 
     monkeypatch.setattr(facts, "anything_but_entries", once)
     place.tell(TOLD["event"])

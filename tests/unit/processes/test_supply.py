@@ -17,10 +17,12 @@ from engine.db.schema import open_database
 from engine.enrollments.backlog import Backlog
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.store import Changes, facts
+from engine.enrollments.store.facts import Told
 from engine.enrollments.users_held import UsersHeld
-from engine.processes.supply import ARRIVALS_PER_TURN, Tellings
+from engine.processes.supply import ARRIVALS_PER_TURN, Source, Tellings
 from engine.users.incoming import IncomingEntry, IncomingEvent
 from engine.users.ingest import ingest
+from engine.users.row import UserRow
 from engine.users.store import append
 from engine.versions.store import Versions
 from tests.databases import database_url
@@ -64,18 +66,21 @@ def _entries(database: Database, run: int, first: int, count: int) -> None:
         append(connection, rows)
 
 
-def _call(run: int) -> Any:
-    return Mock(lane=("api", "j"), passage=Mock(run_id=run))
+def _call(user: str) -> Any:
+    return Mock(lane=("api", "j"), passage=Mock(user=Mock(id=user)))
 
 
 def _takes(database: Database, tellings: Tellings, most: int = 1024, calling: int = RUN) -> int:
-    """How many are taken in by a turn in which some come to a call: of a run, or of nobody here."""
+    """How many are taken in by a turn in which somebody of a run comes to a call, if there is one,
+    and somebody who wasn't taken in.
+    """
     with database.read() as connection:
         told = tellings.load(connection, NOW, most)
     with database.write() as connection:
         for one in told:
             connection.exec_driver_sql("DELETE FROM inbox WHERE id = ?", (one.id,))
-    tellings.received(Ledger(Changes(1), NOW, "", calls=[_call(calling)]))
+    users = [one.user_id for one in told if facts.run_of(one) == calling][:1]
+    tellings.received(Ledger(Changes(1), NOW, "", calls=[_call(user) for user in (*users, "else")]))
     return len(told)
 
 
@@ -132,11 +137,13 @@ def test_nobody_else_waits_behind_them(database: Database, tellings: Tellings, o
     while _wants(tellings):
         assert _takes(database, tellings) > 0
     with database.read() as connection:
-        assert not facts.anything_but_entries(connection)
-        assert not facts.other_entries(connection, [RUN])
+        assert not facts.anything_but_entries(connection, range(256))
+        assert not facts.other_entries(connection, range(256), [RUN])
 
 
-def test_each_run_waits_for_its_own_endpoints(database: Database, tellings: Tellings) -> None:
+def test_a_run_is_not_held_by_another_ones_endpoints(
+    database: Database, tellings: Tellings
+) -> None:
     _entries(database, RUN, 0, 400)
     _entries(database, 7, 400, 400)
     assert _takes(database, tellings) == 800
@@ -151,6 +158,59 @@ def test_calls_of_others_keep_no_run_waiting(database: Database, tellings: Telli
     _entries(database, RUN, 0, 1_000)
     assert _takes(database, tellings, 100, calling=0) == 100
     assert _looks(database, tellings)
+
+
+def test_runs_of_no_calls_are_taken_in_by_large_turns(
+    database: Database, tellings: Tellings
+) -> None:
+    _entries(database, RUN, 0, 1_500)
+    assert _looks(database, tellings)
+    assert _takes(database, tellings, calling=0) == ARRIVALS_PER_TURN
+    assert _takes(database, tellings, calling=0) == 1024
+
+
+def test_what_is_told_to_another_worker_lets_nobody_in(
+    database: Database, tellings: Tellings
+) -> None:
+    tellings._backlog.own(tuple(range(128)), tuple(range(128)))
+    _held(database, tellings)
+    far = next(n for n in range(9_000, 99_000) if bucket_of(f"u{n}") >= 128)
+    _tell(database, IncomingEvent(f"u{far}", "came", {}))
+    _entries(database, 7, far, 1)
+    assert not _looks(database, tellings)
+
+
+def test_clocks_wait_for_a_fact_that_came_after_the_look(
+    database: Database, tellings: Tellings
+) -> None:
+    _entries(database, RUN, 0, 600)
+    assert _looks(database, tellings)
+    _tell(database, IncomingEvent("u1", "came", {}))
+    with database.read() as connection:
+        assert len(tellings.load(connection, NOW, 1024)) == ARRIVALS_PER_TURN
+        assert _clocks_wait(tellings)
+        assert len(tellings.load(connection, NOW, 1024)) == 601
+    assert not _clocks_wait(tellings)
+
+
+def test_clocks_wait_for_facts_of_a_feed(database: Database) -> None:
+    fed = [Told(7, 0, "ada", facts.EVENT, "came", NOW, None, "{}") for _ in range(5)]
+    feed = Mock(due=lambda _now, most: fed[:most], next_at=NOW)
+    tellings = Tellings(Backlog(None, Versions(), UsersHeld()), feed)
+    with database.read() as connection:
+        assert len(tellings.load(connection, NOW, 5)) == 5
+        assert _clocks_wait(tellings)
+        assert len(tellings.load(connection, NOW, 6)) == 5
+        assert not _clocks_wait(tellings)
+
+
+def test_a_runs_own_process_goes_by_the_calls_of_who_came() -> None:
+    rows = [(bucket_of(f"u{n}"), UserRow(n, f"u{n}", None, {}, {})) for n in range(3)]
+    source = Source(iter(()), 3)
+    source.came(Ledger(Changes(1), NOW, "", calls=[_call("else")]), rows)
+    assert (source.targets, source.is_light) == (set(), True)
+    source.came(Ledger(Changes(1), NOW, "", calls=[_call("u2")]), rows)
+    assert (source.targets, source.is_light) == ({("api", "j")}, False)
 
 
 def test_who_could_not_look_takes_in_what_is_there(database: Database, tellings: Tellings) -> None:
