@@ -6,7 +6,7 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.core.expressions.assignment import bucket_of
+from engine.core.expressions.assignment import BUCKETS, bucket_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 Comer = tuple[int, "UserRow"]
 """A user's bucket, and his row."""
-
-_BUCKETS = 256
 
 
 class Order(NamedTuple):
@@ -57,7 +55,7 @@ def in_order(
 @cache
 def _places(stripe: int) -> list[int]:
     """Each bucket's place: stripes stand as their numbers do whose bits are read backwards."""
-    stripes = _BUCKETS // stripe
+    stripes = BUCKETS // stripe
     bits = stripes.bit_length() - 1
     backwards = [int(f"{n:0{bits}b}"[::-1], 2) if bits else 0 for n in range(stripes)]
-    return [backwards[bucket // stripe] * stripe + bucket % stripe for bucket in range(_BUCKETS)]
+    return [backwards[bucket // stripe] * stripe + bucket % stripe for bucket in range(BUCKETS)]

@@ -8,6 +8,7 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from engine.core.expressions.assignment import BUCKETS
 from engine.enrollments import loaded_ahead, redrive, store
 from engine.enrollments.loaded_ahead import LoadedAhead, first_of
 from engine.enrollments.store import facts
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from engine.enrollments.users_held import UsersHeld
     from engine.versions.store import Versions
 
-BUCKETS = tuple(range(256))
+EVERY_BUCKET = tuple(range(BUCKETS))
 
 
 class _Ring:
@@ -71,8 +72,8 @@ class Backlog:
         self._calm = range(0)
         self._passed_over = False
         self._lanes: defaultdict[Lane, _Ring] = defaultdict(_Ring)
-        self.owned: tuple[int, ...] = BUCKETS
-        self.buckets: tuple[int, ...] = BUCKETS
+        self.owned: tuple[int, ...] = EVERY_BUCKET
+        self.buckets: tuple[int, ...] = EVERY_BUCKET
 
     def open(self, connection: Connection) -> None:
         """Read when what is there is due; what was loaded ahead is dropped."""

@@ -15,6 +15,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from engine.core.expressions.assignment import BUCKETS
 from engine.db.sqlite import WORKER_LOCK
 from engine.endpoints.limits import Rank
 from engine.enrollments.leases import (
@@ -25,7 +26,6 @@ from engine.enrollments.leases import (
     require_nobody,
 )
 from engine.enrollments.store import workers
-from engine.enrollments.store.workers import BUCKETS
 from engine.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.core.dsl.load import load
+from engine.core.expressions.assignment import BUCKETS
 from engine.core.interpreter.clock_triggers import LATEST, dates_of, schedules_of
 from engine.enrollments.clock_tasks import Agenda, DueDates, Pages
 from engine.enrollments.clocks import Candidate, DateClock, ScheduleClock, Turn, group_of
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidate", "ClockEntries", "ClockRows", "Entering"]
 
-EVERY_BUCKET = range(256)
 ENTERING_PER_TURN = 256
 """So many users are let in by clocks in one turn, at most."""
 _OPENED_AT_ONCE = 4
@@ -64,7 +64,9 @@ class ClockEntries:
     users whose attributes change, and of new ones. In one thread.
     """
 
-    def __init__(self, users: UsersHeld, zone: str, buckets: Iterable[int] = EVERY_BUCKET) -> None:
+    def __init__(
+        self, users: UsersHeld, zone: str, buckets: Iterable[int] = range(BUCKETS)
+    ) -> None:
         self._users = users
         self._zone = zone
         self._owned = frozenset(buckets)

@@ -14,9 +14,9 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from engine.clock import stopwatch
+from engine.core.expressions.assignment import BUCKETS
 from engine.core.steps.call_api import CallApiStep
 from engine.enrollments import store
-from engine.enrollments.backlog import BUCKETS
 from engine.enrollments.summary import STEP_LIMIT
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _sampled(connection: Connection, steps: _Steps, since: int) -> dict[str, lis
     """How long calls took, in order, by endpoint."""
     found: defaultdict[str, list[int]] = defaultdict(list)
     left, until = SAMPLED, stopwatch() + _PATIENCE_S
-    for bucket in BUCKETS:
+    for bucket in range(BUCKETS):
         rows = connection.exec_driver_sql(
             "SELECT e.version_id, x.step, x.ended_at - x.started_at FROM executions AS x"
             " JOIN enrollments AS e ON e.bucket = x.bucket AND e.id = x.enrollment"

@@ -15,9 +15,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from engine.clock import stopwatch
+from engine.core.expressions.assignment import BUCKETS
 from engine.endpoints.limits import Rank
 from engine.enrollments.store import workers
-from engine.enrollments.store.workers import BUCKETS
 from engine.errors import DatabaseUnavailable, OperatorError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from engine.core.dsl.program import END
-from engine.core.expressions.assignment import bucket_of
+from engine.core.expressions.assignment import BUCKETS, bucket_of
 from engine.core.interpreter.state import Reason, State
 from engine.enrollments.store.holding import due_at
 from engine.errors import NotFound
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from engine.versions.store import Versions
 
 STATES = {state.name.lower(): state for state in State}
-BUCKETS = 256
 
 
 @dataclass(slots=True, frozen=True)

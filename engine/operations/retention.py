@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from engine.audit import store as audit
 from engine.clock import rest, stopwatch
 from engine.core.dsl.load import load
+from engine.core.expressions.assignment import BUCKETS
 from engine.core.expressions.calendar import DAY
 from engine.core.expressions.durations import DurationError, parse_duration
 from engine.db.ids import IdMaker
 from engine.enrollments.store import retention as store
-from engine.enrollments.store.workers import BUCKETS
 from engine.errors import DefinitionError, SettingsError
 from engine.hooks import deliveries
 from engine.settings import PREFIX

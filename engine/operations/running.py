@@ -7,6 +7,7 @@ import socket
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from engine.core.expressions.assignment import BUCKETS
 from engine.core.expressions.calendar import DAY, HOUR, SECOND
 from engine.endpoints.states import gates
 from engine.enrollments.store import workers
@@ -84,14 +85,12 @@ def _shares(connection: Connection, now: int) -> Iterator[Check]:
     if not found:
         return
     shown = ", ".join(f"{name} has {count}" for name, count in found)
-    free = workers.BUCKETS - sum(count for _, count in found)
+    free = BUCKETS - sum(count for _, count in found)
     if not free:
-        yield Check("workers", "ok", f"of {workers.BUCKETS} buckets, {shown}")
+        yield Check("workers", "ok", f"of {BUCKETS} buckets, {shown}")
         return
     remedy = "those who live take them with their next heartbeat; look again"
-    yield Check(
-        "workers", "odd", f"of {workers.BUCKETS} buckets, {shown}, {free} have nobody", remedy
-    )
+    yield Check("workers", "odd", f"of {BUCKETS} buckets, {shown}, {free} have nobody", remedy)
 
 
 def _duties(connection: Connection, now: int) -> Iterator[Check]:

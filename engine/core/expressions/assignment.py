@@ -54,6 +54,10 @@ def held_out(salt: str, user_id: str, percent: float) -> bool:
     return fraction(salt, user_id) * 100.0 < percent
 
 
+BUCKETS = 256
+"""Shares of all users, which never change; whoever works owns some of them."""
+
+
 def bucket_of(user_id: str) -> int:
     """The bucket (0 … 255) that owns ``user_id``, for ever."""
     # Not by _digest: every event asks for one, and a call is a third of it.

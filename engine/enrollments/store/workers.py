@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from engine.core.expressions.assignment import BUCKETS
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from engine.db.connect import Connection
 
-BUCKETS = 256
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _CUT_OFF = "set_config('idle_in_transaction_session_timeout', ?, true)"
 """A process that stands still in the middle of a transaction is cut off, and its locks are free,

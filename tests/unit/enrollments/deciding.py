@@ -20,7 +20,7 @@ from engine.db.schema import open_database
 from engine.endpoints import store as endpoints
 from engine.endpoints.model import Endpoint, terms
 from engine.enrollments import store
-from engine.enrollments.backlog import BUCKETS, Backlog
+from engine.enrollments.backlog import EVERY_BUCKET, Backlog
 from engine.enrollments.decide import Decider
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.listening import Listening
@@ -69,7 +69,7 @@ class InMemory:
 class Desk:
     """What decides, in the installation of a folder, for the users of some ``buckets``."""
 
-    def __init__(self, folder: Path, buckets: Iterable[int] = BUCKETS) -> None:
+    def __init__(self, folder: Path, buckets: Iterable[int] = EVERY_BUCKET) -> None:
         self.database = open_database(database_url(folder))
         self._buckets = tuple(sorted(buckets))
         with self.database.write() as connection:

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from engine.core.expressions.assignment import bucket_of
+from engine.core.expressions.assignment import BUCKETS, bucket_of
 from engine.core.expressions.calendar import from_instant, parse_iso
 from engine.core.expressions.scope import UTC_ZONE
 from engine.core.interpreter.state import User
 from engine.core.interpreter.writes import write
 from engine.db.connect import Connection, Database
 from engine.db.schema import open_database
-from engine.enrollments.clock_entries import EVERY_BUCKET, ClockEntries, ClockRows
+from engine.enrollments.clock_entries import ClockEntries, ClockRows
 from engine.enrollments.rows import read_user
 from engine.enrollments.store import Changes
 from engine.enrollments.store import write as write_changes
@@ -302,7 +302,7 @@ def test_two_schedules_that_fire_together_are_two(database: Database) -> None:
 
 
 def test_each_zone_has_its_own_fire(database: Database) -> None:
-    worker = Worker(database, version(1, MINE, timezone="Asia/Tokyo"), buckets=EVERY_BUCKET)
+    worker = Worker(database, version(1, MINE, timezone="Asia/Tokyo"), buckets=range(BUCKETS))
     worker.users("ann", timezone="America/New_York")
     worker.users("bob", timezone="Europe/Berlin")
     worker.users("cyd", timezone="Nowhere/Town")

@@ -13,7 +13,7 @@ import pytest
 from engine.core.expressions.assignment import bucket_of
 from engine.db.connect import Connection
 from engine.db.ids import IdMaker
-from engine.enrollments.backlog import BUCKETS
+from engine.enrollments.backlog import EVERY_BUCKET
 from engine.enrollments.ledger import Ledger
 from engine.enrollments.store.holding import HELD
 from engine.operations.erase import ask, carry_out, erase, held, pseudonym
@@ -53,7 +53,7 @@ class House:
     def __init__(self, folder: Path, *, two: bool = False) -> None:
         first = set(range(bucket_of(ANON) % 2, 256, 2))
         assert bucket_of(ADA) not in first
-        shares = [first, set(BUCKETS) - first] if two else [set(BUCKETS)]
+        shares = [first, set(EVERY_BUCKET) - first] if two else [set(EVERY_BUCKET)]
         self.desks = [Desk(folder, share) for share in shares]
         self.desk = self.desks[-1]
         self.now = NOW
