@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ARRIVALS_PER_TURN = 256
 LIGHT_ARRIVALS_PER_TURN = 1024
+MOST_RUNS = 100
+"""Of so many runs users may be held back at once: each is named in a statement."""
 FEW_STEPS = 16
 """Of a user who is light: a turn of a thousand of them takes a tenth of a second."""
 
@@ -143,9 +145,7 @@ class Tellings:
         """See what another process may have written."""
         self.waiting = self._backlog.look(connection)
         self._facts = self.waiting and self._tells_facts(connection)
-        self._strangers = self.waiting and (
-            self._facts or facts.other_entries(connection, self._backlog.buckets, self._targets)
-        )
+        self._strangers = self.waiting and (self._facts or self._tells_of_strangers(connection))
 
     def are_due(self, now: int, hungry: Callable[[Lane], bool]) -> bool:
         """Whether there may be some to load."""
@@ -163,10 +163,12 @@ class Tellings:
         some = most if self._facts or no_calls else min(most, ARRIVALS_PER_TURN)
         told = self._backlog.load_told(connection, some) if self.waiting else []
         self._more = len(told) == some
-        runs = {one.user_id: facts.run_of(one) for one in told}
-        self._users = {user: run for user, run in runs.items() if run is not None}
-        # Others may have told of something since the last look.
-        self._facts = self._more and (self._facts or self._tells_facts(connection))
+        runs = [facts.run_of(one) for one in told]
+        self._users = {
+            one.user_id: run for one, run in zip(told, runs, strict=True) if run is not None
+        }
+        # Others may have told of something since the last look; what was loaded is there, too.
+        self._facts = self._more and self._tells_facts(connection, runs.count(None))
         targets: dict[int, set[Lane]] = {run: set() for run in self._users.values()}
         self._strangers = self._strangers and self._more and targets.keys() <= self._targets.keys()
         self._targets = targets
@@ -177,8 +179,13 @@ class Tellings:
             self.come_first = self._fed == most
         return told
 
-    def _tells_facts(self, connection: Connection) -> bool:
-        return facts.anything_but_entries(connection, self._backlog.buckets)
+    def _tells_facts(self, connection: Connection, most: int = 0) -> bool:
+        return facts.more_than_entries(connection, self._backlog.buckets, most)
+
+    def _tells_of_strangers(self, connection: Connection) -> bool:
+        if len(self._targets) > MOST_RUNS:
+            return True
+        return facts.other_entries(connection, self._backlog.buckets, self._targets)
 
     def received(self, ledger: Ledger) -> None:
         """A turn with those loaded was committed, as it was decided."""

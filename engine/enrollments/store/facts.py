@@ -61,17 +61,19 @@ def anything_told(connection: Connection) -> bool:
     return bool(ask(connection, "SELECT 1 FROM inbox LIMIT 1"))
 
 
-def anything_but_entries(connection: Connection, buckets: Sequence[int]) -> bool:
-    """Whether something else than users of runs waits to be received, from the first to the last of
-    these buckets, which rise.
+def more_than_entries(connection: Connection, buckets: Sequence[int], most: int = 0) -> bool:
+    """Whether more than ``most`` others than users of runs wait to be received, from the first to
+    the last of these buckets, which rise.
     """
+    if not buckets:
+        return False
     text = (
-        "SELECT 1 FROM inbox WHERE bucket BETWEEN ? AND ?"
-        " AND NOT (kind = ? AND substr(data, 1, ?) = ?) LIMIT 1"
+        "SELECT count(*) FROM (SELECT 1 FROM inbox WHERE bucket BETWEEN ? AND ?"
+        " AND NOT (kind = ? AND substr(data, 1, ?) = ?) LIMIT ?) AS found"
     )
-    return bool(
-        buckets and ask(connection, text, (buckets[0], buckets[-1], ENTRY, len(_RUN), _RUN))
-    )
+    place = (buckets[0], buckets[-1], ENTRY, len(_RUN), _RUN, most + 1)
+    found: int = ask(connection, text, place)[0][0]
+    return found > most
 
 
 def other_entries(connection: Connection, buckets: Sequence[int], runs: Iterable[int]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -258,15 +258,15 @@ def test_an_event_behind_held_back_users_is_met_though_the_database_failed_once(
     place.worker._pace = Pace()
     place.work(SOON)
     assert place.worker._pace.is_alone  # who is held back has turns stay large
-    look, failing = facts.anything_but_entries, [1]
+    look, failing = facts.more_than_entries, [1]
 
-    def once(connection: Connection, buckets: Sequence[int]) -> bool:
+    def once(connection: Connection, *place: Any) -> bool:
         if failing:
             failing.pop()
             raise DatabaseUnavailable("disk I/O error")
-        return look(connection, buckets)
+        return look(connection, *place)
 
-    monkeypatch.setattr(facts, "anything_but_entries", once)
+    monkeypatch.setattr(facts, "more_than_entries", once)
     place.tell(TOLD["event"])
     place.work(SOON + 1)
     assert place.desk.query("SELECT count(*) FROM inbox WHERE kind = 0") == [(0,)]

@@ -137,7 +137,7 @@ def test_nobody_else_waits_behind_them(database: Database, tellings: Tellings, o
     while _wants(tellings):
         assert _takes(database, tellings) > 0
     with database.read() as connection:
-        assert not facts.anything_but_entries(connection, range(256))
+        assert not facts.more_than_entries(connection, range(256))
         assert not facts.other_entries(connection, range(256), [RUN])
 
 
@@ -191,6 +191,27 @@ def test_clocks_wait_for_a_fact_that_came_after_the_look(
         assert _clocks_wait(tellings)
         assert len(tellings.load(connection, NOW, 1024)) == 601
     assert not _clocks_wait(tellings)
+
+
+def test_clocks_wait_for_no_fact_that_is_taken_in_now(
+    database: Database, tellings: Tellings
+) -> None:
+    _entries(database, RUN, 0, 2_000)
+    first = next(f"x{n}" for n in range(9_999) if bucket_of(f"x{n}") == 0)
+    _tell(database, IncomingEvent(first, "came", {}))
+    assert _looks(database, tellings)
+    assert _takes(database, tellings) == 1024
+    assert not _clocks_wait(tellings)
+
+
+def test_users_of_very_many_runs_are_held_back_by_none(
+    database: Database, tellings: Tellings
+) -> None:
+    for n in range(1_100):
+        _entries(database, n + 100, n, 1)
+    _entries(database, 7, 1_100, 1)
+    assert _takes(database, tellings) == 1024
+    assert _looks(database, tellings)
 
 
 def test_clocks_wait_for_facts_of_a_feed(database: Database) -> None:
