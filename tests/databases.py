@@ -9,6 +9,7 @@ A new SQLite file is a copy of one that the engine made when the tests began.
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -45,6 +46,15 @@ def database_url(folder: Path) -> str:
 def on_postgresql() -> bool:
     """Whether :func:`database_url` gives PostgreSQL databases just now."""
     return _server is not None
+
+
+@contextmanager
+def by_hand(path: Path) -> Iterator[sqlite3.Connection]:
+    """A database's file as somebody opens it who isn't the engine: committed and closed at the
+    end.
+    """
+    with closing(sqlite3.connect(path)) as connection, connection:
+        yield connection
 
 
 @contextmanager

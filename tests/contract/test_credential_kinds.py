@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from engine.errors import CredentialFailure
 from engine.telemetry.redact import MASK, Redactor
 from engine.wire.egress import Egress
 from engine.wire.http_transport import HttpTransport
+from tests.databases import by_hand
 from tests.partners import (
     CRM,
     AuthorizationServer,
@@ -228,7 +228,7 @@ def test_no_secret_of_a_kind_is_in_repr_logs_or_any_file(
     world = in_world(tmp_path, case, work)
     canaries = Redactor()
     canaries.learn((*case.secrets, OLD, *world.server.book._tokens))
-    with sqlite3.connect(world.here.database.path) as connection:
+    with by_hand(world.here.database.path) as connection:
         shown.append("\n".join(connection.iterdump()))
     shown += [file.read_bytes().decode("latin-1") for file in tmp_path.iterdir()]
     for text in (*shown, caplog.text):

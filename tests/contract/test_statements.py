@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import engine.db
 from engine.db.connect import Database
 from engine.db.schema import alembic_config, open_database
 from engine.db.statements import statement, write_rows
-from tests.databases import database_url
+from tests.databases import by_hand, database_url
 
 BUCKETS = json.dumps(list(range(256)))
 USERS = json.dumps([[1, "a"], [2, "b"]])
@@ -152,11 +151,8 @@ def test_earlier_passages_are_searched_with_statistics_too(database: Database) -
 
 
 def _texts(path: Path) -> dict[tuple[str, str], str]:
-    connection = sqlite3.connect(path)
-    try:
+    with by_hand(path) as connection:
         rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
-    finally:
-        connection.close()
     return {(kind, name): " ".join((sql or "").split()) for kind, name, sql in rows}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import stat
 import time
 import tracemalloc
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import by_hand
 from tests.e2e.in_process import InProcess
 from tests.e2e.installation import Finished
 from tests.partners import Answers, running
@@ -484,10 +484,8 @@ def test_a_database_that_can_be_none_is_refused_in_one_line_and_nothing_is_made(
 
 def _altered(statement: str) -> Callable[[Path], None]:
     def alter(database: Path) -> None:
-        connection = sqlite3.connect(database)
-        connection.execute(statement)
-        connection.commit()
-        connection.close()
+        with by_hand(database) as connection:
+            connection.execute(statement)
 
     return alter
 

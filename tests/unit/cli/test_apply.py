@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 import certifi
 import pytest
 
+from tests.databases import by_hand
 from tests.unit.cli.commands import Journey
 
 FILE = """
@@ -28,7 +28,7 @@ SECRETS = {"CRM_SECRET": "crm-secret-canary-1", "TOKEN": "token-canary-abcdefgh"
 
 
 def rows(folder: Path, query: str) -> list[Any]:
-    with sqlite3.connect(folder / ".journey" / "engine.db") as connection:
+    with by_hand(folder / ".journey" / "engine.db") as connection:
         return connection.execute(query).fetchall()
 
 

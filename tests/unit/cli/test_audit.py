@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from getpass import getuser
@@ -13,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
 
+from tests.databases import by_hand
 from tests.unit.cli.commands import Journey
 
 AUDITED = {
@@ -172,11 +172,8 @@ def rows(folder: Path) -> list[tuple[object, ...]]:
     path = folder / ".journey" / "engine.db"
     if not path.exists():
         return []
-    connection = sqlite3.connect(path)
-    try:
+    with by_hand(path) as connection:
         return connection.execute("SELECT actor, verb, kind, name, fields FROM audit").fetchall()
-    finally:
-        connection.close()
 
 
 def test_every_change_of_what_is_audited_has_its_row_in_the_same_transaction(
@@ -211,14 +208,11 @@ def dump(folder: Path) -> dict[str, list[tuple[object, ...]]]:
     path = folder / ".journey" / "engine.db"
     if not path.exists():
         return {}
-    connection = sqlite3.connect(path)
-    try:
+    with by_hand(path) as connection:
         return {
             table: connection.execute(f"SELECT * FROM {table}").fetchall()
             for table in (*AUDITED, "audit")
         }
-    finally:
-        connection.close()
 
 
 def test_every_verb_and_no_value_stands_in_the_log(prepared: Journey) -> None:
@@ -245,7 +239,7 @@ def test_the_list_is_filtered_by_time_by_who_and_by_what(prepared: Journey) -> N
     run(prepared, "apply first.yaml")
     run(prepared, "auth rotate crm --from-env OTHER")
     path = prepared.folder / ".journey" / "engine.db"
-    with sqlite3.connect(path) as connection:
+    with by_hand(path) as connection:
         connection.execute("UPDATE audit SET at = 0, actor = 'ada_b' WHERE name = 'spare'")
     everything = listed(prepared)
     assert everything[-1] == ("rotate", "crm"), "the oldest first"

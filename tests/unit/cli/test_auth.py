@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from typing import Any
 
 import pytest
 
+from tests.databases import by_hand
 from tests.unit.cli.commands import Ended, Journey
 
 SECRET = "secret-canary-0123456789"
@@ -20,7 +20,7 @@ def with_basic(journey: Journey, name: str = "loyalty") -> Ended:
 
 
 def publish(journey: Journey, endpoint: str, users: int) -> None:
-    with sqlite3.connect(journey.folder / ".journey" / "engine.db") as connection:
+    with by_hand(journey.folder / ".journey" / "engine.db") as connection:
         connection.execute(
             "INSERT INTO versions (id, journey, number, hash, source, triggers_on, published_at,"
             " published_by) VALUES (1, 'welcome', 1, '', '', 0, 0, '')"
@@ -241,10 +241,10 @@ def test_an_unused_profile_is_deleted(journey: Journey) -> None:
 
 
 def test_a_terminal_never_gets_control_characters_of_data(journey: Journey) -> None:
-    with sqlite3.connect(journey.folder / "x.db"):
+    with by_hand(journey.folder / "x.db"):
         pass
     with_basic(journey)
-    with sqlite3.connect(journey.folder / ".journey" / "engine.db") as connection:
+    with by_hand(journey.folder / ".journey" / "engine.db") as connection:
         connection.execute("UPDATE auth_profiles SET title = '\x1b[31mred' || char(10) || '=1+1'")
     assert "\x1b" not in journey("auth", "list").out
     assert len(journey("auth", "list").out.splitlines()) == 2

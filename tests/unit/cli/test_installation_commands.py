@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from engine.cli.main import main
 from engine.db.schema import open_database
+from tests.databases import by_hand
 
 HOME = "JOURNEY_HOME"
 
@@ -105,7 +105,7 @@ def test_a_wrong_setting_is_wrong(
 def test_a_database_without_all_its_tables_is_wrong_and_says_what_it_lacks(
     database: Path, capsys: pytest.CaptureFixture[str], harm: str, lacks: str
 ) -> None:
-    with sqlite3.connect(database) as connection:
+    with by_hand(database) as connection:
         connection.execute(harm)
     (found,) = examined(capsys, 6)["database"]
     assert (found["state"], found["found"]) == ("wrong", f"{database} lacks {lacks}")
@@ -115,7 +115,7 @@ def test_what_cannot_be_read_is_found_and_what_else_there_is_is_told(
     home: Path, database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     apply("auth_profiles: {m: {kind: bearer, token: {env: T}}}\nendpoints: {}\n")
-    with sqlite3.connect(database) as connection:
+    with by_hand(database) as connection:
         connection.execute("UPDATE auth_profiles SET settings = '[' WHERE name = 'm'")
         connection.execute(
             "INSERT INTO processes (id, kind, host, pid, started_at, seen_at, health)"
@@ -132,7 +132,7 @@ def test_each_part_that_cannot_be_read_is_told_by_its_own_name(
     home: Path, database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     apply("endpoints: {api: {base_url: https://api.example.com}}\n")
-    with sqlite3.connect(database) as connection:
+    with by_hand(database) as connection:
         connection.execute("UPDATE endpoints SET settings = '['")
         connection.execute(
             "INSERT INTO duties (name, process, said, failures, next_at)"
@@ -241,10 +241,8 @@ def test_a_database_that_is_up_to_date_is_left_alone(
 def test_a_database_of_a_newer_version_is_not_migrated(
     database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    connection = sqlite3.connect(database)
-    connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.commit()
-    connection.close()
+    with by_hand(database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
     assert main(["migrate"]) == 78
     assert "newer version" in capsys.readouterr().err
 

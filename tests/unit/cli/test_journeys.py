@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.databases import by_hand
 from tests.unit.cli.commands import Ended, Journey
 
 WELCOME = """
@@ -31,7 +31,7 @@ def here(journey: Journey) -> Journey:
 
 
 def rows(folder: Path, query: str) -> list[Any]:
-    with sqlite3.connect(folder / ".journey" / "engine.db") as connection:
+    with by_hand(folder / ".journey" / "engine.db") as connection:
         return connection.execute(query).fetchall()
 
 
@@ -42,7 +42,7 @@ def versions(here: Journey) -> list[Any]:
 
 def put_inside(here: Journey, waiting: int, calling: int = 0, version: int = 1) -> None:
     """Users who entered by triggers, and stand at the first step or call at the second."""
-    with sqlite3.connect(here.folder / ".journey" / "engine.db") as connection:
+    with by_hand(here.folder / ".journey" / "engine.db") as connection:
         for n in range(waiting + calling):
             state = int(n >= waiting)
             connection.execute(
@@ -87,7 +87,7 @@ def test_a_changed_text_is_the_next_version(here: Journey) -> None:
 
 def test_a_version_that_only_commands_entered_gets_its_triggers_switched_on(here: Journey) -> None:
     here("publish", "welcome.yaml")
-    with sqlite3.connect(here.folder / ".journey" / "engine.db") as connection:
+    with by_hand(here.folder / ".journey" / "engine.db") as connection:
         connection.execute("UPDATE versions SET triggers_on = FALSE")
         (before,) = connection.execute("SELECT change FROM journeys").fetchone()
     assert "its triggers would be switched on" in here("plan", "welcome.yaml").out
@@ -343,7 +343,7 @@ def test_nobody_enters_a_paused_or_archived_journey_by_command(here: Journey, st
 
 def test_on_a_virtual_clock_the_moment_is_said(here: Journey) -> None:
     here("publish", "other.yaml")
-    with sqlite3.connect(here.folder / ".journey" / "engine.db") as connection:
+    with by_hand(here.folder / ".journey" / "engine.db") as connection:
         connection.execute("UPDATE installation SET clock = 'virtual'")
     refused = here("pause", "other")
     assert (refused.code, "runs on the virtual clock" in refused.err) == (2, True)

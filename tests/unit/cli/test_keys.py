@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from engine.db.schema import open_database
+from tests.databases import by_hand
 from tests.unit.cli.commands import Ended, Journey
 
 APPLY = """\
@@ -62,10 +63,9 @@ def test_a_rotation_is_told_and_its_old_key_retired(journey: Journey) -> None:
 
 
 def test_a_secret_that_does_not_open_is_named(journey: Journey) -> None:
-    import sqlite3
 
     apply(journey)
-    with sqlite3.connect(journey.folder / ".journey" / "engine.db") as connection:
+    with by_hand(journey.folder / ".journey" / "engine.db") as connection:
         connection.execute("UPDATE auth_secrets SET sealed = 'v1.0badcafe.AAAA'")
     assert status(journey, 6)[0]["values"] == 0
     rotated = journey("keys", "rotate")
