@@ -28,7 +28,7 @@ from tests.unit.credentials.installation import Installation
 pytestmark = pytest.mark.usefixtures("either_database")
 
 TOKEN = FreshToken(1, "sealed", "refresh", "print", 100, 200, 1)
-REFUSAL = Refusal(1, "credential.unavailable", "said no", "with", 500)
+REFUSAL = Refusal(1, "credential.unavailable", "said no", "with", 400, 500)
 
 
 @pytest.fixture
@@ -92,12 +92,21 @@ def test_nothing_is_written_under_a_fence_that_has_moved_on(connection: Connecti
     assert token_row(connection, 1) == before
 
 
+def test_the_pause_of_a_failure_from_before_its_time_was_written_down_is_over(
+    connection: Connection,
+) -> None:
+    take(connection, 0)
+    keep_refusal(connection, 1, 1, REFUSAL, 1)
+    connection.exec_driver_sql("UPDATE token_states SET failed_at = NULL")
+    assert token_row(connection, 1).failed_at == REFUSAL.next_try_at
+
+
 def test_a_token_ends_the_failures_and_the_lease(connection: Connection) -> None:
     take(connection, 0)
     assert keep_refusal(connection, 1, 1, REFUSAL, 1)
     refused = token_row(connection, 1)
     assert (refused.failures, refused.failure_text) == (1, "said no")
-    assert (refused.failed_with, refused.next_try_at) == ("with", 500)
+    assert (refused.failed_with, refused.failed_at, refused.next_try_at) == ("with", 400, 500)
     assert not refused.leased
     take(connection, 1)
     fresh = FreshToken(2, "sealed", None, "print", 100, 200, 1)

@@ -18,6 +18,8 @@ _LONGEST_RETRY_AFTER = 60 * MINUTE
 _LONGEST_TRANSIENT = 5 * MINUTE
 _LONGEST_PERMANENT = 15 * MINUTE
 _LONGEST_FORCED = 5 * MINUTE
+_CLOCKS_DIFFER = MINUTE
+"""By so much a failure may lie ahead that another machine has met."""
 
 
 class Verdict(Enum):
@@ -45,21 +47,16 @@ def verdict(
     usable = row.sealed_token is not None and not refused and now < row.hard_expiry
     if usable and now < row.soft_expiry:
         return Verdict.USE
-    if refused and now < row.soft_expiry and _waits(now, row.next_forced_at, _LONGEST_FORCED):
+    # An instant that was set by a clock that was put back since holds nobody.
+    forced_lately = now < row.next_forced_at <= now + _LONGEST_FORCED
+    if refused and now < row.soft_expiry and forced_lately:
         return Verdict.TOO_SOON
-    backing_off = _waits(now, row.next_try_at, _LONGEST_RETRY_AFTER) and not anew
+    backing_off = row.failed_at - _CLOCKS_DIFFER <= now < row.next_try_at and not anew
     if not backing_off and not row.leased:
         return Verdict.ASK
     if usable:
         return Verdict.USE_STILL
     return Verdict.BACKING_OFF if backing_off else Verdict.WAIT
-
-
-def _waits(now: int, until: int, longest: int) -> bool:
-    """Whether it isn't ``until`` yet. Further ahead than any pause, it was set by a clock that was
-    put back since, and holds nobody.
-    """
-    return now < until <= now + longest
 
 
 def expiries(start: int, life: int, lot: float) -> tuple[int, int]:

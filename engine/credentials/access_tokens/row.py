@@ -156,7 +156,12 @@ class Rows:
             lot=self._lot(),
         )
         refusal = store.Refusal(
-            leased.failures + 1, "credential.unavailable", outcome.text, leased.secrets, now + pause
+            leased.failures + 1,
+            "credential.unavailable",
+            outcome.text,
+            leased.secrets,
+            now,
+            now + pause,
         )
         with self._database.write() as connection:
             if not store.keep_refusal(connection, profile_id, leased.fence, refusal, asked.unsent):

@@ -38,6 +38,7 @@ class TokenRow:
     forced_count: int = 0
     next_forced_at: int = 0
     secret_version: int = 0
+    failed_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Renewable:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A failed request: how many in a row, what to say, and when to ask again.
+    """A failed request: how many in a row, what to say, when it was and when to ask again.
 
     ``failed_with`` is the keyed fingerprint of the secrets it was made with.
     """
@@ -75,6 +76,7 @@ class Refusal:
     code: str
     text: str
     failed_with: str
+    failed_at: int
     next_try_at: int
 
 
@@ -154,7 +156,7 @@ def keep_refusal(
     """Store a failure and give the lease back; False where the fence has moved on."""
     kept = connection.exec_driver_sql(
         "UPDATE token_states SET failures = ?, failure = ?, failure_text = ?, failed_with = ?,"
-        " next_try_at = ?,"
+        " failed_at = ?, next_try_at = ?,"
         " lease_owner = NULL, lease_until = 0, requests = requests - ?"
         " WHERE profile_id = ? AND fence = ?",
         (
@@ -162,6 +164,7 @@ def keep_refusal(
             refusal.code,
             refusal.text,
             refusal.failed_with,
+            refusal.failed_at,
             refusal.next_try_at,
             unsent,
             profile_id,

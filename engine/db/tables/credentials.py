@@ -75,8 +75,9 @@ class TokenState(SQLModel, table=True):
     ``requests`` counts every request to the token server. ``failed_with`` is the keyed fingerprint
     of the secrets that the last failure was met with. ``sealed_fence`` is the fence under which
     token and refresh token were sealed, ``secret_version`` the version of the secret that the token
-    was got with: an earlier one than the profile's where the previous secret was needed. Lease
-    instants are the database's clock, all others journey time.
+    was got with: an earlier one than the profile's where the previous secret was needed.
+    ``failed_at`` is when the failure was that set ``next_try_at``. Lease instants are the
+    database's clock, all others journey time.
     """
 
     __tablename__ = "token_states"
@@ -101,6 +102,7 @@ class TokenState(SQLModel, table=True):
     next_forced_at: int = Field(default=0, sa_type=BigInteger)
     requests: int = 0
     secret_version: int | None = None
+    failed_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class DataKey(SQLModel, table=True):

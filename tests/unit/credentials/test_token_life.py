@@ -56,8 +56,10 @@ def test_without_a_token_one_asks_and_the_others_wait() -> None:
 
 def test_an_instant_of_a_clock_that_was_put_back_holds_nobody() -> None:
     year = 365 * 24 * 60 * MINUTE
-    assert said(TokenRow(profile_version=3, next_try_at=60 * MINUTE), 5) is Verdict.BACKING_OFF
-    assert said(TokenRow(profile_version=3, next_try_at=year), 5) is Verdict.ASK
+    failed = TokenRow(profile_version=3, failed_at=year, next_try_at=year + 5 * MINUTE)
+    assert said(failed, year + 5 * MINUTE - 1) is Verdict.BACKING_OFF
+    assert said(failed, year - MINUTE) is Verdict.BACKING_OFF, "another machine's clock is ahead"
+    assert said(failed, year - MINUTE - 1) is Verdict.ASK
     assert said(replace(ROW, next_forced_at=year), 50, rejected="f") is Verdict.ASK
 
 

@@ -4,6 +4,7 @@ SELECT
     profile_version, fence,
     lease_until - CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) BETWEEN 1 AND 60000000,
     sealed_token, sealed_refresh, sealed_fence, fingerprint, soft_expiry, hard_expiry, failures,
-    failure_text, failed_with, next_try_at, forced_count, next_forced_at, coalesce(secret_version, profile_version)
+    failure_text, failed_with, next_try_at, forced_count, next_forced_at, coalesce(secret_version, profile_version),
+    coalesce(failed_at, next_try_at)
 FROM token_states
 WHERE profile_id = ?
