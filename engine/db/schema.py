@@ -51,6 +51,7 @@ def open_database(url: str, *, create: bool = True) -> Database:
             _make(database)
         _require_ours(database)
         _check_revision(database)
+        _require_key(database)
         return database
 
 
@@ -139,6 +140,17 @@ def _check_revision(database: Database) -> None:
         f"{database.name} is of a newer version of the engine; install that version",
         code="settings.database",
     )
+
+
+def _require_key(database: Database) -> None:
+    """Without the one row of ``installation`` no call has a key, and writers have no turn."""
+    with database.read() as connection:
+        if connection.exec_driver_sql("SELECT key FROM installation").first() is None:
+            raise SettingsError(
+                f"{database.name} lacks the row of its table installation;"
+                " restore it from a backup",
+                code="settings.database",
+            )
 
 
 def revision_of(database: Database) -> str | None:

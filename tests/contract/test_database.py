@@ -209,6 +209,7 @@ def test_an_older_database_is_refused_and_the_remedy_is_named(
 
 
 FIRST_ROWS = """
+    INSERT INTO installation (id, key, made_at) VALUES (1, '00', 7);
     INSERT INTO versions
     (id, journey, number, hash, source, triggers_on, published_at, published_by)
     VALUES (1, 'j', 1, 'h', 'text', FALSE, 7, 'me');

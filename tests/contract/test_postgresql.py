@@ -121,6 +121,15 @@ def test_newer_and_older_databases_are_refused(postgresql: Server, database: Dat
     assert "doesn't say" in refused(url, SettingsError)
 
 
+def test_a_database_without_its_installation_is_refused(
+    postgresql: Server, database: Database
+) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM installation")
+    url = postgresql.url(database.name.rpartition("/")[2])
+    assert "lacks the row of its table installation" in refused(url, SettingsError)
+
+
 _COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable, collation_name, column_default
 FROM information_schema.columns WHERE table_schema = 'public'

@@ -111,6 +111,18 @@ def test_a_database_without_all_its_tables_is_wrong_and_says_what_it_lacks(
     assert (found["state"], found["found"]) == ("wrong", f"{database} lacks {lacks}")
 
 
+def test_a_database_without_its_installation_is_wrong_and_refused(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with by_hand(database) as connection:
+        connection.execute("DELETE FROM installation")
+    (found,) = examined(capsys, 6)["database"]
+    said = f"{database} lacks the row of its table installation; restore it from a backup"
+    assert (found["state"], found["found"]) == ("wrong", said)
+    assert main(["list"]) == 78
+    assert capsys.readouterr().err == f"error: {said}\n"
+
+
 def test_what_cannot_be_read_is_found_and_what_else_there_is_is_told(
     home: Path, database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
