@@ -18,6 +18,7 @@ from engine.core.interpreter.state import Advanced, State
 from engine.db.statements import write_rows
 from engine.enrollments.coming import Rejoin
 from engine.enrollments.store import links, load_users
+from engine.enrollments.store.ending import MERGED
 from engine.enrollments.store.facts import CATCH_UP, CHANGE, FILL, JOIN, LINK, append, become
 from engine.enrollments.store.holding import facts_beyond
 from engine.users.incoming import ANONYMOUS
@@ -234,11 +235,11 @@ class Linking:
         """
         child = present.find(user, into)
         if child is None or child.state is State.ENDED:
-            hearing.tell(user, Rejoin(parent_id, links.MERGED))
+            hearing.tell(user, Rejoin(parent_id, MERGED))
             return
         other = present.find(user, child.parent) if child.parent else None
         if other is not None and other.state is not State.ENDED:
-            hearing.tell(user, Rejoin(parent_id, links.MERGED))
+            hearing.tell(user, Rejoin(parent_id, MERGED))
             return
         child.parent = parent_id
         if child.state is not State.CALLING:

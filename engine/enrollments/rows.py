@@ -250,6 +250,12 @@ def parent_of(data: str) -> int:
     return found
 
 
+def visit_of(data: str, step: int) -> int:
+    """Which visit of a step it is that a passage with this data stands at."""
+    found: int = stored(data)["s"][str(step)][-1]
+    return found
+
+
 def read_call(columns: Sequence[Any]) -> PendingCall:
     """A call from the columns behind the passage's in ``due_calls``: they are its fields."""
     call = PendingCall(*columns)

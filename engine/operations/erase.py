@@ -18,6 +18,7 @@ from engine.core.expressions.assignment import bucket_of
 from engine.core.guarded_json import text_of
 from engine.db.ids import IdMaker, entropy
 from engine.enrollments.buckets import AnotherWorker, acquire
+from engine.enrollments.store.ending import count_erased
 from engine.enrollments.store.links import TRANSIT
 from engine.errors import NotFound
 from engine.users.incoming import ERASE, LINK
@@ -68,6 +69,9 @@ def erase(connection: Connection, bucket: int, user_id: str, wish: str = "{}") -
             (ERASE, wish, bucket_of(id_), row),
         )
         gone["inbox"] += 1
+    for id_ in known_from(connection, user_id):
+        count_erased(connection, (TRANSIT, id_), bucket)
+    count_erased(connection, (bucket, user_id), bucket)
     for table, where, values in _rows(connection, bucket, user_id):
         done = connection.exec_driver_sql(f"DELETE FROM {table} WHERE {where}", values)  # noqa: S608  both from HELD
         gone[table] += done.rowcount

@@ -18,6 +18,13 @@ entry:
   triggers: [{event: cart_updated, where: event.total >= 50}]
 steps: [{id: settle, type: wait, for: 10s}]
 """
+REST = """
+dsl: 1
+journey: rest
+steps:
+  - {id: rest, type: wait, for: 1h}
+  - {id: done, type: exit}
+"""
 EVENTS = """user,event,at,event_id,total
 u1,cart_updated,2026-11-22T07:00:00Z,a,12.5
 u1,cart_updated,2026-11-22T07:10:00Z,b,80
@@ -71,3 +78,18 @@ def test_who_was_erased_is_gone_and_the_other_stays(lived: Journey) -> None:
     report = json.loads(lived("report", "cart", "--json").out)
     assert report["entered"] == 1  # counts stay
     assert " · 0 users" not in lived("report", "cart").out
+
+
+def test_a_run_is_over_when_whoever_was_left_is_erased(lived: Journey) -> None:
+    lived.write("rest.yaml", REST)
+    lived.write("two.csv", "id\nada\nben\n")
+    run = ("run", "rest.yaml", "--live", "--users", "two.csv", "--json")
+    at = ("--now", "2026-11-23T07:00:00Z", "--for")
+    assert json.loads(lived(*run, *at, "PT1S").out.splitlines()[-1])["waiting"] == 2
+    assert lived("users", "erase", "ada", "--yes").code == 0
+    summary = json.loads(lived(*run, *at, "P1D").out.splitlines()[-1])
+    assert (summary["entered"], summary["finished"], summary["waiting"]) == (2, 2, 0)
+    assert summary["outcomes"] == {"completed": 1, "erased": 1}
+    assert summary["steps"]["rest"]["waiting"] == 0
+    again = json.loads(lived(*run, *at, "P1D").out.splitlines()[-1])
+    assert (again["entered"], again["refusals"]) == (0, {"already_ran": 2})

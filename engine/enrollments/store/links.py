@@ -12,9 +12,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.db.statements import execute, write_rows
-from engine.enrollments import store
-from engine.enrollments.rows import parent_of
+from engine.db.statements import execute
+from engine.enrollments.store.ending import end_twins
 from engine.enrollments.store.holding import HELD
 
 if TYPE_CHECKING:
@@ -22,12 +21,11 @@ if TYPE_CHECKING:
 
     from engine.db.connect import Connection
     from engine.enrollments.pending import Lane
+    from engine.enrollments.store.ending import Awaiting, Person
 
 TRANSIT = -1
 """The bucket of what is on its way. No worker owns it."""
 
-MERGED = "merged"
-"""The outcome of a passage whose user turned out to be on one of the same journey and key."""
 _OF_PASSAGES = "enrollment IN (SELECT id FROM enrollments WHERE bucket = ? AND user_id = ?)"
 _FREED = "CASE WHEN {0} = ? THEN ? WHEN {0} > ? THEN {0} - ? ELSE {0} END"
 _BY_USER = {
@@ -42,9 +40,6 @@ _KEYS = {
     "refusals": "bucket, user_id, seq, run_id, version_id, trigger",
     "date_fires": "bucket, user_id, journey, trigger, value",
 }
-Person = tuple[int, str]
-"""Bucket and id of a user."""
-_Awaiting = list[tuple[int, int]]
 
 
 def links_of(connection: Connection, wanted: Iterable[Person]) -> dict[str, str]:
@@ -155,17 +150,17 @@ class Arrived:
     """
 
     passages: list[int]
-    awaiting: _Awaiting
+    awaiting: Awaiting
 
 
 def arrive(connection: Connection, anonymous: str, known: Person, now: int) -> Arrived:
     """Make what is in transit of an anonymous user the known user's, whose bucket the caller owns.
 
-    A passage of a journey and key that he is on himself ends as :data:`MERGED`. Facts keep their
+    A passage of a journey and key that he is on himself ends as merged. Facts keep their
     places, and one whose message he was told of himself is dropped. What a pause held is due, so
     that one that still stands holds it again.
     """
-    merged = _end_twins(connection, anonymous, known, now)
+    merged = end_twins(connection, (TRANSIT, anonymous), known, now)
     _make_places(connection, anonymous, known)
     place = (TRANSIT, anonymous)
     moving = connection.exec_driver_sql(
@@ -219,35 +214,6 @@ def _add_to_his(connection: Connection, anonymous: str, known: Person) -> None:
             f"DELETE FROM {table} WHERE bucket = ? AND user_id = ?",  # noqa: S608
             place,
         )
-
-
-def _end_twins(connection: Connection, anonymous: str, known: Person, now: int) -> _Awaiting:
-    """End the live passages in transit that have a twin: he is on the same journey and key himself.
-    Who waits for the end of one, each with the twin.
-    """
-    twins = connection.exec_driver_sql(
-        "SELECT e.id, e.run_id, e.version_id, e.data, k.id"
-        " FROM enrollments AS e JOIN enrollments AS k"
-        " ON k.bucket = ? AND k.user_id = ? AND k.journey = e.journey AND k.key = e.key"
-        " AND k.slot = 0 WHERE e.bucket = ? AND e.user_id = ? AND e.slot = 0",
-        (*known, TRANSIT, anonymous),
-    ).all()
-    for id_, run_id, version_id, _, _ in twins:
-        _run(
-            connection,
-            "DELETE FROM calls WHERE bucket = ? AND enrollment = ? AND finished_at IS NULL"
-            " AND redrive = 0",
-            (TRANSIT, id_),
-        )
-        _run(
-            connection,
-            "UPDATE enrollments SET state = 2, slot = id, outcome = ?, wake_at = NULL,"
-            " ended_at = ?, goals_until = NULL WHERE bucket = ? AND id = ?",
-            (MERGED, now, TRANSIT, id_),
-        )
-        count = (known[0], run_id, version_id, -1, store.OUTCOME, MERGED, 1, 0)
-        write_rows(connection, "add_count", [count])
-    return [(parent, row[4]) for row in twins if (parent := parent_of(row[3]))]
 
 
 def _make_places(connection: Connection, anonymous: str, known: Person) -> None:

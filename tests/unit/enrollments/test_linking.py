@@ -15,10 +15,13 @@ from engine.db.connect import Connection
 from engine.db.ids import IdMaker
 from engine.enrollments.backlog import EVERY_BUCKET
 from engine.enrollments.ledger import Ledger
+from engine.enrollments.living import living, version_of
+from engine.enrollments.store import ADMITTED, ENTERED, OUTCOME, SKIPPED
 from engine.enrollments.store.holding import HELD
 from engine.operations.erase import ask, carry_out, erase, held, pseudonym
 from engine.users.incoming import Incoming, IncomingChange, IncomingEvent, IncomingLink
 from engine.users.ingest import ingest
+from engine.versions.store import Versions
 from tests.unit.core.interpreter.passing import DAY, SECOND, call, pause
 from tests.unit.enrollments.deciding import NOW, Desk
 
@@ -33,6 +36,8 @@ ORDERED: dict[str, Any] = {
     "within": "P9D",
 }
 LINK = IncomingLink(ANON, ADA)
+COUNTED = """SELECT step, kind, name, sum(n) FROM step_counts
+  GROUP BY step, kind, name ORDER BY step, kind"""
 
 _ids = IdMaker(lambda: 1)
 
@@ -190,7 +195,28 @@ def test_a_passage_of_a_journey_that_the_known_user_is_on_ends_as_merged(house: 
     house.desk.publish(ORDERED, entry=CART)
     house.settle(did("cart"), did("cart", ADA), LINK)
     assert sorted(map(str, house.passages)) == ["('ada', 0, None)", "('ada', 2, 'merged')"]
-    assert house.query("SELECT n FROM step_counts WHERE kind = 5 AND name = 'merged'") == [(1,)]
+    counted = [(-1, OUTCOME, "merged", 1), (-1, ADMITTED, "", 2)]
+    assert house.query(COUNTED) == [*counted, (0, ENTERED, "", 2), (0, SKIPPED, "", 1)]
+    assert house.query("SELECT status, visit, text FROM executions") == [(3, 1, "merged")]
+
+
+def test_who_is_erased_on_his_way_is_counted_as_erased_and_waits_no_more(house: House) -> None:
+    house.desk.publish(ORDERED, entry=CART)
+    house.desk.publish(call("send"), name="sender", entry={"triggers": [{"event": "go"}]})
+    house.settle(did("cart"), did("go", ADA))
+    house.tell(LINK)
+    house.turn()  # one passage is on its way to him, of another one the call is
+    with house.desk.database.write() as connection:
+        connection.exec_driver_sql("UPDATE calls SET attempts = 2")
+        erase(connection, bucket_of(ADA), ADA)
+    attempts = "SELECT attempts FROM step_counts WHERE kind = 3 ORDER BY attempts"
+    assert house.query(attempts) == [(0,), (2,)]
+    versions = Versions()
+    for journey in ("j", "sender"):
+        with house.desk.database.read() as connection:
+            found = living(connection, version_of(connection, journey, versions), versions)
+        assert (found.entered, found.waiting, found.outcomes) == (1, 0, {"erased": 1})
+        assert [tally.waiting for tally in found.steps.values()] == [0]
 
 
 BEGINS: dict[str, Any] = {"id": "other", "type": "start_journey", "journey": "j", "await": True}
