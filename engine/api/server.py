@@ -27,10 +27,9 @@ from engine.api.metrics import Metrics
 from engine.api.permits import Permits
 from engine.api.watching import Watching
 from engine.clock import RealClock, stopwatch
-from engine.core.expressions.calendar import find_zone
-from engine.core.expressions.scope import UTC_ZONE
 from engine.credentials.references import References
 from engine.errors import OperatorError
+from engine.operations.zone import installation_zone
 from engine.settings import environment
 from engine.wire.egress import Egress
 
@@ -134,7 +133,7 @@ def _application(
     otherwise: Application,
 ) -> Application:
     settings = post.settings
-    zone = find_zone(settings.timezone) or UTC_ZONE
+    zone = installation_zone(settings)
     largest = settings.bytes_in_a_body
     ingestion = Ingestion(gathering, permits, metrics, RealClock().now, zone, largest)
     watching = Watching(post.database, health, post.stopping, metrics, permits)

@@ -92,11 +92,10 @@ class Installation:
         return Egress.parse(self.settings.egress_allow)
 
     def zone(self) -> ZoneInfo:
-        """The installation's time zone; UTC where its name is unknown."""
-        from engine.core.expressions.calendar import find_zone
-        from engine.core.expressions.scope import UTC_ZONE
+        """The installation's time zone. Raises SettingsError where its name is unknown."""
+        from engine.operations.zone import installation_zone
 
-        return find_zone(self.settings.timezone) or UTC_ZONE
+        return installation_zone(self.settings)
 
     def close(self) -> None:
         """Close the database."""

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from engine.errors import SettingsError
-
 if TYPE_CHECKING:
     from engine.enrollments.summary import Summary
     from engine.settings import Settings
@@ -99,14 +97,10 @@ class Invocation:
 
         Raises SettingsError for an installation in no known zone.
         """
-        from engine.core.expressions.calendar import find_zone, parse_iso
+        from engine.core.expressions.calendar import parse_iso
+        from engine.operations.zone import installation_zone
 
-        zone = find_zone(settings.timezone)
-        if zone is None:
-            raise SettingsError(
-                f"JOURNEY_TIMEZONE names no known time zone: {settings.timezone[:60]!r}",
-                code="settings.timezone",
-            )
+        zone = installation_zone(settings)
         if self.now is None:
             return None
         instant = parse_iso(self.now, zone)

@@ -21,7 +21,7 @@ def journey_time(installation: Installation, connection: Connection, given: str 
     Raises OperatorError where the one is given and the other is wanted.
     """
     from engine.clock import wall
-    from engine.core.expressions.calendar import find_zone, parse_iso
+    from engine.core.expressions.calendar import parse_iso
     from engine.enrollments.store.runs import installation as stored
     from engine.errors import OperatorError
 
@@ -34,8 +34,7 @@ def journey_time(installation: Installation, connection: Connection, given: str 
         )
     if given is None:
         return wall()
-    zone = find_zone(installation.settings.timezone)
-    instant = None if zone is None else parse_iso(given, zone)
+    instant = parse_iso(given, installation.zone())
     if instant is None:
         raise click.BadParameter(
             f"{given[:60]!r} is no ISO 8601 time, as in 2026-11-22T09:00+03:00",

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from engine.cli.context import actor
 from engine.cli.show.moments import date_and_time
 from engine.cli.show.table import users_in_words
-from engine.core.expressions.calendar import find_zone
 from engine.core.guarded_json import dumps
 from engine.db.schema import open_database
 from engine.enrollments import reports, store
 from engine.enrollments.store.runs import FINISHED
+from engine.operations.zone import installation_zone
 from engine.processes.feed import FileFeed
 from engine.processes.model import RunOptions
 from engine.processes.run import run_live
@@ -182,6 +182,6 @@ def _say_who_waits(
     summary: Summary,
     settings: Settings,
 ) -> None:
-    at, zone = reports.next_wake(connection, run), find_zone(settings.timezone)
-    first = f", the first until {date_and_time(at, zone)}" if at is not None and zone else ""
+    at, zone = reports.next_wake(connection, run), installation_zone(settings)
+    first = f", the first until {date_and_time(at, zone)}" if at is not None else ""
     output.note(f"{summary.waiting:,} waiting{first}: the same command goes on with them")

@@ -17,13 +17,13 @@ from engine.clock import wall
 from engine.core.dsl.problems import did_you_mean
 from engine.core.dsl.program import compile_journey
 from engine.core.dsl.trigger import by_the_clock
-from engine.core.expressions.calendar import find_zone
 from engine.core.interpreter.advance import World
 from engine.core.interpreter.contact import governed
 from engine.core.interpreter.scenario import facts_of, fixed, replies
 from engine.core.interpreter.scripted import ScriptedAnswers
 from engine.core.interpreter.simulate import simulate
 from engine.core.steps.call_api import CallApiStep
+from engine.operations.zone import installation_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -79,9 +79,8 @@ class Simulation:
     @property
     def about(self) -> str:
         """Who is simulated, and from when, in words."""
-        zone = find_zone(self.launch.settings.timezone)
-        when = f" · from {date_and_time(self.start, zone)}" if zone else ""
-        return f"{users_in_words(self.launch.total)}{when}"
+        when = date_and_time(self.start, installation_zone(self.launch.settings))
+        return f"{users_in_words(self.launch.total)} · from {when}"
 
 
 @contextmanager

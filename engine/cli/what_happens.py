@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.core.dsl.trigger import by_the_clock, never_end
-from engine.core.expressions.calendar import find_zone
-from engine.core.expressions.scope import UTC_ZONE
+from engine.operations.zone import installation_zone
 from engine.users.row import UserRow
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def opened_events(
         )
     stdin = sys.stdin.buffer if invocation.events == "-" else None
     try:
-        events = open_events(invocation.events, find_zone(settings.timezone) or UTC_ZONE, stdin)
+        events = open_events(invocation.events, installation_zone(settings), stdin)
     except EventsFileError as error:
         for line in error.others:
             click.echo(line, err=True)

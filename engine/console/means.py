@@ -6,10 +6,9 @@ import threading
 from typing import TYPE_CHECKING
 
 from engine.console.remembered import Remembered
-from engine.core.expressions.calendar import find_zone
-from engine.core.expressions.scope import UTC_ZONE
 from engine.credentials.references import References
 from engine.operations.probe import attempted
+from engine.operations.zone import installation_zone
 from engine.settings import environment
 from engine.versions.store import Versions
 from engine.wire.egress import Egress
@@ -34,7 +33,7 @@ class Means:
         self.health = health
         self.settings = post.settings
         self.database = post.database
-        self.zone = find_zone(post.settings.timezone) or UTC_ZONE
+        self.zone = installation_zone(post.settings)
         self.egress = Egress.parse(post.settings.egress_allow)
         self.references = References(environment(), post.settings.secret_folders)
         self.versions = Versions()

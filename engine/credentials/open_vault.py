@@ -60,6 +60,16 @@ def open_vault(database: Database, settings: Settings, *, actor: str = _ENGINE) 
     raise AssertionError("unreachable")
 
 
+def require_key(database: Database, settings: Settings) -> None:
+    """Raise SettingsError, as :func:`open_vault`, where what is sealed can't be opened; nothing
+    is made where nothing is.
+    """
+    with database.read() as connection:
+        something = bool(data_keys(connection)) or any_sealed(connection)
+    if something:
+        open_vault(database, settings)
+
+
 def _made(
     database: Database, settings: Settings, kek: LocalKek | None, sealed: bool, actor: str
 ) -> OpenedVault:

@@ -12,7 +12,6 @@ from zoneinfo import available_timezones
 
 from engine.clock import wall
 from engine.core.dsl.problems import did_you_mean
-from engine.core.expressions.calendar import find_zone
 from engine.credentials.expiry import expiry
 from engine.credentials.kek import find_kek
 from engine.credentials.kek_file import kek_path
@@ -25,7 +24,8 @@ from engine.db.connect import Database
 from engine.db.health import OLDEST_SQLITE, damages, lacking, require_writable, sqlite_version
 from engine.db.schema import database_exists, newest_revision, open_database
 from engine.endpoints.store import load_all
-from engine.errors import CredentialFailure, EngineError
+from engine.errors import CredentialFailure, EngineError, SettingsError
+from engine.operations.zone import installation_zone
 from engine.settings import PREFIX, Settings, unknown_settings
 from engine.wire.certificates import ends_on
 from engine.wire.egress import Egress
@@ -129,17 +129,19 @@ def _egress(settings: Settings) -> Iterator[Check]:
         yield Check("egress", "ok", opened)
 
 
-def _machine(settings: Settings) -> Iterator[Check]:
+def _zones(settings: Settings) -> Check:
     zones = len(available_timezones())
     if not zones:
-        yield Check("time zones", "wrong", "no time zone data", "pip install tzdata")
-    elif find_zone(settings.timezone) is None:
-        found = f"JOURNEY_TIMEZONE names no known zone: {settings.timezone[:60]!r}"
-        yield Check("time zones", "wrong", found, "use a name like Europe/Istanbul")
-    else:
-        yield Check(
-            "time zones", "ok", f"{zones} zones; this installation's is {settings.timezone}"
-        )
+        return Check("time zones", "wrong", "no time zone data", "pip install tzdata")
+    try:
+        own = installation_zone(settings)
+    except SettingsError as error:
+        return Check("time zones", "wrong", error.message)
+    return Check("time zones", "ok", f"{zones} zones; this installation's is {own}")
+
+
+def _machine(settings: Settings) -> Iterator[Check]:
+    yield _zones(settings)
     version = sqlite_version()
     shown = ".".join(map(str, version))
     if version < OLDEST_SQLITE:

@@ -16,13 +16,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.clock import RealClock, wall
-from engine.credentials.open_vault import open_vault
+from engine.credentials.open_vault import open_vault, require_key
 from engine.db.schema import open_database
 from engine.enrollments import buckets
 from engine.enrollments.store import runs
 from engine.errors import DatabaseUnavailable, EngineError, OperatorError
 from engine.operations.retention import Kept
 from engine.operations.store import Finding
+from engine.operations.zone import installation_zone
 from engine.processes.duties import DUTIES, SCHEDULING, Post
 from engine.processes.event_loop import listening, loop_factory, switch_threads_soon
 from engine.processes.health import DEAD, Beat, Watch, look_at, this_process
@@ -76,6 +77,7 @@ def run(orders: Orders) -> int:
     settings = orders.settings
     _ = settings.calls_in_flight, settings.backups_to_keep, Kept.by(settings), settings.lease_s
     Egress.parse(settings.egress_allow)
+    installation_zone(settings)
     daemon = _Daemon(orders)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(daemon.run())
@@ -117,6 +119,9 @@ class _Daemon:
             await self._own(database)
             vault = await self._patience.until_done(partial(self._vault, database))
             opened = Opened(database, vault, orders.settings, RealClock(), orders.say)
+        else:
+            check = partial(require_key, database, orders.settings)
+            await self._patience.until_done(check)
         probes: list[Callable[[], list[Finding]]] = []
         watch = Watch(database, self._process, probes, self._died)
         beat = Beat(self._loop)

@@ -19,10 +19,11 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from engine.clock import stopwatch, wall
-from engine.core.expressions.calendar import MINUTE, SECOND, find_zone, to_instant, utc
+from engine.core.expressions.calendar import MINUTE, SECOND, to_instant, utc
 from engine.errors import DatabaseUnavailable, EngineError
 from engine.operations import store
 from engine.operations.store import DutyState, Finding
+from engine.operations.zone import installation_zone
 from engine.processes.health import DEAD
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Scheduler:
     def __init__(self, duties: Sequence[Duty], post: Post, process: str) -> None:
         self._post = post
         self._process = process
-        self._zone = find_zone(post.settings.timezone) or ZoneInfo("UTC")
+        self._zone = installation_zone(post.settings)
         self._held = {duty.name: _Held(duty, _fresh(duty.name)) for duty in duties}
         # As many threads as duties: one that hangs keeps no other waiting. They are made as needed.
         pool = ThreadPoolExecutor(max(1, len(duties)), {"thread_name_prefix": "duty"})

@@ -129,11 +129,23 @@ def test_settings_that_are_wrong_are_said_at_once(here: InProcess) -> None:
         "JOURNEY_IN_FLIGHT",
         "JOURNEY_BACKUPS_KEPT",
         "JOURNEY_LEASE",
+        "JOURNEY_TIMEZONE",
     ):
         for command in ("up", "scheduler"):
             ended = here.call("journey", command, environment={setting: "many"})
             assert (ended.code, ended.err.count("\n")) == (78, 1)
             assert setting in ended.err
+
+
+@pytest.mark.parametrize("command", ["up", "worker", "scheduler", "api"])
+def test_nothing_starts_where_what_is_sealed_cannot_be_opened(
+    here: InProcess, command: str
+) -> None:
+    assert here.call("journey", "keys", "init").code == 0
+    here.database.with_name("kek").write_text("ab" * 32)
+    ended = here.run("journey", command, code=78)
+    assert ended.err.count("\n") == 1
+    assert "doesn't open this database's keys" in ended.err
 
 
 def test_a_database_that_is_not_there_yet_is_waited_for(here: InProcess) -> None:
