@@ -28,6 +28,8 @@ def up(database: str | None, journeys: str | None) -> int:
 
     It runs until SIGTERM or SIGINT; then calls on their way are waited for, and a second signal
     stops it at once. A database that is locked or gone is waited for.
+
+    API and console are at JOURNEY_HOST and JOURNEY_PORT (127.0.0.1 and 8420).
     """
     return _run("up", database, journeys)
 
@@ -58,7 +60,7 @@ def scheduler(database: str | None, journeys: str | None) -> int:
 def api(database: str | None) -> int:
     """Run the HTTP API and the console only: events come in, and operators log in.
 
-    JOURNEY_HOST and JOURNEY_PORT say where. Several may run on one database.
+    They are at JOURNEY_HOST and JOURNEY_PORT (127.0.0.1 and 8420). Several may run on one database.
     """
     return _run("api", database)
 

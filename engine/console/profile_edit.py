@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine.console.kind_forms import KIND_FORMS, OF_ALL_KINDS
+from engine.credentials.changes import MISSING
 from engine.credentials.references import Given, read_source
 from engine.errors import OperatorError
 from engine.operations.edit_profile import Edit
@@ -90,7 +91,7 @@ def _source(name: str, form: Fields) -> SecretSource | None:
 
 
 def _missing(name: str) -> str:
-    raise OperatorError(f"{name.replace('_', ' ')} is missing: give it", code="auth.missing_secret")
+    raise OperatorError(f"{name.replace('_', ' ')} is missing: give it", code=MISSING)
 
 
 def written_of(stored: StoredProfile) -> dict[str, str]:

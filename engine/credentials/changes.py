@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine.credentials.references import FromEnv, FromFile, Given, Sealed, SealFromEnv
+from engine.credentials.references import FromEnv, FromFile, Given, SealFromEnv
 from engine.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ WasHeld = Callable[[str, str], bool]
 """Field and fingerprint → whether the field ever held that value."""
 
 _GUARDED = ("token_url", "issuer", "revocation_url", "ca")
+MISSING = "auth.missing_secret"
+"""The code of an error for secrets that have no value yet."""
 LONGEST_SECRET = 64 * 1024
 
 
@@ -61,7 +63,7 @@ def secret_changes(
 
     Raises OperatorError where a field would be left without a value, or a value can't be sent.
     """
-    changes = SecretChanges()
+    changes, missing = SecretChanges(), []
     present = {} if stored is None else stored.secrets
     sources = written.sources()
     changes.remove = [
@@ -73,11 +75,15 @@ def secret_changes(
         if isinstance(source, FromEnv | FromFile):
             continue
         value = _value(source, inputs.references)
-        if value is None:
-            _keep(name, each, source, present.get(each), changes)
-            continue
-        require_usable(name, written, each, value)
-        _decide(each, source, value, present.get(each), inputs, changes)
+        if value is not None:
+            require_usable(name, written, each, value)
+            _decide(each, source, value, present.get(each), inputs, changes)
+        elif each not in present:
+            missing.append(f"{each}: {_unset(source)}nothing is stored yet")
+        elif isinstance(source, SealFromEnv):
+            changes.notes.append(f"{each}: kept ({source.name} isn't set)")
+    if missing:
+        raise OperatorError(f"auth profile {name}: {', '.join(missing)}", code=MISSING)
     return changes
 
 
@@ -188,23 +194,8 @@ def _value(source: SecretSource, references: References) -> str | None:
     return None
 
 
-def _keep(
-    name: str,
-    field_name: str,
-    source: SecretSource,
-    present: SealedSecret | None,
-    changes: SecretChanges,
-) -> None:
-    variable = source.name if isinstance(source, SealFromEnv) else ""
-    if present is None:
-        why = f"the variable {variable} isn't set and" if variable else ""
-        raise OperatorError(
-            f"auth profile {name}: {field_name}: {why} nothing is stored yet".replace(":  ", ": "),
-            code="auth.missing_secret",
-        )
-    if isinstance(source, Sealed):
-        return
-    changes.notes.append(f"{field_name}: kept ({variable} isn't set)")
+def _unset(source: SecretSource) -> str:
+    return f"the variable {source.name} isn't set and " if isinstance(source, SealFromEnv) else ""
 
 
 def _decide(

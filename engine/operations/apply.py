@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from engine.core.dsl.problems import did_you_mean, in_file_order
+from engine.credentials.changes import MISSING
 from engine.credentials.kek import KEY_BYTES, LocalKek
 from engine.credentials.key_ring import KeyRing, new_fingerprint_key, new_key
 from engine.credentials.profiles import extend_origins, set_profile
@@ -16,7 +17,7 @@ from engine.credentials.store.profiles import StoredProfile, all_profiles
 from engine.credentials.vault import Vault
 from engine.endpoints import store
 from engine.endpoints.contact_policy import save as save_policy
-from engine.errors import DefinitionError, Problem
+from engine.errors import DefinitionError, OperatorError, Problem
 from engine.operations.moving import move_of, require_known
 from engine.users.catalogue import save_catalogue
 from engine.wire.origin import origin_of
@@ -125,7 +126,7 @@ class _Application:
     def apply(self) -> tuple[Change, ...]:
         self.stored = {each.columns.name: each for each in all_profiles(self.connection)}
         self._check_names(self.stored)
-        profiles = [self._profile(profile) for profile in self.written.profiles]
+        profiles = self._profiles()
         endpoints = [self._endpoint(each) for each in self.written.endpoints]
         return (*profiles, *self._bind(), *endpoints, *self._policy(), *self._catalogue())
 
@@ -159,6 +160,20 @@ class _Application:
         document = self.written.document
         place = document.place(path)
         self.problems.append(document.lines.problem("auth.unknown", message, place, remedy))
+
+    def _profiles(self) -> list[Change]:
+        """All of them. Raises OperatorError with every secret that has no value yet, at once."""
+        done, missing = [], []
+        for profile in self.written.profiles:
+            try:
+                done.append(self._profile(profile))
+            except OperatorError as error:
+                if error.code != MISSING:
+                    raise
+                missing.append(error.message)
+        if missing:
+            raise OperatorError("; ".join(missing), code=MISSING)
+        return done
 
     def _profile(self, profile: WrittenProfile) -> Change:
         origins = (*profile.kind.origins, *self._urls(profile.name))

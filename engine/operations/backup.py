@@ -87,6 +87,8 @@ def verify(path: Path) -> Backup:
 
     Raises NotFound where file or checksum aren't there, BackupDamaged where they disagree.
     """
+    if not path.is_file():
+        raise NotFound(f"there is no backup {path}; name a file that `journey backup` wrote")
     try:
         written = _SUM.fullmatch(_sum_path(path).read_text(encoding="utf-8").strip())
         found = Backup(path, path.stat().st_size, _sha256(path))

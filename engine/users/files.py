@@ -182,6 +182,10 @@ def one_user(
         zone = attributes.pop("timezone", None)
         if "id" in attributes:
             raise BadRow("users.bad_id", "--set id=... is no attribute", "use --user ID")
+        for name in declared:
+            if name not in brought:
+                remedy = f"say --input {name}=VALUE, as the journey asks every user for it"
+                raise BadRow("users.missing_input", f"the input {shown(name)} is missing", remedy)
         check_inputs(declared, brought)
         return UserRow(
             0,

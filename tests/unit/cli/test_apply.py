@@ -43,6 +43,15 @@ def test_a_file_is_applied_once_and_then_changes_nothing(journey: Journey) -> No
     assert rows(journey.folder, "SELECT name, version FROM auth_profiles") == before
 
 
+def test_every_secret_that_has_no_value_yet_is_told_at_once(journey: Journey) -> None:
+    file = journey.write("endpoints.yaml", FILE)
+    ended = journey("apply", file)
+    assert (ended.code, ended.err.count("error")) == (2, 1)
+    assert "crm-oauth: client_secret: the variable CRM_SECRET isn't set" in ended.err
+    assert "own: token: the variable TOKEN isn't set and nothing is stored yet" in ended.err
+    assert rows(journey.folder, "SELECT count(*) FROM auth_profiles") == [(0,)]
+
+
 def test_profiles_are_bound_to_the_hosts_of_the_files_endpoints(journey: Journey) -> None:
     journey("apply", journey.write("e.yaml", FILE), **SECRETS)
     origins = dict(rows(journey.folder, "SELECT name, origins FROM auth_profiles"))

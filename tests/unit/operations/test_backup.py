@@ -88,7 +88,7 @@ def test_a_backup_that_is_cut_off_or_without_its_checksum_is_found(
     (tmp_path / "copy.db.sha256").unlink()
     with pytest.raises(NotFound, match=r"copy\.db\.sha256 can't be read"):
         verify(path)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="there is no backup"):
         verify(tmp_path / "none.db")
 
 

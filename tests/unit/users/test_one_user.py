@@ -27,7 +27,7 @@ def test_a_declared_text_input_keeps_its_text() -> None:
         (["x=1", "x=2"], ["c=a"], "stands twice"),
         (["id=u2"], ["c=a"], "use --user ID"),
         (["timezone=Mars"], ["c=a"], "unknown"),
-        ([], [], "the input 'c' is missing"),
+        ([], [], "the input 'c' is missing; say --input c=VALUE"),
         ([], ["c=a", "d=b"], "no input 'd'"),
     ],
 )
