@@ -95,7 +95,7 @@ def knock(workshop: Workshop, partners: Mapping[str, Remote], open_doors: Doors)
         "properties": {"cart_id": "c1", "total": 80},
     }
     before = _given(partners)
-    screen.command("curl", f"{open_doors.url}/v1/track", "-u", "$TOKEN:", "-d", json.dumps(event))
+    screen.command("curl", f"{open_doors.url}/v1/track", "-u", f"{token}:", "-d", json.dumps(event))
     began = time.monotonic()
     status, answer = _post(open_doors.url, token, event)
     screen.output(answer)
