@@ -81,9 +81,8 @@ def run(command: click.Command, name: str, arguments: Sequence[str]) -> int:
 def leave(code: int) -> NoReturn:
     """End the process with ``code`` once everything said is written: a console script's last act.
 
-    The interpreter isn't taken apart: threads of the HTTP client may still let go of Python
-    objects, and one that does so in the middle of that aborts the process (exit code 134) after
-    its work is done. What must be closed, a command closes.
+    The interpreter isn't taken apart: that takes as long as a short command, and threads that hang
+    (a silent name server's) would be met half-way. What must be closed, a command closes.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

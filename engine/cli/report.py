@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from engine.operations.report import Reported
 
-COLUMNS = ("step", "entered", "succeeded", "failed", "skipped", "waiting", "endpoint", "failures")
-
 
 @click.command()
 @click.argument("journey")
@@ -85,24 +83,12 @@ def _print_json(found: Reported) -> None:
 def _print_csv(found: Reported) -> None:
     from engine.cli.show.arms import ARM_COLUMNS, arm_rows
     from engine.cli.tables import show
+    from engine.enrollments.summary_data import STEP_COLUMNS, step_rows
 
     if found.arms:
         show(arm_rows(found.arms), ARM_COLUMNS, as_csv=True)
         return
-    rows = [
-        {
-            "step": name,
-            "entered": tally.entered,
-            "succeeded": tally.succeeded,
-            "failed": tally.failed,
-            "skipped": tally.skipped,
-            "waiting": tally.waiting,
-            "endpoint": tally.endpoint,
-            "failures": [f"{code} {n}" for code, n in sorted(tally.failures.items())],
-        }
-        for name, tally in found.summary.steps.items()
-    ]
-    show(rows, COLUMNS, as_csv=True)
+    show(step_rows(found.summary), STEP_COLUMNS, as_csv=True)
 
 
 def _write_page(file: Path, found: Reported) -> None:

@@ -1,4 +1,4 @@
-"""A summary as JSON has it, wherever it is told: `--json`, the HTTP API."""
+"""A summary as JSON and tables have it, wherever it is told: commands, HTTP API, console."""
 
 from __future__ import annotations
 
@@ -62,6 +62,35 @@ def summary_data(summary: Summary, *, in_full: bool = False) -> dict[str, object
             for name, tally in summary.steps.items()
         },
     }
+
+
+STEP_COLUMNS = (
+    "step",
+    "entered",
+    "succeeded",
+    "failed",
+    "skipped",
+    "waiting",
+    "endpoint",
+    "failures",
+)
+
+
+def step_rows(summary: Summary) -> list[dict[str, object]]:
+    """What became of each step, as rows of a table with :data:`STEP_COLUMNS`."""
+    return [
+        {
+            "step": name,
+            "entered": tally.entered,
+            "succeeded": tally.succeeded,
+            "failed": tally.failed,
+            "skipped": tally.skipped,
+            "waiting": tally.waiting,
+            "endpoint": tally.endpoint,
+            "failures": [f"{code} {n}" for code, n in sorted(tally.failures.items())],
+        }
+        for name, tally in summary.steps.items()
+    ]
 
 
 def _goals(summary: Summary, *, in_full: bool) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from engine.audit.store import changes
 from engine.core.expressions.calendar import DAY, HOUR
 from engine.db.connect import Connection, Database
 from engine.db.contents import every_row
-from engine.db.schema import open_database
 from engine.errors import Limit, NotFound, OperatorError
 from engine.telemetry.redact import known_secrets
 from tests.databases import database_url
@@ -27,19 +26,6 @@ pytestmark = pytest.mark.usefixtures("either_database")
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_700_000_000_000_000
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(database_url(tmp_path))
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def connection(database: Database) -> Iterator[Connection]:
-    with database.write() as connection:
-        yield connection
 
 
 def create(connection: Connection, name: str = "shop", kind: str = "user_data", **more: Any) -> str:

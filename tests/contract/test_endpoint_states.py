@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.db.connect import Database
-from engine.db.schema import open_database
 from engine.endpoints import states, store
 from engine.endpoints.gate import OPEN, WELL, Breaker, GatePolicy, Sighting
 from engine.endpoints.limits import Rate
@@ -58,13 +56,6 @@ async def main(until):
 
 asyncio.run(main(float(sys.argv[2])))
 """
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(database_url(tmp_path))
-    yield database
-    database.close()
 
 
 def uses_of(url: str, processes: int, seconds: float) -> list[int]:

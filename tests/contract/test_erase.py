@@ -5,15 +5,12 @@ from __future__ import annotations
 import random
 import sqlite3
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from engine.clock import wall
 from engine.core.expressions.assignment import bucket_of
 from engine.db.connect import Database
-from engine.db.schema import open_database
 from engine.db.tables import metadata
 from engine.db.vacuum import drop_empty_pages, empty_log, rewrite
 from engine.enrollments.buckets import acquire
@@ -25,13 +22,6 @@ OF_NOBODY = {"schedule_fires", "step_counts", "buckets", "bucket_orders"}
 have been carried out."""
 
 ONE_OF_EACH = dict.fromkeys(HELD, 1)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
-    yield database
-    database.close()
 
 
 def counts(database: Database) -> dict[str, int]:

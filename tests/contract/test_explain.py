@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from engine.core.expressions.assignment import bucket_of
-from engine.db.connect import Connection, Database
-from engine.db.schema import open_database
+from engine.db.connect import Connection
 from engine.operations.explain import Verdict, explain, in_words
 from engine.users.store import fact_at
 from engine.versions.store import Versions
@@ -32,19 +27,6 @@ journey: welcome
 entry: {triggers: [{event: signed_up}]}
 steps: [{id: settle, type: wait, for: 45m}]
 """
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def connection(database: Database) -> Iterator[Connection]:
-    with database.write() as connection:
-        yield connection
 
 
 def add_fact(connection: Connection, seq: int, name: str = "cart_updated") -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -12,7 +11,6 @@ from engine.core.expressions.assignment import bucket_of
 from engine.core.expressions.calendar import MINUTE
 from engine.db.connect import Database
 from engine.db.ids import IdMaker, entropy
-from engine.db.schema import open_database
 from engine.users.incoming import (
     LARGEST,
     Incoming,
@@ -24,13 +22,6 @@ from engine.users.ingest import FactRefused, Ingested, ingest
 from engine.users.store import facts_of
 
 NOW = 1_790_000_000_000_000
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'engine.db'}")
-    yield database
-    database.close()
 
 
 def taken(database: Database, *facts: Incoming) -> list[tuple[object, ...]]:

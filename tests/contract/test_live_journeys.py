@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.db.connect import Database
-from engine.db.schema import open_database
 from engine.operations.archive import archive
 from engine.operations.pause import pause
 from engine.operations.publish import publish, read_text
 from engine.versions.live import LiveJourneys
 from engine.versions.publish import publish as publish_for_a_command
 from engine.versions.store import Versions
-from tests.databases import database_url
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
 BY_EVENT: dict[str, Any] = {"triggers": [{"event": "signed_up"}]}
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(database_url(tmp_path))
-    yield database
-    database.close()
 
 
 def source(span: str = "P1D", *, journey: str = "j", **entry: object) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -18,10 +17,8 @@ from engine.audit.store import changes
 from engine.core.expressions.calendar import HOUR, MINUTE
 from engine.db.connect import Connection, Database
 from engine.db.contents import every_row
-from engine.db.schema import open_database
 from engine.errors import NotFound, OperatorError
 from engine.telemetry.redact import known_secrets
-from tests.databases import database_url
 from tests.unit.access.cheap import cheap_passwords
 
 pytestmark = pytest.mark.usefixtures("either_database", "cheap")
@@ -35,19 +32,6 @@ HOME = "127.0.0.1"
 def cheap() -> Iterator[None]:
     with cheap_passwords():
         yield
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(database_url(tmp_path))
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def connection(database: Database) -> Iterator[Connection]:
-    with database.write() as connection:
-        yield connection
 
 
 def add(connection: Connection, name: str, role: str = "admin") -> int:

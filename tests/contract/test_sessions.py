@@ -30,12 +30,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture
-def connection(database: Database) -> Iterator[Connection]:
-    with database.write() as connection:
-        yield connection
-
-
 def names(connection: Connection, *opened: str, now: int = NOW) -> list[str | None]:
     found = [sessions.find(connection, session, now) for session in opened]
     return [None if session is None else session.name for session in found]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ import engine.db
 from engine.db.connect import Database
 from engine.db.schema import alembic_config, open_database
 from engine.db.statements import statement, write_rows
-from tests.databases import by_hand, database_url
+from tests.databases import by_hand
 
 BUCKETS = json.dumps(list(range(256)))
 USERS = json.dumps([[1, "a"], [2, "b"]])
@@ -83,13 +82,6 @@ INSERTS = {
     "upsert_user",
 }
 """They look for nothing: SQLite plans no search for a plain row."""
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Any:
-    database = open_database(database_url(tmp_path))
-    yield database
-    database.close()
 
 
 def _plan(database: Database, name: str) -> list[str]:

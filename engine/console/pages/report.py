@@ -10,14 +10,11 @@ from engine.console.pages.journeys import drawn
 from engine.console.visit import Page, Shown
 from engine.enrollments.arms import by_arm
 from engine.enrollments.living import living, version_of
-from engine.enrollments.summary_data import gained
+from engine.enrollments.summary_data import STEP_COLUMNS, gained, step_rows
 from engine.versions.store import versions_of
 
 if TYPE_CHECKING:
     from engine.console.visit import Reply, Visit
-    from engine.enrollments.summary import Summary
-
-_COLUMNS = ("step", "entered", "succeeded", "failed", "skipped", "waiting", "endpoint", "failures")
 
 
 def _show(visit: Visit) -> Reply:
@@ -30,7 +27,7 @@ def _show(visit: Visit) -> Reply:
         arms = by_arm(connection, published, versions, only=only, since=since)
         known = versions_of(connection, name)
     if wants_csv(visit):
-        return as_csv(f"{name}-report", _rows(summary), _COLUMNS)
+        return as_csv(f"{name}-report", step_rows(summary), STEP_COLUMNS)
     values = {
         "name": name,
         "journey": published.program.journey,
@@ -42,22 +39,6 @@ def _show(visit: Visit) -> Reply:
         "since": since,
     }
     return Shown("report.html", values)
-
-
-def _rows(summary: Summary) -> list[dict[str, object]]:
-    return [
-        {
-            "step": name,
-            "entered": tally.entered,
-            "succeeded": tally.succeeded,
-            "failed": tally.failed,
-            "skipped": tally.skipped,
-            "waiting": tally.waiting,
-            "endpoint": tally.endpoint,
-            "failures": [f"{code} {n}" for code, n in sorted(tally.failures.items())],
-        }
-        for name, tally in summary.steps.items()
-    ]
 
 
 PAGES = (Page("GET", "/journeys/{journey}/report", Permission.JOURNEYS_READ, _show),)
