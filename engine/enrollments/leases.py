@@ -203,6 +203,6 @@ def _require_nobody(connection: Connection, database: Database) -> None:
     if live:
         raise AnotherWorker(
             f"{live[0].name} works on {database.name}; wait until it is done, or end it (a killed"
-            f" one counts for {LEASE_US // 1_000_000} s more)",
+            f" one counts for {live[0].left_s} s more)",
             live[0].name,
         )

@@ -201,7 +201,8 @@ class _Follower:
             return False
         self._ask_at = stopwatch() + LOOK_EACH_S
         try:
-            self._owned = buckets.acquire(self._database)
+            lease_s = self._options.settings.lease_s
+            self._owned = buckets.acquire(self._database, lease_s=lease_s)
         except AnotherWorker as another:
             self._holder = another.holder
         else:

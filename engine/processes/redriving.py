@@ -60,7 +60,7 @@ def work_redriven(database: Database, vault: Vault, settings: Settings) -> Redri
     """
     done = Redriven()
     with ExitStack() as stack:
-        owned = buckets.acquire(database)
+        owned = buckets.acquire(database, lease_s=settings.lease_s)
         stack.callback(owned.release)
         with database.read() as connection:
             marked = redrive.waiting(connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -200,11 +201,12 @@ def test_a_receipt_tells_whether_its_commit_was_made(database: Database) -> None
 
 
 def test_a_run_takes_everything_or_is_refused_in_one_line(database: Database) -> None:
-    alone = acquire(database)
+    alone = acquire(database, lease_s=200)
     assert alone.buckets == tuple(range(BUCKETS))
     with pytest.raises(AnotherWorker, match=r"process \d+ works on postgresql://") as caught:
         acquire(database)
     assert "\n" not in caught.value.message
+    assert re.search(r"counts for (200|19\d) s more", caught.value.message)
     with pytest.raises(AnotherWorker), nobody_working(database):
         pass
     joined = acquire(database, shared=True)

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from engine.enrollments.ledger import Ledger
 from engine.processes import follow, handing_over
 from engine.processes.feed import FileFeed
 from engine.users.events import open_events
+from tests.databases import on_postgresql
 from tests.forked import Popen
 from tests.integration.live import House, Seen, call
 from tests.partners import Answers, Partner, running
@@ -33,6 +35,8 @@ from tests.partners import Answers, Partner, running
 BIN = Path(sys.executable).parent
 PATIENCE_S = 180.0
 USERS = 300
+LEASES = """SELECT lease_until - (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+  FROM workers"""
 JOURNEY = {"steps": [call("greet", "api"), call("bye", "api")]}
 
 
@@ -240,16 +244,19 @@ def test_a_worker_that_is_killed_is_taken_over_from(
     tmp_path: Path, api: Partner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follow, "RESTART_S", 0.5)
-    house, told = _house(tmp_path, api), Told()
+    house, told, leases = _house(tmp_path, api), Told(), {0}
+    house.settings = replace(house.settings, lease="200")
     api.change(delay=0.02)
     with _worker(house) as worker:
 
         def kill() -> None:
+            if worker.poll() is not None and on_postgresql():
+                leases.update(row[0] for row in house.query(LEASES))
             if len(api.log) < 100 or worker.poll() is not None:
                 return
             worker.kill()
             worker.wait()
-            if not house.settings.database.startswith("sqlite"):
+            if on_postgresql():
                 with house.opened() as database, database.write() as connection:
                     connection.exec_driver_sql("UPDATE workers SET lease_until = 0")  # 30 s later
 
@@ -257,6 +264,7 @@ def test_a_worker_that_is_killed_is_taken_over_from(
         ran = house.run(JOURNEY, _many(house, 600), seen=told, telling=True)
         assert worker.poll() is not None
     assert told.says("works no more: its users are taken over")
+    assert not on_postgresql() or max(leases) > 100_000_000
     assert ran.summary.finished == ran.summary.entered == 600
     house.check_counts(ran, JOURNEY)
     assert set(Counter(told.steps).values()) == {1}

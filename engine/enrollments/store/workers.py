@@ -32,11 +32,12 @@ def _sql(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A worker whose lease lasts."""
+    """A worker whose lease lasts, for so many seconds more."""
 
     id: str
     name: str
     alone: bool
+    left_s: int
 
 
 def _half_in_ms(lease_us: int) -> str:
@@ -110,7 +111,10 @@ def are_known(connection: Connection) -> bool:
 def live(connection: Connection) -> list[Live]:
     """The workers whose lease lasts, the oldest first."""
     rows = connection.exec_driver_sql(
-        _sql("SELECT id, name, alone FROM workers WHERE lease_until > $NOW ORDER BY started_at, id")
+        _sql(
+            "SELECT id, name, alone, (lease_until - $NOW) / 1000000 + 1 FROM workers"
+            " WHERE lease_until > $NOW ORDER BY started_at, id"
+        )
     )
     return [Live(*row) for row in rows]
 
