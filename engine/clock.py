@@ -10,8 +10,6 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-MICROSECONDS = 1_000_000
-
 
 class Clock(Protocol):
     """Journey time: what waits, retries, token life and windows are measured in."""

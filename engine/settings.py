@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "JOURNEY_"
+_ENV_FILE = Path(".env")
 _LARGEST_FILE = 64 * 1024
 _LAST_PORT = 65_535
 _SHORTEST_LEASE_S, _LONGEST_LEASE_S = 3, 600
@@ -160,9 +161,9 @@ def unknown_settings(environment: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def environment(folder: Path | None = None) -> dict[str, str]:
-    """A snapshot of the environment over the ``.env`` file of ``folder`` (default: here)."""
-    merged = _dotenv((folder or Path()) / ".env")
+def environment() -> dict[str, str]:
+    """A snapshot of the environment over the current folder's ``.env`` file."""
+    merged = _dotenv(_ENV_FILE)
     merged.update(os.environ)
     return merged
 
@@ -176,10 +177,10 @@ def without_plugins() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
-def origins(folder: Path | None = None) -> dict[str, str]:
-    """Where each setting that was given is from: ``environment``, ``.env`` (of ``folder``, default:
-    here), or the file that a ``_FILE`` variable names. Others have their default."""
-    written = _dotenv((folder or Path()) / ".env")
+def origins() -> dict[str, str]:
+    """Where each setting that was given is from: ``environment``, the current folder's ``.env``, or
+    the file that a ``_FILE`` variable names. Others have their default."""
+    written = _dotenv(_ENV_FILE)
     found: dict[str, str] = {}
     for field in fields(Settings):
         variable = PREFIX + field.name.upper()

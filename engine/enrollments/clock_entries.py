@@ -19,7 +19,7 @@ from engine.enrollments.store.clocks import ClockRows
 from engine.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from engine.core.interpreter.state import User
     from engine.db.connect import Connection
@@ -162,20 +162,18 @@ class ClockEntries:
         user: User,
         now: int,
         rows: ClockRows,
-        names: Collection[str] | None = None,
         recall: Recall = _nothing_is_counted,
     ) -> None:
-        """A user is new, or these attributes of his (None: any) may be others now: look at his
-        dates again. ``rows`` are what his change is written with; ``recall`` as above.
+        """A user is new, or attributes of his may be others now: look at his dates again. ``rows``
+        are what his change is written with; ``recall`` as above.
         """
         if not self._clocks or user.bucket not in self._owned:
             return
         if user.bucket in self._unopened:
             self._open(connection, user.bucket, now)
-        if names is None or "timezone" in names:
-            self._meet_zone(user, now, rows)
+        self._meet_zone(user, now, rows)
         for clock in self._clocks:
-            if isinstance(clock, DateClock) and (names is None or clock.dated.is_touched_by(names)):
+            if isinstance(clock, DateClock):
                 recall([(user, clock.recalls)])
                 clock.look(user, now, rows)
 

@@ -115,7 +115,7 @@ class Decider:
         if not self.clocks.anything:
             return
         for user in changes.users.values():
-            self.clocks.changed(connection, user, now, changes.clocks, recall=present.remember_of)
+            self.clocks.changed(connection, user, now, changes.clocks, present.remember_of)
 
     def decide(
         self,

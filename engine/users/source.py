@@ -67,19 +67,14 @@ class Source:
                 raise OSError(errno.ENOTSUP, "it is a device")  # and has no end
             return cls(_spool(file), str(path))
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing at all in it."""
-        return self._stamp[0] == 0
-
     def digest(self) -> str:
         """The SHA-256 of its content, in hex; all of it is read."""
         self._file.seek(0)
         return hashlib.file_digest(self._file, "sha256").hexdigest()  # type: ignore[arg-type]
 
-    def head(self, size: int = 4096) -> bytes:
-        """The first bytes."""
-        return os.pread(self._file.fileno(), size, 0)
+    def head(self) -> bytes:
+        """The first 4 KiB."""
+        return os.pread(self._file.fileno(), 4096, 0)
 
     def lines(self, offset: int = 0, line: int = 0) -> Lines:
         """The lines from byte ``offset`` on, where ``line`` lines have gone before.

@@ -20,7 +20,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine.clock import MICROSECONDS
 from engine.db.connect import Database
 from engine.enrollments.buckets import AnotherWorker, Owned, acquire, works_alone
 from engine.enrollments.ledger import Ledger
@@ -394,7 +393,7 @@ def test_sleepers_of_days_are_left_and_those_of_a_moment_waited_for(
         assert [step for _, step, _ in told.steps] == [0, 1, 2]
         assert [what for what in told.what if what] == ["entered", "waits"]
         assert house.query("SELECT state FROM runs") == [("open",)]
-        ran = house.run(journey, house.users(["id", "u1"]), seen=Told(), stay_us=MICROSECONDS)
+        ran = house.run(journey, house.users(["id", "u1"]), seen=Told(), stay_us=1_000_000)
         assert ran.summary.waiting == 1
 
 

@@ -228,9 +228,8 @@ class Live:
         self._kept.append(user)
         before = write(user, values)
         self._changed = user
-        names = None if row is None else frozenset(before)
-        if names is None or names:
-            self._entries.changed(connection, user, self._now, rows, names)
+        if row is None or before:
+            self._entries.changed(connection, user, self._now, rows)
         self._store(connection)
         return rows
 

@@ -46,10 +46,10 @@ def mermaid(program: Program, counts: Counts | None = None) -> str:
     return "\n".join((*lines, ""))
 
 
-def escaped(text: str, most: int = _LONGEST) -> str:
+def escaped(text: str) -> str:
     """``text`` as it may stand between Mermaid's quotes."""
     return "".join(
-        c if c.isalnum() or c in _PLAIN else f"#{ord(c)};" for c in shortened(text, most)
+        c if c.isalnum() or c in _PLAIN else f"#{ord(c)};" for c in shortened(text, _LONGEST)
     )
 
 

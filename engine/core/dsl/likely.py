@@ -204,12 +204,6 @@ def mapped(written: object, key: str, keys: Iterable[str]) -> str:
     return f"write `key: value`{shown}"
 
 
-def bare_reference(text: str) -> str:
-    """The reference that ``text`` is, or holds in braces of other languages: ``user.email``."""
-    found = _REFERENCE.fullmatch(text.strip())
-    return found["path"] if found else ""
-
-
 NAME_PATTERNS: Mapping[str, str] = {
     "name.step": "[a-z][a-z0-9_]{0,62}",
     "name.journey": "[a-z][a-z0-9-]{0,62}",

@@ -132,10 +132,13 @@ def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     return folded[near[0]] if near else ""
 
 
-def one_of(known: Iterable[str], *, most: int = 24) -> str:
+_MOST_NAMED = 24
+
+
+def one_of(known: Iterable[str]) -> str:
     """'one of a, b, c' of the known words, or '' if there are none or too many to help."""
     names = sorted(set(known))
-    return f"one of {', '.join(names)}" if 0 < len(names) <= most else ""
+    return f"one of {', '.join(names)}" if 0 < len(names) <= _MOST_NAMED else ""
 
 
 def quoted(value: object) -> str:

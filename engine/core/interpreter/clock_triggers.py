@@ -29,7 +29,7 @@ from engine.core.steps.flow import is_true
 from engine.core.steps.until import Until
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from engine.core.dsl.journey import Journey
     from engine.core.expressions.scope import Scope
@@ -99,13 +99,6 @@ class Dated:
         except (Unfillable, OverflowError):
             return None
         return value, at
-
-    def is_touched_by(self, names: Collection[str]) -> bool:
-        """Whether it may be another date, or another moment, where these attributes change."""
-        if "timezone" in names:
-            return True
-        read = (keys for root, *keys in self.trigger.date.references if root == "user")
-        return any(not keys or keys[0] in names for keys in read)
 
     def is_over(self, at: int, now: int) -> bool:
         """Whether the moment ``at`` is longer ago than the grace."""

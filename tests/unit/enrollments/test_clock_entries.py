@@ -91,10 +91,9 @@ class Worker:
                 row = self._row(connection, name)
                 new = partial(User, name, bucket_of(name), None, {})
                 user = self.held.keep(name, new if row is None else partial(read_user, *row))
-                before = write(user, values)
+                write(user, values)
                 changes.users[name] = user
-                changed = None if row is None else frozenset(before)
-                self.entries.changed(connection, user, self.now, rows, changed)
+                self.entries.changed(connection, user, self.now, rows)
             write_changes(connection, changes)
             rows.write(connection)
         self.entries.committed()
