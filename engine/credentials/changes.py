@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from engine.core.expressions.durations import SECOND
 from engine.credentials.references import FromEnv, FromFile, Given, SealFromEnv
 from engine.errors import OperatorError
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from engine.credentials.store.profiles import ProfileColumns, SealedSecret, StoredProfile
     from engine.credentials.vault import Vault
 
-SECOND = 1_000_000
 
 WasHeld = Callable[[str, str], bool]
 """Field and fingerprint → whether the field ever held that value."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal
 
+from engine.core.expressions.durations import SECOND
 from engine.credentials.references import FromFile
 from engine.credentials.wording import CLIENT_CERTIFICATE
 from engine.errors import CredentialFailure
@@ -20,7 +21,6 @@ EXPIRY = "secret_expires"
 
 CERTIFICATE = "client certificate"
 SOON_DAYS = 30
-SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 from engine.clock import wall
 from engine.credentials.expiry import Ending, ending
 from engine.credentials.loaded import profile_of
+from engine.credentials.profiles import require_profile
 from engine.credentials.references import FromEnv, FromFile, References, SecretSource
 from engine.credentials.store import profiles as store
 from engine.credentials.vault import SHOWN_FINGERPRINT
-from engine.errors import CredentialFailure, NotFound
+from engine.errors import CredentialFailure
 
 if TYPE_CHECKING:
     from engine.credentials.store.profiles import StoredProfile
@@ -61,9 +62,7 @@ def show_profile(
     """The profile of this name. Raises NotFound. With ``references`` it is known, too, when a
     certificate in a file ends.
     """
-    stored = store.profile_by_name(connection, name)
-    if stored is None:
-        raise NotFound(f"there is no auth profile {name}; `journey auth list` shows them")
+    stored = require_profile(connection, name)
     return _shown(stored, store.endpoints_using(connection, stored.id), references)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.audit.store import record
+from engine.core.expressions.durations import SECOND
 from engine.credentials.changes import require_usable
 from engine.credentials.expiry import EXPIRY
 from engine.credentials.loaded import profile_of
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from engine.credentials.vault import Vault
     from engine.db.connect import Connection
 
-SECOND = 1_000_000
 LONGEST_OVERLAP_US = 90 * 86_400 * SECOND
 LONGEST_AHEAD_US = 366 * 86_400 * SECOND
 

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 class Decider:
     """Decides, for one ``run`` (its id, and the version its users enter) or for everything (None).
     ``installation`` is the installation's key, ``zone`` its time zone, ``buckets`` says which are
-    owned. If ``triggered``, the
-    triggers of the run's version let users in, whatever those of journeys say.
+    owned. If ``triggered``, the triggers of the run's version let users in, whatever those of
+    journeys say.
     """
 
     run: tuple[int, Published] | None
@@ -87,36 +87,6 @@ class Decider:
             self.clocks.follow(connection, entered, now)
         return True
 
-    def _let_in_by_clocks(
-        self,
-        connection: Connection,
-        ledger: Ledger,
-        hearing: Hearing,
-        door: Door,
-        present: Present,
-        *,
-        now_due: bool,
-    ) -> None:
-        """Let in whose time has come; look at the dates of those who were written."""
-        if self.clocks is None:
-            return
-        self.clocks.hold(self.buckets())
-        changes, now = ledger.changes, ledger.now
-        at = self.clocks.next_at
-        if now_due and at is not None and at <= now:
-            found = self.clocks.take(
-                connection, now, ENTERING_PER_TURN, changes.clocks, present.remember_of
-            ).candidates
-            door.prepare((one.user, one.published) for one in found)
-            for one in found:
-                fresh = door.candidate(one.user, one.published, one.inputs)
-                hearing.enter(fresh, seq=now, trigger=one.trigger)
-            hearing.play()
-        if not self.clocks.anything:
-            return
-        for user in changes.users.values():
-            self.clocks.changed(connection, user, now, changes.clocks, present.remember_of)
-
     def decide(
         self,
         connection: Connection,
@@ -155,7 +125,11 @@ class Decider:
         _go_on(turn, going, world, ledger, hearing, present, holding)
         redrive.settle(connection, again, world, ledger, hearing)
         hearing.play()
-        self._let_in_by_clocks(connection, ledger, hearing, door, present, now_due=clocks)
+        if self.clocks is not None:
+            self.clocks.hold(self.buckets())
+            if clocks:
+                _let_in_by_clocks(connection, ledger, hearing, door, self.clocks, present)
+            _look_at_dates(connection, ledger, self.clocks, present)
         turn.calls = [held for held in turn.calls if held.passage.id not in present.dropped]
         turn.calls += again.calls
         self._start(turn, ledger)
@@ -189,6 +163,39 @@ class Decider:
         if self.run is not None and published.id == self.run[1].id:
             return self.run[0]
         return 0
+
+
+def _let_in_by_clocks(
+    connection: Connection,
+    ledger: Ledger,
+    hearing: Hearing,
+    door: Door,
+    clocks: ClockEntries,
+    present: Present,
+) -> None:
+    """Let in whose time has come."""
+    now, at = ledger.now, clocks.next_at
+    if at is None or at > now:
+        return
+    found = clocks.take(
+        connection, now, ENTERING_PER_TURN, ledger.changes.clocks, present.remember_of
+    ).candidates
+    door.prepare((one.user, one.published) for one in found)
+    for one in found:
+        fresh = door.candidate(one.user, one.published, one.inputs)
+        hearing.enter(fresh, seq=now, trigger=one.trigger)
+    hearing.play()
+
+
+def _look_at_dates(
+    connection: Connection, ledger: Ledger, clocks: ClockEntries, present: Present
+) -> None:
+    """Look at the dates of those who were written: they may be others now."""
+    if not clocks.anything:
+        return
+    changes = ledger.changes
+    for user in changes.users.values():
+        clocks.changed(connection, user, ledger.now, changes.clocks, present.remember_of)
 
 
 def _introduce(turn: Turn, present: Present) -> None:

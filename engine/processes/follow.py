@@ -116,7 +116,7 @@ class _Follower:
         """Until nothing of these runs is left to follow, a signal, or until the users are ours."""
         for number, item in enumerate(todo):
             horizon = self._horizon()
-            if self._over(item, horizon):
+            if self._follow_to_its_end(item, horizon):
                 continue
             if self._owned is not None:
                 self._observer.notice(f"{self._holder} works no more: its users are taken over")
@@ -158,7 +158,7 @@ class _Follower:
 
     # --- one run ----------------------------------------------------------------------------------
 
-    def _over(self, item: Todo, horizon: int | None) -> bool:
+    def _follow_to_its_end(self, item: Todo, horizon: int | None) -> bool:
         """Follow a run until it is over; False: a signal came, or the users are ours."""
         tell_opened(self._database, item, self._observer)
         since = self._clock.now() if item.continued else 0
@@ -236,7 +236,7 @@ class _Follower:
         if not handed or began >= seen.next_at:
             with self._database.read() as connection:
                 standing = look(connection, run, self._versions)
-            if seen.is_over(standing):
+            if seen.tell(standing):
                 return None
             took = stopwatch() - began
             pause = min(MOST_PAUSE_S, max(LOOK_EACH_S, DEAREST * took))
@@ -270,8 +270,8 @@ class _Seen:
     last: Standings | None = None
     next_at: float = 0.0
 
-    def is_over(self, now: Standings) -> bool:
-        """Tell what is new, and say whether nobody will move any more."""
+    def tell(self, now: Standings) -> bool:
+        """Tell what is new; whether nobody will move any more."""
         before = now.counts if self.item.continued else {}
         settled = self.item.run.position
         if self.last is not None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from engine.enrollments.ledger import Ledger
     from engine.enrollments.pending import Held
     from engine.enrollments.send import Outbox
-from engine.processes.supply import Endpoints, Feed, Observer
+    from engine.processes.supply import Endpoints, Feed, Observer
 
 TOLD_PER_TURN = 1024
 ANSWERS_PER_TURN = 1024

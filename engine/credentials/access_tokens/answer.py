@@ -13,11 +13,11 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qsl
 
 from engine.core import guarded_json
+from engine.core.expressions.durations import SECOND
 from engine.core.message import Answer
 from engine.credentials.kinds.oauth2 import OAuth2
 from engine.credentials.kinds.token_expired import value_at
 
-SECOND = 1_000_000
 LARGEST_ANSWER = 256 * 1024
 
 _LONGEST_TOKEN = 32 * 1024

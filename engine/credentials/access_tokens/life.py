@@ -8,11 +8,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from engine.core.expressions.durations import MINUTE, SECOND
+
 if TYPE_CHECKING:
     from engine.credentials.store.tokens import TokenRow
 
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
 
 _LONGEST_RETRY_AFTER = 60 * MINUTE
 _LONGEST_TRANSIENT = 5 * MINUTE

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.clock import stopwatch, wall
+from engine.core.expressions.durations import SECOND
 from engine.credentials.access_tokens.answer import Grant
 from engine.credentials.access_tokens.life import (
-    SECOND,
     Verdict,
     expiries,
     space_forced,

@@ -16,10 +16,11 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from engine.clock import stopwatch
+from engine.core.expressions.durations import SECOND
 from engine.credentials.access_tokens import row
 from engine.credentials.access_tokens.answer import Grant
 from engine.credentials.access_tokens.ask import TokenServers
-from engine.credentials.access_tokens.life import SECOND, Verdict
+from engine.credentials.access_tokens.life import Verdict
 from engine.credentials.credential import AccessToken
 from engine.credentials.overlap import PREVIOUS_NEEDED
 from engine.errors import CredentialFailure

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.core.expressions.durations import SECOND
 from engine.core.message import Answer
-from engine.credentials.access_tokens.answer import SECOND, Grant, Refused, read_answer
+from engine.credentials.access_tokens.answer import Grant, Refused, read_answer
 from engine.credentials.kinds.oauth2 import OAuth2
 from tests.unit.credentials.installation import profile
 

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.core.expressions.durations import MINUTE, SECOND
 from engine.credentials.access_tokens.life import (
-    MINUTE,
-    SECOND,
     Verdict,
     expiries,
     space_forced,
