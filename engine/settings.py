@@ -162,7 +162,9 @@ def unknown_settings(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def environment() -> dict[str, str]:
-    """A snapshot of the environment over the current folder's ``.env`` file."""
+    """A snapshot of the environment over the current folder's ``.env`` file. Raises
+    :class:`SettingsError` where that can't be read.
+    """
     merged = _dotenv(_ENV_FILE)
     merged.update(os.environ)
     return merged
@@ -203,10 +205,19 @@ def _read(variable: str, path: str) -> str:
 
 
 def _dotenv(path: Path) -> dict[str, str]:
+    """What a ``.env`` file says; nothing where there is none, or a folder of that name. Raises
+    :class:`SettingsError` for one that can't be read: what it sets would be another installation.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (FileNotFoundError, IsADirectoryError):
         return {}
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(
+            f"the file .env here can't be read: {why}; make it readable, or take it away",
+            code="settings.env",
+        ) from None
     found: dict[str, str] = {}
     for line in lines:
         name, sign, value = line.strip().removeprefix("export ").partition("=")

@@ -34,6 +34,8 @@ SETTINGS = 78
 INTERRUPTED = 130
 
 _OUTPUT_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+_UNUSABLE = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
+"""What only looking at a path that was given may meet."""
 
 _ASKS_FOR_HELP = {"-h", "--help", "--version"}
 
@@ -72,7 +74,7 @@ def run(command: click.Command, name: str, arguments: Sequence[str]) -> int:
         tell(error)
         return exit_code(error)
     except OSError as error:
-        return _output_failed(error)
+        return _met(error)
     except Exception as error:  # noqa: BLE001 - the last border: a bug is one line, too
         return _bug(error)
     return code if isinstance(code, int) else 0
@@ -144,13 +146,29 @@ def _give_up_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _output_failed(error: OSError) -> int:
-    """A full disk behind standard output, or a terminal that is gone. Others are a bug."""
-    if error.errno not in _OUTPUT_FAILED or error.filename is not None:
-        return _bug(error)
-    _give_up_output()
-    _say(f"error: the output can't be written: {error.strerror}")
-    return NO_DATABASE
+def _met(error: OSError) -> int:
+    """A full disk behind standard output, or a terminal that is gone; a path that can't even be
+    looked at; a current folder that is there no more. Others are a bug.
+    """
+    if error.errno in _OUTPUT_FAILED and error.filename is None:
+        _give_up_output()
+        _say(f"error: the output can't be written: {error.strerror}")
+        return NO_DATABASE
+    if error.errno in _UNUSABLE and error.filename is not None:
+        _say(f"error: {os.fsdecode(error.filename)[:200]!r} can't be used: {error.strerror}")
+        return USAGE
+    if isinstance(error, FileNotFoundError) and not _stands_somewhere():
+        _say("error: the current folder is there no more: change to another one")
+        return USAGE
+    return _bug(error)
+
+
+def _stands_somewhere() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - Path.cwd() is the same
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _bug(error: Exception) -> int:

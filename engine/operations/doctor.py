@@ -85,6 +85,9 @@ def outliving(name: str, checks: Iterator[_T]) -> Iterator[_T | Check]:
         yield from checks
     except EngineError as error:
         yield Check(name, "wrong", error.message)
+    except OSError as error:  # says nothing of what the database holds
+        where = "" if error.filename is None else f": {error.filename}"
+        yield Check(name, "wrong", f"can't be looked at: {error.strerror}{where}")
     except Exception as error:  # noqa: BLE001 - what else is wrong has to be told as well
         found = f"what the database holds of it can't be read ({type(error).__name__})"
         yield Check(name, "wrong", found, "restore it from a backup, or report this as a bug")

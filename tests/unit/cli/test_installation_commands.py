@@ -11,6 +11,7 @@ import pytest
 from engine.cli.main import main
 from engine.db.schema import open_database
 from tests.databases import by_hand
+from tests.unit.cli.commands import Journey
 
 HOME = "JOURNEY_HOME"
 
@@ -229,7 +230,7 @@ def test_config_shows_every_setting_and_masks_secrets(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("zone").write_text("Europe/Berlin\n")
-    Path(".env").write_text("JOURNEY_KEK=topsecret\nJOURNEY_TIMEZONE_FILE=zone\n")
+    Path(".env").write_text("\ufeffJOURNEY_KEK=topsecret\nJOURNEY_TIMEZONE_FILE=zone\n")
     assert main(["config", "--json"]) == 0
     out = capsys.readouterr().out
     assert "topsecret" not in out
@@ -264,3 +265,13 @@ def test_there_must_be_a_database_to_migrate(
 ) -> None:
     assert main(["migrate"]) == 5
     assert "there is no database" in capsys.readouterr().err
+
+
+def test_an_env_file_that_cannot_be_read_is_said_and_not_passed_over(journey: Journey) -> None:
+    Path(".env").write_bytes("JOURNEY_HOME=here".encode("utf-16"))
+    ended = journey("list")
+    assert (ended.code, ended.err.count("\n")) == (78, 1)
+    assert "the file .env here can't be read: it is not UTF-8" in ended.err
+    Path(".env").unlink()
+    Path(".env").mkdir()  # as of a virtual environment
+    assert journey("config").code == 0

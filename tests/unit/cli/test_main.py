@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -93,6 +94,8 @@ def test_no_command_prints_the_help(journey: Journey) -> None:
         (SettingsError("x"), 78),
         (KeyboardInterrupt(), 130),
         (RuntimeError("secret-canary"), 70),
+        (PermissionError(errno.EACCES, "Permission denied", "x.yaml"), 2),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "x.yaml"), 70),
     ],
 )
 def test_every_end_has_its_exit_code_and_no_traceback(
@@ -107,6 +110,24 @@ def test_every_end_has_its_exit_code_and_no_traceback(
     assert said.out == ""
     assert "Traceback" not in said.err
     assert "canary" not in said.err
+
+
+def test_a_current_folder_that_is_gone_is_said(journey: Journey) -> None:
+    gone = journey.folder / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    ended = journey("list")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "the current folder is there no more" in ended.err
+    assert "restore" not in journey("doctor").out
+
+
+def test_a_path_that_is_too_long_is_said(journey: Journey) -> None:
+    for command in ("check", "test", "publish", "new --folder"):
+        ended = journey(*command.split(), "x" * 300, *(["y"] if "new" in command else []))
+        assert (ended.code, ended.err.count("\n")) == (2, 1)
+        assert "File name too long" in ended.err
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
