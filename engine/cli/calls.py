@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.context import csv_option, database_option, json_option, opened
+from engine.cli.context import csv_option, database_option, json_option, limit_option, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,14 +46,7 @@ def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
 @calls.command("list")
 @click.option("--failed", is_flag=True, help="Only those that failed for good.")
 @_filters
-@click.option(
-    "--limit",
-    metavar="N",
-    type=click.IntRange(1, 1_000_000),
-    default=100,
-    show_default=True,
-    help="At most N.",
-)
+@limit_option
 @json_option
 @csv_option
 @database_option
@@ -63,7 +56,7 @@ def list_(limit: int, as_json: bool, as_csv: bool, database: str | None, **wante
     """
     from itertools import islice
 
-    from engine.cli.tables import show
+    from engine.cli.tables import say_if_more, show
     from engine.enrollments.calls import listed
     from engine.versions.store import Versions
 
@@ -72,9 +65,8 @@ def list_(limit: int, as_json: bool, as_csv: bool, database: str | None, **wante
         fitting = listed(connection, chosen, Versions())
         rows = [_row(call) for call in islice(fitting, limit + 1)]
     columns = ("user", "journey", "step", "endpoint", "state", "failure", "attempts", "at", "why")
-    show(rows[:limit], columns, as_json=as_json, as_csv=as_csv, empty="no such call")
-    if len(rows) > limit:
-        click.echo(f"the first {limit}: --limit shows more", err=True)
+    show(rows[:limit], columns, as_json=as_json, as_csv=as_csv, empty="no call fits")
+    say_if_more(rows, limit)
 
 
 @calls.command()

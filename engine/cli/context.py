@@ -30,6 +30,14 @@ database_option = click.option(
 """``--database`` for a command; its value goes to :func:`opened` or :class:`Installation`."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+limit_option = click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, 1_000_000),
+    default=100,
+    show_default=True,
+    help="At most N.",
+)
 csv_option = click.option("--csv", "as_csv", is_flag=True, help="Comma-separated, with a header.")
 
 

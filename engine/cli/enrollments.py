@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.context import csv_option, database_option, json_option, opened
+from engine.cli.context import csv_option, database_option, json_option, limit_option, opened
 
 if TYPE_CHECKING:
     from engine.enrollments.listing import Listed
@@ -26,9 +26,7 @@ def enrollments() -> None:
 @click.option("--state", type=click.Choice(["waiting", "calling", "ended"]), help="In this state.")
 @click.option("--step", metavar="STEP", help="Who stands at this step now.")
 @click.option("--outcome", metavar="OUTCOME", help="Which ended so, as completed or goal:bought.")
-@click.option(
-    "--limit", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="At most."
-)
+@limit_option
 @json_option
 @csv_option
 @database_option
@@ -44,15 +42,16 @@ def list_(
     database: str | None,
 ) -> None:
     """Passages, the newest first: where they stand, why they wait, how they ended."""
-    from engine.cli.tables import show
+    from engine.cli.tables import say_if_more, show
     from engine.enrollments.listing import Wanted, passages
     from engine.versions.store import Versions
 
-    wanted = Wanted(journey, user, state, step, outcome, limit)
+    wanted = Wanted(journey, user, state, step, outcome, limit + 1)
     with opened(database) as installation, installation.database().read() as connection:
         rows = [_row(one) for one in passages(connection, wanted, Versions())]
     columns = ALL_COLUMNS if as_csv else COLUMNS
-    show(rows, columns, as_json=as_json, as_csv=as_csv, empty="no passage fits")
+    show(rows[:limit], columns, as_json=as_json, as_csv=as_csv, empty="no passage fits")
+    say_if_more(rows, limit, which="newest")
 
 
 @enrollments.command("show")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.context import csv_option, database_option, json_option, opened
+from engine.cli.context import csv_option, database_option, json_option, limit_option, opened
 from engine.cli.since import instant_of, since_option
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _send_file(installation: Installation, file: str, skip: int) -> None:
 @click.option("--user", metavar="ID", required=True, help="Whose.")
 @click.option("--event", metavar="NAME", help="Events of this name; without it changes, too.")
 @since_option
-@click.option("--limit", metavar="N", type=click.IntRange(1), default=100, help="The newest N.")
+@limit_option
 @json_option
 @csv_option
 @database_option
@@ -142,15 +142,16 @@ def list_(
 
     What is not received yet stands among them.
     """
-    from engine.cli.tables import show
+    from engine.cli.tables import say_if_more, show
     from engine.users.store import facts_of
 
     start = None if since is None else instant_of(since)
     with opened(database) as installation, installation.database().read() as connection:
-        found = facts_of(connection, user, event=event, since=start, most=limit)
-    rows = [fact_row(fact, whole=as_json) for fact in found]
+        found = facts_of(connection, user, event=event, since=start, most=limit + 1)
+    rows = [fact_row(fact, whole=as_json) for fact in found[-limit:]]
     columns = ("at", "event", "data", "received", "seq", "message_id")
     show(rows, columns, as_json=as_json, as_csv=as_csv, empty="nothing of that kind is known")
+    say_if_more(found, limit, which="newest")
 
 
 def fact_row(fact: KnownFact, *, whole: bool) -> dict[str, object]:

@@ -9,9 +9,9 @@ import click
 from engine.operations.tables import cell, csv_text, instant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Sized
 
-__all__ = ["instant", "show", "show_one"]
+__all__ = ["instant", "say_if_more", "show", "show_one"]
 
 
 def show(
@@ -39,6 +39,12 @@ def show(
         _table(rows, columns)
     elif empty:
         click.echo(empty, err=True)
+
+
+def say_if_more(found: Sized, limit: int, *, which: str = "first") -> None:
+    """Say on standard error that the ``limit`` that were shown aren't all that was found."""
+    if len(found) > limit:
+        click.echo(f"the {which} {limit}: --limit shows more", err=True)
 
 
 def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:

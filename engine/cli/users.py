@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.context import csv_option, database_option, json_option, opened
+from engine.cli.context import csv_option, database_option, json_option, limit_option, opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -176,7 +176,7 @@ def _print(
 
 @users.command(name="list")
 @click.option("--attribute", metavar="K=V", multiple=True, help="Users who have this value.")
-@click.option("--limit", metavar="N", type=click.IntRange(1), default=100, help="At most N.")
+@limit_option
 @json_option
 @csv_option
 @database_option
@@ -190,6 +190,7 @@ def list_(
     from itertools import islice
 
     from engine.cli.show.terminal import plain
+    from engine.cli.tables import say_if_more
     from engine.cli.tables import show as show_table
     from engine.core.guarded_json import text_of
     from engine.operations.search_users import has, wanted_of
@@ -211,8 +212,7 @@ def list_(
     ]
     columns = ("id", "timezone", "attributes")
     show_table(rows, columns, as_json=as_json, as_csv=as_csv, empty="no user fits")
-    if len(found) > limit:
-        click.echo(f"the first {limit}: --limit shows more", err=True)
+    say_if_more(found, limit)
 
 
 @users.command()

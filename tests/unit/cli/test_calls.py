@@ -38,7 +38,7 @@ def test_failed_calls_are_listed_and_narrowed_down(journey: Journey, tmp_path: P
         ("--since", "2100-01-01"),
     ):
         ended = journey("calls", "list", *narrowed, "--database", database)
-        assert (ended.code, ended.out, ended.err) == (0, "", "no such call\n")
+        assert (ended.code, ended.out, ended.err) == (0, "", "no call fits\n")
     assert (
         journey("calls", "list", "--since", "1h", "--csv", "--database", database).out.count("\n")
         == 5

@@ -50,6 +50,11 @@ def test_a_file_is_sent_in_sets_and_counted(installed: Journey) -> None:
     done = installed("events", "send", file)
     assert (done.code, done.err) == (0, "4,001 events sent\n")
     assert len(listed(installed, "--user", "u0", "--limit", "9999")) == 572
+    cut = installed("events", "list", "--user", "u0", "--csv")
+    assert (cut.out.count("\n"), cut.err) == (101, "the newest 100: --limit shows more\n")
+    for command in (("events", "list", "--user", "u0"), ("users", "list"), ("calls", "list")):
+        ended = installed(*command, "--limit", "9" * 30)
+        assert (ended.code, ended.err.count("\n")) == (2, 1)
 
 
 def test_events_and_changes_of_a_file_come_with_id_time_and_zone(installed: Journey) -> None:

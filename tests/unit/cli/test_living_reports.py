@@ -222,6 +222,8 @@ def test_passages_are_listed_by_what_one_asks_for(living: Journey) -> None:
     assert ids("--limit", "2") == [1_011, 1_010]
     table = living("enrollments", "list", "--user", "u7").out
     assert "1007  u7    rescue   3        waiting  rest  timer  2026-09-22T14:13:20Z" in table
+    cut = living("enrollments", "list", "--limit", "2", "--csv")
+    assert (cut.out.count("\n"), cut.err) == (3, "the newest 2: --limit shows more\n")
     wrong = living("enrollments", "list", "--step", "rst")
     assert (wrong.code, "no step 'rst' (did you mean 'rest'?)" in wrong.err) == (2, True)
 
