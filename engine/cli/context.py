@@ -30,6 +30,24 @@ database_option = click.option(
 """``--database`` for a command; its value goes to :func:`opened` or :class:`Installation`."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+
+
+_LARGEST = (1 << 63) - 1
+
+
+def whole_number(written: str | int) -> int:
+    """The type of an option: a whole number that a database can hold, from 0 on, as an id, a
+    version, or how many. Raises click.BadParameter.
+    """
+    try:
+        found = int(written)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= _LARGEST:
+        raise click.BadParameter(f"{str(written)[:60]!r} is no whole number from 0 to {_LARGEST}")
+    return found
+
+
 limit_option = click.option(
     "--limit",
     metavar="N",

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.context import csv_option, database_option, json_option, limit_option, opened
+from engine.cli.context import (
+    csv_option,
+    database_option,
+    json_option,
+    limit_option,
+    opened,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from engine.enrollments.listing import Listed
@@ -55,7 +62,7 @@ def list_(
 
 
 @enrollments.command("show")
-@click.argument("enrollment", metavar="ID", type=int)
+@click.argument("enrollment", metavar="ID", type=whole_number)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @database_option
 def show_(enrollment: int, as_json: bool, database: str | None) -> None:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.context import csv_option, database_option, json_option, limit_option, opened
+from engine.cli.context import (
+    csv_option,
+    database_option,
+    json_option,
+    limit_option,
+    opened,
+    whole_number,
+)
 from engine.cli.since import instant_of, since_option
 
 if TYPE_CHECKING:
@@ -34,7 +41,7 @@ def events() -> None:
 @click.option("--property", "properties", metavar="K=V", multiple=True, help="JSON, else text.")
 @click.option("--at", metavar="TIME", help="When it happened, ISO 8601; now unless said.")
 @click.option("--id", "message_id", metavar="ID", help="The same id counts once for the user.")
-@click.option("--skip", metavar="N", type=click.IntRange(0), default=0, help="Leave out N rows.")
+@click.option("--skip", metavar="N", type=whole_number, default=0, help="Leave out N rows.")
 @database_option
 def send(
     file: str | None,

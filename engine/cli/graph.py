@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.context import database_option, opened
+from engine.cli.context import database_option, opened, whole_number
 
 if TYPE_CHECKING:
     from engine.core.drawing.counts import Counts
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     help="Where to write it; standard output unless said.",
 )
 @click.option("--counts", is_flag=True, help="Show at each step the numbers of the newest run.")
-@click.option("--run", "run_id", metavar="ID", type=int, help="The numbers of this run.")
+@click.option("--run", "run_id", metavar="ID", type=whole_number, help="The numbers of this run.")
 @database_option
 def graph(
     file: Path,

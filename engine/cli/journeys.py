@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.context import csv_option, database_option, json_option, opened
+from engine.cli.context import csv_option, database_option, json_option, opened, whole_number
 
 if TYPE_CHECKING:
     from engine.versions.listing import JourneyLine, JourneyPage, VersionLine
@@ -61,7 +61,9 @@ def show(journey: str, as_json: bool, database: str | None) -> None:
 
 @click.command("export")
 @click.argument("journey", metavar="NAME")
-@click.option("--version", "number", metavar="N", type=int, help="A version; the newest unless so.")
+@click.option(
+    "--version", "number", metavar="N", type=whole_number, help="A version; the newest unless so."
+)
 @click.option(
     "--output",
     "-o",

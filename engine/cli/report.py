@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.context import csv_option, database_option, opened
+from engine.cli.context import csv_option, database_option, opened, whole_number
 from engine.cli.since import instant_of, since_option
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("journey")
 @click.option("--run", metavar="ID", help="One run; `all` for everybody, however they entered.")
-@click.option("--version", metavar="N", type=int, help="Only passages through this version.")
+@click.option(
+    "--version", metavar="N", type=whole_number, help="Only passages through this version."
+)
 @since_option
 @click.option("--by", type=click.Choice(["arm"]), help="Outcomes and goals of each split's arms.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -56,10 +58,10 @@ def report(
         raise click.UsageError("--json, --csv and --html exclude each other")
     if run not in (None, "all") and not (version is None and since is None and by is None):
         raise click.UsageError("--run ID is of one run; --version, --since and --by are of all")
-    if run not in (None, "all") and not run.isdecimal():
+    if run not in (None, "all") and not (run.isascii() and run.isdecimal()):
         raise click.BadParameter(f"{run[:60]!r} is no run's id and not 'all'", param_hint="--run")
     start = None if since is None else instant_of(since)
-    which = int(run) if run is not None and run.isdecimal() else run
+    which = whole_number(run) if run not in (None, "all") else run
     asked = operation.Asked(journey, which, version, start, by is not None)
     with opened(database) as installation:
         with installation.database().read() as connection:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.context import csv_option, database_option, json_option, limit_option, opened
+from engine.cli.context import (
+    csv_option,
+    database_option,
+    json_option,
+    limit_option,
+    opened,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +34,7 @@ def users() -> None:
 @users.command(name="import")
 @click.argument("file")
 @click.option("--skip-bad", is_flag=True, help="Leave bad rows out, and count them.")
-@click.option("--skip", metavar="N", type=click.IntRange(0), default=0, help="Leave out N users.")
+@click.option("--skip", metavar="N", type=whole_number, default=0, help="Leave out N users.")
 @database_option
 def import_(file: str, skip_bad: bool, skip: int, database: str | None) -> None:
     """Set the attributes of the users in FILE (CSV or JSON Lines; - is standard input).

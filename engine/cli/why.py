@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.context import database_option, opened
+from engine.cli.context import database_option, opened, whole_number
 
 if TYPE_CHECKING:
     from engine.cli.context import Installation
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("user")
 @click.argument("journey")
-@click.option("--enrollment", metavar="ID", type=int, help="Only this passage.")
+@click.option("--enrollment", metavar="ID", type=whole_number, help="Only this passage.")
 @click.option("--key", metavar="KEY", help="Only passages with this key.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @database_option

@@ -224,6 +224,17 @@ def test_passages_are_listed_by_what_one_asks_for(living: Journey) -> None:
     assert "1007  u7    rescue   3        waiting  rest  timer  2026-09-22T14:13:20Z" in table
     cut = living("enrollments", "list", "--limit", "2", "--csv")
     assert (cut.out.count("\n"), cut.err) == (3, "the newest 2: --limit shows more\n")
+    far = "9" * 30
+    for command in (
+        ("enrollments", "show", far),
+        ("report", "rescue", "--version", far),
+        ("report", "rescue", "--run", far),
+        ("why", "u7", "rescue", "--enrollment", far),
+        ("export", "rescue", "--version", far),
+        ("users", "import", "users.csv", "--skip", far),
+    ):
+        ended = living(*command)
+        assert (ended.code, ended.err.count("\n"), "whole number" in ended.err) == (2, 1, True)
     wrong = living("enrollments", "list", "--step", "rst")
     assert (wrong.code, "no step 'rst' (did you mean 'rest'?)" in wrong.err) == (2, True)
 
