@@ -25,6 +25,7 @@ COMMANDS = {
     "calls": ("engine.cli.calls:calls", "Calls that failed or are to be made; send them again."),
     "catalogue": ("engine.cli.catalogue:catalogue", "Declared attributes and events."),
     "check": ("engine.cli.check:check", "Check journey files; say everything that is wrong."),
+    "completion": ("engine.cli.completion:completion", "Completion for bash, zsh or fish."),
     "config": ("engine.cli.config:config", "Every setting, its value, and where it is from."),
     "doctor": ("engine.cli.doctor:doctor", "Check the installation; say what to do."),
     "endpoints": ("engine.cli.endpoints:endpoints", "Endpoints: where journeys' calls go."),

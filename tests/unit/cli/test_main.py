@@ -112,6 +112,27 @@ def test_every_end_has_its_exit_code_and_no_traceback(
     assert "canary" not in said.err
 
 
+@pytest.mark.parametrize(
+    ("words", "completed"), [("journey pub", "publish"), ("run-journey --li", "--live")]
+)
+def test_a_shell_completes_commands_and_options(words: str, completed: str) -> None:
+    command, word = words.split()
+    function = f"_{command.replace('-', '_')}_completion"
+    script = (
+        'eval "$(journey completion bash)"\n'
+        f'COMP_WORDS=({words}) COMP_CWORD=1; {function} {command} {word}; echo "${{COMPREPLY[@]}}"'
+    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ended = subprocess.run(
+        ["bash", "-c", script],
+        check=False,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.stdout, ended.stderr) == (f"{completed}\n", "")
+
+
 def test_a_current_folder_that_is_gone_is_said(journey: Journey) -> None:
     gone = journey.folder / "gone"
     gone.mkdir()
