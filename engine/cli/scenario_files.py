@@ -85,15 +85,21 @@ def scenarios_beside(journey: Path) -> Path | None:
 
 def find_scenarios(named: Iterable[Path]) -> list[Path]:
     """The scenario files that are meant: files of scenarios as they are, a journey's for a journey,
-    all below for a folder; without any, those below ``journeys/``, or here.
+    all below for a folder; without any, those below ``journeys/``, or here. Raises UnreadableFile
+    for a journey that has none.
     """
     given = list(named) or [Path("journeys") if Path("journeys").is_dir() else Path()]
     found: list[Path] = []
     for path in given:
         if path.is_dir():
             found += sorted(path.rglob(f"*{SUFFIX}"))
-        elif path.name.endswith(SUFFIX):
+        elif path.name.endswith(SUFFIX) or not path.exists():
             found.append(path)
+        elif (beside := scenarios_beside(path)) is not None:
+            found.append(beside)
         else:
-            found.append(path.with_name(f"{path.stem}{SUFFIX}"))
+            raise UnreadableFile(
+                f"there are no scenarios beside {path}: write them to {path.stem}{SUFFIX}, as"
+                " `journey new` does"
+            )
     return list(dict.fromkeys(found))

@@ -105,6 +105,13 @@ def test_without_any_scenarios_there_is_nothing_to_do(journey: Journey) -> None:
     assert (journey("test").code, journey("test", "gone.yaml").code) == (2, 2)
 
 
+def test_a_journey_that_has_no_scenarios_is_told_where_they_go(nudge: Journey) -> None:
+    ended = nudge("test", "nudge.yaml")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "no scenarios beside nudge.yaml: write them to nudge.scenarios.yaml" in ended.err
+    assert "can't read 'nadge.yaml'" in nudge("test", "nadge.yaml").err
+
+
 def test_endpoints_terms_are_taken_from_the_file_beside(nudge: Journey) -> None:
     nudge.write(
         "endpoints.yaml",
