@@ -22,6 +22,7 @@ def archive(journey: str, yes: bool, now: str | None, database: str | None) -> i
     """
     from engine.cli.outcome import USAGE
     from engine.cli.show.table import users_in_words
+    from engine.enrollments.buckets import is_worked
     from engine.operations import archive as operation
 
     with opened(database) as installation:
@@ -34,5 +35,6 @@ def archive(journey: str, yes: bool, now: str | None, database: str | None) -> i
         with installation.database().write() as connection:
             at = journey_time(installation, connection, now)
             ended = operation.archive(connection, journey, at=at, now=wall(), actor=actor())
-    click.echo(f"{journey} archived; {users_in_words(ended)} inside leave it")
+        when = "" if not ended or is_worked(installation.database()) else ", once a worker runs"
+    click.echo(f"{journey} archived; {users_in_words(ended)} inside leave it{when}")
     return None

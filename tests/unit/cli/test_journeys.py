@@ -315,7 +315,10 @@ def test_archiving_says_how_many_and_asks_for_yes(here: Journey) -> None:
     assert "2 users inside welcome would leave it at once" in asked.err
     assert rows(here.folder, "SELECT state FROM journeys") == [("active",)]
     done = here("archive", "welcome", "--yes")
-    assert (done.code, done.out) == (0, "welcome archived; 2 users inside leave it\n")
+    assert (done.code, done.out) == (
+        0,
+        "welcome archived; 2 users inside leave it, once a worker runs\n",
+    )
     assert "welcome is archived already" in here("archive", "welcome", "--yes").err
     assert "welcome is archived already" in here("pause", "welcome").err
     assert "`journey publish FILE` brings it back" in here("resume", "welcome").err
