@@ -118,6 +118,23 @@ def keep_newest(folder: Path, most: int) -> list[Path]:
     return made[:-most]
 
 
+def require_folder(settings: Settings) -> None:
+    """Raise OperatorError where the folder that the settings name can't take backups."""
+    folder = settings.backups_folder
+    if folder is None:
+        return
+    try:
+        _require_apart(settings, folder / name_of(0))
+        stands = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        fine = stands.is_dir() and os.access(stands, os.W_OK | os.X_OK)
+    except OSError:
+        fine = False
+    if not fine:
+        raise OperatorError(
+            f"JOURNEY_BACKUPS is {folder}, which can't be written to; name another folder"
+        )
+
+
 def _require_apart(settings: Settings, path: Path) -> None:
     """Raise OperatorError where the key lies, or would be archived with the backup."""
     folder, kek = path.absolute().parent.resolve(), kek_path(settings).absolute()

@@ -25,6 +25,8 @@ from engine.db.health import OLDEST_SQLITE, damages, lacking, require_writable, 
 from engine.db.schema import database_exists, newest_revision, open_database
 from engine.endpoints.store import load_all
 from engine.errors import CredentialFailure, EngineError, SettingsError
+from engine.operations.backup import require_folder
+from engine.operations.readable import unreadable
 from engine.operations.zone import installation_zone
 from engine.settings import PREFIX, Settings, unknown_settings
 from engine.wire.certificates import ends_on
@@ -113,13 +115,15 @@ def _settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Ch
     for name in unknown:
         hint = did_you_mean(name.removesuffix("_FILE"), known)
         yield Check("settings", "odd", f"{name} is no setting", hint or "unset it")
+    wrong = [Check("settings", "wrong", error.message) for error in unreadable(settings)]
+    yield from wrong
+    if not (unknown or wrong):
+        found = f"all known; {settings.calls_in_flight:,} calls in flight at most"
+        yield Check("settings", "ok", found)
     try:
-        in_flight = settings.calls_in_flight
+        require_folder(settings)
     except EngineError as error:
-        yield Check("settings", "wrong", error.message)
-    else:
-        if not unknown:
-            yield Check("settings", "ok", f"all known; {in_flight:,} calls in flight at most")
+        yield Check("backups", "wrong", error.message)
 
 
 def _egress(settings: Settings) -> Iterator[Check]:

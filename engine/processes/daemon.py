@@ -21,7 +21,7 @@ from engine.db.schema import open_database
 from engine.enrollments import buckets
 from engine.enrollments.store import runs
 from engine.errors import DatabaseUnavailable, EngineError, OperatorError
-from engine.operations.retention import Kept
+from engine.operations.readable import require_readable
 from engine.operations.store import Finding
 from engine.operations.zone import installation_zone
 from engine.processes.duties import DUTIES, SCHEDULING, Post
@@ -75,7 +75,7 @@ def run(orders: Orders) -> int:
     Raises SettingsError (exit 78), AnotherWorker and OperatorError (2), before anything was begun.
     """
     settings = orders.settings
-    _ = settings.calls_in_flight, settings.backups_to_keep, Kept.by(settings), settings.lease_s
+    require_readable(settings)
     Egress.parse(settings.egress_allow)
     installation_zone(settings)
     daemon = _Daemon(orders)

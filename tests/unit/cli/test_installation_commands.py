@@ -80,6 +80,10 @@ def test_a_misspelt_setting_is_odd(
         ("JOURNEY_EGRESS_ALLOW", "everything", "egress"),
         ("JOURNEY_TIMEZONE", "Mars/Phobos", "time zones"),
         ("JOURNEY_IN_FLIGHT", "many", "settings"),
+        ("JOURNEY_LEASE", "long", "settings"),
+        ("JOURNEY_PORT", "http", "settings"),
+        ("JOURNEY_KEEP_EVENTS", "P1D", "settings"),
+        ("JOURNEY_BACKUPS", "/dev/null/backups", "backups"),
         ("JOURNEY_KEK", "short", "key"),
     ],
 )
