@@ -52,21 +52,22 @@ def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
 @database_option
 def list_(limit: int, as_json: bool, as_csv: bool, database: str | None, **wanted: Any) -> None:
     """Calls that are to be made or failed for good, and what keeps them: those that failed first
-    first.
+    first, then those that are to be made, user by user; what is shown of them by time.
     """
     from itertools import islice
 
     from engine.cli.tables import say_if_more, show
-    from engine.enrollments.calls import listed
+    from engine.enrollments.calls import by_time, listed
     from engine.versions.store import Versions
 
     chosen = _filter(**wanted)
     with opened(database) as installation, installation.database().read() as connection:
         fitting = listed(connection, chosen, Versions())
-        rows = [_row(call) for call in islice(fitting, limit + 1)]
+        found = list(islice(fitting, limit + 1))
+    rows = [_row(call) for call in by_time(found[:limit])]
     columns = ("user", "journey", "step", "endpoint", "state", "failure", "attempts", "at", "why")
-    show(rows[:limit], columns, as_json=as_json, as_csv=as_csv, empty="no call fits")
-    say_if_more(rows, limit)
+    show(rows, columns, as_json=as_json, as_csv=as_csv, empty="no call fits")
+    say_if_more(found, limit)
 
 
 @calls.command()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from engine.db.connect import Database
-    from engine.enrollments.calls import CallFilter, ListedCall
+    from engine.enrollments.calls import CallFilter, ListedCall, Rank
     from engine.versions.store import Versions
 
 MARKED_AT_ONCE = 500
@@ -77,7 +77,7 @@ def mark_wanted(
     """
     total, names = sum(each.calls for each in alike), _names(each.endpoint for each in alike)
     marked = seen = 0
-    after: Sequence[int] | None = None
+    after: Rank | None = None
     while seen < total:
         with database.read() as connection:
             found = listed(connection, wanted, versions, after)

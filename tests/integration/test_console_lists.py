@@ -15,12 +15,12 @@ import pytest
 from sqlalchemy import event
 
 from engine.audit.store import changes, look_back
-from engine.console.pages import audit, calls
+from engine.console.pages import audit
 from engine.core.expressions.assignment import bucket_of
 from engine.db.connect import Database
 from engine.db.schema import open_database
-from engine.enrollments.calls import CallFilter, listed, look_ahead
-from engine.operations import search_users
+from engine.enrollments.calls import CallFilter, Rank, listed, look_ahead
+from engine.operations import list_calls, search_users
 from engine.users.store import every_user
 from engine.versions.store import Versions
 from tests.contract.people import NOW
@@ -108,7 +108,7 @@ def test_every_list_goes_on_to_its_end(console: Furnished) -> None:
 def test_who_fits_is_found_among_so_many_at_a_time(
     console: Furnished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for place in (search_users, calls, audit):
+    for place in (search_users, list_calls, audit):
         monkeypatch.setattr(place, "LOOKED_THROUGH", 60)
     ada = console.browser("ada")
     for path in FOUND:
@@ -122,20 +122,44 @@ def test_a_page_reads_no_more_than_it_looks_at(console: Furnished) -> None:
         pytest.skip("its planner goes by how many rows there are")
     # One of its own: nobody else asks it anything meanwhile.
     with closing(open_database(f"sqlite:///{console.served.database.path}")) as database:
-        after = (NOW + 20, 1, 60, 0, 1, 0)
+        after = Rank(0, NOW + 20, "crm", "greet", 1, 60, 0, 1, 0)
+        made = Rank(1, NOW + 20, "crm", "greet", 1, 60, 0, 1, 0)
         wanted = CallFilter(failed=True, journey="greet", endpoint="crm", code="call.unknown")
         with _asked(database) as statements, database.read() as connection:
             last = look_ahead(connection, after, 50, failed=True)
             list(listed(connection, wanted, Versions(), after, last))
+            look_ahead(connection, made, 50, failed=False)
+            list(listed(connection, CallFilter(), Versions(), made))
             oldest = look_back(connection, 150, 50)
             list(changes(connection, actor="cold", newest=101, after=150, upto=oldest))
             list(every_user(connection, "v_0100"))
         own = [one for one in statements if re.search("FROM (calls|audit|users) ", one[0])]
-        assert len(own) == 5
+        assert len(own) == 7
         with database.read() as connection:
             for statement, values in own:
                 plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-                assert all(row[-1].startswith("SEARCH") for row in plan), statement
+                assert all(row[-1].startswith("SEARCH") for row in plan), (statement, plan)
+
+
+def test_calls_that_failed_come_before_those_that_are_to_be_made(console: Furnished) -> None:
+    with console.served.database.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE calls SET finished_at = NULL, next_try_at = ? - enrollment"
+            " WHERE enrollment >= 20",
+            (NOW,),
+        )
+    ada = console.browser("ada")
+    pages = _walk(ada, "/calls?show=all")
+    assert [len(page) for page in pages] == [100, 100, 30]
+    failed = {f"v_{number:04}" for number in range(20)}
+    assert set(pages[0][:20]) == failed
+    assert pages[2] == sorted(pages[2], reverse=True)
+    assert len({name for page in pages for name in page}) == HELD
+    rows = list(csv.DictReader(io.StringIO(ada.get("/calls?show=all&format=csv").text)))
+    assert {row["user"] for row in rows[:20]} == failed
+    assert len({row["user"] for row in rows if row["user"].startswith("v_")}) == HELD
+    found = {name for page in _walk(ada, "/calls?show=all&code=call.unknown") for name in page}
+    assert found == COLD
 
 
 @contextmanager

@@ -16,17 +16,15 @@ from engine.api.management.shown import (
     Page,
     Since,
     decoded,
-    page_of,
     since_of,
 )
-from engine.enrollments.calls import CallFilter, ListedCall, listed
+from engine.enrollments.calls import RANK_KINDS, CallFilter, ListedCall, Rank, listed
+from engine.operations.cursors import cursor_of
+from engine.operations.list_calls import page_of_calls
 from engine.operations.plain_data import plain_data
 from engine.operations.redrive import by_failure, mark_wanted
 
 router = APIRouter(tags=["calls"])
-
-_RANK = {True: (int,) * 6, False: (int,) * 7}
-"""What the cursor of a list of failed calls holds, and that of another one."""
 
 
 class Calls(Given):
@@ -60,13 +58,18 @@ def list_calls(
     cursor: Cursor = None,
     caller: Caller = allowed(Permission.CALLS_READ),
 ) -> Page[dict[str, Any]]:
-    """Calls that are to be made, or failed for good: those that failed first first."""
+    """Calls that are to be made, or failed for good: those that failed first first, then those that
+    are to be made, a page by time. One that is searched for may be a few pages on: each looks at
+    40,000 calls at most.
+    """
     start = since_of(since, caller.now)
     wanted = CallFilter(failed, journey, endpoint, step, code, start)
-    after = decoded(cursor, *_RANK[failed])
+    place = decoded(cursor, *RANK_KINDS)
+    after = None if place is None else Rank(*place)
+    versions = caller.backend.versions
     with caller.backend.database.read() as connection:
-        found = listed(connection, wanted, caller.backend.versions, after)
-        return page_of(found, _call, lambda call: call.rank, limit)
+        found, last = page_of_calls(connection, wanted, versions, after, limit)
+    return Page(items=[_call(call) for call in found], next=last and cursor_of(last))
 
 
 @router.post("/calls/redrive")

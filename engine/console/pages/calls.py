@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from engine.access.roles import Permission
@@ -17,8 +16,8 @@ from engine.console.listing import (
 )
 from engine.console.rendering import link
 from engine.console.visit import Page, Redirected, Shown, Visit
-from engine.enrollments.calls import CallFilter, listed, look_ahead
-from engine.operations.cursors import LOOKED_THROUGH
+from engine.enrollments.calls import RANK_KINDS, CallFilter, Rank, listed
+from engine.operations.list_calls import page_of_calls
 from engine.operations.redrive import by_failure, mark_wanted
 from engine.operations.tables import instant
 
@@ -37,21 +36,17 @@ _FILTERS = ("journey", "endpoint", "step", "code", "since")
 def _list(visit: Visit) -> Reply:
     every = visit.query["show"] == "all"
     wanted = _filter(visit, visit.query, failed=not every)
-    after = place_in(visit, *((int,) * (7 if every else 6)))
-    filters = _given(visit.query)
-    most = LOOKED_THROUGH if any(filters.values()) else MOST + 1
+    place = place_in(visit, *RANK_KINDS)
+    after = None if place is None else Rank(*place)
     versions = visit.means.versions
     with visit.means.database.read() as connection:
         if wants_csv(visit):
             return as_csv("calls", map(_row, listed(connection, wanted, versions)), _COLUMNS)
-        last = look_ahead(connection, after, most, failed=not every)
-        found = list(islice(listed(connection, wanted, versions, after, last), MOST + 1))
-    if len(found) > MOST:
-        last = found[MOST - 1].rank
+        found, last = page_of_calls(connection, wanted, versions, after, MOST)
     values = {
-        "part": stretch_of(visit, "/calls", ("show", *_FILTERS), found[:MOST], last),
+        "part": stretch_of(visit, "/calls", ("show", *_FILTERS), found, last),
         "every": every,
-        "filters": filters,
+        "filters": _given(visit.query),
     }
     return Shown("calls.html", values)
 
