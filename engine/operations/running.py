@@ -15,7 +15,7 @@ from engine.operations import store
 from engine.operations.doctor import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from engine.db.connect import Connection
     from engine.operations.store import DutyState, Process
@@ -36,8 +36,21 @@ def _processes(connection: Connection, now: int) -> Iterator[Check]:
     known = store.processes(connection)
     for process in known:
         yield from _process(process, now)
-    if not known:
+    if all(map(ended, known)):
         yield Check("processes", "ok", "none runs; `journey up` starts one")
+
+
+def ended(process: Process) -> str:
+    """How a process ended, in words; '' for one that runs, as far as anybody here can tell."""
+    if process.bug:
+        return f"for a bug: {process.bug}"
+    return "without a word" if is_gone(process) else ""
+
+
+def parted(known: Iterable[Process]) -> tuple[list[Process], list[tuple[Process, str]]]:
+    """The processes that run; and those that ended, with :func:`ended`'s words for it."""
+    told = [(process, ended(process)) for process in known]
+    return [process for process, how in told if not how], [each for each in told if each[1]]
 
 
 def is_gone(process: Process) -> bool:
@@ -55,16 +68,14 @@ def is_gone(process: Process) -> bool:
 
 def _process(process: Process, now: int) -> Iterator[Check]:
     name = f"journey {process.kind} (process {process.pid} on {process.host})"
-    if process.bug:
-        if now - process.seen_at > DAY:
+    how = ended(process)
+    if how:
+        if now - process.seen_at > DAY and process.bug:
             return
-        found = f"{name} ended {_moment(process.seen_at)} for a bug: {process.bug}"
-        remedy = "its log says more, please report it; start it again, what it was at goes on"
-        yield Check("processes", "odd", found, remedy)
-        return
-    if is_gone(process):
-        remedy = "start it again; what it was at goes on"
-        yield Check("processes", "odd", f"{name} ended without a word", remedy)
+        more = "its log says more, please report it; " if process.bug else ""
+        when = f"{_moment(process.seen_at)} " if process.bug else ""
+        found = f"{name} ended {when}{how}"
+        yield Check("processes", "odd", found, f"{more}start it again; what it was at goes on")
         return
     if now - process.seen_at > SILENT_US:
         found = f"{name} said nothing since {_moment(process.seen_at)}"
@@ -96,7 +107,7 @@ def _shares(connection: Connection, now: int) -> Iterator[Check]:
 def _duties(connection: Connection, now: int) -> Iterator[Check]:
     known = store.duties(connection)
     scheduling = any(
-        each.kind in ("up", "scheduler") and not each.bug and now - each.seen_at < SILENT_US
+        each.kind in ("up", "scheduler") and now - each.seen_at < SILENT_US and not ended(each)
         for each in store.processes(connection)
     )
     failed = [duty for duty in known if duty.error is not None]

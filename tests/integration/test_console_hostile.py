@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from engine.clock import wall
 from engine.console.rendering import visible
 from engine.core.guarded_json import text_of
 from engine.endpoints.store import find
+from engine.operations.store import ENDED
 from tests.examples import of_every
 from tests.integration.furnished import Browser, Furnished, furnished, put_event, put_user
 from tests.integration.hostile_rows import NAMES, put_doors, put_journeys
@@ -94,14 +96,18 @@ def _fill(console: Furnished) -> None:
         for number, text in enumerate(HOSTILE):
             connection.exec_driver_sql(
                 "INSERT INTO processes (id, kind, host, pid, started_at, seen_at, health)"
-                " VALUES (?, ?, ?, 1, ?, ?, '[]')",
-                (f"p{number}", text, text, SEQ, wall()),
+                " VALUES (?, ?, ?, 1, ?, ?, ?)",
+                (f"p{number}", text, text, SEQ, wall(), _ended(text) if number % 2 else "[]"),
             )
             connection.exec_driver_sql(
                 "INSERT INTO duties (name, process, said, error, failures, next_at)"
                 " VALUES (?, '', ?, ?, 1, ?)",
                 (f"{number} {text}", text, text, SEQ),
             )
+
+
+def _ended(bug: str) -> str:
+    return json.dumps([{"part": ENDED, "state": "wrong", "found": bug}])
 
 
 def _require_inert(page: str) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +20,7 @@ from engine.credentials.references import FromEnv, Given, References
 from engine.credentials.store.profiles import profile_by_name
 from engine.endpoints.store import find
 from engine.operations.edit_endpoint import set_endpoint
+from engine.operations.store import ENDED, Finding, Process, put_process
 from tests.contract.people import insert
 from tests.integration.furnished import SECRET, Browser, Furnished, furnished, put_event, put_user
 from tests.partners import CRM, AuthorizationServer, running
@@ -383,6 +385,19 @@ def test_a_user_is_told_of_and_erased(console: Furnished, ada: Browser) -> None:
     assert ada.post("/user/erase", {"id": "gone", "sure": "yes"}).status_code == 303
     assert not console.served.holds("gone@example.com")
     assert ada.get("/user?id=gone").status_code == 404
+
+
+def test_what_ended_for_a_bug_stands_apart_from_what_runs(console: Furnished, ada: Browser) -> None:
+    lives = Process("lives", "api", "elsewhere", 1, wall(), wall())
+    bug = (Finding(ENDED, "wrong", "ValueError"),)
+    with console.served.database.write() as connection:
+        put_process(connection, lives)
+        put_process(connection, replace(lives, id="ended", kind="worker", pid=7, health=bug))
+    alive, _, rest = ada.get("/health").text.partition("<h2>Processes</h2>")[2].partition("Ended")
+    assert "journey api" in alive
+    assert "journey worker" not in alive
+    assert "7 on elsewhere" in rest
+    assert "for a bug: ValueError" in rest
 
 
 LISTS = (

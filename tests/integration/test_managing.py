@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
 
+from engine.clock import wall
 from engine.core.expressions.assignment import bucket_of
 from engine.operations.cursors import cursor_of
+from engine.operations.store import ENDED, Finding, Process, put_process
 from tests.contract.people import NOW, add_passage, add_version, insert
 from tests.integration.furnished import put_event, put_user
 from tests.integration.managed import DATABASES, calling, managed
@@ -405,7 +408,19 @@ def test_an_auth_profile_is_scheduled_settled_renamed_and_tried(admin: httpx.Cli
     assert admin.post("/endpoints/unreachable/test", json={"user": "nobody"}).status_code == 404
 
 
-def test_health_says_what_runs_and_which_duties_there_are(admin: httpx.Client) -> None:
+def test_health_says_what_runs_and_what_ended_and_which_duties_there_are(
+    served: Served, admin: httpx.Client
+) -> None:
     found = admin.get("/health").json()
     assert found["checks"][0]["state"] == "ok"
-    assert found["processes"] == []
+    assert (found["processes"], found["ended"]) == ([], [])
+    lives = Process("lives", "api", "elsewhere", 1, wall(), wall())
+    bug = (Finding(ENDED, "wrong", "ValueError"),)
+    with served.database.write() as connection:
+        put_process(connection, lives)
+        put_process(connection, replace(lives, id="ended", kind="worker", health=bug))
+    found = admin.get("/health").json()
+    assert [each["id"] for each in found["processes"]] == ["lives"]
+    assert [(each["id"], each["ended"]) for each in found["ended"]] == [
+        ("ended", "for a bug: ValueError")
+    ]

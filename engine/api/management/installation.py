@@ -29,7 +29,7 @@ from engine.endpoints import contact_policy
 from engine.endpoints.file import read_file
 from engine.operations import apply, delete, key_status, keys, store
 from engine.operations.plain_data import plain_data
-from engine.operations.running import running
+from engine.operations.running import parted, running
 from engine.processes.duties import DUTIES
 from engine.users.catalogue import load_catalogue
 
@@ -95,13 +95,16 @@ class Retired(Shown):
 
 @router.get("/health", tags=["installation"])
 def show_health(caller: Caller = allowed(Permission.SYSTEM_READ)) -> dict[str, Any]:
-    """What runs on this database and how it is, and the duties with a clock."""
+    """What runs on this database and how it is, what `ended` without saying so or for a bug, and
+    the duties with a clock.
+    """
     with caller.backend.database.read() as connection:
         checks = list(running(connection, caller.now))
-        duties, processes = store.duties(connection), store.processes(connection)
+        duties, (alive, ended) = store.duties(connection), parted(store.processes(connection))
     return {
         "checks": plain_data(checks),
-        "processes": plain_data(processes),
+        "processes": plain_data(alive),
+        "ended": [plain_data(each) | {"ended": how} for each, how in ended],
         "duties": [plain_data(each) | {"when": _WHEN.get(each.name, "")} for each in duties],
     }
 

@@ -8,7 +8,7 @@ from engine.access.roles import Permission
 from engine.console.listing import as_csv, wants_csv
 from engine.console.visit import Page, Shown
 from engine.operations import store
-from engine.operations.running import running
+from engine.operations.running import parted, running
 from engine.operations.tables import instant
 from engine.processes.duties import DUTIES
 
@@ -24,11 +24,11 @@ def _show(visit: Visit) -> Reply:
     with visit.means.database.read() as connection:
         checks = list(running(connection, visit.now))
         duties = store.duties(connection)
-        processes = store.processes(connection)
+        alive, ended = parted(store.processes(connection))
     if wants_csv(visit):
         return as_csv("duties", map(_row, duties), _COLUMNS)
-    values = {"checks": checks, "duties": duties, "when_of": _WHEN, "processes": processes}
-    return Shown("health.html", values)
+    values = {"checks": checks, "duties": duties, "when_of": _WHEN}
+    return Shown("health.html", values | {"processes": alive, "ended": ended})
 
 
 def _row(duty: DutyState) -> dict[str, object]:

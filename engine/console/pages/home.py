@@ -17,7 +17,7 @@ from engine.endpoints.store import load_all
 from engine.enrollments.endpoint_figures import failed_calls
 from engine.enrollments.tallies import Tally, tallies
 from engine.operations import store
-from engine.operations.running import running
+from engine.operations.running import ended, running
 from engine.versions.listing import every_journey
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _of_health(visit: Visit, connection: Connection) -> Iterator[Matter]:
             text = f"{check.found}. {check.remedy}" if check.remedy else check.found
             yield Matter(check.state, check.name, "/health", text)
     known = store.processes(connection)
-    if not any(each.kind in ("up", "worker") and not each.bug for each in known):
+    if not any(each.kind in ("up", "worker") and not ended(each) for each in known):
         text = "No worker runs: nobody travels on until `journey up` or `journey worker` is started"
         yield Matter("odd", "processes", "/health", text)
 

@@ -191,7 +191,9 @@ def test_one_that_ends_for_a_bug_leaves_word_until_somebody_does_its_work(
     assert found.endswith("for a bug: ValueError")
     Watch(database, this_process("scheduler"), [], print)._forget_the_gone()
     assert [each.bug for each in rows(database)] == ["ValueError"]
+    assert told(database)[1][2].startswith("none runs")
     later = told(database, wall() + 2 * DAY)
+    assert later[0][2].startswith("none runs")
     assert not any("for a bug" in found for _, _, found in later), "a day is enough"
     Watch(database, this_process(kind), [], print)._forget_the_gone()
     assert rows(database) == []
