@@ -203,13 +203,21 @@ def _damage(database: Database) -> Check | None:
     try:
         require_writable(database)
         found = damages(database)
-        missing = () if found else lacking(database)
+        if not found:
+            return incomplete(database)
     except EngineError as error:
         return Check("database", "wrong", error.message)
-    if not found and not missing:
+    what = f"{database.name} is damaged: {found[0]}"
+    return Check("database", "wrong", what, "restore it from a backup")
+
+
+def incomplete(database: Database) -> Check | None:
+    """What the database lacks of what every one of this version has; None for a whole one."""
+    missing = lacking(database)
+    if not missing:
         return None
-    what = f"is damaged: {found[0]}" if found else f"lacks {', '.join(missing[:_MOST_NAMED])}"
-    return Check("database", "wrong", f"{database.name} {what}", "restore it from a backup")
+    what = f"{database.name} lacks {', '.join(missing[:_MOST_NAMED])}"
+    return Check("database", "wrong", what, "restore it from a backup")
 
 
 def _keys(connection: Connection, settings: Settings) -> Iterator[Check]:

@@ -17,7 +17,7 @@ from engine.credentials.store.keys import data_keys
 from engine.credentials.store.profiles import all_profiles
 from engine.db.contents import every_row
 from engine.errors import CredentialFailure
-from engine.operations.doctor import Check
+from engine.operations.doctor import Check, incomplete
 from engine.telemetry.leak_search import LeakSearch
 
 if TYPE_CHECKING:
@@ -39,8 +39,12 @@ def leaks(
     """Look for every secret that this installation can open, in its database, its home folder, its
     log, and ``paths``: files, and folders with what is below them. Changes nothing.
 
-    Secrets are told by name and place. Raises SettingsError where the keys don't open.
+    Secrets are told by name and place; in a database that lacks something that, too. Raises
+    SettingsError where the keys don't open.
     """
+    lacks = incomplete(database)
+    if lacks is not None:
+        yield lacks
     kek = find_kek(settings)
     with database.read() as connection:
         secrets = list(_secrets(connection, kek, References(environment, settings.secret_folders)))

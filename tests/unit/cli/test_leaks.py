@@ -125,5 +125,13 @@ def test_keys_are_looked_for_and_the_files_that_keep_them_left_out(here: Journey
     assert (home / "kek").read_text().strip() not in ended.out
 
 
+@pytest.mark.parametrize("lost", ["users", "auth_profiles"])
+def test_a_database_that_lacks_a_table_is_told_of(here: Journey, lost: str) -> None:
+    query(here, f"DROP TABLE {lost}")
+    ended = look(here)
+    assert ended.code == 6
+    assert f"engine.db lacks {lost}; restore it from a backup" in ended.out
+
+
 def test_paths_without_leaks_are_a_slip(tmp_path: Path) -> None:
     assert main(["doctor", str(tmp_path)]) == 2
