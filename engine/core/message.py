@@ -26,8 +26,8 @@ class Answer:
     Either an HTTP answer (``status`` > 0, ``failure`` None) or a failure (``status`` 0 and one of
     the ``call.*`` codes in ``failure``; ``text`` then says what happened, without URL or secret).
     ``may_have_been_sent`` is False only where it is certain that the server never saw the request.
-    ``stale_connection`` marks the keep-alive race: a reused connection ended before the first byte
-    of an answer, so sending once more at once is right wherever a repeat is allowed.
+    ``stale_connection`` marks the keep-alive race: a reused connection ended before the request
+    was taken, so sending it again at once is right wherever a repeat is allowed.
     ``elapsed_us`` is the stopwatch time of the whole attempt. Header names are lower-case; the
     first value of a repeated header stands.
     """

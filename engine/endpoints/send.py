@@ -153,8 +153,9 @@ class Sender:
         send = self._transport.send
         answer = await send(request, deadline_s, network=network)
         if answer.stale_connection and ready.resend:
-            # The server had closed the kept connection: it never answered and never counted it.
-            answer = await send(request, deadline_s, network=network)
+            # The server had closed the kept connection and never counted the request. Others that
+            # were kept may be as dead.
+            answer = await send(request, deadline_s, network=network, anew=True)
         if answer.status or answer.may_have_been_sent:
             sent.attempts += 1
         sent.answer = answer

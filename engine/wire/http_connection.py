@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import math
 import select
 import ssl
+import termios
 from collections.abc import Callable
 from typing import cast
 
@@ -148,6 +150,20 @@ class Connection(asyncio.Protocol):
                 Answer(reader.status, reader.headers, reader.body, elapsed_us=elapsed_us)
             )
 
+    def _cut_off(self) -> None:
+        """The server has closed before the answer's end."""
+        in_body = self._reader.in_body
+        text = "closed in the middle of the answer" if in_body else "closed before an answer"
+        stale = self._used and self._reader.received == 0 and not self._has_arrived()
+        self._fail(UNREACHABLE, text, stale=stale)
+
+    def _has_arrived(self) -> bool:
+        """Whether the server's machine has taken all of the request. One that had closed the kept
+        connection before never does; one that read the request and then closed has.
+        """
+        transport = cast(asyncio.Transport, self._transport)
+        return self._all_written() and _is_acknowledged(transport)
+
     def _fail(self, code: str, text: str, *, stale: bool = False) -> None:
         """The request came to nothing, and the connection with it."""
         waiter, self._waiter = self._waiter, None
@@ -202,17 +218,18 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> None:
         """The server will send no more: the end of an answer that has no other one."""
         self.open = False
-        if self._waiter is not None and self._reader.end() and self._ended_well():
+        if self._waiter is None:
+            return
+        if self._reader.end() and self._ended_well():
             self._finish()
+        else:
+            self._cut_off()
 
     def connection_lost(self, _: Exception | None) -> None:
         """Closed, by whomever."""
         self.open = False
         if self._waiter is not None:
-            in_body = self._reader.in_body
-            text = "closed in the middle of the answer" if in_body else "closed before an answer"
-            stale = self._used and self._reader.received == 0
-            self._fail(UNREACHABLE, text, stale=stale)
+            self._cut_off()
         if self._alarm is not None:
             self._alarm.cancel()
         self._reader.release()
@@ -238,6 +255,15 @@ class Connection(asyncio.Protocol):
         """It is gone."""
         self._paused = False
         self._write_rest()
+
+
+def _is_acknowledged(transport: asyncio.Transport) -> bool:
+    """Whether TCP knows that all bytes written came to the other side; False where it can't say."""
+    try:
+        socket = transport.get_extra_info("socket").fileno()
+        return not any(fcntl.ioctl(socket, termios.TIOCOUTQ, bytes(4)))
+    except (OSError, ValueError):
+        return False
 
 
 def _has_something_to_read(transport: asyncio.Transport) -> bool:

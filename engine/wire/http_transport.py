@@ -42,7 +42,12 @@ class HttpTransport(Transport):
         self._dialler = Dialler()
 
     async def send(
-        self, request: Request, deadline: float, *, network: Network = DEFAULT_NETWORK
+        self,
+        request: Request,
+        deadline: float,
+        *,
+        network: Network = DEFAULT_NETWORK,
+        anew: bool = False,
     ) -> Answer:
         """One attempt; see :meth:`Transport.send`."""
         started = stopwatch()
@@ -50,9 +55,8 @@ class HttpTransport(Transport):
             route = self._routes.to(request.url, network, started)
             head = write_head(request, route.prefix, route.authority)
             line = route.line
-            connection = line.take(started) if line and started < route.fresh_until else None
-            if connection is None:
-                connection = await self._connect(route, started, deadline)
+            kept = line.take(started) if line and started < route.fresh_until and not anew else None
+            connection = kept or await self._connect(route, started, deadline, anew=anew)
         except CallFailure as refusal:
             return Answer(
                 failure=refusal.code,
@@ -85,14 +89,16 @@ class HttpTransport(Transport):
         await self._routes.close()
         await self._dialler.close()
 
-    async def _connect(self, route: Route, started: float, deadline: float) -> Connection:
+    async def _connect(
+        self, route: Route, started: float, deadline: float, *, anew: bool
+    ) -> Connection:
         """A connection to one of the addresses, a new one if need be. Raises ``CallFailure``."""
         line = route.line
         if line is None or started >= route.fresh_until:
             line = await self._routes.open(route, deadline)
         untried = min(len(route.addresses), MAX_ADDRESSES)
         while (left := deadline - (stopwatch() - started)) > 0:
-            connection = line.take(stopwatch())
+            connection = None if anew else line.take(stopwatch())
             if connection is not None:
                 return connection
             try:

@@ -33,7 +33,12 @@ class ScriptedTransport(Transport):
         self.closed = False
 
     async def send(
-        self, request: Request, deadline: float, *, network: Network = DEFAULT_NETWORK
+        self,
+        request: Request,
+        deadline: float,
+        *,
+        network: Network = DEFAULT_NETWORK,
+        anew: bool = False,
     ) -> Answer:
         """The scripted answer; see :class:`~engine.wire.transport.Transport`."""
         self.requests.append(request)

@@ -53,13 +53,19 @@ class Transport(Protocol):
     """Sends one request and says what became of it. Never raises for what the world does."""
 
     async def send(
-        self, request: Request, deadline: float, *, network: Network = DEFAULT_NETWORK
+        self,
+        request: Request,
+        deadline: float,
+        *,
+        network: Network = DEFAULT_NETWORK,
+        anew: bool = False,
     ) -> Answer:
         """Put ``request`` on the wire once and return the answer or the failure.
 
         ``deadline`` is seconds for the whole attempt: from now, name lookup and connecting
         included, to the last byte of the answer. Every status from 200 up is an answer; redirects
-        are not followed, bodies not decompressed. Failures in ``Answer.failure``:
+        are not followed, bodies not decompressed. ``anew``: over a connection of its own, none that
+        was kept. Failures in ``Answer.failure``:
 
         - ``call.blocked``: egress forbids the address, or the URL can't be dialled safely
         - ``call.unfillable``: the request can't be written (method, header name or value)

@@ -349,8 +349,8 @@ def test_a_connection_the_server_ends_is_not_used_again(kind: Kind) -> None:
     run(kind, scenario())
 
 
-def test_a_reused_connection_that_ends_before_an_answer_is_told_apart(kind: Kind) -> None:
-    """The keep-alive race: the request may have been read, so the transport doesn't resend."""
+def test_a_reused_connection_that_ends_behind_the_request_is_a_failure_like_any(kind: Kind) -> None:
+    """Its server has the request: made again behind everybody's back, it would be there twice."""
 
     async def once(connection: Connection) -> None:
         await connection.request()
@@ -359,12 +359,44 @@ def test_a_reused_connection_that_ends_before_an_answer_is_told_apart(kind: Kind
 
     async def scenario() -> None:
         async with serving(once) as server, opened(kind) as transport:
-            assert (await transport.send(a_request(server.url()), 2.0)).status == 200
-            answer = await transport.send(a_request(server.url()), 2.0)
-            assert_failed(answer, UNREACHABLE, CLOSED, sent=True)
-            assert answer.stale_connection is True
-            assert len(server.seen) == 2
-            assert (await transport.send(a_request(server.url()), 2.0)).status == 200
+            for _ in range(20):
+                assert (await transport.send(a_request(server.url()), 2.0)).status == 200
+                answer = await transport.send(a_request(server.url()), 2.0)
+                assert_failed(answer, UNREACHABLE, CLOSED, sent=True)
+                assert answer.stale_connection is False
+            assert len(server.seen) == 40
+
+    run(kind, scenario())
+
+
+def test_a_reused_connection_that_had_ended_before_the_request_is_told_apart(kind: Kind) -> None:
+    """The keep-alive race: whoever may repeat the request does so at once."""
+
+    async def silent(connection: Connection) -> None:
+        await connection.request()
+        await connection.write(OK)
+
+    async def scenario() -> None:
+        async with serving(silent) as server, opened(kind) as transport:
+            stale = 0
+            for _ in range(200):
+                answer = await transport.send(a_request(server.url()), 2.0)
+                if answer.failure is not None:
+                    assert_failed(answer, UNREACHABLE, CLOSED, sent=True)
+                    assert answer.stale_connection is True
+                    stale += 1
+            assert len(server.seen) == 200 - stale
+
+    run(kind, scenario())
+
+
+def test_what_is_sent_anew_takes_no_kept_connection(kind: Kind) -> None:
+    async def scenario() -> None:
+        async with serving(keeping_alive()) as server, opened(kind) as transport:
+            for anew in (False, True, False):
+                answer = await transport.send(a_request(server.url()), 2.0, anew=anew)
+                assert answer.status == 200
+            assert server.connections == 2
 
     run(kind, scenario())
 

@@ -383,7 +383,12 @@ class Wire(Transport):
         self.sent: dict[str, list[tuple[Request, float]]] = {}
 
     async def send(
-        self, request: Request, deadline: float, *, network: Network = DEFAULT_NETWORK
+        self,
+        request: Request,
+        deadline: float,
+        *,
+        network: Network = DEFAULT_NETWORK,
+        anew: bool = False,
     ) -> Answer:
         """The answer, when its time has come."""
         held = _sending.get()

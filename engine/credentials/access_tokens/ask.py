@@ -114,8 +114,8 @@ class TokenServers:
                 self._redactor.learn((value.partition(" ")[2],))
         answer = await self._transport.send(request, DEADLINE_S, network=network)
         if answer.stale_connection:
-            # The connection had died of idleness before the server read anything: not a request.
-            answer = await self._transport.send(request, DEADLINE_S, network=network)
+            # The kept connection was closed before the server saw anything: not a request.
+            answer = await self._transport.send(request, DEADLINE_S, network=network, anew=True)
         return answer
 
     def _without_secrets(self, refused: Refused) -> Refused:

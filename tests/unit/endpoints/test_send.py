@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -198,6 +199,21 @@ def test_a_kept_connection_that_was_closed_is_replaced_at_once(database: Databas
     save(database)
     sent, requests = send(database, [STALE, OK])
     assert (sent.answer, sent.attempts, len(requests)) == (OK, 1, 2)
+
+
+def test_the_one_that_replaces_it_is_new(database: Database, monkeypatch: Any) -> None:
+    """Who closed one kept connection has closed the others, too."""
+    save(database)
+    over: list[bool] = []
+    scripted = ScriptedTransport.send
+
+    async def noting(self: ScriptedTransport, *given: Any, anew: bool = False, **more: Any) -> Any:
+        over.append(anew)
+        return await scripted(self, *given, **more)
+
+    monkeypatch.setattr(ScriptedTransport, "send", noting)
+    send(database, [STALE, OK])
+    assert over == [False, True]
 
 
 def test_a_call_that_may_be_made_at_most_once_is_not_repeated(database: Database) -> None:

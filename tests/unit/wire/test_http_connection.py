@@ -164,19 +164,33 @@ def test_giving_up_an_answer_that_is_there_leaves_the_next_call_alone() -> None:
     asyncio.run(scenario())
 
 
-def test_a_lost_connection_is_stale_only_if_it_was_used_and_nothing_came() -> None:
-    async def scenario() -> None:
-        outcomes = []
-        for used, begun in [(False, b""), (True, b""), (True, b"HTT")]:
-            kept = Kept()
-            if used:
-                kept.ask()
-                kept.connection.data_received(OK)
-            answer = kept.ask()
-            if begun:
-                kept.connection.data_received(begun)
-            kept.connection.connection_lost(None)
-            outcomes.append((await answer).stale_connection)
-        assert outcomes == [False, True, False]
+def lost_after(*, used: bool, arrived: bool, begun: bytes = b"", ended: bool = False) -> Answer:
+    async def scenario() -> Answer:
+        kept = Kept()
+        if used:
+            kept.ask()
+            kept.connection.data_received(OK)
+        answer = kept.ask()
+        if not arrived:
+            kept.wire.ends[0].send(b"nobody reads this")
+        if begun:
+            kept.connection.data_received(begun)
+        if ended:
+            kept.connection.eof_received()
+        kept.connection.connection_lost(None)
+        return await answer
 
-    asyncio.run(scenario())
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_lost_connection_is_stale_only_if_it_was_used_and_nothing_came(ended: bool) -> None:
+    assert lost_after(used=True, arrived=False, ended=ended).stale_connection is True
+    assert lost_after(used=False, arrived=False, ended=ended).stale_connection is False
+    assert lost_after(used=True, arrived=False, begun=b"HTT", ended=ended).stale_connection is False
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_connection_lost_behind_a_request_that_arrived_is_not_stale(ended: bool) -> None:
+    answer = lost_after(used=True, arrived=True, ended=ended)
+    assert (answer.stale_connection, answer.may_have_been_sent) == (False, True)
