@@ -126,10 +126,11 @@ def _places(columns: Sequence[Column], role: Role) -> tuple[tuple[int, str, bool
 
 
 def _columns(header: Sequence[str], declared: Mapping[str, str]) -> list[Column]:
+    _check_separator(header)
     columns = [_column(place, title, declared) for place, title in enumerate(header, 1)]
     names = [column.name for column in columns]
     if "id" not in names:
-        raise BadRow("users.no_id_column", "no column is called 'id'", _id_hint(header))
+        raise _no_id(_id_hint(header))
     for name in names:
         if names.count(name) > 1:
             raise BadRow(
@@ -168,10 +169,18 @@ def _column(place: int, title: str, declared: Mapping[str, str]) -> Column:
     return Column(name, Role.ATTRIBUTE, forced)
 
 
-def _id_hint(header: Sequence[str]) -> str:
+def _check_separator(header: Sequence[str]) -> None:
+    """Said before anything of the one column that it seems to be: its name has a tab in it."""
     if len(header) == 1:
         for separator, called in ((";", "';'"), ("\t", "tabs"), ("|", "'|'")):
             if separator in header[0]:
-                return f"the columns seem to be separated by {called}; use commas"
+                raise _no_id(f"the columns seem to be separated by {called}; use commas")
+
+
+def _no_id(hint: str) -> BadRow:
+    return BadRow("users.no_id_column", "no column is called 'id'", hint)
+
+
+def _id_hint(header: Sequence[str]) -> str:
     near = [name for name in header if name.strip().lower() in ("id", "user_id", "userid", "user")]
     return f"rename {shown(near[0])} to 'id'" if near else "the first line must name the columns"

@@ -174,6 +174,8 @@ def test_a_bad_json_line_is_named_with_its_remedy(line: str, said: str) -> None:
         (b"name,tier\nAda,gold\n", "no column is called 'id'"),
         (b"ID,tier\nu1,gold\n", "rename 'ID' to 'id'"),
         (b"id;tier\nu1;gold\n", "separated by ';'; use commas"),
+        (b"id\ttier\nu1\tgold\n", "separated by tabs; use commas"),
+        (b"id:text|tier\nu1|gold\n", "separated by '|'; use commas"),
         (b"id,a,a\nu1,1,2\n", "two columns are called 'a'"),
         (b"id,a,a:text\nu1,1,2\n", "two columns are called 'a'"),
         (b"id,a,\nu1,1,2\n", "column 3 of the header has no name"),
