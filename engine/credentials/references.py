@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from engine.clock import stopwatch
 from engine.credentials.wording import THREE_WAYS
 from engine.errors import CredentialFailure
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 LARGEST_FILE = 64 * 1024
+EMPTY_FOR_S = 1.0
+"""A file that is empty for longer is no more about to be written."""
+
 _OWN_PREFIX = "JOURNEY_"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _LATER = frozenset({"vault", "aws_sm"})
@@ -113,6 +117,16 @@ def _require_variable(name: str) -> None:
 class _Read:
     identity: tuple[int, int, int, int]
     value: str = field(repr=False)
+    emptied_at: float | None = None
+
+    def is_good_still(self) -> bool:
+        """Whether the file, which is empty, may be about to be written: `echo NEW > FILE` empties
+        it first.
+        """
+        now = stopwatch()
+        if self.emptied_at is None:
+            self.emptied_at = now
+        return bool(self.value) and now < self.emptied_at + EMPTY_FOR_S
 
 
 class References:
@@ -160,7 +174,10 @@ class References:
                 continue
             if known is not None and known.identity == _identity(found):
                 return known.value
-            self._files[name] = fresh = self._open(name, path)
+            fresh = self._open(name, path)
+            if known is not None and not fresh.value and known.is_good_still():
+                return known.value
+            self._files[name] = fresh
             return fresh.value
         self._files.pop(name, None)
         folders = ", ".join(str(folder) for folder in self._folders)

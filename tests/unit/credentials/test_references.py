@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.credentials import references
 from engine.credentials.references import (
     FromEnv,
     FromFile,
@@ -81,6 +82,22 @@ def test_a_changed_file_is_read_again_and_its_last_newline_is_no_part_of_it(
     for written, meant in (("one\n", "one"), ("two-longer\r\n", "two-longer"), ("a\n\n", "a\n")):
         file.write_bytes(written.encode())
         assert references.read(FromFile("crm.key")) == meant
+
+
+def test_a_file_that_is_emptied_before_it_is_written_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, found = tmp_path / "token", References({}, (tmp_path,))
+    file.write_text("one")
+    assert found.read(FromFile("token")) == "one"
+    file.write_text("")
+    assert found.read(FromFile("token")) == "one", "somebody is about to write it"
+    file.write_text("two")
+    assert found.read(FromFile("token")) == "two"
+    file.write_text("")
+    assert found.read(FromFile("token")) == "two"
+    monkeypatch.setattr(references, "EMPTY_FOR_S", 0.0)
+    assert found.read(FromFile("token")) == "", "it was emptied to stay so"
 
 
 def test_what_was_read_isnt_kept_once_it_is_to_be_forgotten_or_its_file_is_gone(
