@@ -162,24 +162,28 @@ def counted_from(first_at: int | None, tries: int, began: int, failure: str | No
 
 
 def retry_after(answer: Answer, now: int) -> int | None:
-    """The moment a 429 or 503 asks us to wait for (seconds or an HTTP date), at most an hour off;
-    None if it doesn't say, or not in a form of RFC 9110.
+    """The moment a 429 or 503 asks us to wait for, at most an hour off; None if it doesn't say."""
+    pause = pause_asked(answer, now) if answer.status in _ASKS_FOR_PATIENCE else None
+    return None if pause is None else now + min(pause, LONGEST_RETRY_AFTER)
 
-    A date is taken by the server's own clock (its ``Date``), however ours goes.
+
+def pause_asked(answer: Answer, now: int) -> int | None:
+    """The pause of ``Retry-After`` (seconds or an HTTP date) in microseconds; None where there is
+    none in a form of RFC 9110.
+
+    A date is taken by the server's own clock (its ``Date``), however ours goes; where it doesn't
+    say, by ours.
     """
-    if answer.status not in _ASKS_FOR_PATIENCE:
-        return None
     asked = answer.headers.get("retry-after", "").strip()
     if not asked:
         return None
     if _DIGITS.fullmatch(asked):
-        return now + min(int(asked) * SECOND, LONGEST_RETRY_AFTER)
+        return int(asked) * SECOND
     at = _http_date(asked)
     if at is None:
         return None
     theirs = _http_date(answer.headers.get("date", ""))
-    pause = at - (now if theirs is None else theirs)
-    return now + min(max(pause, 0), LONGEST_RETRY_AFTER)
+    return max(at - (now if theirs is None else theirs), 0)
 
 
 def _http_date(written: str) -> int | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qsl
 
 from engine.core import guarded_json
 from engine.core.expressions.durations import SECOND
 from engine.core.message import Answer
+from engine.core.steps.answers import pause_asked
 from engine.credentials.kinds.oauth2 import OAuth2
 from engine.credentials.kinds.token_expired import value_at
 
@@ -69,8 +69,8 @@ class Refused:
     of_secret: bool = False
 
 
-def read_answer(answer: Answer, profile: OAuth2) -> Grant | Refused:
-    """What the token server said."""
+def read_answer(answer: Answer, profile: OAuth2, now: int) -> Grant | Refused:
+    """What the token server said; ``now`` is wall time."""
     if answer.failure is not None:
         permanent = answer.failure in ("call.blocked", "call.unfillable")
         return Refused(f"the token server gave no answer: {answer.text}", permanent)
@@ -84,13 +84,13 @@ def read_answer(answer: Answer, profile: OAuth2) -> Grant | Refused:
     error = _error_code(document)
     if answer.status >= 400 or error:
         said = document.get("error_description") if isinstance(document, dict) else None
-        return _refused(answer, error, said, profile)
+        return _refused(answer, error, said, profile, now)
     if not isinstance(document, dict):
         return Refused("the token server's answer is neither JSON nor a form", permanent=False)
     return _grant(document, profile)
 
 
-def _refused(answer: Answer, error: str, said: object, profile: OAuth2) -> Refused:
+def _refused(answer: Answer, error: str, said: object, profile: OAuth2, now: int) -> Refused:
     transient = (
         answer.status >= 500
         or answer.status in _TRANSIENT_STATUSES
@@ -107,7 +107,7 @@ def _refused(answer: Answer, error: str, said: object, profile: OAuth2) -> Refus
         f"the token server answered {answered}" + (f": {hint}" if hint else ""),
         not transient,
         error,
-        retry_after(answer),
+        pause_asked(answer, now),
         # Cut before it is redacted, it could end in half a secret.
         said if isinstance(said, str) and len(said) <= _LONGEST_SAID else "",
         not transient and (error == "invalid_client" or answer.status == 401 or of_password),
@@ -174,17 +174,3 @@ def _life(written: object, unit: str) -> int | None:
     except (ValueError, OverflowError):
         return None
     return int(seconds * SECOND) if 0 < seconds <= _LONGEST_LIFE_S else None
-
-
-def retry_after(answer: Answer) -> int | None:
-    """The pause that ``answer`` asks for, in microseconds; None without one that can be read."""
-    written = answer.headers.get("retry-after", "").strip()
-    if written.isascii() and written.isdigit():
-        return int(written[:9]) * SECOND
-    try:
-        # Against the server's own clock, which is the one the date was made by.
-        until = parsedate_to_datetime(written)
-        pause = until - parsedate_to_datetime(answer.headers.get("date", ""))
-    except (TypeError, ValueError):
-        return None
-    return max(0, int(pause.total_seconds() * SECOND))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from engine.clock import wall
 from engine.credentials.access_tokens.answer import LARGEST_ANSWER, Grant, Refused, read_answer
 from engine.credentials.access_tokens.discovery import Discovery
 from engine.credentials.access_tokens.request import token_request
@@ -43,11 +44,13 @@ class Asked:
     """What came of it; ``unsent`` counts requests that certainly never reached the server.
 
     ``with_previous``: the current secret was refused, and the previous one asked with.
+    ``refresh_refused``: the refresh token that was shown is good no more.
     """
 
     outcome: Grant | Refused
     unsent: int = 0
     with_previous: bool = False
+    refresh_refused: bool = False
 
 
 class Turn(Protocol):
@@ -78,14 +81,17 @@ class TokenServers:
     ) -> Asked | None:
         """A token or a failure; None where the turn was over.
 
-        A refresh token is tried first; where the server has withdrawn it, the grant. Where the
-        secret is refused and there is a previous one, that is tried once.
+        Of grant ``password`` a refresh token is tried first; where the server doesn't take it, the
+        grant. Where the secret is refused and there is a previous one, that is tried once.
         """
         self._redactor.learn(secrets.current.values())
         if secrets.previous is not None:
             self._redactor.learn(secrets.previous.values())
         if refresh_token is not None:
             self._redactor.learn((refresh_token,))
+        if profile.grant != "password":
+            # RFC 6749, 4.4.3: it serves nothing here, and whoever gave it may not take it back.
+            refresh_token = None
         server = await self.discovery.server(profile, network_of(profile, secrets.current))
         if isinstance(server, Refused):
             return Asked(self._without_secrets(server), unsent=1)
@@ -105,7 +111,7 @@ class TokenServers:
             outcome = self._without_secrets(outcome)
         else:
             self._redactor.learn(filter(None, (outcome.access_token, outcome.refresh_token)))
-        return Asked(outcome, exchange.unsent, with_previous)
+        return Asked(outcome, exchange.unsent, with_previous, exchange.refresh_refused)
 
     async def send(self, request: Request, network: Network) -> Answer:
         """One request with a secret in it."""
@@ -163,12 +169,14 @@ class _Exchange:
         if answer.status != 200:  # an answer with a token may well repeat the refresh token
             sent = tuple(values[name] for name in sorted(values) if name != CLIENT_CERTIFICATE)
             answer = without_secrets(answer, (*sent, refresh_token or ""))
-        return read_answer(answer, self._profile)
+        return read_answer(answer, self._profile, wall())
 
 
 def _is_withdrawn(outcome: Grant | Refused | None) -> bool:
-    """A refused client would be refused again, whatever it shows."""
-    return isinstance(outcome, Refused) and outcome.permanent and outcome.error == "invalid_grant"
+    """Servers have many words for a refresh token that they don't take (any more); kept, it would
+    be shown and refused for ever. A refused client would be refused again, whatever it shows.
+    """
+    return isinstance(outcome, Refused) and outcome.permanent and outcome.error != "invalid_client"
 
 
 def _may_be_old(outcome: Grant | Refused | None) -> bool:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from engine.clock import stopwatch
+from engine.clock import stopwatch, wall
 from engine.core import guarded_json
 from engine.core.message import Answer, Request
-from engine.credentials.access_tokens.answer import Refused, retry_after
+from engine.core.steps.answers import pause_asked
+from engine.credentials.access_tokens.answer import Refused
 from engine.credentials.token_urls import discovered_url_problem
 
 if TYPE_CHECKING:
@@ -64,17 +65,23 @@ class Discovery:
             self._found.pop((profile.issuer, profile.ca), None)
 
     async def _ask(self, issuer: str, network: Network) -> Server | Refused:
-        refused = Refused("", permanent=True)
+        refused, nothing_there = Refused("", permanent=True), True
         until = stopwatch() + DEADLINE_S
         for url in metadata_urls(issuer):
             request = Request("GET", url, (("accept", "application/json"),))
             left = max(until - stopwatch(), 0.001)
             answer = await self._transport.send(request, left, network=network)
-            if answer.status == 200:
-                return read_metadata(answer.body, issuer)
-            refused = _not_found(answer)
-            if not 400 <= answer.status < 500 or not refused.permanent:
-                return refused
+            said = (
+                read_metadata(answer.body, issuer) if answer.status == 200 else _not_found(answer)
+            )
+            if isinstance(said, Server):
+                return said
+            # Where nothing is, some answer with their front page, a redirect to it, or a 500.
+            if nothing_there:
+                refused, nothing_there = said, said.permanent and 400 <= answer.status < 500
+            asked_to_wait = answer.status in (429, 503) or said.retry_after is not None
+            if answer.failure is not None or asked_to_wait:
+                break
         return refused
 
 
@@ -118,7 +125,7 @@ def _not_found(answer: Answer) -> Refused:
         f"the issuer's metadata can't be had (it answered {answer.status}):"
         " check issuer, or write token_url",
         not transient,
-        retry_after=retry_after(answer),
+        retry_after=pause_asked(answer, wall()),
     )
 
 

@@ -198,7 +198,8 @@ class Rows:
         started: int,
     ) -> Seen | None:
         soft, hard = expiries(started, grant.life, self._lot())
-        refresh = grant.refresh_token or leased.refresh_token
+        refused = asked.refresh_refused
+        refresh = grant.refresh_token or (None if refused else leased.refresh_token)
         with self._database.write() as connection:
             token = store.FreshToken(
                 fence=leased.fence,

@@ -75,11 +75,15 @@ Outcome = AccessToken | CredentialFailure | OutdatedProfile
 
 
 class _Turn:
-    """The right to ask, by the lease that was taken."""
+    """The right to ask, by the lease that was taken. ``began`` is when the last request was begun,
+    from which the life of its token counts (journey time).
+    """
 
     def __init__(
-        self, rows: row.Rows, threads: Executor, profile_id: int, leased: row.Leased
+        self, rows: row.Rows, threads: Executor, clock: Clock, profile_id: int, leased: row.Leased
     ) -> None:
+        self.began = clock.now()
+        self._clock = clock
         self._rows = rows
         self._threads = threads
         self._profile_id = profile_id
@@ -98,6 +102,7 @@ class _Turn:
         mine = await loop.run_in_executor(self._threads, count, self._profile_id, self._fence)
         if mine:
             self._until = until
+            self.began = self._clock.now()
         return mine
 
 
@@ -235,16 +240,16 @@ class AccessTokens:
 
     async def _ask(self, client: Client, opened: Opened, leased: row.Leased) -> Outcome | None:
         """Ask under the lease and store what came; None where somebody else has the say by now."""
-        rows, profile_id, started = self._rows, client.profile_id, self._clock.now()
+        rows, profile_id = self._rows, client.profile_id
         beside = partial(asyncio.get_running_loop().run_in_executor, self._threads)
         try:
-            turn = _Turn(rows, self._threads, profile_id, leased)
+            turn = _Turn(rows, self._threads, self._clock, profile_id, leased)
             asked = await self._servers.ask(client.profile, opened, leased.refresh_token, turn)
             if asked is None:
                 return None
             secret_version = opened.previous_version if asked.with_previous else opened.version
             seen = await beside(
-                rows.keep, profile_id, leased, asked, secret_version, started, self._clock.now()
+                rows.keep, profile_id, leased, asked, secret_version, turn.began, self._clock.now()
             )
         except BaseException:
             await beside(rows.release, profile_id, leased.fence)

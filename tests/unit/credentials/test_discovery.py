@@ -72,6 +72,19 @@ def test_where_the_first_place_is_empty_the_second_is_read() -> None:
     assert urls == list(metadata_urls(ISSUER))
 
 
+@pytest.mark.parametrize("first", [Answer(200, {}, b"<html>"), Answer(302), Answer(500)])
+def test_what_answers_everything_with_a_page_hides_no_second_place(first: Answer) -> None:
+    server, urls = find([first, said()])
+    assert isinstance(server, Server)
+    assert urls == list(metadata_urls(ISSUER))
+
+
+def test_of_two_reasons_the_one_that_says_more_is_told() -> None:
+    server, _ = find([Answer(404), said(issuer="https://evil.example")])
+    assert isinstance(server, Refused)
+    assert "correct issuer" in server.text
+
+
 def test_a_profile_with_a_token_url_asks_nobody() -> None:
     written: dict[str, Any] = {
         "issuer": None,
@@ -112,12 +125,13 @@ def test_a_revocation_endpoint_that_may_not_be_used_is_none() -> None:
     ("answer", "permanent", "requests"),
     [
         (Answer(404), True, 2),
-        (Answer(301), True, 1),
+        (Answer(301), True, 2),
         (Answer(503, {"retry-after": "7"}), False, 1),
         (Answer(429), False, 1),
         (Answer(failure="call.timed_out", text="too slow"), False, 1),
         (Answer(failure="call.blocked", text="no"), True, 1),
-        (Answer(200, {}, b"<html>"), False, 1),
+        (Answer(200, {}, b"<html>"), False, 2),
+        (Answer(500), False, 2),
     ],
 )
 def test_an_issuer_that_says_nothing_is_a_failure_with_its_cure(

@@ -577,6 +577,58 @@ def test_a_refresh_token_is_tried_first_and_the_grant_after_it(here: Installatio
     run(here, work, transport=transport, clock=clock)
 
 
+@pytest.mark.parametrize("error", ["unsupported_grant_type", "unauthorized_client", "gone"])
+def test_a_refresh_token_that_isnt_taken_is_forgotten_whatever_the_server_calls_it(
+    here: Installation, error: str
+) -> None:
+    grants: list[str] = []
+    clock = VirtualClock(10**15)
+
+    def answer(request: Request) -> Answer:
+        grants.append(request.body.decode().partition("&")[0].partition("=")[2])
+        later(clock, 5)
+        if grants[-1] == "refresh_token":
+            return Answer(400, {}, json.dumps({"error": error}).encode())
+        said = {"access_token": f"t{len(grants)}", "expires_in": 9}
+        refresh = {"refresh_token": "rt-1"} if len(grants) == 1 else {}
+        return Answer(200, {}, json.dumps(said | refresh).encode())
+
+    here.apply("crm", **OAUTH, grant="password", username="bot", password=Given("pass-word"))
+    here.endpoint("scores", "crm")
+
+    async def work(resolver: Resolver) -> None:
+        for _ in range(3):
+            await now(resolver, "scores")
+            # Its life begins with the request that it was got by, not with one before that.
+            ((hard,),) = here.sql("SELECT hard_expiry FROM token_states")
+            assert clock.now() + 2_000_000 < hard <= clock.now() + 3_100_000
+            later(clock, 10)
+        assert grants == ["password", "refresh_token", "password", "password"]
+
+    run(here, work, transport=ScriptedTransport(answer), clock=clock)
+
+
+def test_a_refresh_token_that_nobody_asked_for_is_never_shown(here: Installation) -> None:
+    grants: list[str] = []
+
+    def answer(request: Request) -> Answer:
+        grants.append(request.body.decode().partition("&")[0].partition("=")[2])
+        said = {"access_token": f"t{len(grants)}", "expires_in": 9, "refresh_token": "rt-1"}
+        return Answer(200, {}, json.dumps(said).encode())
+
+    clock = VirtualClock(10**15)
+    here.apply("crm", **OAUTH)
+    here.endpoint("scores", "crm")
+
+    async def work(resolver: Resolver) -> None:
+        for _ in range(2):
+            await now(resolver, "scores")
+            later(clock, 10)
+        assert grants == ["client_credentials"] * 2
+
+    run(here, work, transport=ScriptedTransport(answer), clock=clock)
+
+
 def test_an_answer_that_comes_after_an_edit_is_thrown_away(here: Installation) -> None:
     async def work(resolver: Resolver, server: TokenServer, clock: VirtualClock) -> None:
         edited = False

@@ -14,6 +14,8 @@ from engine.credentials.kinds.oauth2 import OAuth2
 from tests.unit.credentials.installation import profile
 
 TTL = 300 * SECOND
+NOW = 1_445_412_480 * SECOND
+"""Wed, 21 Oct 2015 07:28:00 GMT."""
 ODD_LIVES: list[object] = [
     *(None, 0, -1, True, [], {}, 10**12, 10**400),
     *("", "soon", "1e999", "nan", "inf", "-5"),
@@ -38,7 +40,7 @@ CLIENT = client()
 def read(body: object, status: int = 200, **headers: str) -> Grant | Refused:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return read_answer(Answer(status, named, raw), CLIENT)
+    return read_answer(Answer(status, named, raw), CLIENT, NOW)
 
 
 def test_a_token_is_read_as_json_whatever_the_content_type_says() -> None:
@@ -81,9 +83,9 @@ def test_an_answer_without_a_life_has_the_profiles() -> None:
 def test_token_and_life_are_found_where_the_profile_says() -> None:
     wrapped = client(token_path="data.0.token", expiry_path="data.0.life.seconds")
     body = b'{"data": [{"token": "at", "life": {"seconds": 7}}]}'
-    assert read_answer(Answer(200, {}, body), wrapped) == Grant("at", 7 * SECOND)
+    assert read_answer(Answer(200, {}, body), wrapped, NOW) == Grant("at", 7 * SECOND)
     dotted = client(token_path="x.y")
-    assert isinstance(read_answer(Answer(200, {}, b'{"x.y": "at"}'), dotted), Grant)
+    assert isinstance(read_answer(Answer(200, {}, b'{"x.y": "at"}'), dotted, NOW), Grant)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,7 @@ def test_an_error_code_is_shown_only_if_it_is_one() -> None:
         ("soon", None),
         ("", None),
         ("-5", None),
-        ("9" * 40, 999_999_999 * SECOND),
+        ("9" * 40, int("9" * 40) * SECOND),
     ],
 )
 def test_retry_after_is_read_in_seconds_or_as_a_date(written: str, pause: int | None) -> None:
@@ -167,18 +169,24 @@ def test_retry_after_is_read_in_seconds_or_as_a_date(written: str, pause: int | 
     assert found.retry_after == pause
 
 
+def test_a_date_of_a_server_that_tells_no_time_is_read_by_our_clock() -> None:
+    found = read(b"", 429, retry_after="Wed, 21 Oct 2015 07:28:30 GMT")
+    assert isinstance(found, Refused)
+    assert found.retry_after == 30 * SECOND
+
+
 @pytest.mark.parametrize(
     ("failure", "permanent"),
     [("call.timed_out", False), ("call.unreachable", False), ("call.blocked", True)],
 )
 def test_no_answer_is_a_failure_too(failure: str, permanent: bool) -> None:
-    found = read_answer(Answer(failure=failure, text="what happened"), CLIENT)
+    found = read_answer(Answer(failure=failure, text="what happened"), CLIENT, NOW)
     assert found == Refused("the token server gave no answer: what happened", permanent)
 
 
 @given(st.binary(max_size=200), st.sampled_from([200, 201, 400, 401, 500, 302]))
 def test_whatever_is_answered_is_a_token_or_a_named_failure(body: bytes, status: int) -> None:
-    found = read_answer(Answer(status, {}, body), CLIENT)
+    found = read_answer(Answer(status, {}, body), CLIENT, NOW)
     assert isinstance(found, Grant | Refused)
 
 
@@ -188,7 +196,7 @@ def test_whatever_is_answered_is_a_token_or_a_named_failure(body: bytes, status:
 )
 def test_a_life_may_be_counted_in_another_unit(unit: str, written: object, life: int) -> None:
     body = json.dumps({"access_token": "at", "expires_in": written}).encode()
-    found = read_answer(Answer(200, {}, body), client(expiry_unit=unit))
+    found = read_answer(Answer(200, {}, body), client(expiry_unit=unit), NOW)
     assert found == Grant("at", life * SECOND)
 
 
@@ -228,6 +236,6 @@ def test_a_refusal_that_another_secret_might_mend_is_known(
 ) -> None:
     user = {"username": "u", "password": {"env": "P"}} if grant == "password" else {}
     body = json.dumps({"error": error} if error else {}).encode()
-    found = read_answer(Answer(status, {}, body), client(grant=grant, **user))
+    found = read_answer(Answer(status, {}, body), client(grant=grant, **user), NOW)
     assert isinstance(found, Refused)
     assert found.of_secret is of_secret
