@@ -7,9 +7,9 @@ without end, or never reads his answer, would be kept for ever.
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING, Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from engine.api.problems import CONTENT_TYPE
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LARGEST_HEAD = 32 * 1024
-"""Bytes of a request's line and headers."""
+"""Bytes of a request's line and headers; and of what may stand between and behind the pieces of its
+body, which nobody here reads."""
 HEAD_S, BODY_S, ANSWER_S = 10.0, 60.0, 60.0
 """How long a request's head may take from its first byte (or the connection), its end, and each
 piece of an answer that nobody reads."""
 MOST = 1_000
 """Connections at once."""
-
-_UPGRADE = re.compile(rb"\r\nupgrade(?=[ \t]*:)", re.IGNORECASE)
 
 
 class Connection(HttpToolsProtocol):
@@ -39,8 +38,9 @@ class Connection(HttpToolsProtocol):
         self._since: float | None = stopwatch()
         self._idle_since: float | None = None
         self._stuck_since: float | None = None
-        self._in_head = self._only_head = True
-        self._head = 0
+        self._in_head = True
+        self._told = 0
+        self._offer = b""
         if len(self.connections) > MOST and not _make_room(self.connections, self):
             self._refuse(503, "request.too_many", "too many connections", b"retry-after: 1\r\n")
 
@@ -50,14 +50,31 @@ class Connection(HttpToolsProtocol):
             return
         if self._since is None:
             self._since, self._idle_since = stopwatch(), None
-        if self._in_head and b"pgrade" in data:
-            data = _without_upgrade(data)
-        self._only_head = self._in_head
-        super().data_received(data)
-        if self._only_head:
-            self._head += len(data)
-            if self._head > LARGEST_HEAD:
-                self._refuse(431, "request.head", "the request's headers are too large")
+        if self._in_head and not self._told and _is_large_head(data):
+            self._refuse_head()
+            return
+        self._told += len(data)
+        try:
+            self._unset_keepalive_if_required()
+            self._feed(data)
+        except httptools.HttpParserError:
+            self.send_400_response("")
+            return
+        if self._told > LARGEST_HEAD:
+            self._refuse_head()
+
+    def _feed(self, data: bytes) -> None:
+        """Parse the next bytes. After an offer of another protocol the parser would take the rest
+        for that one; a server may take such a request for HTTP/1.1 (RFC 9110 7.8). Clients that
+        know HTTP/2 offer it with their first request, whatever that is.
+        """
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            head, self._offer = self._offer, b""
+            if not head:  # of CONNECT, which is no offer
+                raise httptools.HttpParserError from None
+            self._feed(head + data[upgrade.args[0] :])
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The other side will send no more. Whoever has sent a whole request is still answered."""
@@ -68,18 +85,40 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._in_head, self._head = True, 0
+        self._in_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Its head has come."""
-        self._in_head = self._only_head = False
+        self._told = 0
+        if self.parser.should_upgrade():
+            if self.parser.get_method() != b"CONNECT":
+                self._offer = self._head_without_offer()
+            return
+        self._in_head = False
         super().on_headers_complete()
+        # Fields behind a chunked body are none of the head's (RFC 9110 6.5.1): what a proxy looked
+        # at there, and let pass, isn't changed by them.
+        self.headers = []
+
+    def _head_without_offer(self) -> bytes:
+        lines = [b"%s: %s" % pair for pair in self.headers if pair[0] != b"upgrade"]
+        version = self.parser.get_http_version().encode()
+        first = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)
+        return b"\r\n".join([first, *lines, b"", b""])
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body has come."""
+        self._told = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """It has come whole."""
+        self._told = 0
+        if self._offer or self.parser.should_upgrade():
+            return
         self._since = None
-        self._in_head, self._head = True, 0
+        self._in_head = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -114,6 +153,9 @@ class Connection(HttpToolsProtocol):
         """What came isn't HTTP/1.1."""
         self._refuse(400, "request.not_http", "the request isn't HTTP/1.1")
 
+    def _refuse_head(self) -> None:
+        self._refuse(431, "request.head", "the request's headers are too large")
+
     def _refuse(self, status: int, code: str, detail: str, header: bytes = b"") -> None:
         """Say no before there is a request, and hang up."""
         said = {"type": "about:blank", "status": status, "detail": detail, "code": code}
@@ -126,13 +168,9 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
 
-def _without_upgrade(data: bytes) -> bytes:
-    """A request's head that asks for nothing but HTTP/1.1, which a server may take it for (RFC 9110
-    7.8). Clients that know HTTP/2 offer it with their first request, whatever that is, and after
-    such an offer the parser takes the body for the other protocol.
-    """
-    head, end, rest = data.partition(b"\r\n\r\n")
-    return _UPGRADE.sub(b"\r\nx-upgrade", head) + end + rest
+def _is_large_head(data: bytes) -> bool:
+    """Whether what a request begins with is more of a head than it may have."""
+    return len(data) > LARGEST_HEAD and data.find(b"\r\n\r\n", 0, LARGEST_HEAD) < 0
 
 
 def _make_room(connections: Iterable[Any], newest: Connection) -> bool:

@@ -212,6 +212,62 @@ def test_an_offer_of_http_2_takes_nothing_of_a_request(served: Served, at: int |
     assert answer.count(b"HTTP/1.1 200 ") == 2
 
 
+def test_an_offer_is_taken_for_none_wherever_its_bytes_are_parted(served: Served) -> None:
+    token = served.token("user_data", "parted").encode()
+    body = b'{"userId": "ada", "event": "x"}'
+    sent = (
+        b"POST /v1/track HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer %s\r\n"
+        b"content-length: %d\r\nconnection: Upgrade\r\nUpgrade: h2c\r\n\r\n%s"
+    ) % (token, len(body), body)
+    last = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+    with _connect(served) as open_:
+        open_.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for each in sent:
+            open_.sendall(bytes([each]))
+            time.sleep(0.0005)
+        open_.sendall(sent + last)  # and one that isn't the first in its piece
+        answer = _answered(open_)
+    assert answer.count(b'{"success":true}') == 2, answer
+    assert answer.count(b"HTTP/1.1 200 ") == 3
+
+
+def test_fields_behind_a_body_are_none_of_its_head(served: Served) -> None:
+    token = served.token("user_data", "trailers").encode()
+    body = b'{"userId": "ada", "event": "x"}'
+    sent = (
+        b"POST /v1/track HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer %s\r\n"
+        b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n%x\r\n%s\r\n0\r\n"
+        b"host: elsewhere\r\nauthorization: Bearer other\r\n\r\n"
+    ) % (token, len(body), body)
+    with _connect(served) as open_:
+        open_.sendall(sent)
+        assert b'{"success":true}' in _answered(open_)
+
+
+@pytest.mark.parametrize("beside", [b"1;" + b"e" * 65_536, b"0\r\nx: " + b"v" * 65_536])
+def test_what_stands_beside_a_body_is_bounded_as_a_head_is(served: Served, beside: bytes) -> None:
+    head = b"POST /v1/track HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+    with _connect(served) as open_:
+        open_.sendall(head)
+        assert b"HTTP/1.1 401 " in open_.recv(65_536)
+        with suppress(OSError):
+            for _ in range(100):
+                open_.sendall(beside)
+                beside = beside[-65_536:]
+                time.sleep(0.001)
+        open_.settimeout(5)
+        with suppress(ConnectionError):  # what it sent meanwhile is never read
+            while open_.recv(65_536):
+                pass
+
+
+def test_a_head_that_comes_at_once_is_bounded_too(served: Served) -> None:
+    sent = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: " + b"v" * 40_000 + b"\r\n\r\n"
+    with _connect(served) as open_:
+        open_.sendall(sent)
+        assert b"HTTP/1.1 431 " in _answered(open_)
+
+
 def test_whoever_says_that_he_sends_no_more_is_still_answered(served: Served) -> None:
     head = (
         b"POST /v1/track HTTP/1.1\r\nhost: localhost\r\n"
