@@ -1,22 +1,26 @@
 """How foreign webhooks are signed, and what of one can be believed: pure functions.
 
 A preset tells from a request who made it, when, and which one it is. Only what the signature covers
-is used for that: whoever has seen a request may send it again under other headers.
+is used for that, and what the request says to be about: whoever has seen one may send it again
+under another number, and it counts once all the same.
 """
 
 from __future__ import annotations
 
 import binascii
 import hmac
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import unquote_to_bytes
 
+from engine.core import guarded_json
 from engine.core.expressions.calendar import MINUTE, SECOND
 
 _FORM = b"payload="
+_STRIPE_EVENT = re.compile(r"evt_[A-Za-z0-9_]{1,200}")
 
 TOLERANCE = 5 * MINUTE
 """How far a signed time may be from ours."""
@@ -73,7 +77,8 @@ def _github(headers: Headers, body: bytes, secrets: Sequence[str], _now: int) ->
     # https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries
     given = headers.get("x-hub-signature-256", "").removeprefix("sha256=")
     _require_one([given], [_digest(secret.encode(), body).hex() for secret in secrets])
-    return Delivery(_id_of(body), headers.get("x-github-event"), None)
+    kind = headers.get("x-github-event")
+    return Delivery(_id_of(body, kind), kind, None)
 
 
 def _stripe(headers: Headers, body: bytes, secrets: Sequence[str], now: int) -> Delivery:
@@ -84,7 +89,7 @@ def _stripe(headers: Headers, body: bytes, secrets: Sequence[str], now: int) -> 
     signed = stamp.encode() + b"." + body
     given = [value for name, _, value in parts if name.strip() == "v1"]
     _require_one(given, [_digest(secret.encode(), signed).hex() for secret in secrets])
-    return Delivery(_id_of(body), None, at)
+    return Delivery(_stripe_event(body) or _id_of(body, None), None, at)
 
 
 def _shopify(headers: Headers, body: bytes, secrets: Sequence[str], _now: int) -> Delivery:
@@ -92,7 +97,8 @@ def _shopify(headers: Headers, body: bytes, secrets: Sequence[str], _now: int) -
     given = headers.get("x-shopify-hmac-sha256", "")
     right = [b64encode(_digest(secret.encode(), body)).decode() for secret in secrets]
     _require_one([given], right)
-    return Delivery(_id_of(body), headers.get("x-shopify-topic"), None)
+    kind = headers.get("x-shopify-topic")
+    return Delivery(_id_of(body, kind), kind, None)
 
 
 PRESETS: dict[str, Verify] = {
@@ -128,9 +134,25 @@ def _digest(key: bytes, signed: bytes) -> bytes:
     return hmac.new(key, signed, sha256).digest()
 
 
-def _id_of(body: bytes) -> str:
-    """What is the same each time, and can't be made different: the body is all that is signed."""
-    return sha256(body).hexdigest()[:32]
+def _id_of(body: bytes, kind: str | None) -> str:
+    """What is the same each time a webhook is sent, of a body that is all that is signed. An order
+    that is created and paid at once is told of twice, by the same body under two kinds: both count.
+    """
+    about = b"" if kind is None else kind.encode("utf-8", "replace") + b"\n"
+    return sha256(about + body).hexdigest()[:32]
+
+
+def _stripe_event(body: bytes) -> str | None:
+    """The event's own id: a counter in the body (``pending_webhooks``) may be another when it is
+    sent again.
+    """
+    # https://docs.stripe.com/webhooks#handle-duplicate-events
+    try:
+        said = guarded_json.parse(body)
+    except guarded_json.NotGuardedJSON:
+        return None
+    own = said.get("id") if isinstance(said, dict) else None
+    return own if isinstance(own, str) and _STRIPE_EVENT.fullmatch(own) else None
 
 
 def _require_one(given: Sequence[str], right: Sequence[str]) -> None:

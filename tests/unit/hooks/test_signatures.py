@@ -62,6 +62,32 @@ def test_what_the_signature_does_not_cover_makes_no_other_delivery(preset: str) 
     assert first.id == second.id
 
 
+@pytest.mark.parametrize(
+    ("preset", "name"), [("github", "x-github-event"), ("shopify", "x-shopify-topic")]
+)
+def test_one_body_under_two_kinds_is_two_deliveries(preset: str, name: str) -> None:
+    headers, secret = MADE[preset]
+    paid = {**headers, name: "orders/paid"}
+    first, second = (verify(preset, h, BODY, [secret], NOW * US) for h in (headers, paid))
+    assert first.id != second.id
+
+
+def test_an_event_of_stripe_is_known_by_its_own_id() -> None:
+    def id_of(body: bytes) -> str | None:
+        return verify("stripe", signed.stripe(body, NOW), body, [signed.PLAIN], NOW * US).id
+
+    assert id_of(b'{"id": "evt_1a", "pending_webhooks": 2}') == "evt_1a"
+    assert id_of(b'{"id": "evt_1a", "pending_webhooks": 1}') == "evt_1a"
+    others = [
+        b'{"id": 7}',
+        b'{"id": "evt_\\n"}',
+        b"[]",
+        b"no JSON",
+        b'{"id": "evt_1", "id": "evt_2"}',
+    ]
+    assert len({id_of(body) for body in others}) == len(others)
+
+
 def test_the_example_of_standard_webhooks_is_believed() -> None:
     """From the libraries' own tests: https://github.com/standard-webhooks/standard-webhooks."""
     headers = {
