@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from engine.api.permits import Permits
     from engine.users.incoming import InboxRow, Incoming
 
+SEGMENT = "/v1/"
+"""What the paths of Segment's routes begin with."""
 LARGEST_BATCH = 500 * 1024
 LARGEST_MESSAGE = 32 * 1024
 """Bytes of a batch and of a single message: Segment's own bounds."""
@@ -63,11 +65,11 @@ class Ingestion:
     def routes(self) -> dict[str, Application]:
         """Path → route."""
         routes: dict[str, Application] = {
-            "/v1/batch": self._segment(None),
-            "/v1/import": self._segment(None),
+            f"{SEGMENT}batch": self._segment(None),
+            f"{SEGMENT}import": self._segment(None),
         }
         for call in segment.CALLS:
-            routes[f"/v1/{call}"] = self._segment(call)
+            routes[f"{SEGMENT}{call}"] = self._segment(call)
         return routes
 
     def plain_routes(self) -> dict[str, Application]:

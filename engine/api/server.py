@@ -20,7 +20,7 @@ from engine.api.delivery_log import DeliveryLog
 from engine.api.gathering import Gathering
 from engine.api.guard import LOOPBACK, Guard
 from engine.api.hooks import HOOKS, Hooks
-from engine.api.ingestion import Ingestion
+from engine.api.ingestion import SEGMENT, Ingestion
 from engine.api.management.app import PREFIX, management
 from engine.api.management.calling import Backend
 from engine.api.metrics import Metrics
@@ -141,9 +141,8 @@ def _application(
     hooks = Hooks(post.database, vault, gathering, deliveries, RealClock().now, largest)
     exact = {**ingestion.routes(), **watching.routes()}
     managed = management(_backend(post, permits, vault), largest)
-    routes = Routes(
-        exact, ingestion.plain_routes(), {HOOKS: hooks.serve, PREFIX: managed}, otherwise
-    )
+    under = {HOOKS: hooks.serve, PREFIX: managed, SEGMENT: nothing_here}
+    routes = Routes(exact, ingestion.plain_routes(), under, otherwise)
     guarded: Application = Guard(routes, _hosts(settings), metrics)
     proxies = _listed(settings.trusted_proxies)
     if proxies:

@@ -319,6 +319,8 @@ def test_pages_are_told_of_when_they_are_reached_and_serve_what_is_left(tmp_path
     with serving(tmp_path, pages=welcoming) as served, served.client() as client:
         assert served.said == [f"pages: {served.url}/welcome", f"HTTP API: {served.url}"]
         assert client.get("/welcome").text == "welcome"
+        answer = client.post("/v1/tracks", json={})  # SDKs read no pages
+        assert (answer.status_code, answer.json()["code"]) == (404, "request.not_found")
 
 
 def test_requests_that_were_begun_are_served_before_the_end(

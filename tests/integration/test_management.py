@@ -265,7 +265,9 @@ def test_what_a_body_may_not_be_is_said_as_a_problem(admin: httpx.Client) -> Non
     assert admin.get("/users/%00").status_code == 400
     for query in ("limt=3", "limit=3&limit=4"):
         assert admin.get(f"/journeys?{query}").json()["code"] == "request.parameter"
-    assert admin.put("/journeys", json={}).status_code == 405
+    for path in ("/journeys", "/events"):
+        answer = admin.put(path, json={})
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
 
 
 def test_of_two_tokens_in_one_request_none_counts(served: Served) -> None:

@@ -194,7 +194,11 @@ def test_versions_differ_and_are_drawn_and_reported(served: Served, admin: httpx
     assert picture.headers["content-type"] == "image/svg+xml"
     assert picture.text.startswith("<svg")
     assert "sandbox" in picture.headers["content-security-policy"]
-    assert "flowchart" in admin.get("/journeys/greet/graph?format=mermaid&version=1").text
+    written = admin.get("/journeys/greet/graph?format=mermaid&version=1")
+    assert "flowchart" in written.text
+    said = admin.get("/openapi.json").json()["paths"]["/api/v1/journeys/{journey}/graph"]
+    kinds = {each.headers["content-type"].partition(";")[0] for each in (picture, written)}
+    assert kinds == said["get"]["responses"]["200"]["content"].keys()
     report = admin.get("/journeys/greet/report", params={"since": "7d", "by": "arm"}).json()
     assert (report["entered"], report["by_arm"]) == (0, [])
     assert report["since"]

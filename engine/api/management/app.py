@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from engine import __version__
 from engine.api.asgi import JSON, header
@@ -50,6 +52,8 @@ ROUTERS = tuple(
 STREAMED = frozenset({f"{PREFIX}{people.IMPORT}"})
 """Routes that read their bodies themselves."""
 
+EVENTS = f"{PREFIX}/events"
+"""The route for events: one of POST stands before the application."""
 OPENAPI = f"{PREFIX}/openapi.json"
 OPEN = frozenset({OPENAPI, f"{PREFIX}{DOCS}", f"{PREFIX}{STYLE}"})
 """What anybody may read: it is the same for every installation of this version."""
@@ -167,10 +171,24 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for those
     headers = dict(error.headers or {})
+    if error.status_code == 405 and (methods := _methods_at(request.scope["path"])):
+        headers["Allow"] = methods
     code = {404: "request.not_found", 405: "request.method"}.get(error.status_code, "request.bad")
     detail = {404: "there is nothing at this path", 405: "this route doesn't take that method"}
     text = detail.get(error.status_code, "the request can't be read")
     return _problem(request, Refused(error.status_code, code, text, headers.items()))
+
+
+def _methods_at(path: str) -> str:
+    """What may be asked of a path: each method has a route of its own, and Starlette tells those of
+    the first.
+    """
+    found = {"POST"} if path == EVENTS else set[str]()
+    asked = {"type": "http", "path": path.removeprefix(PREFIX), "method": ""}
+    for route in (one for router in ROUTERS for one in router.routes):
+        if isinstance(route, APIRoute) and route.matches(asked)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return ", ".join(sorted(found))
 
 
 def _problem(request: Request, error: EngineError, **more: object) -> JSONResponse:

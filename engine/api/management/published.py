@@ -37,6 +37,7 @@ from engine.versions.listing import VersionLine, one_journey
 router = APIRouter(prefix="/journeys/{journey}", tags=["journeys"])
 
 _SVG = "image/svg+xml"
+_DRAWINGS: dict[str, Any] = {_SVG: {}, "text/plain": {"schema": {"type": "string"}}}
 _DRAWN = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
 """A picture brings its own style sheet, and nothing else."""
 
@@ -106,7 +107,7 @@ def journey_text(
         return PlainTextResponse(export(connection, journey, version))
 
 
-@router.get("/graph", response_class=Response, responses={200: {"content": {_SVG: {}}}})
+@router.get("/graph", response_class=Response, responses={200: {"content": _DRAWINGS}})
 def draw_journey(
     journey: JourneyName,
     version: VersionNumber | None = None,
