@@ -245,6 +245,21 @@ def test_no_page_scrolls_sideways_or_complains_and_each_is_accessible(world: Wor
                 assert watched.page.evaluate(ACCESSIBLE) == [], (path, scheme)
 
 
+def test_the_longest_name_of_an_attribute_leaves_room_for_its_value(world: World) -> None:
+    row = {"user": "u_long", "at": "2026-11-22T09:00:00Z", "attributes": {"k" * 200: "a value"}}
+    file = world.here.write("long.jsonl", text_of(row) + "\n")
+    assert world.here.call("journey", "events", "send", str(file)).code == 0
+    _until(lambda: world.here.query("SELECT count(*) FROM inbox") == [(0,)])
+    with world.watched() as watched:
+        for size in (DESK, PHONE):
+            watched.page.set_viewport_size(size)
+            watched.go("/user?id=u_long")
+            assert watched.page.evaluate(WIDTH) <= 0, size
+            value = watched.page.get_by_text("a value").first.bounding_box()
+            assert value is not None
+            assert value["height"] < 40, size  # in one line
+
+
 def test_on_a_phone_the_menu_opens_without_javascript(world: World) -> None:
     with world.watched(PHONE, javascript=False) as watched:
         watched.go("/journeys")
