@@ -126,6 +126,8 @@ def target(written: object) -> str:
     """For what a step writes to: ``vars.NAME`` or ``user.NAME``."""
     if not isinstance(written, str):
         return ""
+    if written in ("vars", "user"):
+        return f"the name stands behind a point: `{written}.NAME: ...`"
     root, _, rest = written.partition(".")
     parts = [root, *rest.split(".")] if rest else [root]
     right = parts.pop(0) if parts[0] in ("vars", "user") and rest else "vars"
@@ -194,8 +196,18 @@ _INSTEAD_OF_A_MAPPING = {
 }
 
 
+_COMPUTED = re.compile(r"(?:user|inputs|vars|steps|enrollment|response|now|date)\b")
+_INSTEAD_OF_A_CONDITION = {
+    "until": "{{date: {}, missing: exit}}",
+    "success": "{{when: {}}}",
+}
+
+
 def mapped(written: object, key: str, keys: Iterable[str]) -> str:
     """For a mapping that stands at ``key`` (a list's items: the list's key) and takes ``keys``."""
+    if isinstance(written, str) and key in _INSTEAD_OF_A_CONDITION and _COMPUTED.match(written):
+        shown = written[:60] if not set(written) & set("[]{},:#") else f'"{written[:60]}"'
+        return f"write {_INSTEAD_OF_A_CONDITION[key].format(shown)}"
     if isinstance(written, str | int | float) and key in _INSTEAD_OF_A_MAPPING:
         shown = f'"{written}"' if ":" in str(written) else str(written)[:60]
         return f"write {_INSTEAD_OF_A_MAPPING[key].format(shown)}"

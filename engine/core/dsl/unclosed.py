@@ -58,17 +58,45 @@ def unclosed_bracket(lines: Lines, mark: Place, opened: Place) -> Place | None:
     line, later = lines.raw(opened.line), lines.raw(mark.line)
     if mark.line <= opened.line or len(line) > _LONGEST_LINE or _indent(later) > _indent(line):
         return None
-    quote, open_at = "", []
+    open_at = _open(line)
+    return Place(opened.line, open_at[0] + 1, 1) if open_at else None
+
+
+def hidden_closing(line: str) -> int:
+    """Where the comment begins that holds what closes a bracket of ``line``, or -1."""
+    at = _comment(line) if len(line) <= _LONGEST_LINE else -1
+    before = line[:at].rstrip()
+    if at < 0 or before[-1:] in ("", ",", "[", "{") or not _open(before):
+        return -1
+    return at if any(c in "]}" for c in line[at:]) else -1
+
+
+def _open(line: str) -> list[int]:
+    """Where the brackets stand that are still open at the end of ``line``, the outermost first."""
+    quote, found = "", []
     for at, c in enumerate(line):
         if quote:
             quote = "" if c == quote else quote
         elif c in "\"'" and line[at - 1 : at] in (" ", ",", "[", "{", ""):
             quote = c
         elif c in "[{":
-            open_at.append(at)
-        elif c in "]}" and open_at:
-            open_at.pop()
-    return Place(opened.line, open_at[0] + 1, 1) if open_at else None
+            found.append(at)
+        elif c in "]}" and found:
+            found.pop()
+    return found
+
+
+def _comment(line: str) -> int:
+    """Where the comment of ``line`` begins, or -1."""
+    quote = ""
+    for at, c in enumerate(line):
+        if quote:
+            quote = "" if c == quote else quote
+        elif c in "\"'" and line[at - 1 : at] in (" ", ",", "[", "{", ""):
+            quote = c
+        elif c == "#" and line[at - 1 : at] in (" ", "\t"):
+            return at
+    return -1
 
 
 def _indent(line: str) -> int:

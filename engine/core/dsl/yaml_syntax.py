@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.dsl import yaml_traps
 from engine.core.dsl.problems import Lines, Place
-from engine.core.dsl.unclosed import unclosed_bracket, unclosed_quote
+from engine.core.dsl.unclosed import hidden_closing, unclosed_bracket, unclosed_quote
 
 if TYPE_CHECKING:
     from engine.errors import Problem
@@ -66,6 +66,7 @@ def syntax_problem(lines: Lines, places: list[Place], said: str) -> Problem:
     """The problem where YAML stumbled: ``places`` say where, then what it was reading."""
     return (
         _indentation(lines, places)
+        or _cut(lines, places)
         or _not_closed(lines, places, said)
         or _trap(lines, places)
         or _without_colon(lines, places, said)
@@ -85,6 +86,17 @@ def _indentation(lines: Lines, places: list[Place]) -> Problem | None:
             name = _SPACES.get(space, "an invisible character")
             message = f"{name} (U+{ord(space):04X}) can't indent YAML"
             return lines.problem("yaml.syntax", message, Place(line, found.end()), _TAB_REMEDY)
+    return None
+
+
+def _cut(lines: Lines, places: list[Place]) -> Problem | None:
+    """A `` #`` in or right above the line of a mark that hides what closes a bracket."""
+    for number in sorted({places[0].line - 1, places[0].line, places[-1].line}):
+        line = lines.raw(number)
+        if (at := hidden_closing(line)) >= 0:
+            message = "YAML takes ` #` as the beginning of a comment and cuts the line there"
+            remedy = f"quote the value: {line[at:].split(',')[0].strip(' }]')!r}"
+            return lines.problem("yaml.cut", message, Place(number, at + 1), remedy)
     return None
 
 

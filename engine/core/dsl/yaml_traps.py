@@ -19,6 +19,7 @@ _FREE_MAPS = frozenset(("body", "form", "query", "headers", "properties", "value
 _PAIR = re.compile(
     r"""(?:^[ \t]*(?:-[ \t]+)*|[{,\[][ \t]*)(?P<key>["']?[\w.$-]+["']?):[ \t]+(?=\S)"""
 )
+_INDEXED = re.compile(r"""[\w)\]'"]\[""")
 _BRACES = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 _LONGEST_LINE = 4_000
 
@@ -185,7 +186,7 @@ def _misread(pair: _Pair) -> str | None:
         why = "YAML takes `[ ]` as a list, and nothing may stand behind it"
     elif not why and ": " in plain and (_expression(pair) or not pair.flow):
         why = "YAML takes `: ` inside the value as a new key"
-    elif not why and _expression(pair) and pair.flow and any(c in value for c in "[]{},"):
+    elif not why and pair.flow and _broken_by_flow(pair):
         why = "inside `{ }` YAML takes brackets, braces and commas as its own"
     return why
 
@@ -198,6 +199,13 @@ def _goes_on(value: str) -> bool:
         if depth == 0:
             return bool(value[at + 1 :].strip())
     return False
+
+
+def _broken_by_flow(pair: _Pair) -> bool:
+    """Whether brackets of an unquoted value end it, and were meant as part of it."""
+    if _expression(pair):
+        return any(c in pair.value for c in "[]{},")
+    return ": " not in pair.value and bool(_INDEXED.search(pair.value))
 
 
 def _expression(pair: _Pair) -> bool:

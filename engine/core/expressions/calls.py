@@ -40,6 +40,16 @@ _OTHER_NAMES = {
     "substring": "truncate",
 }
 
+_CLOCK = "parts of the clock are cut from `now | string`: see Parts of the clock in the docs"
+_ABSENT = {
+    **dict.fromkeys(("strftime", "strptime", "dateformat", "date_format", "format_date"), _CLOCK),
+    **dict.fromkeys(("weekday", "isoweekday", "dayofweek", "day_of_week"), _CLOCK),
+    **dict.fromkeys(("today", "hour", "month", "year", "day", "time"), _CLOCK),
+    **dict.fromkeys(("startswith", "starts_with"), "x | truncate(3, true, '') == 'abc'"),
+    **dict.fromkeys(("endswith", "ends_with", "contains"), "did you mean: 'abc' in x?"),
+}
+"""What is called by other languages' names and has none here, and what says it instead."""
+
 _EXAMPLES = {
     **{name: f"as in {name}(user.created_at)" for name in DATE_FUNCTIONS},
     "visits": "as in visits(greet)",
@@ -84,6 +94,8 @@ def compile_filter(node: nodes.Filter, reading: Reading, compile_node: CompileNo
 
 
 def _filter_remedy(name: str) -> str:
+    if name in _ABSENT:
+        return _ABSENT[name]
     if name in _OTHER_NAMES:
         return f"did you mean '{_OTHER_NAMES[name]}'?"
     return did_you_mean(name, FILTER_NAMES) or f"there are {', '.join(sorted(FILTER_NAMES))}"
@@ -194,6 +206,8 @@ def _event_and_window(node: nodes.Call, name: str, reading: Reading) -> tuple[st
 def _function_remedy(name: str) -> str:
     if name == "now":
         return "now stands without ( )"
+    if name in _ABSENT:
+        return _ABSENT[name]
     as_filter = _OTHER_NAMES.get(name, name)
     if name == "count":
         return "it is a filter: x | length; events are counted by event_count('order_placed')"
@@ -206,4 +220,6 @@ def _method_remedy(node: nodes.Expr) -> str:
     if not isinstance(node, nodes.Getattr):
         return ""
     as_filter = _OTHER_NAMES.get(node.attr, node.attr)
-    return f"it is a filter: x | {as_filter}" if as_filter in FILTER_NAMES else ""
+    if as_filter in FILTER_NAMES:
+        return f"it is a filter: x | {as_filter}"
+    return _ABSENT.get(node.attr, "")

@@ -172,6 +172,8 @@ def _remedy(body: str) -> str:
     if re.fullmatch(r"[0-9]{1,9}", body):
         return f"with its unit: {body}s, {body}m, {body}h or {body}d"
     iso = body.upper()
+    if re.fullmatch(r"P-[0-9].*", iso) and _ISO.fullmatch(iso.replace("-", "", 1)):
+        return f"the sign stands first: -{iso.replace('-', '', 1)}"
     tries = (iso, body.lower(), "PT" + iso[1:], "P" + iso[2:], iso + "D", _spelt_out(body))
     for likely in tries:
         if likely and (_ISO.fullmatch(likely) or _SHORT.fullmatch(likely)):

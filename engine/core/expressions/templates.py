@@ -91,4 +91,7 @@ def _compiled(text: str, start: int, end: int, allow: frozenset[str]) -> Express
     try:
         return compile_expression(bare, allow=allow)
     except ExpressionError as error:
+        if source[:1] == "{" and source[-1:] == "}" and ":" not in source:
+            remedy = "two braces are enough: {{ user.email }}"
+            raise ExpressionError("three braces make an object", start, remedy) from None
         raise error.at((), offset) from None
