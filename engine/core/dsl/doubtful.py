@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from engine.core.dsl.document import Document, Path
 from engine.core.dsl.flow import Edge
 from engine.core.dsl.journey import Journey
+from engine.core.dsl.names import place_of_word
 from engine.core.dsl.problems import Place, quoted
+from engine.core.dsl.walk import computed_in
 from engine.core.expressions.durations import Duration
 from engine.core.steps.branch import BranchStep
 from engine.core.steps.exit import ExitStep
@@ -19,6 +22,7 @@ from engine.errors import Problem
 
 Steps = Sequence[tuple[Path, StepModel]]
 
+_CONTAINERS = {"event": ("properties",), "user": ("attributes", "traits", "properties")}
 _NEARLY_100 = (80, 120)
 
 
@@ -31,12 +35,26 @@ def doubtful_problems(
         *_waits_without_effect(journey, document, steps),
         *_ways_never_taken(document, steps),
         *_odd_weights(document, steps),
+        *_a_level_too_deep(journey, document),
     )
     for code, message, place, remedy in found:
         yield document.lines.problem(code, message, place, remedy, severity="warning")
 
 
 _Found = Iterator[tuple[str, str, Place, str]]
+
+
+def _a_level_too_deep(journey: Journey, document: Document) -> _Found:
+    """Properties and attributes that are looked for where other tools keep them."""
+    for one in computed_in(journey):
+        for root, *keys in sorted(one.computed.references):
+            if len(keys) < 2 or keys[0] not in _CONTAINERS.get(root, ()):
+                continue
+            what = "an event's properties" if root == "event" else "a user's attributes"
+            word = rf"\b{root}\.{keys[0]}\.{re.escape(keys[1])}"
+            place = place_of_word(document, one.path, word)
+            message = f"{what} stand right behind `{root}`: this looks into one called {keys[0]!r}"
+            yield "reference.too_deep", message, place, f"did you mean `{root}.{keys[1]}`?"
 
 
 def _arms_run_together(document: Document, steps: Steps, graph: Sequence[Edge]) -> _Found:
