@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from engine.enrollments.summary import Summary
     from engine.processes.model import RunOpened, RunResult, Users
     from engine.settings import Settings
+    from engine.users.events import EventsFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,33 @@ class WhoeverComes:
         return iter(())
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Users who are known from the beginning, whom the journey's triggers let in as events come."""
+
+    users: Users
+    events: EventsFile
+
+    @property
+    def digest(self) -> str:
+        """Identifies both files."""
+        return hashlib.sha256(f"{self.users.digest}:{self.events.digest}".encode()).hexdigest()
+
+    @property
+    def count(self) -> int:
+        """How many users are known."""
+        return self.users.count
+
+    @property
+    def skipped(self) -> int:
+        """Rows of users that were left out."""
+        return self.users.skipped
+
+    def rows(self, start: int = 0) -> Iterator[UserRow]:
+        """The users from number ``start`` on."""
+        return self.users.rows(start)
+
+
 class Watcher:
     """Tells a person, or a program, of a run under way."""
 
@@ -78,7 +106,7 @@ class Watcher:
         progress = self._output.progress
         progress.total, progress.before, progress.users = run.run.total, run.run.position, 0
         if run.continued and run.run.state != FINISHED:
-            users = f"{run.run.position:,} of {run.run.total:,} users have entered"
+            users = f"{run.run.position:,} of {run.run.total:,} users were taken in"
             self._output.note(f"{self._journey} version {run.version} goes on: {users}")
 
     def turned(self, ledger: Ledger) -> None:
@@ -136,10 +164,13 @@ def run(launch: Launch) -> tuple[list[Summary], int | None]:
 
 def _travellers(launch: Launch) -> Users:
     """Who is to be taken through: a file's, one user, or whoever the events let in."""
-    if launch.events is not None and (launch.triggered or launch.users is None):
+    if launch.users is None:
+        assert launch.events is not None  # noqa: S101 - only events leave them open
         return WhoeverComes(launch.events.digest)
-    assert launch.users is not None  # noqa: S101 - only events leave them open
-    return OneUser(launch.users) if isinstance(launch.users, UserRow) else launch.users
+    users = OneUser(launch.users) if isinstance(launch.users, UserRow) else launch.users
+    if launch.events is not None and launch.triggered:
+        return Known(users, launch.events)
+    return users
 
 
 def _work(launch: Launch, options: RunOptions) -> RunResult:

@@ -19,7 +19,7 @@ from engine.enrollments.ledger import Ledger
 from engine.enrollments.linking import Linking
 from engine.enrollments.listening import Entrances
 from engine.enrollments.present import Present
-from engine.enrollments.receive import arrive, receive
+from engine.enrollments.receive import arrive, make_known, receive
 from engine.enrollments.store import Changes
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Decider:
     """Decides, for one ``run`` (its id, and the version its users enter) or for everything (None).
     ``installation`` is the installation's key, ``zone`` its time zone, ``buckets`` says which are
     owned. If ``triggered``, the triggers of the run's version let users in, whatever those of
-    journeys say.
+    journeys say, and who arrives is only made known.
     """
 
     run: tuple[int, Published] | None
@@ -156,6 +156,9 @@ class Decider:
         if turn.arrivals is None or self.run is None:
             return []
         users, published = self.around.users, self.run[1]
+        if self.triggered:
+            make_known(connection, turn.arrivals, users, ledger, hearing)
+            return []
         came = arrive(connection, turn.arrivals, published, users, ledger, hearing, door)
         return [(passage, None) for passage in back.past_the_door(came, ledger.now)]
 

@@ -80,8 +80,22 @@ def arrive(
 ) -> list[Passage]:
     """The passages of a run's users who entered, ready to be advanced or ended as held out.
 
-    Users are created, or their attributes changed as the rows say (null removes), whether they
-    enter or not.
+    Users are made known, whether they enter or not.
+    """
+    entering, new = make_known(connection, arrivals, users, ledger, hearing)
+    door.prepare_for(published.journey, [user for user, _ in entering], new)
+    return hearing.admit(door.candidates(entering, published))
+
+
+def make_known(
+    connection: Connection,
+    arrivals: Arrivals,
+    users: UsersHeld,
+    ledger: Ledger,
+    hearing: Hearing,
+) -> tuple[list[tuple[User, dict[str, object]]], list[User]]:
+    """A run's users, each with his inputs, and those of them who are new. They are created, or
+    their attributes changed as the rows say (null removes).
     """
     wanted = [(bucket, row.id) for bucket, row in arrivals.rows]
     stored = _users(connection, wanted, users)
@@ -100,8 +114,7 @@ def arrive(
     users.hold(new)
     ledger.changes.users.update({user.id: user for user, _ in entering})
     hearing.play()  # what a row changes is heard by those who are there already
-    door.prepare_for(published.journey, known.values(), new)
-    return hearing.admit(door.candidates(entering, published))
+    return entering, new
 
 
 def _users(

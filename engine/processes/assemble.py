@@ -40,7 +40,8 @@ class Task:
     """What a worker is for: one run over the users of ``source``, who enter ``published``.
 
     ``horizon`` and ``linger`` say how long sleepers are waited for (see :class:`Worker`); ``feed``
-    are facts that come by its clock, and if ``triggered`` the version's triggers let users in.
+    are facts that come by its clock, and if ``triggered`` the version's triggers let users in,
+    and those of ``source`` are only made known.
     ``backlog`` says what of the database is worked.
     """
 

@@ -47,7 +47,7 @@ class RunOptions:
     (journey time) sleepers are waited for, None for the few seconds that are no sleep;
     ``listening`` is told of each attempt of a call before its result counts. ``feed`` are facts
     that come by the run's clock; ``triggered``: the journey's triggers let users in, though it
-    wasn't published with them switched on.
+    wasn't published with them switched on, and ``users`` are only made known before.
     """
 
     file: str

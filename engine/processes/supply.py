@@ -223,13 +223,15 @@ class Stay:
 @dataclass(slots=True)
 class Loading:
     """What a turn is to bring from the database besides what is in memory, as of the instant ``at``
-    of journey time: it is decided then or later, though the clock be put back meanwhile.
+    of journey time: it is decided then or later, though the clock be put back meanwhile. ``known``:
+    whoever is to be known before anything happens to him is.
     """
 
     at: int = 0
     room: dict[Lane, int] = field(default_factory=dict)
     sleepers: bool = False
     arrivals: int = 0
+    known: bool = True
     told: bool = False
     journeys: bool = False
     clocks: bool = False

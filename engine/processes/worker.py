@@ -203,14 +203,16 @@ class Worker:
         for held in self.outbox.take_outlived():
             self._backlog.add_call(held.lane, now)
         room = {lane: self.outbox.room(lane) for lane in self._backlog.due_lanes(now)}
+        known = self._source.done or not self._decider.triggered
         loading = Loading(
             at=now,
             room={lane: free for lane, free in room.items() if free and self.outbox.hungry(lane)},
             sleepers=self._backlog.sleeper_due(now),
             arrivals=self._source.some(self.outbox.hungry, alone=self._pace.is_alone),
-            told=self._tellings.are_due(now, self.outbox.hungry),
+            known=known,
+            told=known and self._tellings.are_due(now, self.outbox.hungry),
             journeys=self._stale,
-            clocks=has_come(self._decider.or_entry(None), now),
+            clocks=known and has_come(self._decider.or_entry(None), now),
         )
         return turn, loading
 
@@ -221,7 +223,8 @@ class Worker:
         calls: list[Held] = []
         # Whoever enters by the clock is written page by page as he is decided.
         apart = self._database.is_file and not (loading.clocks or loading.journeys)
-        decide = partial(self._decide, turn, loading, calls, not apart)
+        clocks = loading.known and not apart
+        decide = partial(self._decide, turn, loading, calls, clocks)
         return self._committing.commit(decide, apart=apart), calls
 
     def _decide(

@@ -212,3 +212,47 @@ def test_whoever_is_restarted_ends_in_his_own_run_and_waits_in_the_new_one(
     assert old["outcomes"] == {"restarted": USERS}
     assert (old["entered"], old["waiting"]) == (USERS, 0)
     assert here.query("SELECT state FROM runs ORDER BY id")[1] == ("open",)
+
+
+LETTING_IN = """\
+dsl: 1
+journey: offers
+entry:
+  inputs: {by: text}
+  reentry: after_exit
+  triggers:
+    - {schedule: "0 0 * * *", timezone: UTC, audience: user.tier == 'gold', inputs: {by: "'night'"}}
+    - {schedule: "0 9 * * *", timezone: user, audience: user.tier == 'base', inputs: {by: "'day'"}}
+    - {audience: user.tier == 'gold', inputs: {by: "'gold'"}}
+    - {event: came, where: user.tier == 'base', inputs: {by: "'came'"}}
+steps:
+  - {id: morning, type: wait, until: {time: "07:00"}}
+  - {id: night, type: exit, when: inputs.by == 'night', outcome: night}
+  - {id: day, type: exit, when: inputs.by == 'day', outcome: day}
+  - {id: gold, type: exit, when: inputs.by == 'gold', outcome: gold}
+"""
+
+
+@pytest.mark.usefixtures("either_database")
+def test_users_are_known_before_the_first_trigger_lets_them_in(tmp_path: Path) -> None:
+    here = Installation(tmp_path)
+    zones = ("Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe", "")
+    users = [f"u{n},{'gold' if n % 3 else 'base'},{zones[n % 4]}" for n in range(700)]
+    events = [f"u{n},came,2026-11-24T0{n % 10}:00:00Z," for n in range(0, 700, 6)]
+    events += [f"u{n},,2026-11-24T11:00:00Z,gold" for n in range(0, 700, 9)]
+    here.write("journey.yaml", LETTING_IN)
+    here.write("users.csv", "\n".join(["id,tier,timezone", *users]) + "\n")
+    here.write("events.csv", "\n".join(["user,event,at,tier", *events]) + "\n")
+    files = ("--users", "users.csv", "--events", "events.csv", "--json", "--quiet")
+    told = [
+        here.run("run-journey", "journey.yaml", *files, *how, "--now", "2026-11-24T00:00Z")
+        for how in (("--for", "P2D"), ("--for", "P2D", "--live"))
+    ]
+    ends = [
+        sorted(str(line) for line in one.lines if line["type"] == "passage" and line["outcome"])
+        for one in told
+    ]
+    assert ends[0] == ends[1]
+    outcomes = told[1].summary["outcomes"]
+    assert outcomes.keys() == {"night", "day", "gold", "completed"}
+    assert told[0].summary["outcomes"] == outcomes

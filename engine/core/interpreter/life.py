@@ -35,6 +35,17 @@ def _in_turn(one: VirtualPassage) -> Turn:
     return turn(one.passage)
 
 
+def _each_once(facts: Iterable[Fact]) -> Iterator[Fact]:
+    """Facts without those of an id that came before."""
+    ids: set[str] = set()
+    for fact in facts:
+        if fact.id is not None:
+            if fact.id in ids:
+                continue
+            ids.add(fact.id)
+        yield fact
+
+
 @dataclass(slots=True, frozen=True)
 class Setting:
     """What all users of a simulation share."""
@@ -56,7 +67,7 @@ class Life:
     def __init__(self, setting: Setting, user: User, facts: Iterable[Fact]) -> None:
         self._setting = setting
         self._user = user
-        self._facts = deque(facts)
+        self._facts = deque(_each_once(facts))
         self._made: deque[Fact] = deque()
         self._passages: list[VirtualPassage] = []
         self._asked = Asked()

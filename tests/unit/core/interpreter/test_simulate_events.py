@@ -201,6 +201,16 @@ def test_the_event_that_ends_one_passage_begins_the_next() -> None:
     assert outcomes(events) == [(100, "goal:won"), (100 + 86_400, "completed")]
 
 
+def test_an_event_of_an_id_happens_once() -> None:
+    twice = [Event(0, START + n * SECOND, "x", {}, "order-1") for n in (1, 1, 9)]
+    entry = {"triggers": [{"event": "x"}], "reentry": "after_exit"}
+    program = journey({"id": "n", "type": "exit", "outcome": "out"}, entry=entry)
+    assert outcomes(run(program, *twice, event("x", 12), triggered=True)) == [
+        (1, "out"),
+        (12, "out"),
+    ]
+
+
 def test_an_audience_lets_in_who_comes_to_belong_to_it() -> None:
     program = journey(put(), entry={"triggers": [{"audience": "user.n > 2"}]})
     enters = [event.at for event in run(program, change(5, n=3), triggered=True)][:1]
