@@ -215,4 +215,9 @@ def _say_who_waits(
 ) -> None:
     at, zone = reports.next_wake(connection, run), installation_zone(settings)
     first = f", the first until {date_and_time(at, zone)}" if at is not None else ""
-    output.note(f"{summary.waiting:,} waiting{first}: the same command goes on with them")
+    others = reports.awaiting_others(connection, run)
+    if own := summary.waiting - others:
+        output.note(f"{own:,} waiting{first}: the same command goes on with them")
+    if others:
+        worker = "through which a worker takes them (`journey up`)"
+        output.note(f"{others:,} waiting for the end of another journey, {worker}")

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.core.interpreter.state import Reason
 from engine.db.statements import execute
 from engine.enrollments import store
 from engine.enrollments.store.runs import FINISHED, token_requests
@@ -96,6 +97,15 @@ def next_wake(connection: Connection, run: ReportedRun) -> int | None:
     sleeps."""
     at: int | None = execute(connection, "next_wake_of_run", (run.id,)).scalar()
     return at
+
+
+def awaiting_others(connection: Connection, run: ReportedRun) -> int:
+    """How many of a run wait for the end of another journey."""
+    found: int = connection.exec_driver_sql(
+        "SELECT count(*) FROM enrollments WHERE run_id = ? AND state = 0 AND reason = ?",
+        (run.id, int(Reason.CHILD)),
+    ).scalar_one()
+    return found
 
 
 def count_user(found: Summary, kind: int, name: str, n: int) -> None:

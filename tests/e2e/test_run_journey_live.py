@@ -214,6 +214,23 @@ def test_whoever_is_restarted_ends_in_his_own_run_and_waits_in_the_new_one(
     assert here.query("SELECT state FROM runs ORDER BY id")[1] == ("open",)
 
 
+def test_who_waits_for_another_journey_is_told_what_takes_him_through_it(
+    here: Installation,
+) -> None:
+    rest = "{id: rest, type: wait, for: P2D}"
+    here.write("child.yaml", f"dsl: 1\njourney: child\nsteps: [{rest}]\n")
+    here.run("journey", "publish", "child.yaml")
+    started = "{id: other, type: start_journey, journey: child, await: true}"
+    gold = (
+        f"{{id: b, type: branch, paths: [{{name: g, when: user.tier == 'gold', steps: [{rest}]}}]}}"
+    )
+    here.write("journey.yaml", f"dsl: 1\njourney: parent\nsteps: [{gold}, {started}]\n")
+    said = here.run(*RUN).err
+    assert "40 waiting, the first until" in said
+    assert "20 waiting for the end of another journey" in said
+    assert "`journey up`" in said
+
+
 LETTING_IN = """\
 dsl: 1
 journey: offers
