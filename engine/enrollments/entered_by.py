@@ -44,9 +44,25 @@ def entered_by(connection: Connection, passage: Passage) -> Cause:
         return Cause("event", fact.name, fact.at, fact.properties)
     if fact is not None:
         return Cause("attributes", ", ".join(fact.values), fact.at, fact.values)
+    if passage.depth:
+        return Cause("journey", _starter(connection, passage))
     if passage.run_id:
         return Cause("run", str(passage.run_id))
     return Cause("clock" if by_the_clock(passage.program.journey.entry.triggers) else "command")
+
+
+def _starter(connection: Connection, passage: Passage) -> str:
+    """The journey whose step let a passage's user in and didn't wait for it; '' if it is forgotten.
+    The step says in its text which journey it started, in the turn of the entry.
+    """
+    found = connection.exec_driver_sql(
+        "SELECT e.journey FROM enrollments AS e JOIN executions AS x"
+        " ON x.bucket = e.bucket AND x.enrollment = e.id"
+        " WHERE e.bucket = ? AND e.user_id = ? AND x.ended_at = ? AND x.text = ?"
+        " ORDER BY e.id LIMIT 1",
+        (passage.user.bucket, passage.user.id, passage.entered_at, passage.program.name),
+    ).scalar()
+    return found or ""
 
 
 def _fact_at(connection: Connection, passage: Passage) -> Fact | None:

@@ -231,6 +231,17 @@ def test_who_waits_for_another_journey_is_told_what_takes_him_through_it(
     assert "`journey up`" in said
 
 
+@pytest.mark.usefixtures("either_database")
+def test_why_tells_which_journey_started_another_without_waiting_for_it(tmp_path: Path) -> None:
+    here = Installation(tmp_path)
+    here.write("child.yaml", "dsl: 1\njourney: child\nsteps: [{id: out, type: exit}]\n")
+    here.run("journey", "publish", "child.yaml")
+    start = "{id: other, type: start_journey, journey: child}"
+    here.write("journey.yaml", f"dsl: 1\njourney: parent\nsteps: [{start}]\n")
+    here.run("run-journey", "journey.yaml", "--user", "ada", "--live")
+    assert "by journey parent" in here.run("journey", "why", "ada", "child").out
+
+
 LETTING_IN = """\
 dsl: 1
 journey: offers
