@@ -40,18 +40,18 @@ def test(files: tuple[Path, ...], endpoints: Path | None, as_json: bool) -> int:
     found = find_scenarios(files)
     if not found:
         raise click.UsageError("no *.scenarios.yaml here; name the files")
-    report, valid = _Report(as_json), True
+    report, wrong = _Report(as_json), 0
     for file in found:
         try:
             loaded = load_scenarios(file, endpoints)
         except DefinitionError as error:
             tell(error)
-            valid = False
+            wrong += 1
             continue
         for line, scenario in loaded.each():
             report.ran(loaded, line, scenario, loaded.run(scenario))
-    report.summary(len(found))
-    if not valid:
+    report.summary(len(found) - wrong, wrong)
+    if wrong:
         return INVALID_FILE
     return CHECK_FAILED if report.failed else 0
 
@@ -90,8 +90,8 @@ class _Report:
         for told in of.way(scenario):
             click.echo(self._paint(f"    {told}", "dim"))
 
-    def summary(self, files: int) -> None:
-        """The balance."""
+    def summary(self, files: int, wrong: int) -> None:
+        """The balance of so many files, beside those that are ``wrong`` and weren't run."""
         if self._json:
             from json import dumps
 
@@ -100,7 +100,9 @@ class _Report:
             return
         text = f"{_many(self.scenarios, 'scenario')} in {_many(files, 'file')}, "
         text += f"{self.failed} failed" if self.failed else "all as expected"
-        click.echo(self._paint(text, "red" if self.failed else "green"))
+        if wrong:
+            text = f"{text if files else 'nothing was run'}; {_many(wrong, 'file')} can't be run"
+        click.echo(self._paint(text, "red" if self.failed or wrong else "green"))
 
     def _json_line(
         self, file: Path, line: int, scenario: Scenario, differences: tuple[Difference, ...]

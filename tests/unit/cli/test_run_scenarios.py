@@ -45,6 +45,17 @@ def test_scenarios_that_go_as_expected_are_ticked_off(nudge: Journey) -> None:
     )
 
 
+def test_a_file_that_cannot_be_run_is_not_as_expected(nudge: Journey) -> None:
+    nudge.write("nudge.scenarios.yaml", "scenarios: []")
+    ended = nudge("test")
+    assert (ended.code, ended.out) == (3, "nothing was run; 1 file can't be run\n")
+    nudge.write("other.yaml", NUDGE.replace("journey: nudge", "journey: other"))
+    nudge.write("other.scenarios.yaml", GOES_WELL.replace("journey: nudge", "journey: other"))
+    ended = nudge("test")
+    assert ended.code == 3
+    assert ended.out.endswith("1 scenario in 1 file, all as expected; 1 file can't be run\n")
+
+
 def test_another_way_is_shown_as_a_difference_with_the_whole_way(nudge: Journey) -> None:
     nudge.write("nudge.scenarios.yaml", GOES_WRONG)
     ended = nudge("test", "nudge.yaml")
