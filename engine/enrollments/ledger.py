@@ -102,10 +102,6 @@ class Ledger:
             if passage.state is State.ENDED:
                 self._end(passage)
 
-    def tells_of(self, passage: Passage) -> bool:
-        """Whether an observer is told of a passage: one of the run that is worked, if it is one."""
-        return self.telling and self.changes.run_id in (None, passage.run_id)
-
     def receive(self, user: User, fact: Fact) -> None:
         """Note a fact that has its place among a user's. He stays in memory until it is stored:
         whoever read him anew before would give its place to another one.
@@ -137,7 +133,7 @@ class Ledger:
         counting.executions += execution_rows(passage, advanced.executions)
         if advanced.goals:
             self.count_goals(passage, advanced)
-        if self.tells_of(passage):
+        if self.telling:
             self._tell_executions(passage, advanced.executions, call)
         if advanced.writes or advanced.contacted:
             changes.users[passage.user.id] = passage.user
@@ -279,7 +275,7 @@ class Ledger:
     def _tell(
         self, passage: Passage, what: str, text: str = "", call: PendingCall | None = None
     ) -> None:
-        if self.tells_of(passage):
+        if self.telling:
             self.told.append(StepDone(passage, self.now, call=call, what=what, text=text))
 
 

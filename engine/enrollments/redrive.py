@@ -159,5 +159,5 @@ def _record(
         changes.failed_calls.append(row)
     else:
         changes.answered_calls.append(held.place)
-    if ledger.tells_of(passage):
+    if ledger.telling:
         ledger.told.append(StepDone(passage, ledger.now, execution, call))

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +23,6 @@ import pytest
 from engine.db.connect import Database
 from engine.enrollments.buckets import AnotherWorker, Owned, acquire, works_alone
 from engine.enrollments.ledger import Ledger
-from engine.operations.publish import publish, read_text
 from engine.processes import follow, handing_over
 from engine.processes.feed import FileFeed
 from engine.users.events import open_events
@@ -213,23 +212,6 @@ def test_beside_a_worker_everything_is_as_without_one(tmp_path: Path, api: Partn
         outcomes.append(([ran.summaries for ran in runs], rows))
         assert runs[1].summary.refusals == {"once": 1}
     assert outcomes[0] == outcomes[1]
-
-
-@pytest.mark.usefixtures("either_database")
-@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a worker"])
-def test_only_passages_of_the_run_are_told_of(tmp_path: Path, api: Partner, beside: bool) -> None:
-    house, told = _house(tmp_path, api), Told()
-    child = json.dumps({"dsl": 1, "journey": "child", "steps": [call("hello", "api")]})
-    with house.opened() as database, database.write() as connection:
-        publish(connection, [read_text("child.yaml", child.encode())], now=1, actor="test")
-    on = {"id": "on", "type": "start_journey", "journey": "child", "await": not beside}
-    journey = {"steps": [on]}
-    with _worker(house) if beside else nullcontext():
-        ran = house.run(journey, _many(house, 3), seen=told, telling=True)
-    assert beside or house.query("SELECT count(*) FROM executions") == [(6,)]
-    assert ran.summary.finished == 3
-    assert Counter(told.steps) == Counter((f"u{n}", 0, "succeeded") for n in range(3))
-    assert told.what.count("ended") == 3
 
 
 @pytest.mark.usefixtures("either_database")
