@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from engine.cli.context import Installation
-    from engine.operations.doctor import Check
+    from engine.operations.checks import Check
 
 MARKS: dict[str, tuple[str, Colour]] = {
     "ok": ("✓", "green"),
@@ -45,7 +45,8 @@ def doctor(leaks: bool, paths: tuple[Path, ...], as_json: bool, database: str | 
 
     from engine.cli.context import opened
     from engine.cli.outcome import CHECK_FAILED
-    from engine.operations.doctor import examine, outliving
+    from engine.operations.checks import outliving
+    from engine.operations.doctor import examine
     from engine.operations.leaks import leaks as look_for_leaks
 
     if paths and not leaks:
@@ -70,7 +71,7 @@ def doctor(leaks: bool, paths: tuple[Path, ...], as_json: bool, database: str | 
 def _running(installation: Installation) -> Iterator[Check]:
     """What runs on a database that was found sound."""
     from engine.clock import wall
-    from engine.operations.doctor import reading
+    from engine.operations.checks import reading
     from engine.operations.running import PARTS
 
     if installation.has_database():

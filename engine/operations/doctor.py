@@ -5,9 +5,9 @@ from __future__ import annotations
 import resource
 import stat
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
 from engine.clock import wall
@@ -26,6 +26,7 @@ from engine.db.schema import database_exists, newest_revision, open_database
 from engine.endpoints.store import load_all
 from engine.errors import CredentialFailure, EngineError, SettingsError
 from engine.operations.backup import require_folder
+from engine.operations.checks import Check, outliving, reading
 from engine.operations.readable import unreadable
 from engine.operations.zone import installation_zone
 from engine.settings import PREFIX, Settings, unknown_settings
@@ -34,25 +35,12 @@ from engine.wire.egress import Egress
 from engine.wire.origin import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from engine.credentials.listing import ShownProfile
     from engine.db.connect import Connection
 
-State = Literal["ok", "odd", "wrong"]
-_T = TypeVar("_T")
-
 _MOST_NAMED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at: what was found, and what to do about it ('' if nothing)."""
-
-    name: str
-    state: State
-    found: str
-    remedy: str = ""
 
 
 def examine(settings: Settings, environment: Mapping[str, str]) -> Iterator[Check]:
@@ -77,36 +65,6 @@ def examine(settings: Settings, environment: Mapping[str, str]) -> Iterator[Chec
     finally:
         if database is not None:
             database.close()
-
-
-def outliving(name: str, checks: Iterator[_T]) -> Iterator[_T | Check]:
-    """``checks``; where one breaks off, as at a row that nobody can have written, a finding says
-    so.
-    """
-    try:
-        yield from checks
-    except EngineError as error:
-        yield Check(name, "wrong", error.message)
-    except OSError as error:  # says nothing of what the database holds
-        where = "" if error.filename is None else f": {error.filename}"
-        yield Check(name, "wrong", f"can't be looked at: {error.strerror}{where}")
-    except Exception as error:  # noqa: BLE001 - what else is wrong has to be told as well
-        found = f"what the database holds of it can't be read ({type(error).__name__})"
-        yield Check(name, "wrong", found, "restore it from a backup, or report this as a bug")
-
-
-def reading(
-    name: str, database: Database, checks: Callable[..., Iterator[Check]], *arguments: object
-) -> Iterator[Check]:
-    """:func:`outliving`, of ``checks`` that take a connection and ``arguments``: in a transaction
-    of their own, since a server reads nothing behind an error.
-    """
-
-    def read() -> Iterator[Check]:
-        with database.read() as connection:
-            yield from checks(connection, *arguments)
-
-    return outliving(name, read())
 
 
 def _settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Check]:

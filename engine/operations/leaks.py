@@ -17,7 +17,8 @@ from engine.credentials.store.keys import data_keys
 from engine.credentials.store.profiles import all_profiles
 from engine.db.contents import every_row
 from engine.errors import CredentialFailure
-from engine.operations.doctor import Check, incomplete
+from engine.operations.checks import Check
+from engine.operations.doctor import incomplete
 from engine.telemetry.leak_search import LeakSearch
 
 if TYPE_CHECKING:

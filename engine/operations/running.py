@@ -12,7 +12,7 @@ from engine.core.expressions.calendar import DAY, HOUR, SECOND
 from engine.endpoints.states import gates
 from engine.enrollments.store import workers
 from engine.operations import store
-from engine.operations.doctor import Check
+from engine.operations.checks import Check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

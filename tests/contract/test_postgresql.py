@@ -20,7 +20,7 @@ from engine.db.health import lacking
 from engine.db.marks import marked
 from engine.db.schema import alembic_config, find_database, migrate, open_database, revision_of
 from engine.errors import DatabaseUnavailable, EngineError, SettingsError
-from engine.operations.doctor import Check, reading
+from engine.operations.checks import Check, reading
 from tests.forked import Popen
 from tests.postgresql import Server, running_server
 
