@@ -213,6 +213,8 @@ def _dotenv(path: Path) -> dict[str, str]:
     except (FileNotFoundError, IsADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, PermissionError) and not os.access(path.absolute().parent, os.X_OK):
+            return {}  # the folder isn't ours to look into: `sudo -u` leaves one in such
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(
             f"the file .env here can't be read: {why}; make it readable, or take it away",

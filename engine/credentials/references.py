@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from engine.clock import stopwatch
+from engine.clock import stopwatch, wall
 from engine.credentials.wording import THREE_WAYS
 from engine.errors import CredentialFailure
 
@@ -119,14 +119,15 @@ class _Read:
     value: str = field(repr=False)
     emptied_at: float | None = None
 
-    def is_good_still(self) -> bool:
-        """Whether the file, which is empty, may be about to be written: `echo NEW > FILE` empties
-        it first.
+    def is_good_still(self, changed_ns: int) -> bool:
+        """Whether the file, which is empty and was changed then, may be about to be written: `echo
+        NEW > FILE` empties it first.
         """
         now = stopwatch()
         if self.emptied_at is None:
             self.emptied_at = now
-        return bool(self.value) and now < self.emptied_at + EMPTY_FOR_S
+        lately = abs(wall() * 1_000 - changed_ns) < EMPTY_FOR_S * 1_000_000_000
+        return bool(self.value) and lately and now < self.emptied_at + EMPTY_FOR_S
 
 
 class References:
@@ -175,7 +176,7 @@ class References:
             if known is not None and known.identity == _identity(found):
                 return known.value
             fresh = self._open(name, path)
-            if known is not None and not fresh.value and known.is_good_still():
+            if known is not None and not fresh.value and known.is_good_still(found.st_mtime_ns):
                 return known.value
             self._files[name] = fresh
             return fresh.value

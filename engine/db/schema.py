@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table
+from sqlalchemy.exc import DBAPIError
 
 from engine import clock
 from engine.db import postgresql_schema, sqlite_file
@@ -145,7 +146,11 @@ def _check_revision(database: Database) -> None:
 def _require_key(database: Database) -> None:
     """Without the one row of ``installation`` no call has a key, and writers have no turn."""
     with database.read() as connection:
-        if connection.exec_driver_sql("SELECT key FROM installation").first() is None:
+        try:
+            there = connection.exec_driver_sql("SELECT 1 FROM installation").first()
+        except DBAPIError:  # what it lacks besides, `journey doctor` says
+            return
+        if there is None:
             raise SettingsError(
                 f"{database.name} lacks the row of its table installation;"
                 " restore it from a backup",

@@ -127,7 +127,7 @@ def require_folder(settings: Settings) -> None:
         _require_apart(settings, folder / name_of(0))
         stands = next(each for each in (folder, *folder.absolute().parents) if each.exists())
         fine = stands.is_dir() and os.access(stands, os.W_OK | os.X_OK)
-    except OSError:
+    except (OSError, RuntimeError):  # as which Python 3.11 tells of links in a circle
         fine = False
     if not fine:
         raise OperatorError(

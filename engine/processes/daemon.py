@@ -75,7 +75,7 @@ def run(orders: Orders) -> int:
     Raises SettingsError (exit 78), AnotherWorker and OperatorError (2), before anything was begun.
     """
     settings = orders.settings
-    require_readable(settings)
+    require_readable(settings, doors=orders.doors is not None)
     Egress.parse(settings.egress_allow)
     installation_zone(settings)
     daemon = _Daemon(orders)

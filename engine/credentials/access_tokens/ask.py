@@ -174,9 +174,12 @@ class _Exchange:
 
 def _is_withdrawn(outcome: Grant | Refused | None) -> bool:
     """Servers have many words for a refresh token that they don't take (any more); kept, it would
-    be shown and refused for ever. A refused client would be refused again, whatever it shows.
+    be shown and refused for ever. A refused client would be refused again, whatever it shows, and
+    what has no word for it (no answer, a redirect, a firewall's page) doesn't speak of the token.
     """
-    return isinstance(outcome, Refused) and outcome.permanent and outcome.error != "invalid_client"
+    if not isinstance(outcome, Refused) or not outcome.permanent:
+        return False
+    return outcome.error not in ("", "invalid_client")
 
 
 def _may_be_old(outcome: Grant | Refused | None) -> bool:

@@ -77,7 +77,7 @@ class Discovery:
             if isinstance(said, Server):
                 return said
             # Where nothing is, some answer with their front page, a redirect to it, or a 500.
-            if nothing_there:
+            if nothing_there or (answer.status == 200 and said.permanent):
                 refused, nothing_there = said, said.permanent and 400 <= answer.status < 500
             asked_to_wait = answer.status in (429, 503) or said.retry_after is not None
             if answer.failure is not None or asked_to_wait:

@@ -104,6 +104,7 @@ def test_a_wrong_setting_is_wrong(
     [
         ("DROP TABLE duties", "duties"),
         ("DROP TABLE users", "users"),
+        ("DROP TABLE installation", "installation"),
         ("ALTER TABLE endpoint_states DROP COLUMN change", "endpoint_states.change"),
     ],
 )
@@ -114,6 +115,19 @@ def test_a_database_without_all_its_tables_is_wrong_and_says_what_it_lacks(
         connection.execute(harm)
     (found,) = examined(capsys, 6)["database"]
     assert (found["state"], found["found"]) == ("wrong", f"{database} lacks {lacks}")
+
+
+def test_a_folder_for_backups_whose_links_go_in_a_circle_is_wrong(
+    home: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    monkeypatch.setenv("JOURNEY_BACKUPS", str(circle))
+    (found,) = examined(capsys, 6)["backups"]
+    assert found["state"] == "wrong"
 
 
 def test_a_database_without_its_installation_is_wrong_and_refused(

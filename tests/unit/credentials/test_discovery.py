@@ -79,8 +79,11 @@ def test_what_answers_everything_with_a_page_hides_no_second_place(first: Answer
     assert urls == list(metadata_urls(ISSUER))
 
 
-def test_of_two_reasons_the_one_that_says_more_is_told() -> None:
-    server, _ = find([Answer(404), said(issuer="https://evil.example")])
+@pytest.mark.parametrize(
+    "first", [Answer(404), Answer(302), Answer(500), Answer(200, {}, b"<html>")]
+)
+def test_of_two_reasons_the_one_that_says_more_is_told(first: Answer) -> None:
+    server, _ = find([first, said(issuer="https://evil.example")])
     assert isinstance(server, Refused)
     assert "correct issuer" in server.text
 

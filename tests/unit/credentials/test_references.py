@@ -100,6 +100,15 @@ def test_a_file_that_is_emptied_before_it_is_written_loses_nothing(
     assert found.read(FromFile("token")) == "", "it was emptied to stay so"
 
 
+def test_a_file_that_was_emptied_long_ago_is_empty(tmp_path: Path) -> None:
+    file, found = tmp_path / "token", References({}, (tmp_path,))
+    file.write_text("one")
+    assert found.read(FromFile("token")) == "one"
+    file.write_text("")
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    assert found.read(FromFile("token")) == ""
+
+
 def test_what_was_read_isnt_kept_once_it_is_to_be_forgotten_or_its_file_is_gone(
     tmp_path: Path,
 ) -> None:

@@ -608,6 +608,38 @@ def test_a_refresh_token_that_isnt_taken_is_forgotten_whatever_the_server_calls_
     run(here, work, transport=ScriptedTransport(answer), clock=clock)
 
 
+@pytest.mark.parametrize(
+    "spoken",
+    [
+        Answer(302),
+        Answer(404),
+        Answer(401),
+        Answer(failure="call.blocked", may_have_been_sent=False),
+    ],
+)
+def test_what_speaks_of_no_refresh_token_costs_none(here: Installation, spoken: Answer) -> None:
+    grants: list[str] = []
+    clock = VirtualClock(10**15)
+
+    def answer(request: Request) -> Answer:
+        grants.append(request.body.decode().partition("&")[0].partition("=")[2])
+        said = {"access_token": "t", "expires_in": 9, "refresh_token": "rt-1"}
+        return Answer(200, {}, json.dumps(said).encode()) if len(grants) != 2 else spoken
+
+    here.apply("crm", **OAUTH, grant="password", username="bot", password=Given("pass-word"))
+    here.endpoint("scores", "crm")
+
+    async def work(resolver: Resolver) -> None:
+        await now(resolver, "scores")
+        later(clock, 10)
+        assert await code_of(resolver) == "credential.unavailable"
+        later(clock, 3_600)
+        await now(resolver, "scores")
+        assert grants == ["password", "refresh_token", "refresh_token"]
+
+    run(here, work, transport=ScriptedTransport(answer), clock=clock)
+
+
 def test_a_refresh_token_that_nobody_asked_for_is_never_shown(here: Installation) -> None:
     grants: list[str] = []
 
