@@ -68,13 +68,15 @@ class Connection(HttpToolsProtocol):
         for that one; a server may take such a request for HTTP/1.1 (RFC 9110 7.8). Clients that
         know HTTP/2 offer it with their first request, whatever that is.
         """
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            head, self._offer = self._offer, b""
-            if not head:  # of CONNECT, which is no offer
-                raise httptools.HttpParserError from None
-            self._feed(head + data[upgrade.args[0] :])
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                head, self._offer = self._offer, b""
+                if not head:  # of CONNECT, which is no offer
+                    raise httptools.HttpParserError from None
+                data = head + data[upgrade.args[0] :]
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The other side will send no more. Whoever has sent a whole request is still answered."""

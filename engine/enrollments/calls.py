@@ -146,7 +146,7 @@ def by_time(found: Iterable[ListedCall]) -> list[ListedCall]:
 
 
 def _parts(after: Rank | None, *, failed: bool) -> range:
-    return range(0 if after is None else after.part, 1 if failed else len(_PARTS))
+    return range(0 if after is None else max(after.part, 0), 1 if failed else len(_PARTS))
 
 
 def _order(part: int) -> str:

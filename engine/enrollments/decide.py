@@ -109,7 +109,7 @@ class Decider:
         door = Door(connection, world, now, present, self.journeys, self.new_id, self._run_of)
         holding = HoldingBack(connection, self.journeys, self.holding, now)
         hearing = Hearing(ledger, world, self.around, present, door, holding.back)
-        set_aside(connection, turn, self.around, ledger)
+        erases = set_aside(connection, turn, self.around, ledger)
         linking = Linking(connection, turn, self.around, ledger, self.new_id)
         linking.settle()
         holding.sift(turn, self.around, changed)
@@ -127,7 +127,7 @@ class Decider:
         hearing.play()
         if self.clocks is not None:
             self.clocks.hold(self.buckets())
-            if clocks:
+            if clocks and not erases:  # whom a schedule finds may be one of them
                 _let_in_by_clocks(connection, ledger, hearing, door, self.clocks, present)
             _look_at_dates(connection, ledger, self.clocks, present)
         turn.calls = [held for held in turn.calls if held.passage.id not in present.dropped]
@@ -154,6 +154,9 @@ class Decider:
     ) -> list[tuple[Passage, Result | None]]:
         """The users of the run who come in this turn and are to go on."""
         if turn.arrivals is None or self.run is None:
+            return []
+        if not turn.arrivals.rows:  # all of them are erased
+            ledger.changes.position = turn.arrivals.position
             return []
         users, published = self.around.users, self.run[1]
         if self.triggered:

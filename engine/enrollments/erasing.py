@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,17 @@ if TYPE_CHECKING:
     from engine.enrollments.turn import Turn
 
 
-def set_aside(connection: Connection, turn: Turn, around: Surroundings, ledger: Ledger) -> None:
-    """Take whoever is to be erased out of a turn, and what earlier turns left in memory of him. His
-    rows are deleted when the turn is written. An answer that still comes for him is dropped.
+def set_aside(connection: Connection, turn: Turn, around: Surroundings, ledger: Ledger) -> bool:
+    """Take whoever is to be erased out of a turn, and what earlier turns left in memory of him;
+    whether there is anybody. His rows are deleted when the turn is written: until then they can be
+    read. An answer that still comes for him is dropped.
     """
     wishes = {told.user_id: told for told in turn.told if told.kind == ERASURE}
     if wishes:
         turn.told = _of_others(connection, turn.told, wishes, ledger)
+        if turn.arrivals is not None:
+            rows = [one for one in turn.arrivals.rows if one[1].id not in wishes]
+            turn.arrivals = replace(turn.arrivals, rows=rows)
         turn.due = [passage for passage in turn.due if passage.user.id not in wishes]
         for held in (*around.calls.calls_of(wishes), *turn.calls):
             if held.passage.user.id in wishes:
@@ -39,6 +44,7 @@ def set_aside(connection: Connection, turn: Turn, around: Surroundings, ledger: 
         gone = around.gone
         turn.answered = [one for one in turn.answered if one.held.passage.id not in gone]
         turn.calls = [held for held in turn.calls if held.passage.id not in gone]
+    return bool(wishes)
 
 
 def _of_others(

@@ -43,4 +43,4 @@ def _is_a(part: object, kind: type) -> bool:
         return False
     if isinstance(part, str):
         return "\x00" not in part
-    return not isinstance(part, int) or 0 <= part <= _INT64
+    return not isinstance(part, int) or -1 <= part <= _INT64  # -1 is the bucket of who moves house

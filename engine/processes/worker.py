@@ -223,8 +223,7 @@ class Worker:
         calls: list[Held] = []
         # Whoever enters by the clock is written page by page as he is decided.
         apart = self._database.is_file and not (loading.clocks or loading.journeys)
-        clocks = loading.known and not apart
-        decide = partial(self._decide, turn, loading, calls, clocks)
+        decide = partial(self._decide, turn, loading, calls, loading.known and not apart)
         return self._committing.commit(decide, apart=apart), calls
 
     def _decide(
@@ -284,8 +283,9 @@ class Worker:
         if self._stopping:
             return math.inf if outbox.busy else None
         next_call = backlog.next_call(outbox.hungry)
-        wake = self._decider.or_entry(backlog.next_wake)
-        fed = self._tellings.next_at
+        known = self._source.done or not self._decider.triggered
+        wake = self._decider.or_entry(backlog.next_wake) if known else backlog.next_wake
+        fed = self._tellings.next_at if known else None
         idle, parked = outbox.standing()
         sleeping = [t for t in (wake, fed) if t is not None]
         if idle and next_call is None and parked is None and not self._lasts:

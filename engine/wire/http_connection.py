@@ -107,8 +107,13 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def is_usable(self) -> bool:
-        """Whether another request can be written, as far as this side knows."""
-        return self.open and self._transport is not None and not self._transport.is_closing()
+        """Whether another request can be written, as far as this side knows. What stands there to
+        be read is the other side's goodbye, which the loop hasn't come to yet.
+        """
+        transport = self._transport
+        if not self.open or transport is None or transport.is_closing():
+            return False
+        return not self._used or not _has_something_to_read(transport)
 
     def abort(self) -> None:
         """Close at once; a request on it has failed."""
@@ -259,9 +264,11 @@ class Connection(asyncio.Protocol):
 
 def _is_acknowledged(transport: asyncio.Transport) -> bool:
     """Whether TCP knows that all bytes written came to the other side; False where it can't say."""
+    socket = transport.get_extra_info("socket")
+    if socket is None:  # TLS lets go of it before it says so
+        return False
     try:
-        socket = transport.get_extra_info("socket").fileno()
-        return not any(fcntl.ioctl(socket, termios.TIOCOUTQ, bytes(4)))
+        return not any(fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, bytes(4)))
     except (OSError, ValueError):
         return False
 

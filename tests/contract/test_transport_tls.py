@@ -194,6 +194,33 @@ def test_over_tls_an_answer_without_a_length_is_whole_only_if_tls_ended_well(
     run(kind, scenario())
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_over_tls_a_kept_connection_that_ends_is_a_failure_at_once(
+    kind: Kind, context: Context, cut: bool
+) -> None:
+    async def once(connection: Connection) -> None:
+        await connection.request()
+        await connection.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        await connection.request()
+        if cut:
+            connection.reset()
+
+    async def scenario() -> None:
+        lookup = resolving(service="127.0.0.1")
+        tls = context(AUTHORITY.leaf("service.test"))
+        async with (
+            serving(once, tls=tls) as server,
+            opened(kind, lookup=lookup) as transport,
+        ):
+            request = a_request(server.url("service.test"))
+            for _ in range(5):
+                assert (await transport.send(request, 2.0, network=TRUSTING)).status == 200
+                answer = await transport.send(request, 2.0, network=TRUSTING)
+                assert_failed(answer, "call.unreachable", "closed before an answer", sent=True)
+
+    run(kind, scenario())
+
+
 def test_the_name_is_asked_for_and_http_1_1_with_it(kind: Kind, context: Context) -> None:
     asked: list[str | None] = []
 
