@@ -107,13 +107,8 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def is_usable(self) -> bool:
-        """Whether another request can be written, as far as this side knows. What stands there to
-        be read is the other side's goodbye, which the loop hasn't come to yet.
-        """
-        transport = self._transport
-        if not self.open or transport is None or transport.is_closing():
-            return False
-        return not self._used or not _has_something_to_read(transport)
+        """Whether another request can be written, as far as this side knows."""
+        return self.open and self._transport is not None and not self._transport.is_closing()
 
     def abort(self) -> None:
         """Close at once; a request on it has failed."""

@@ -256,6 +256,7 @@ def test_a_server_that_closes_at_random_costs_the_calls_it_closed_on(kind: Kind)
             # What failed without having been sent, the server hasn't seen.
             certain = sum(not answer.may_have_been_sent for answer in failed)
             assert len(server.seen) <= calls - certain
+            assert any(answer.stale_connection for answer in failed)
 
     run(kind, scenario())
 
